@@ -1,0 +1,1 @@
+//! Derives observation headers from every.channel archives and attests them to a ledger.

@@ -1,0 +1,2 @@
+//! The `ec-witness` command.
+fn main() {}
