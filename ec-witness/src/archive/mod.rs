@@ -1,0 +1,68 @@
+//! Reading an archive's index: JSONL → records → epochs (protocol §2).
+//!
+//! [`line`] judges one line, [`index`] remembers which parts of a track's file can hold which epochs, and [`sweep`]
+//! reads those parts again to yield whole epochs in order. Records form a set and may stand anywhere in a file, so
+//! one pass could not know when an epoch is whole; two passes with the small index between them can, in memory that
+//! does not grow with the archive.
+
+pub mod at_rest;
+pub mod epoch;
+pub mod index;
+pub mod layout;
+pub mod line;
+mod lines;
+pub mod sweep;
+
+pub use at_rest::{AtRest, DeriveError, Observation};
+pub use epoch::EpochRecords;
+pub use index::{StreamIndex, TrackIndex};
+pub use layout::{Archive, Broadcast};
+pub use line::{BadLine, FieldNames, Record};
+pub use sweep::Sweep;
+
+use std::{io, path::PathBuf};
+
+/// An archive that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArchiveError {
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A directory could not be walked, or a symbolic link leads back to where it stands.
+    #[error("manifests: {0}")]
+    Walk(#[from] walkdir::Error),
+    /// A name is not UTF-8.
+    #[error("{}: the name is not valid UTF-8; rename it", path.display())]
+    NotUtf8 {
+        /// The file or directory.
+        path: PathBuf,
+    },
+    /// The directory that should hold the index is not there.
+    #[error("{}: no such directory; an archive's index is in `manifests/` (see --archive, --manifests)", path.display())]
+    NoManifests {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A file is shorter than what was already read of it.
+    #[error("{}: the file is {found} bytes, but {expected} bytes of it were already read: it was truncated", path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// Bytes that were read before.
+        expected: u64,
+        /// Its length now.
+        found: u64,
+    },
+}
+
+impl ArchiveError {
+    fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        |source| Self::Io { path: path.into(), source }
+    }
+}

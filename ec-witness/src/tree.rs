@@ -1,0 +1,231 @@
+//! The Merkle tree over an epoch's records (protocol §3).
+//!
+//! The shape is RFC 6962's (split at the largest power of two below n; nothing is duplicated or padded), nodes are
+//! `keccak256(left ‖ right)`. A leaf is 128 bytes before hashing and a node 64, so one cannot pass for the other. The
+//! data root binds the leaf count to the tree's root, so that a proof also proves position and count.
+
+use std::ops::Range;
+
+use alloy::primitives::{B256, Keccak256, keccak256};
+
+use crate::observation::word;
+
+/// `keccak256(abi.encode(bytes32 trackHash, uint64 groupSequence, bytes32 blake3, uint64 sizeBytes))`.
+pub fn leaf(track_hash: B256, group_sequence: u64, blake3: &[u8; 32], size_bytes: u64) -> B256 {
+    let mut bytes = [0; 128];
+    bytes[..32].copy_from_slice(track_hash.as_slice());
+    bytes[32..64].copy_from_slice(&word(group_sequence));
+    bytes[64..96].copy_from_slice(blake3);
+    bytes[96..].copy_from_slice(&word(size_bytes));
+    keccak256(bytes)
+}
+
+/// `keccak256(abi.encode(uint256 leafCount, bytes32 treeRoot))`.
+pub fn data_root(leaf_count: u64, tree_root: B256) -> B256 {
+    node(B256::new(word(leaf_count)), tree_root)
+}
+
+fn node(left: B256, right: B256) -> B256 {
+    let mut hasher = Keccak256::new();
+    hasher.update(left);
+    hasher.update(right);
+    hasher.finalize()
+}
+
+/// Builds a root from leaves in order, in memory logarithmic in their number.
+#[derive(Clone, Debug, Default)]
+pub struct TreeBuilder {
+    leaf_count: u64,
+    /// Roots of the perfect subtrees so far, left to right: one for each one-bit of `leaf_count`.
+    peaks: Vec<B256>,
+}
+
+impl TreeBuilder {
+    /// Appends one leaf.
+    pub fn push(&mut self, leaf: B256) {
+        let mut subtree = leaf;
+        for _ in 0..self.leaf_count.trailing_ones() {
+            let Some(left) = self.peaks.pop() else { break };
+            subtree = node(left, subtree);
+        }
+        self.peaks.push(subtree);
+        self.leaf_count += 1;
+    }
+
+    /// Leaves so far.
+    pub fn leaf_count(&self) -> u64 {
+        self.leaf_count
+    }
+
+    /// The root of the leaves so far; `None` when there are none.
+    pub fn root(&self) -> Option<B256> {
+        self.peaks.iter().rev().copied().reduce(|right, left| node(left, right))
+    }
+
+    /// The data root of the leaves so far; `None` when there are none.
+    pub fn data_root(&self) -> Option<B256> {
+        self.root().map(|root| data_root(self.leaf_count, root))
+    }
+}
+
+impl Extend<B256> for TreeBuilder {
+    fn extend<I: IntoIterator<Item = B256>>(&mut self, leaves: I) {
+        leaves.into_iter().for_each(|leaf| self.push(leaf));
+    }
+}
+
+/// Where RFC 6962 splits `n` leaves: the largest power of two below `n`. `n` must be at least 2.
+fn split(n: usize) -> usize {
+    n.next_power_of_two() / 2
+}
+
+/// The root of a subtree; `None` when `leaves` is empty.
+pub fn root(leaves: &[B256]) -> Option<B256> {
+    let mut builder = TreeBuilder::default();
+    builder.extend(leaves.iter().copied());
+    builder.root()
+}
+
+/// The siblings of leaf `index`, from the leaf to the root; `None` when there is no such leaf.
+pub fn path(leaves: &[B256], index: usize) -> Option<Vec<B256>> {
+    if index >= leaves.len() {
+        return None;
+    }
+    let mut path = Vec::new();
+    let mut range = 0..leaves.len();
+    while range.len() > 1 {
+        let middle = range.start + split(range.len());
+        let (inside, outside) = if index < middle {
+            (range.start..middle, middle..range.end)
+        } else {
+            (middle..range.end, range.start..middle)
+        };
+        path.push(root(&leaves[outside])?);
+        range = inside;
+    }
+    path.reverse();
+    Some(path)
+}
+
+/// The root that `leaf` at `index` of `leaf_count` has with `path` (RFC 9162 §2.1.3.2); `None` when the index is out
+/// of range or the path is not exactly as long as the position demands.
+pub fn root_from_path(leaf: B256, index: u64, leaf_count: u64, path: &[B256]) -> Option<B256> {
+    let mut position = index;
+    let mut last = leaf_count.checked_sub(1)?;
+    if position > last {
+        return None;
+    }
+    let mut hash = leaf;
+    let mut siblings = path.iter();
+    while last > 0 {
+        if position % 2 == 1 {
+            hash = node(*siblings.next()?, hash);
+        } else if position < last {
+            hash = node(hash, *siblings.next()?);
+        }
+        position /= 2;
+        last /= 2;
+    }
+    siblings.next().is_none().then_some(hash)
+}
+
+/// The first index at which two trees differ, found by descending from their roots, or `None` when they are equal.
+/// Where one is a prefix of the other, that is the shorter one's length.
+pub fn first_difference(left: &[B256], right: &[B256]) -> Option<usize> {
+    let shared = left.len().min(right.len());
+    descend(left, right, 0..shared).or((left.len() != right.len()).then_some(shared))
+}
+
+fn descend(left: &[B256], right: &[B256], range: Range<usize>) -> Option<usize> {
+    if root(&left[range.clone()]) == root(&right[range.clone()]) {
+        return None;
+    }
+    if range.len() == 1 {
+        return Some(range.start);
+    }
+    let middle = range.start + split(range.len());
+    descend(left, right, range.start..middle).or_else(|| descend(left, right, middle..range.end))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn leaves(n: usize) -> Vec<B256> {
+        (0..n).map(|i| keccak256(i.to_be_bytes())).collect()
+    }
+
+    /// The definition, word for word.
+    fn naive(leaves: &[B256]) -> B256 {
+        match leaves {
+            [only] => *only,
+            _ => {
+                let mut k = 1;
+                while k * 2 < leaves.len() {
+                    k *= 2;
+                }
+                node(naive(&leaves[..k]), naive(&leaves[k..]))
+            }
+        }
+    }
+
+    #[test]
+    fn builder_matches_the_definition() {
+        for n in 1..=130 {
+            assert_eq!(root(&leaves(n)), Some(naive(&leaves(n))), "{n} leaves");
+        }
+        assert_eq!(root(&[]), None);
+    }
+
+    #[test]
+    fn every_leaf_proves_and_no_proof_fits_another_place() {
+        for n in 1..=33u64 {
+            let all = leaves(n as usize);
+            let expected = data_root(n, root(&all).unwrap());
+            for i in 0..n {
+                let path = path(&all, i as usize).unwrap();
+                for count in 0..=n + 2 {
+                    for index in 0..=n + 2 {
+                        let found =
+                            root_from_path(all[i as usize], index, count, &path).map(|root| data_root(count, root));
+                        assert_eq!(found == Some(expected), (index, count) == (i, n), "{i}/{n} as {index}/{count}");
+                    }
+                }
+            }
+            assert_eq!(path(&all, n as usize), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn paths_of_wrong_length_or_content_fail(n in 1usize..300, i: prop::sample::Index, other: [u8; 32]) {
+            let all = leaves(n);
+            let i = i.index(n);
+            let good = path(&all, i).unwrap();
+            let check = |leaf, path: &[B256]| root_from_path(leaf, i as u64, n as u64, path) == root(&all);
+            prop_assert!(check(all[i], &good));
+            prop_assert!(!check(B256::new(other), &good));
+            let longer = [good.clone(), vec![B256::new(other)]].concat();
+            prop_assert!(!check(all[i], &longer));
+            for cut in 0..good.len() {
+                prop_assert!(!check(all[i], &good[..cut]));
+                let mut changed = good.clone();
+                changed[cut] = B256::new(other);
+                prop_assert!(!check(all[i], &changed));
+            }
+        }
+
+        #[test]
+        fn the_first_difference_is_found(n in 1usize..200, i: prop::sample::Index, cut in 0usize..200) {
+            let all = leaves(n);
+            let mut changed = all.clone();
+            changed[i.index(n)] = B256::ZERO;
+            prop_assert_eq!(first_difference(&all, &changed), Some(i.index(n)));
+            prop_assert_eq!(first_difference(&all, &all), None);
+            let cut = cut.min(n);
+            prop_assert_eq!(first_difference(&all, &all[..cut]), (cut < n).then_some(cut));
+        }
+    }
+}
