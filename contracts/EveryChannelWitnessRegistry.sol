@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+
+import {IEveryChannelWitnessRegistry} from "./interfaces/IEveryChannelWitnessRegistry.sol";
+import {Bitmap} from "./libraries/Bitmap.sol";
+
+/// @title The set of witnesses and the quorum they need
+contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, Ownable2Step {
+    using Bitmap for uint120;
+
+    /// @notice The active witnesses and the quorum, one storage word.
+    struct WitnessSet {
+        uint120 bitmap;
+        uint8 quorum;
+    }
+
+    /// @notice What belongs to an address that has an index, one storage word. Every seat repeats the set, so that a
+    /// vote reads one cold word instead of two: votes are many, changes of the set few.
+    struct Seat {
+        uint8 number; // index + 1
+        uint120 bitmap;
+        uint8 quorum;
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    uint256 public constant CAPACITY = 120;
+
+    WitnessSet private _set;
+
+    /// @dev Every address that ever was a witness, by index.
+    address[] private _witnesses;
+
+    mapping(address account => Seat) private _seats;
+
+    /// @param initialOwner Who may change the set.
+    /// @param witnesses The first witnesses, which get their indexes in this order.
+    /// @param initialQuorum The first quorum.
+    constructor(address initialOwner, address[] memory witnesses, uint8 initialQuorum) Ownable(initialOwner) {
+        _update(witnesses, new address[](0), initialQuorum);
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function updateSet(address[] calldata add, address[] calldata remove, uint8 newQuorum) external onlyOwner {
+        _update(add, remove, newQuorum);
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function addWitness(address witness) external onlyOwner {
+        _update(_listOf(witness), new address[](0), _set.quorum);
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function removeWitness(address witness) external onlyOwner {
+        _update(new address[](0), _listOf(witness), _set.quorum);
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function setQuorum(uint8 newQuorum) external onlyOwner {
+        _update(new address[](0), new address[](0), newQuorum);
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function quorum() external view returns (uint8) {
+        return _set.quorum;
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function witnessCount() external view returns (uint256) {
+        return _set.bitmap.count();
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function isWitness(address account) external view returns (bool) {
+        return _set.bitmap & _bitOf(_seats[account].number) != 0;
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function indexOf(address account) external view returns (uint256) {
+        uint256 number = _seats[account].number;
+        if (number == 0) revert UnknownWitness(account);
+        return number - 1;
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function witnessAt(uint256 index) external view returns (address) {
+        if (index >= _witnesses.length) revert UnknownIndex(index);
+        return _witnesses[index];
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function activeSet() external view returns (uint256 bitmap, uint8 quorum_) {
+        WitnessSet memory set = _set;
+        return (set.bitmap, set.quorum);
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function seatOf(address account) external view returns (uint120 seat, uint120 bitmap, uint8 quorum_) {
+        Seat memory own = _seats[account];
+        return (_bitOf(own.number), own.bitmap, own.quorum);
+    }
+
+    /// @dev The one place where the set is written. Loops are bounded by the lists given and by `CAPACITY`.
+    function _update(address[] memory add, address[] memory remove, uint8 newQuorum) private {
+        uint120 bitmap = _set.bitmap;
+        for (uint256 i = 0; i < remove.length; ++i) {
+            bitmap = _without(bitmap, remove[i]);
+        }
+        for (uint256 i = 0; i < add.length; ++i) {
+            bitmap = _with(bitmap, add[i]);
+        }
+
+        uint256 members = bitmap.count();
+        bool majority = members < 2 * uint256(newQuorum) && newQuorum <= members;
+        bool nothing = members == 0 && newQuorum == 0;
+        if (!majority && !nothing) revert InvalidQuorum(newQuorum, members);
+
+        _set = WitnessSet({bitmap: bitmap, quorum: newQuorum});
+        for (uint8 number = 1; number <= _witnesses.length; ++number) {
+            _seats[_witnesses[number - 1]] = Seat({number: number, bitmap: bitmap, quorum: newQuorum});
+        }
+        emit WitnessSetChanged(bitmap, newQuorum);
+    }
+
+    /// @dev The set with an active witness removed.
+    function _without(uint120 bitmap, address witness) private returns (uint120) {
+        uint8 number = _seats[witness].number;
+        uint120 bit = _bitOf(number);
+        if (bitmap & bit == 0) revert NotWitness(witness);
+        emit WitnessRemoved(witness, number - 1);
+        return bitmap & ~bit;
+    }
+
+    /// @dev The set with a witness added, and its index given to it if it never had one.
+    function _with(uint120 bitmap, address witness) private returns (uint120) {
+        if (witness == address(0)) revert InvalidWitness(witness);
+        uint8 number = _seats[witness].number;
+        if (number == 0) {
+            if (_witnesses.length == CAPACITY) revert RegistryFull(CAPACITY);
+            _witnesses.push(witness);
+            // forge-lint: disable-next-line(unsafe-typecast) at most CAPACITY
+            number = uint8(_witnesses.length);
+            _seats[witness].number = number;
+        }
+        uint120 bit = _bitOf(number);
+        if (bitmap & bit != 0) revert AlreadyWitness(witness);
+        emit WitnessAdded(witness, number - 1);
+        return bitmap | bit;
+    }
+
+    /// @dev The bit of a seat by its number, 0 for none.
+    function _bitOf(uint8 number) private pure returns (uint120) {
+        return number == 0 ? 0 : uint120(1) << (number - 1);
+    }
+
+    function _listOf(address account) private pure returns (address[] memory list) {
+        list = new address[](1);
+        list[0] = account;
+    }
+}
