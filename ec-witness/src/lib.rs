@@ -8,3 +8,4 @@ pub mod archive;
 pub mod observation;
 pub mod stream;
 pub mod tree;
+pub mod witness;

@@ -1,0 +1,295 @@
+//! What to do with a slot: one pure function of what this witness derived, what the ledger shows, the clock and the
+//! own vote (protocol §5). The numbers in the comments are the rules'.
+
+use crate::{
+    observation::{Content, ContentHash, ObservationHash, ObservationHeader},
+    stream::TimeMode,
+};
+
+/// The agreement's constants, equal at all witnesses of a ledger. All times in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How far two hosts' clocks may be apart.
+    pub precision_ms: u64,
+    /// How long a record may take from one host to another.
+    pub message_delay_ms: u64,
+    /// How long a candidate whose time alone is outside the window is not rivalled.
+    pub time_wait_ms: u64,
+    /// How long after closing an incomplete epoch may still grow before an equal candidate is attested.
+    pub late_ms: u64,
+    /// The wait between two ranks' turns to propose.
+    pub propose_stagger_ms: u64,
+    /// How much later an incomplete epoch is proposed.
+    pub incomplete_delay_ms: u64,
+    /// When an undecided slot gives its place in the window up.
+    pub disputed_after_ms: u64,
+    /// How many final observations may lie between a header and its parent.
+    pub parent_window: u64,
+    /// Slots of one stream that are judged at once.
+    pub max_inflight: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            precision_ms: 2_000,
+            message_delay_ms: 15_000,
+            time_wait_ms: 60_000,
+            late_ms: 60_000,
+            propose_stagger_ms: 12_000,
+            incomplete_delay_ms: 300_000,
+            disputed_after_ms: 600_000,
+            parent_window: 64,
+            max_inflight: 64,
+        }
+    }
+}
+
+impl Policy {
+    /// How far a candidate's time may be from the own: a window for receive times, none on the timeline.
+    pub fn tolerance_ms(&self, time: TimeMode) -> u64 {
+        match time {
+            TimeMode::Received => self.precision_ms.saturating_add(self.message_delay_ms),
+            TimeMode::Timeline { .. } => 0,
+        }
+    }
+}
+
+/// What this witness's archive says of the epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnEpoch {
+    /// Two records claim one place.
+    Conflicting,
+    /// The content it derived.
+    Derived {
+        /// What must be agreed on.
+        content: Content,
+        /// The time it would propose.
+        observed_unix_ms: u64,
+        /// How far another's time may be from it.
+        tolerance_ms: u64,
+        /// Whether the epoch is complete.
+        complete: bool,
+    },
+}
+
+/// A candidate as the ledger shows it at the block that is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeenCandidate {
+    /// Its hash.
+    pub hash: ObservationHash,
+    /// The header.
+    pub header: ObservationHeader,
+    /// Votes of active witnesses.
+    pub active_votes: usize,
+    /// Whether its parent was right at its own place in the log.
+    pub parent_is_right: bool,
+    /// When this witness first saw it, on its own clock.
+    pub first_seen_ms: u64,
+}
+
+/// The slot as the ledger shows it at the block that is judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The content of the final observation.
+    pub finalized: Option<ContentHash>,
+    /// Candidates in the order of their proposals.
+    pub candidates: Vec<SeenCandidate>,
+    /// The newest final observation of the stream below the slot, or zero.
+    pub parent: ObservationHash,
+}
+
+/// The registry's active set at the block that is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// This witness's place among the active ones in index order; `None` when it is not one of them.
+    pub position: Option<usize>,
+    /// Active witnesses.
+    pub witness_count: usize,
+    /// Votes that finalize.
+    pub quorum: usize,
+}
+
+impl Seat {
+    /// This witness's turn for a sequence: 0 proposes first. `None` when it is not active.
+    pub fn rank(&self, sequence: u64) -> Option<u64> {
+        let count = self.witness_count as u64;
+        let position = self.position? as u64;
+        // (position − sequence) mod count, without leaving the unsigned integers
+        (count > 0).then(|| (position + count - sequence % count) % count)
+    }
+
+    /// Votes after which no other candidate can reach the quorum.
+    fn unbeatable(&self) -> usize {
+        (self.witness_count + 1).saturating_sub(self.quorum)
+    }
+}
+
+/// Readings of this witness's own monotonic clock, milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clock {
+    /// Now.
+    pub now_ms: u64,
+    /// When the epoch closed.
+    pub closed_ms: u64,
+    /// When the slot entered the window.
+    pub entered_ms: u64,
+    /// Since when the ledger has been live without a break; `None` while it is not.
+    pub live_since_ms: Option<u64>,
+}
+
+impl Clock {
+    /// The moment from which turns and disputes count.
+    fn base_ms(&self) -> Option<u64> {
+        Some(self.closed_ms.max(self.entered_ms).max(self.live_since_ms?))
+    }
+
+    /// Whether an undecided slot is disputed by now.
+    pub fn is_disputed(&self, policy: &Policy) -> bool {
+        self.base_ms().is_some_and(|base| self.now_ms.saturating_sub(base) > policy.disputed_after_ms)
+    }
+}
+
+/// The own vote history of the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnVote {
+    /// No vote was ever recorded.
+    None,
+    /// A vote is recorded and on its way, or counted.
+    Cast,
+    /// Votes were recorded, but none can land; another header of the same content may follow.
+    CannotLand(ContentHash),
+}
+
+/// How a final observation compares with the own derivation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The same content.
+    Equal,
+    /// Other content than a complete own epoch has.
+    Mismatch,
+    /// Other content, but the own epoch is incomplete or conflicting.
+    NotComparable,
+}
+
+/// Why nothing is done yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// This witness is not in the active set.
+    NotActive,
+    /// The ledger is not live.
+    NotLive,
+    /// The own epoch no longer has the content that was voted for.
+    OtherContent,
+    /// Another's turn to propose comes first.
+    Turn {
+        /// When the own one comes.
+        until_ms: u64,
+    },
+    /// A candidate whose time alone is outside the window is given time to win.
+    Time {
+        /// When it may be rivalled.
+        until_ms: u64,
+    },
+    /// Late records may still make the epoch complete.
+    Late {
+        /// When an equal candidate is attested.
+        until_ms: u64,
+    },
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The slot is final: record the comparison, move on.
+    Final(Comparison),
+    /// The own vote is cast: see it through.
+    Voted,
+    /// Vote for this candidate.
+    Attest(ObservationHeader),
+    /// Propose this header, if the slot holds exactly this many candidates.
+    Propose {
+        /// The header.
+        header: ObservationHeader,
+        /// The candidates that were judged.
+        candidates_seen: usize,
+    },
+    /// Do nothing yet.
+    Wait(Wait),
+    /// Never vote: the own epoch is conflicting.
+    Abstain,
+}
+
+/// Judges a slot.
+pub fn decide(own: &OwnEpoch, seen: &Seen, seat: &Seat, clock: &Clock, vote: &OwnVote, policy: &Policy) -> Decision {
+    // 1. final
+    if let Some(finalized) = seen.finalized {
+        return Decision::Final(compare(own, finalized));
+    }
+    // 5. conflicting
+    let OwnEpoch::Derived { content, observed_unix_ms, tolerance_ms, complete } = *own else {
+        return Decision::Abstain;
+    };
+    match vote {
+        OwnVote::Cast => return Decision::Voted,
+        OwnVote::CannotLand(voted) if *voted != content.hash() => return Decision::Wait(Wait::OtherContent),
+        OwnVote::None | OwnVote::CannotLand(_) => {}
+    }
+    let Some(rank) = seat.rank(content.sequence) else { return Decision::Wait(Wait::NotActive) };
+    let until =
+        |until_ms: u64, wait: fn(u64) -> Wait| (clock.now_ms < until_ms).then(|| Decision::Wait(wait(until_ms)));
+
+    // 2. attest the first acceptable candidate
+    let acceptance = |candidate: &SeenCandidate| {
+        let off_ms = candidate.header.observed_unix_ms.abs_diff(observed_unix_ms);
+        accept(candidate, &content, off_ms <= tolerance_ms, seat, policy)
+    };
+    if let Some(found) = seen.candidates.iter().find(|candidate| acceptance(candidate) == Acceptance::Acceptable) {
+        let late = until(clock.closed_ms.saturating_add(policy.late_ms), |until_ms| Wait::Late { until_ms });
+        return late.filter(|_| !complete).unwrap_or(Decision::Attest(found.header));
+    }
+    let rivalled_from = seen.candidates.iter().filter_map(|candidate| match acceptance(candidate) {
+        Acceptance::NotRivalledBefore(ms) => Some(ms),
+        Acceptance::Acceptable | Acceptance::Never => None,
+    });
+    if let Some(wait) = rivalled_from.max().and_then(|ms| until(ms, |until_ms| Wait::Time { until_ms })) {
+        return wait;
+    }
+
+    // 3. and 4. propose in turn, an incomplete epoch later
+    let Some(base_ms) = clock.base_ms() else { return Decision::Wait(Wait::NotLive) };
+    let incomplete_ms = if complete { 0 } else { policy.incomplete_delay_ms };
+    let turn_ms = rank.saturating_mul(policy.propose_stagger_ms).saturating_add(incomplete_ms);
+    until(base_ms.saturating_add(turn_ms), |until_ms| Wait::Turn { until_ms }).unwrap_or(Decision::Propose {
+        header: content.header(seen.parent, observed_unix_ms),
+        candidates_seen: seen.candidates.len(),
+    })
+}
+
+fn compare(own: &OwnEpoch, finalized: ContentHash) -> Comparison {
+    match own {
+        OwnEpoch::Derived { content, .. } if content.hash() == finalized => Comparison::Equal,
+        OwnEpoch::Derived { complete: true, .. } => Comparison::Mismatch,
+        OwnEpoch::Derived { complete: false, .. } | OwnEpoch::Conflicting => Comparison::NotComparable,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Acceptance {
+    /// To be attested.
+    Acceptable,
+    /// Right but for its time: no rival before this moment.
+    NotRivalledBefore(u64),
+    /// Other content or a wrong parent.
+    Never,
+}
+
+fn accept(candidate: &SeenCandidate, own: &Content, in_time: bool, seat: &Seat, policy: &Policy) -> Acceptance {
+    if candidate.header.content() != *own || !candidate.parent_is_right {
+        Acceptance::Never
+    } else if in_time || candidate.active_votes >= seat.unbeatable() {
+        Acceptance::Acceptable
+    } else {
+        Acceptance::NotRivalledBefore(candidate.first_seen_ms.saturating_add(policy.time_wait_ms))
+    }
+}

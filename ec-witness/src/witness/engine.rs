@@ -1,0 +1,320 @@
+//! Every slot that one witness judges, between what its archive says, what the ledger shows and what it voted.
+//!
+//! Sans-I/O: epochs come in, the ledger is shown, decisions come out. The daemon and the simulation drive the same
+//! engine.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use alloy::primitives::Address;
+
+use super::{
+    decision::{Clock, Comparison, Decision, OwnEpoch, OwnVote, Policy, Seat, Seen, SeenCandidate, decide},
+    ledger::LedgerState,
+};
+use crate::observation::{ContentHash, ObservationHash, ObservationHeader, SlotId, StreamHash};
+
+/// The registry's active set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WitnessSet {
+    /// Active witnesses in index order.
+    pub active: Vec<Address>,
+    /// Votes that finalize; 0 when nothing can.
+    pub quorum: usize,
+}
+
+impl WitnessSet {
+    /// The seat of one witness.
+    pub fn seat(&self, witness: Address) -> Seat {
+        Seat {
+            position: self.active.iter().position(|&active| active == witness),
+            witness_count: self.active.len(),
+            quorum: self.quorum,
+        }
+    }
+}
+
+/// What one judging rests on.
+#[derive(Clone, Copy, Debug)]
+pub struct Situation<'a> {
+    /// The ledger at the block that is judged.
+    pub ledger: &'a LedgerState,
+    /// The active set at that block.
+    pub set: &'a WitnessSet,
+    /// Now, on the own monotonic clock.
+    pub now_ms: u64,
+    /// Since when the ledger has been live without a break; `None` while it is not.
+    pub live_since_ms: Option<u64>,
+}
+
+/// A slot's key: slots of a stream are judged by ascending sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SlotKey {
+    /// The stream.
+    pub stream: StreamHash,
+    /// The epoch's index.
+    pub sequence: u64,
+}
+
+/// Where a slot stands, as `status` and `run --once` show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SlotState {
+    /// Its epoch is not closed, or it is not judged yet.
+    Open,
+    /// It is judged; no vote is cast yet.
+    Waiting,
+    /// The own vote is cast.
+    Voted,
+    /// It is final, with the own content.
+    Finalized,
+    /// It is final, with other content than the own complete epoch has.
+    Mismatch,
+    /// It stayed undecided for too long; it is still judged.
+    Disputed,
+    /// The own epoch holds conflicting records, so nobody here votes.
+    Conflicting,
+    /// It is final without the own vote, and the own epoch is incomplete.
+    Abstained,
+}
+
+impl SlotState {
+    /// Whether nothing more is expected of the slot.
+    pub fn is_outcome(self) -> bool {
+        !matches!(self, Self::Open | Self::Waiting | Self::Voted)
+    }
+}
+
+/// One slot's place in the engine.
+#[derive(Clone, Debug)]
+pub struct JudgedSlot {
+    /// Its id.
+    pub slot: SlotId,
+    /// What the archive says.
+    pub own: OwnEpoch,
+    /// The own vote.
+    pub vote: OwnVote,
+    /// The newest header recorded for it.
+    pub voted: Option<ObservationHeader>,
+    /// Where it stands.
+    pub state: SlotState,
+    /// What was decided last.
+    pub decision: Option<Decision>,
+    /// The final observation, if it is final.
+    pub finalized: Option<ObservationHash>,
+    closed_ms: u64,
+    entered_ms: Option<u64>,
+    first_seen: HashMap<ObservationHash, u64>,
+    /// Whether it still takes a place in the window.
+    in_window: bool,
+}
+
+/// A decision that asks for something to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The slot.
+    pub slot: SlotId,
+    /// The header to vote for.
+    pub header: ObservationHeader,
+    /// How.
+    pub vote: VoteKind,
+}
+
+/// The two ways to vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoteKind {
+    /// As a new candidate, if the slot holds exactly this many.
+    Propose {
+        /// The candidates that were judged.
+        candidates_seen: usize,
+    },
+    /// For a candidate that is there.
+    Attest,
+}
+
+/// What became of an epoch that was handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// A new slot.
+    New,
+    /// The slot is judged by what came now.
+    Updated,
+    /// It was voted for already; what came now is too late.
+    Late,
+}
+
+/// The slots that a witness judges.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    me: Address,
+    policy: Policy,
+    slots: BTreeMap<SlotKey, JudgedSlot>,
+}
+
+impl Engine {
+    /// An engine for the witness `me`.
+    pub fn new(me: Address, policy: Policy) -> Self {
+        Self { me, policy, slots: BTreeMap::new() }
+    }
+
+    /// The agreement's constants.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Takes in a closed epoch, or a new derivation of one. `past` is the own vote history of the slot.
+    pub fn admit(
+        &mut self,
+        key: SlotKey,
+        slot: SlotId,
+        own: OwnEpoch,
+        closed_ms: u64,
+        past: Option<(ObservationHeader, OwnVote)>,
+    ) -> Admission {
+        if let Some(judged) = self.slots.get_mut(&key) {
+            if judged.own == own {
+                return Admission::Updated;
+            }
+            if judged.voted.is_some() {
+                return Admission::Late;
+            }
+            judged.own = own;
+            return Admission::Updated;
+        }
+        let judged = JudgedSlot {
+            slot,
+            own,
+            vote: past.map_or(OwnVote::None, |(_, vote)| vote),
+            voted: past.map(|(header, _)| header),
+            state: SlotState::Open,
+            decision: None,
+            finalized: None,
+            closed_ms,
+            entered_ms: None,
+            first_seen: HashMap::new(),
+            in_window: true,
+        };
+        self.slots.insert(key, judged);
+        Admission::New
+    }
+
+    /// Notes that a vote is recorded, or what became of it.
+    pub fn set_vote(&mut self, key: SlotKey, header: ObservationHeader, vote: OwnVote) {
+        if let Some(judged) = self.slots.get_mut(&key) {
+            judged.voted = Some(header);
+            judged.vote = vote;
+        }
+    }
+
+    /// Judges every slot and returns the votes to cast, oldest slots first.
+    pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Intent> {
+        let seat = situation.set.seat(self.me);
+        let active: HashSet<Address> = situation.set.active.iter().copied().collect();
+        let Self { me, policy, slots } = self;
+        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, &active, situation, policy);
+        slots.iter_mut().filter_map(judge).collect()
+    }
+
+    /// Drops the slots whose outcome stands at the finalized head and returns them.
+    pub fn take_settled(&mut self, ledger: &LedgerState, finalized_head: u64) -> Vec<(SlotKey, JudgedSlot)> {
+        let settled = |key: &SlotKey, slot: &mut JudgedSlot| {
+            let found = ledger.final_of(key.stream, key.sequence, slot.slot);
+            slot.state.is_outcome() && found.is_some_and(|found| found.is_final_at(finalized_head))
+        };
+        self.slots.extract_if(.., settled).collect()
+    }
+
+    /// The slots, by stream and sequence.
+    pub fn slots(&self) -> impl Iterator<Item = (&SlotKey, &JudgedSlot)> {
+        self.slots.iter()
+    }
+
+    /// One slot.
+    pub fn slot(&self, key: SlotKey) -> Option<&JudgedSlot> {
+        self.slots.get(&key)
+    }
+
+    /// Slots of a stream below `sequence` that take a place in the window.
+    pub fn undecided_below(&self, stream: StreamHash, sequence: u64) -> usize {
+        let range = SlotKey { stream, sequence: 0 }..SlotKey { stream, sequence };
+        self.slots.range(range).filter(|(_, slot)| slot.in_window).count()
+    }
+}
+
+impl JudgedSlot {
+    fn judge(
+        &mut self,
+        key: SlotKey,
+        me: Address,
+        seat: &Seat,
+        active: &HashSet<Address>,
+        situation: &Situation<'_>,
+        policy: &Policy,
+    ) -> Option<Intent> {
+        let Situation { ledger, now_ms, live_since_ms, .. } = *situation;
+        let clock = Clock {
+            now_ms,
+            closed_ms: self.closed_ms,
+            entered_ms: *self.entered_ms.get_or_insert(now_ms),
+            live_since_ms,
+        };
+        let seen = self.see(key, ledger, now_ms, active, policy);
+        let counted = ledger.slot(self.slot).and_then(|slot| slot.vote_of(me));
+        let vote = if counted.is_some() { OwnVote::Cast } else { self.vote };
+        let decision = decide(&self.own, &seen, seat, &clock, &vote, policy);
+        self.finalized = ledger.final_of(key.stream, key.sequence, self.slot).map(|found| found.hash);
+        self.state = state_of(&decision, clock.is_disputed(policy));
+        self.in_window = counted.is_none() && matches!(self.state, SlotState::Waiting | SlotState::Voted);
+        self.decision = Some(decision);
+        let slot = self.slot;
+        match decision {
+            Decision::Attest(header) => Some(Intent { slot, header, vote: VoteKind::Attest }),
+            Decision::Propose { header, candidates_seen } => {
+                Some(Intent { slot, header, vote: VoteKind::Propose { candidates_seen } })
+            }
+            Decision::Final(_) | Decision::Voted | Decision::Wait(_) | Decision::Abstain => None,
+        }
+    }
+
+    fn see(
+        &mut self,
+        key: SlotKey,
+        ledger: &LedgerState,
+        now_ms: u64,
+        active: &HashSet<Address>,
+        policy: &Policy,
+    ) -> Seen {
+        let candidates = ledger.slot(self.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+        let see = |candidate: &super::ledger::Candidate| SeenCandidate {
+            hash: candidate.hash,
+            header: candidate.header,
+            active_votes: candidate.voters.iter().filter(|voter| active.contains(*voter)).count(),
+            parent_is_right: ledger.parent_is_right(candidate, policy.parent_window),
+            first_seen_ms: *self.first_seen.entry(candidate.hash).or_insert(now_ms),
+        };
+        Seen {
+            finalized: ledger.final_of(key.stream, key.sequence, self.slot).map(|found| found.content),
+            candidates: candidates.iter().map(see).collect(),
+            parent: ledger.newest_final_below(key.stream, key.sequence),
+        }
+    }
+
+    /// The content that was derived; `None` for a conflicting epoch.
+    pub fn own_content(&self) -> Option<ContentHash> {
+        match self.own {
+            OwnEpoch::Derived { content, .. } => Some(content.hash()),
+            OwnEpoch::Conflicting => None,
+        }
+    }
+}
+
+fn state_of(decision: &Decision, disputed: bool) -> SlotState {
+    match decision {
+        Decision::Final(Comparison::Equal) => SlotState::Finalized,
+        Decision::Final(Comparison::Mismatch) => SlotState::Mismatch,
+        Decision::Final(Comparison::NotComparable) => SlotState::Abstained,
+        Decision::Abstain => SlotState::Conflicting,
+        _ if disputed => SlotState::Disputed,
+        Decision::Voted => SlotState::Voted,
+        Decision::Attest(_) | Decision::Propose { .. } | Decision::Wait(_) => SlotState::Waiting,
+    }
+}

@@ -1,0 +1,6 @@
+//! What a witness does: the decision and what it rests on. Pure; the chain and the archive are elsewhere.
+
+pub mod decision;
+pub mod engine;
+pub mod ledger;
+pub mod window;
