@@ -5,6 +5,9 @@
 //! they are given; the rules they follow are `docs/protocol.md`.
 
 pub mod archive;
+pub mod chain;
+pub mod contracts;
+pub mod key;
 pub mod observation;
 pub mod stream;
 pub mod tree;
