@@ -41,10 +41,10 @@ pub enum GroupError {
     TimeOverflow { place: Place, decode_time: u64, start_unix_ms: u64 },
     /// A fragment that does not follow the one before it in its track.
     #[error(
-        "{place}: decode time of track {track_id} goes from {before} to {decode_time}; record what comes before and \
-         after as separate inputs, each with its own start"
+        "{place}: decode time of track {track_id} goes back to {decode_time}, expected at least {next}; record what \
+         comes before and after as separate inputs, each with its own start"
     )]
-    GoesBack { place: Place, track_id: u32, before: u64, decode_time: u64 },
+    GoesBack { place: Place, track_id: u32, decode_time: u64, next: u64 },
 }
 
 /// One group: the fragments of one track whose decode times lie in one window of the timeline.
@@ -71,7 +71,8 @@ pub struct Groups {
     media: Media,
     timeline: Timeline,
     open: Vec<Option<Group>>,
-    last_decode_times: Vec<Option<u64>>,
+    /// The lowest decode time of each track that still goes forward.
+    next_decode_times: Vec<u64>,
     ready: VecDeque<Group>,
 }
 
@@ -79,8 +80,8 @@ impl Groups {
     /// Groups of `media` on `timeline`.
     pub fn new(media: Media, timeline: Timeline) -> Self {
         let tracks = media.init().tracks.len();
-        let (open, last_decode_times) = (vec![None; tracks], vec![None; tracks]);
-        Self { media, timeline, open, last_decode_times, ready: VecDeque::new() }
+        let (open, next_decode_times) = (vec![None; tracks], vec![0; tracks]);
+        Self { media, timeline, open, next_decode_times, ready: VecDeque::new() }
     }
 
     /// The stream's init segment.
@@ -122,16 +123,15 @@ impl Groups {
         Ok(())
     }
 
+    /// Refuses a fragment that begins at or before its predecessor; only one without duration may be followed at once.
     fn check_order(&mut self, fragment: &Fragment) -> Result<(), GroupError> {
-        match self.last_decode_times[fragment.track].replace(fragment.decode_time) {
-            Some(before) if before >= fragment.decode_time => Err(GroupError::GoesBack {
-                place: fragment.place.clone(),
-                track_id: self.init().tracks[fragment.track].track_id,
-                before,
-                decode_time: fragment.decode_time,
-            }),
-            _ => Ok(()),
+        let Fragment { track, decode_time, duration, .. } = *fragment;
+        let next = std::mem::replace(&mut self.next_decode_times[track], decode_time.saturating_add(duration.min(1)));
+        if decode_time < next {
+            let (place, track_id) = (fragment.place.clone(), self.init().tracks[track].track_id);
+            return Err(GroupError::GoesBack { place, track_id, decode_time, next });
         }
+        Ok(())
     }
 
     /// A group of one fragment.

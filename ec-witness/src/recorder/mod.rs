@@ -121,7 +121,7 @@ pub struct RecordedTrack {
     pub appended: u64,
     /// Bytes of all groups.
     pub bytes: u64,
-    /// Inclusive ranges of sequences between the two that have no group.
+    /// Inclusive ranges of sequences for which another track of the recording has a group, or could, and this one none.
     pub gaps: Vec<(u64, u64)>,
 }
 
@@ -162,9 +162,9 @@ impl<'a> Writing<'a> {
         let recording = Recording { broadcast, tracks: Vec::new(), objects_written: 0, bytes_written: 0 };
         let (present, appenders) = (HashMap::new(), HashMap::new());
         let mut writing = Self { recorder, dir, present, appenders, recording };
-        for (track, slots) in plan.tracks() {
+        for (track, slots, gaps) in plan.tracks() {
             let known = writing.known_slots(track, slots)?;
-            writing.recording.tracks.push(recorded(track, slots, known.len()));
+            writing.recording.tracks.push(recorded(track, slots, gaps, known.len()));
             writing.present.insert(track.to_owned(), known);
         }
         Ok(writing)
@@ -233,7 +233,7 @@ impl<'a> Writing<'a> {
     }
 }
 
-fn recorded(track: &str, slots: &[Slot], known: usize) -> RecordedTrack {
+fn recorded(track: &str, slots: &[Slot], gaps: Vec<(u64, u64)>, known: usize) -> RecordedTrack {
     RecordedTrack {
         track: track.to_owned(),
         groups: slots.len() as u64,
@@ -241,6 +241,6 @@ fn recorded(track: &str, slots: &[Slot], known: usize) -> RecordedTrack {
         last_sequence: slots.last().map(|slot| slot.group_sequence),
         appended: (slots.len() - known) as u64,
         bytes: slots.iter().map(|slot| slot.size_bytes).sum(),
-        gaps: plan::gaps(slots),
+        gaps,
     }
 }

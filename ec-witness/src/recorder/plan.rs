@@ -66,10 +66,18 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Every track with its slots, descriptions first.
-    pub(super) fn tracks(&self) -> impl Iterator<Item = (&str, &[Slot])> {
-        let descriptions = self.descriptions.iter().map(|d| (d.name.as_str(), std::slice::from_ref(&d.slot)));
-        descriptions.chain(self.sources.iter().flatten().map(|track| (track.name.as_str(), track.slots.as_slice())))
+    /// Every track with its slots and their [`gaps`], descriptions first.
+    pub(super) fn tracks(&self) -> impl Iterator<Item = (&str, &[Slot], Vec<(u64, u64)>)> {
+        let span = self.span();
+        let descriptions = self.descriptions.iter().map(|d| (d.name.as_str(), std::slice::from_ref(&d.slot), vec![]));
+        let media = self.sources.iter().flatten();
+        descriptions.chain(media.map(move |t| (t.name.as_str(), t.slots.as_slice(), gaps(&t.slots, span))))
+    }
+
+    /// The lowest and the highest sequence over all media tracks.
+    fn span(&self) -> Option<(u64, u64)> {
+        let sequences = || self.sources.iter().flatten().flat_map(|track| &track.slots).map(|slot| slot.group_sequence);
+        sequences().min().zip(sequences().max())
     }
 }
 
@@ -80,10 +88,20 @@ impl PlannedTrack {
     }
 }
 
-/// The sequences between the first and the last slot that have none, as inclusive ranges.
-pub(super) fn gaps(slots: &[Slot]) -> Vec<(u64, u64)> {
-    let pairs = slots.windows(2).map(|pair| (pair[0].group_sequence, pair[1].group_sequence));
-    pairs.filter(|(before, after)| after - before > 1).map(|(before, after)| (before + 1, after - 1)).collect()
+/// The sequences of `span` that none of `slots` has, as inclusive ranges in order.
+pub(super) fn gaps(slots: &[Slot], span: Option<(u64, u64)>) -> Vec<(u64, u64)> {
+    let Some((mut next, last)) = span else { return Vec::new() };
+    let mut gaps = Vec::new();
+    for sequence in slots.iter().map(|slot| slot.group_sequence) {
+        if sequence > next {
+            gaps.push((next, sequence - 1));
+        }
+        next = sequence.saturating_add(1);
+    }
+    if next <= last {
+        gaps.push((next, last));
+    }
+    gaps
 }
 
 /// The slot of a group's bytes.
@@ -159,5 +177,29 @@ fn numbered(prefix: &str, number: usize, suffix: &str) -> String {
     match number {
         0 => format!("{prefix}{suffix}"),
         _ => format!("{prefix}{number}{suffix}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_what_a_track_lacks_of_the_span() {
+        let slots = |sequences: &[u64]| sequences.iter().map(|sequence| slot_of(*sequence, b"")).collect::<Vec<_>>();
+        assert_eq!(gaps(&slots(&[5, 6, 7]), Some((5, 7))), []);
+        assert_eq!(gaps(&slots(&[6, 9, 10, 12]), Some((5, 14))), [(5, 5), (7, 8), (11, 11), (13, 14)]);
+        assert_eq!(gaps(&[], Some((5, 6))), [(5, 6)]);
+        assert_eq!(gaps(&slots(&[0, u64::MAX / 2]), None), []);
+    }
+
+    #[test]
+    fn tracks_are_numbered_by_kind_over_all_sources() {
+        let (video, audio) =
+            (TrackKind::Video { width: 1, height: 1 }, TrackKind::Audio { sample_rate: 1, channels: 1 });
+        let mut names = TrackNames::default();
+        let named = [video, audio, audio, video].map(|kind| names.next(kind));
+        assert_eq!(named, ["video0.m4s", "audio0.m4s", "audio1.m4s", "video1.m4s"]);
+        assert_eq!([0, 1].map(|number| numbered("init", number, ".mp4")), ["init.mp4", "init1.mp4"]);
     }
 }
