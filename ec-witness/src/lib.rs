@@ -1,14 +1,18 @@
 //! Derives observation headers from every.channel archives and attests them to the observation ledger.
 //!
-//! Data flows one way: [`archive`] (JSONL index → records → epochs) → [`observation`] and [`tree`] (header, hashes,
-//! proofs) → [`witness`] (what to do with a slot) → [`chain`] (the ledger). The first three are pure over the bytes
-//! they are given; the rules they follow are `docs/protocol.md`.
+//! Data flows one way: [`archive`] (JSONL index → records → epochs) → [`stream`], [`tree`] and [`observation`] (rules,
+//! proofs, header) → [`witness`] (what to do with a slot) → [`store`] (one durable vote per slot) → [`chain`] (the
+//! ledger). The pure part ends with `witness`; [`daemon`] drives it all. The rules are in `docs/protocol.md`.
+//!
+//! [`recorder`] and [`cas`] are the other side: they write archives and check their objects.
 
 pub mod archive;
+pub mod cas;
 pub mod chain;
 pub mod contracts;
 pub mod key;
 pub mod observation;
+pub mod recorder;
 pub mod stream;
 pub mod tree;
 pub mod witness;

@@ -1,8 +1,13 @@
 //! Logging, JSON lines and progress: how every command speaks.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -57,6 +62,68 @@ pub(crate) fn json_line(value: &impl Serialize) -> eyre::Result<()> {
     line.push(b'\n');
     io::stdout().lock().write_all(&line)?;
     Ok(())
+}
+
+/// How often progress is written where it cannot be drawn.
+const PROGRESS_PERIOD: Duration = Duration::from_secs(10);
+
+/// Progress on stderr: a bar on a terminal, elsewhere a plain line now and then, nothing for short work.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    /// A terminal.
+    Bar(ProgressBar),
+    /// A file, a pipe or a journal.
+    Lines {
+        /// What is being done.
+        what: &'static str,
+        /// When the last line was written, or work began.
+        last: Mutex<Instant>,
+    },
+}
+
+impl Progress {
+    /// Starts progress of `what`, as in "checking objects".
+    pub(crate) fn start(what: &'static str) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::Lines { what, last: Mutex::new(Instant::now()) };
+        }
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} % {eta}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        Self::Bar(ProgressBar::new(0).with_style(style).with_message(what))
+    }
+
+    /// Shows that `done` of `of` parts are done. May be called from several threads.
+    pub(crate) fn set(&self, done: u64, of: u64) {
+        match self {
+            Self::Bar(bar) => {
+                bar.set_length(of);
+                bar.set_position(done);
+            }
+            Self::Lines { what, last } => {
+                let Ok(mut last) = last.try_lock() else { return };
+                if last.elapsed() >= PROGRESS_PERIOD {
+                    *last = Instant::now();
+                    let percent = u128::from(done) * 100 / u128::from(of.max(1));
+                    eprintln!("{what}: {percent} %");
+                }
+            }
+        }
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Runs `print` with the bar out of the way.
+    pub(crate) fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        match self {
+            Self::Bar(bar) => bar.suspend(print),
+            Self::Lines { .. } => print(),
+        }
+    }
 }
 
 /// Whether the reader of our stdout went away, which ends a command without an error, as in `| head`.

@@ -1,0 +1,64 @@
+//! Where an archive is.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use eyre::eyre;
+
+/// The directories of an archive: `manifests/` with the index, `cas/` with the objects.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ArchiveDirs {
+    /// Directory that holds `manifests/` and `cas/`.
+    #[arg(long, env = "EC_WITNESS_ARCHIVE", value_name = "DIR", help_heading = "Archive")]
+    archive: Option<PathBuf>,
+
+    /// Directory of the index, instead of `manifests/` in the archive.
+    #[arg(long, env = "EC_WITNESS_MANIFESTS", value_name = "DIR", help_heading = "Archive")]
+    manifests: Option<PathBuf>,
+
+    /// Directory that holds `objects/`, instead of `cas/` in the archive.
+    #[arg(long, env = "EC_WITNESS_CAS", value_name = "DIR", help_heading = "Archive")]
+    cas: Option<PathBuf>,
+}
+
+impl ArchiveDirs {
+    /// The directory of the index.
+    pub(crate) fn manifests(&self) -> eyre::Result<PathBuf> {
+        self.part(self.manifests.as_ref(), "manifests")
+    }
+
+    /// The root of the content-addressed store.
+    pub(crate) fn cas(&self) -> eyre::Result<PathBuf> {
+        self.part(self.cas.as_ref(), "cas")
+    }
+
+    fn part(&self, given: Option<&PathBuf>, name: &str) -> eyre::Result<PathBuf> {
+        let below_archive = || self.archive.as_ref().map(|archive| archive.join(name));
+        given.cloned().or_else(below_archive).ok_or_else(|| eyre!("no archive: give --archive DIR or --{name} DIR"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        dirs: ArchiveDirs,
+    }
+
+    fn parse(args: &str) -> ArchiveDirs {
+        Command::parse_from(["test"].into_iter().chain(args.split_whitespace())).dirs
+    }
+
+    #[test]
+    fn each_part_can_be_elsewhere() {
+        let dirs = parse("--archive a --cas c");
+        assert_eq!(dirs.manifests().unwrap(), PathBuf::from("a/manifests"));
+        assert_eq!(dirs.cas().unwrap(), PathBuf::from("c"));
+        assert!(parse("--manifests m").cas().unwrap_err().to_string().contains("--cas DIR"));
+    }
+}

@@ -1,0 +1,129 @@
+//! `archive record`.
+
+use std::{
+    fs,
+    num::NonZeroU64,
+    path::PathBuf,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use clap::Args;
+use ec_witness::{
+    cas::Cas,
+    recorder::{
+        RecordedTrack, Recorder, Recording,
+        broadcast::BroadcastName,
+        groups::Timeline,
+        input::{self, Source},
+    },
+};
+
+use super::{Answer, dirs::ArchiveDirs};
+use crate::cli::output::{JsonArg, Progress, json_line};
+
+/// What to record, and as what.
+#[derive(Debug, Args)]
+pub(crate) struct RecordArgs {
+    #[command(flatten)]
+    dirs: ArchiveDirs,
+
+    /// Name of the broadcast; may contain `/`.
+    #[arg(long, env = "EC_WITNESS_BROADCAST", value_name = "NAME")]
+    broadcast: BroadcastName,
+
+    /// Broadcast time of the media's time 0, in Unix milliseconds [default: now].
+    #[arg(long, env = "EC_WITNESS_START_UNIX_MS", value_name = "MS")]
+    start_unix_ms: Option<u64>,
+
+    /// Duration of a group in milliseconds.
+    #[arg(long, env = "EC_WITNESS_CHUNK_DURATION_MS", value_name = "MS", default_value = "2000")]
+    chunk_duration_ms: NonZeroU64,
+
+    /// How long after its end a group counts as received, in milliseconds.
+    #[arg(long, env = "EC_WITNESS_LATENCY_MS", value_name = "MS", default_value = "500")]
+    latency_ms: u64,
+
+    #[command(flatten)]
+    json: JsonArg,
+
+    /// Fragmented MP4 files, HLS playlists with fMP4 segments, or directories of one presentation.
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+}
+
+impl RecordArgs {
+    pub(crate) fn run(self) -> eyre::Result<Answer> {
+        let sources = self.sources()?;
+        let recorder = Recorder {
+            cas: Cas::new(self.dirs.cas()?),
+            manifests: self.dirs.manifests()?,
+            broadcast: self.broadcast,
+            timeline: Timeline {
+                start_unix_ms: self.start_unix_ms.map_or_else(now_unix_ms, Ok)?,
+                chunk_duration_ms: self.chunk_duration_ms,
+                latency_ms: self.latency_ms,
+            },
+        };
+        let progress = Progress::start("recording");
+        let (mut done, of) = (0, 2 * bytes_of(&sources));
+        let recorded = recorder.record(&sources, &mut |bytes| {
+            done += bytes;
+            progress.set(done, of);
+        });
+        progress.finish();
+        let recording = recorded?;
+        warn_of_gaps(&recording);
+        match self.json.json {
+            true => json_line(&recording)?,
+            false => print(&recording)?,
+        }
+        Ok(Answer::Yes)
+    }
+
+    fn sources(&self) -> eyre::Result<Vec<Source>> {
+        let mut sources = Vec::new();
+        for input in &self.inputs {
+            sources.extend(input::sources(input)?);
+        }
+        Ok(sources)
+    }
+}
+
+fn now_unix_ms() -> eyre::Result<u64> {
+    Ok(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?)
+}
+
+/// Roughly the bytes that one reading goes through; only progress depends on it.
+fn bytes_of(sources: &[Source]) -> u64 {
+    let pieces = sources.iter().flatten();
+    let bytes = pieces.filter_map(|piece| match piece.range {
+        Some((_, length)) => Some(length),
+        None => fs::metadata(&piece.path).ok().map(|metadata| metadata.len()),
+    });
+    bytes.fold(0, u64::saturating_add)
+}
+
+fn warn_of_gaps(recording: &Recording) {
+    for RecordedTrack { track, gaps, .. } in &recording.tracks {
+        for (first, last) in gaps {
+            match first == last {
+                true => eprintln!("warning: {track}: sequence {first} has no group"),
+                false => eprintln!("warning: {track}: sequences {first} to {last} have no group"),
+            }
+        }
+    }
+}
+
+fn print(recording: &Recording) -> eyre::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    for RecordedTrack { track, groups, first_sequence, last_sequence, appended, bytes, .. } in &recording.tracks {
+        write!(out, "{} {track}: {groups} groups, {bytes} bytes", recording.broadcast)?;
+        if let (Some(first), Some(last)) = (first_sequence, last_sequence) {
+            write!(out, ", sequences {first} to {last}")?;
+        }
+        writeln!(out, "; {appended} appended")?;
+    }
+    writeln!(out, "{} objects written, {} bytes", recording.objects_written, recording.bytes_written)?;
+    Ok(())
+}

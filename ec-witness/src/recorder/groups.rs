@@ -1,0 +1,153 @@
+//! Fragments joined to the groups of a broadcast's timeline.
+
+use std::{collections::VecDeque, num::NonZeroU64};
+
+use super::media::{Fragment, Init, Media, MediaError, Place};
+
+/// Where media lies on its broadcast's timeline, and how the timeline is cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeline {
+    /// Broadcast time, in Unix milliseconds, of the media's time 0.
+    pub start_unix_ms: u64,
+    /// The duration of a group in milliseconds.
+    pub chunk_duration_ms: NonZeroU64,
+    /// How long after its end a group counts as received, in milliseconds.
+    pub latency_ms: u64,
+}
+
+impl Timeline {
+    /// The broadcast time of a media time, in Unix milliseconds, rounded down; `None` beyond 2^64−1.
+    pub fn unix_ms(&self, ticks: u64, timescale: u32) -> Option<u64> {
+        let media_ms = u128::from(ticks) * 1000 / u128::from(timescale.max(1));
+        self.start_unix_ms.checked_add(u64::try_from(media_ms).ok()?)
+    }
+
+    /// The group that a broadcast time in milliseconds belongs to.
+    pub fn sequence_at(&self, unix_ms: u64) -> u64 {
+        unix_ms / self.chunk_duration_ms
+    }
+}
+
+/// Why media could not be cut into groups.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum GroupError {
+    /// The media itself.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// A time beyond 2^64−1 ms.
+    #[error("{place}: decode time {decode_time} from start {start_unix_ms} ms is beyond 2^64 ms")]
+    TimeOverflow { place: Place, decode_time: u64, start_unix_ms: u64 },
+    /// A fragment that does not follow the one before it in its track.
+    #[error(
+        "{place}: decode time of track {track_id} goes back to {decode_time}, expected at least {next}; record what \
+         comes before and after as separate inputs, each with its own start"
+    )]
+    GoesBack { place: Place, track_id: u32, decode_time: u64, next: u64 },
+}
+
+/// One group: the fragments of one track whose decode times lie in one window of the timeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Which of [`Init::tracks`] it belongs to, as an index.
+    pub track: usize,
+    /// `floor(broadcast time / chunk duration)` of its first fragment.
+    pub sequence: u64,
+    /// Broadcast time of its first sample, in Unix milliseconds.
+    pub begin_unix_ms: u64,
+    /// Broadcast time of the end of its last sample, in Unix milliseconds.
+    pub end_unix_ms: u64,
+    /// Its fragments, one after the other.
+    pub bytes: Vec<u8>,
+}
+
+/// Joins the fragments of a stream to groups, one open group per track.
+///
+/// A fragment belongs to the window of its decode time, wherever it ends; it is never cut. Edit lists and composition
+/// offsets do not count.
+#[derive(Debug)]
+pub struct Groups {
+    media: Media,
+    timeline: Timeline,
+    open: Vec<Option<Group>>,
+    /// The lowest decode time of each track that still goes forward.
+    next_decode_times: Vec<u64>,
+    ready: VecDeque<Group>,
+}
+
+impl Groups {
+    /// Groups of `media` on `timeline`.
+    pub fn new(media: Media, timeline: Timeline) -> Self {
+        let tracks = media.init().tracks.len();
+        let (open, next_decode_times) = (vec![None; tracks], vec![0; tracks]);
+        Self { media, timeline, open, next_decode_times, ready: VecDeque::new() }
+    }
+
+    /// The stream's init segment.
+    pub fn init(&self) -> &Init {
+        self.media.init()
+    }
+
+    /// The next group that is whole, or `None` at the end. Sequences of one track only grow.
+    ///
+    /// # Errors
+    ///
+    /// [`GroupError`] where the media cannot be read or its times run back.
+    pub fn next_group(&mut self) -> Result<Option<Group>, GroupError> {
+        loop {
+            if let Some(group) = self.ready.pop_front() {
+                return Ok(Some(group));
+            }
+            match self.media.next_fragment()? {
+                Some(fragment) => self.add(fragment)?,
+                None => {
+                    self.ready.extend(self.open.iter_mut().filter_map(Option::take));
+                    return Ok(self.ready.pop_front());
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, fragment: Fragment) -> Result<(), GroupError> {
+        let track = fragment.track;
+        self.check_order(&fragment)?;
+        let group = self.group_of(fragment)?;
+        match &mut self.open[track] {
+            Some(open) if open.sequence == group.sequence => {
+                open.bytes.extend_from_slice(&group.bytes);
+                open.end_unix_ms = open.end_unix_ms.max(group.end_unix_ms);
+            }
+            open => self.ready.extend(open.replace(group)),
+        }
+        Ok(())
+    }
+
+    /// Refuses a fragment that begins at or before its predecessor; only one without duration may be followed at once.
+    fn check_order(&mut self, fragment: &Fragment) -> Result<(), GroupError> {
+        let Fragment { track, decode_time, duration, .. } = *fragment;
+        let next = std::mem::replace(&mut self.next_decode_times[track], decode_time.saturating_add(duration.min(1)));
+        if decode_time < next {
+            let (place, track_id) = (fragment.place.clone(), self.init().tracks[track].track_id);
+            return Err(GroupError::GoesBack { place, track_id, decode_time, next });
+        }
+        Ok(())
+    }
+
+    /// A group of one fragment.
+    fn group_of(&self, fragment: Fragment) -> Result<Group, GroupError> {
+        let Fragment { track, decode_time, duration, bytes, place } = fragment;
+        let timescale = self.init().tracks[track].timescale;
+        let begin = self.timeline.unix_ms(decode_time, timescale);
+        let end = decode_time.checked_add(duration).and_then(|end| self.timeline.unix_ms(end, timescale));
+        let (Some(begin_unix_ms), Some(end_unix_ms)) = (begin, end) else {
+            let start_unix_ms = self.timeline.start_unix_ms;
+            return Err(GroupError::TimeOverflow { place, decode_time, start_unix_ms });
+        };
+        let sequence = self.timeline.sequence_at(begin_unix_ms);
+        Ok(Group { track, sequence, begin_unix_ms, end_unix_ms, bytes })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! Fragmented MP4: top-level boxes, the init segment, and fragments of single tracks.
+
+mod boxes;
+mod fragment;
+mod init;
+mod split;
+
+use std::{io, path::PathBuf, sync::Arc};
+
+pub use self::{
+    boxes::{Piece, Place},
+    fragment::{Fragment, Media},
+    init::{Init, InitTrack, TrackKind},
+};
+
+/// Why media could not be read. Every message names the file, and where known the byte and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum MediaError {
+    /// The operating system refused.
+    #[error("cannot read {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    /// The bytes are no MP4 at all.
+    #[error("{place}: these bytes are no MP4 box; give fragmented MP4 (CMAF)")]
+    NotMp4 { place: Place },
+    /// A box is too long to be what it says.
+    #[error("{place}: box `{kind}` claims {size} bytes, the limit is {limit}; is the file whole and fragmented?")]
+    TooLarge { place: Place, kind: String, size: u64, limit: u64 },
+    /// The file ends inside a box.
+    #[error("{place}: box `{kind}` has {has} of its {size} bytes; the file is cut, remove its last fragment")]
+    CutShort { place: Place, kind: String, has: u64, size: u64 },
+    /// A box does not follow its syntax.
+    #[error("{place}: box `{kind}` cannot be read")]
+    Syntax { place: Place, kind: &'static str, source: mp4_atom::Error },
+    /// A plain MP4 file, whose samples are not in fragments.
+    #[error("{place}: not fragmented; remake it with `-c copy -movflags +cmaf+frag_keyframe` of ffmpeg")]
+    NotFragmented { place: Place },
+    /// Media without `moov`.
+    #[error("{place}: `{kind}` comes before any `moov`; put the init segment first or give the playlist")]
+    NoInit { place: Place, kind: String },
+    /// Neither an init segment nor a fragment.
+    #[error("{}: holds no `moov` and no fragments", path.display())]
+    Empty { path: PathBuf },
+    /// The init segment changes in the middle.
+    #[error("{place}: the init segment changes here; record what comes before and after as separate inputs")]
+    InitChanges { place: Place },
+    /// A track cannot be timed.
+    #[error("{place}: track {track_id} has timescale 0")]
+    NoTimescale { place: Place, track_id: u32 },
+    /// A fragment of a track that the init segment does not declare.
+    #[error("{place}: fragment of track {track_id}, which the init segment does not declare")]
+    UnknownTrack { place: Place, track_id: u32 },
+    /// A fragment without `tfdt`, which CMAF requires.
+    #[error("{place}: fragment of track {track_id} has no `tfdt`, so its time is unknown")]
+    NoDecodeTime { place: Place, track_id: u32 },
+    /// An `mdat` that no `moof` announces, or a `moof` without `mdat`.
+    #[error("{place}: `moof` and `mdat` do not come in pairs")]
+    Unpaired { place: Place },
+    /// A run of samples lies outside of the fragment's `mdat`.
+    #[error("{place}: samples of track {track_id} lie outside of the fragment's `mdat`")]
+    OutsideMdat { place: Place, track_id: u32 },
+    /// A fragment of several tracks that cannot be cut apart.
+    #[error("{place}: track {track_id} has `saio`, so its fragment cannot be cut; use `-movflags +separate_moof`")]
+    Unsplittable { place: Place, track_id: u32 },
+}
+
+/// The file a box came from, shared by all its boxes.
+type SharedPath = Arc<std::path::Path>;
+
+#[cfg(test)]
+mod tests;

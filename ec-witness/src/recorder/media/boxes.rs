@@ -1,0 +1,158 @@
+//! Top-level boxes, one at a time, from a sequence of files.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, BufReader, Read, Seek, SeekFrom},
+    path::Path,
+    vec,
+};
+
+use mp4_atom::{Atom, Buf, Decode, FourCC, Header, Mdat};
+
+use super::{MediaError, SharedPath};
+
+/// The most bytes of an `mdat` that are read: far above any fragment of a broadcast.
+const MDAT_LIMIT: u64 = 1 << 30;
+
+/// The most bytes of any other box.
+const BOX_LIMIT: u64 = 64 << 20;
+
+/// A file, or a part of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The file.
+    pub path: SharedPath,
+    /// Offset and length in bytes of the part; the whole file if `None`.
+    pub range: Option<(u64, u64)>,
+}
+
+impl Piece {
+    /// The whole of a file.
+    pub fn whole(path: &Path) -> Self {
+        Self { path: path.into(), range: None }
+    }
+}
+
+/// Where in the input a box begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub path: SharedPath,
+    /// The byte in the file.
+    pub offset: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}", self.path.display(), self.offset)
+    }
+}
+
+/// A box as it is stored, header included.
+#[derive(Clone, Debug)]
+pub(super) struct RawBox {
+    pub(super) kind: FourCC,
+    pub(super) bytes: Vec<u8>,
+    pub(super) header_len: usize,
+    pub(super) place: Place,
+}
+
+impl RawBox {
+    /// Decodes the box as `T`.
+    pub(super) fn decode<T: Atom>(&self, kind: &'static str) -> Result<T, MediaError> {
+        let decoded = T::decode(&mut self.bytes.as_slice());
+        decoded.map_err(|source| MediaError::Syntax { place: self.place.clone(), kind, source })
+    }
+
+    /// Everything after the header.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.bytes[self.header_len..]
+    }
+}
+
+/// The boxes of several pieces, read as if they were one file; a box never spans two.
+#[derive(Debug)]
+pub(super) struct Boxes {
+    pieces: vec::IntoIter<Piece>,
+    open: Option<OpenPiece>,
+}
+
+#[derive(Debug)]
+struct OpenPiece {
+    path: SharedPath,
+    offset: u64,
+    reader: io::Take<BufReader<File>>,
+}
+
+impl Boxes {
+    pub(super) fn new(pieces: Vec<Piece>) -> Self {
+        Self { pieces: pieces.into_iter(), open: None }
+    }
+
+    /// The next box, or `None` after the last piece.
+    pub(super) fn next(&mut self) -> Result<Option<RawBox>, MediaError> {
+        loop {
+            if let Some(open) = &mut self.open
+                && let Some(raw) = open.next_box()?
+            {
+                return Ok(Some(raw));
+            }
+            let Some(piece) = self.pieces.next() else { return Ok(None) };
+            self.open = Some(OpenPiece::open(piece)?);
+        }
+    }
+}
+
+impl OpenPiece {
+    fn open(piece: Piece) -> Result<Self, MediaError> {
+        let (offset, length) = piece.range.unwrap_or((0, u64::MAX));
+        let opened = File::open(&piece.path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(offset))?;
+            Ok(BufReader::new(file).take(length))
+        });
+        match opened {
+            Ok(reader) => Ok(Self { path: piece.path, offset, reader }),
+            Err(source) => Err(MediaError::Io { path: piece.path.to_path_buf(), source }),
+        }
+    }
+
+    fn next_box(&mut self) -> Result<Option<RawBox>, MediaError> {
+        let place = Place { path: self.path.clone(), offset: self.offset };
+        let mut bytes = self.read(8)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        if bytes.starts_with(&[0, 0, 0, 1]) {
+            bytes.extend(self.read(8)?);
+        }
+        let header_len = bytes.len();
+        let (kind, size) = parse_header(&bytes).ok_or_else(|| MediaError::NotMp4 { place: place.clone() })?;
+        let limit = if kind == Mdat::KIND { MDAT_LIMIT } else { BOX_LIMIT };
+        if size.is_some_and(|size| size > limit) {
+            return Err(MediaError::TooLarge { place, kind: kind.to_string(), size: size.unwrap_or(limit), limit });
+        }
+        bytes.extend(self.read(size.unwrap_or(limit))?);
+        let has = (bytes.len() - header_len) as u64;
+        match size {
+            Some(size) if has < size => Err(MediaError::CutShort { place, kind: kind.to_string(), has, size }),
+            _ => Ok(Some(RawBox { kind, bytes, header_len, place })),
+        }
+    }
+
+    /// Up to `length` bytes; fewer only at the end. Memory grows with what is there, not with what is asked for.
+    fn read(&mut self, length: u64) -> Result<Vec<u8>, MediaError> {
+        let mut bytes = Vec::new();
+        let read = self.reader.by_ref().take(length).read_to_end(&mut bytes);
+        read.map_err(|source| MediaError::Io { path: self.path.to_path_buf(), source })?;
+        self.offset += bytes.len() as u64;
+        Ok(bytes)
+    }
+}
+
+/// Kind and body size of a box; a size of `None` reaches to the end of the file.
+fn parse_header(mut bytes: &[u8]) -> Option<(FourCC, Option<u64>)> {
+    let header = Header::decode(&mut bytes).ok()?;
+    let printable = header.kind.as_ref().iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ' || *byte == 0xa9);
+    (printable && bytes.remaining() == 0).then_some((header.kind, header.size.map(|size| size as u64)))
+}

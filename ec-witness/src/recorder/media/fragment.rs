@@ -1,0 +1,192 @@
+//! Fragments: `moof` and `mdat` of one track, with the boxes before them.
+
+use std::{collections::VecDeque, path::PathBuf};
+
+use mp4_atom::{Atom, FourCC, Free, Ftyp, Mdat, Mfra, Moof, Moov, Sidx, Skip, Traf};
+
+use super::{
+    Init, InitTrack, MediaError, Piece, Place,
+    boxes::{Boxes, RawBox},
+    split,
+};
+
+/// A part of one track that can be decoded after the init segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fragment {
+    /// Which of [`Init::tracks`] it belongs to, as an index.
+    pub track: usize,
+    /// `baseMediaDecodeTime` in ticks of the track's timescale.
+    pub decode_time: u64,
+    /// The sum of its samples' durations in ticks.
+    pub duration: u64,
+    /// The boxes as they are stored.
+    pub bytes: Vec<u8>,
+    /// Where it begins.
+    pub place: Place,
+}
+
+/// A fragmented MP4 stream: its init segment, then its fragments in stored order.
+///
+/// A fragment of one track is handed on byte for byte, `styp` and what else stands before its `moof` included; a `sidx`
+/// only if it indexes nothing but this fragment. A fragment of several tracks, or one with absolute offsets, is
+/// rewritten as one fragment per track.
+#[derive(Debug)]
+pub struct Media {
+    init: Init,
+    moov: Vec<u8>,
+    boxes: Boxes,
+    /// Boxes since the last `mdat`.
+    pending: Vec<RawBox>,
+    ready: VecDeque<Fragment>,
+}
+
+impl Media {
+    /// Opens `pieces`, read as if they were one file, and reads the init segment, which must come first.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError`] if a piece cannot be read or does not begin with the init segment of fragmented MP4.
+    pub fn open(pieces: Vec<Piece>) -> Result<Self, MediaError> {
+        let path = pieces.first().map_or_else(PathBuf::new, |piece| piece.path.to_path_buf());
+        let mut boxes = Boxes::new(pieces);
+        let mut bytes = Vec::new();
+        while let Some(raw) = boxes.next()? {
+            match raw.kind {
+                Ftyp::KIND => bytes.extend_from_slice(&raw.bytes),
+                Moov::KIND => {
+                    bytes.extend_from_slice(&raw.bytes);
+                    let (init, moov) = (Init::parse(&raw, bytes)?, raw.bytes);
+                    return Ok(Self { init, moov, boxes, pending: Vec::new(), ready: VecDeque::new() });
+                }
+                Mdat::KIND => return Err(MediaError::NotFragmented { place: raw.place }),
+                Moof::KIND => return Err(MediaError::NoInit { kind: raw.kind.to_string(), place: raw.place }),
+                _ => {}
+            }
+        }
+        Err(MediaError::Empty { path })
+    }
+
+    /// The init segment.
+    pub fn init(&self) -> &Init {
+        &self.init
+    }
+
+    /// The next fragment of a video or audio track, or `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError`] where the media is not what its boxes say, or cannot be read.
+    pub fn next_fragment(&mut self) -> Result<Option<Fragment>, MediaError> {
+        loop {
+            if let Some(fragment) = self.ready.pop_front() {
+                return Ok(Some(fragment));
+            }
+            match self.boxes.next()? {
+                Some(raw) => self.take(raw)?,
+                None => return self.end().map(|()| None),
+            }
+        }
+    }
+
+    fn take(&mut self, raw: RawBox) -> Result<(), MediaError> {
+        let after_moof = self.pending_moof().is_some();
+        match raw.kind {
+            Mdat::KIND => self.cut(&raw)?,
+            Moof::KIND if after_moof => return Err(MediaError::Unpaired { place: raw.place }),
+            Moov::KIND if raw.bytes != self.moov => return Err(MediaError::InitChanges { place: raw.place }),
+            kind if !after_moof && is_no_part_of_a_fragment(kind) => {}
+            _ => self.pending.push(raw),
+        }
+        Ok(())
+    }
+
+    fn pending_moof(&self) -> Option<&RawBox> {
+        self.pending.iter().find(|raw| raw.kind == Moof::KIND)
+    }
+
+    fn end(&self) -> Result<(), MediaError> {
+        self.pending_moof().map_or(Ok(()), |moof| Err(MediaError::Unpaired { place: moof.place.clone() }))
+    }
+
+    /// Turns the pending boxes and their `mdat` into fragments.
+    fn cut(&mut self, mdat: &RawBox) -> Result<(), MediaError> {
+        let pending = std::mem::take(&mut self.pending);
+        let Some(raw_moof) = pending.iter().find(|raw| raw.kind == Moof::KIND) else {
+            return Err(MediaError::Unpaired { place: mdat.place.clone() });
+        };
+        let moof: Moof = raw_moof.decode("moof")?;
+        let whole = moof.traf.len() == 1 && moof.traf[0].tfhd.base_data_offset.is_none();
+        let cut = if whole { None } else { Some(split::Cut { moof: &moof, raw_moof, mdat }) };
+        let mut data_end = Some(raw_moof.place.offset);
+        for traf in &moof.traf {
+            let Some(track) = self.track_of(traf, &raw_moof.place)? else {
+                data_end = None;
+                continue;
+            };
+            let declared = &self.init.tracks[track];
+            let bytes = match &cut {
+                None => verbatim(&pending, mdat, traf.tfhd.track_id),
+                Some(cut) => [styp(&pending), cut.track(traf, declared, &mut data_end)?].concat(),
+            };
+            self.ready.push_back(fragment(traf, (track, declared), bytes, &pending[0].place)?);
+        }
+        Ok(())
+    }
+
+    /// The index of a fragment's track; `None` for one that is not recorded.
+    fn track_of(&self, traf: &Traf, place: &Place) -> Result<Option<usize>, MediaError> {
+        let track_id = traf.tfhd.track_id;
+        match self.init.tracks.iter().position(|track| track.track_id == track_id) {
+            Some(index) => Ok(Some(index)),
+            None if self.init.ignored.contains(&track_id) => Ok(None),
+            None => Err(MediaError::UnknownTrack { place: place.clone(), track_id }),
+        }
+    }
+}
+
+fn is_no_part_of_a_fragment(kind: FourCC) -> bool {
+    [Ftyp::KIND, Moov::KIND, Free::KIND, Skip::KIND, Mfra::KIND].contains(&kind)
+}
+
+fn fragment(
+    traf: &Traf,
+    (track, declared): (usize, &InitTrack),
+    bytes: Vec<u8>,
+    place: &Place,
+) -> Result<Fragment, MediaError> {
+    let place = place.clone();
+    match &traf.tfdt {
+        None => Err(MediaError::NoDecodeTime { place, track_id: declared.track_id }),
+        Some(tfdt) => {
+            let decode_time = tfdt.base_media_decode_time;
+            Ok(Fragment { track, decode_time, duration: duration_of(traf, declared), bytes, place })
+        }
+    }
+}
+
+/// The sum of the samples' durations in ticks, with the defaults of ISO/IEC 14496-12, 8.8.7 and 8.8.3.
+fn duration_of(traf: &Traf, declared: &InitTrack) -> u64 {
+    let default = traf.tfhd.default_sample_duration.unwrap_or(declared.default_duration);
+    let of_run = |samples: &mp4_atom::TrunSamples| match samples {
+        mp4_atom::TrunSamples::Inherited { count, .. } => u64::from(*count) * u64::from(default),
+        mp4_atom::TrunSamples::Explicit(entries) => {
+            entries.iter().map(|entry| u64::from(entry.duration.unwrap_or(default))).sum()
+        }
+    };
+    traf.trun.iter().map(|trun| of_run(&trun.samples)).fold(0, u64::saturating_add)
+}
+
+fn verbatim(pending: &[RawBox], mdat: &RawBox, track_id: u32) -> Vec<u8> {
+    let kept = pending.iter().filter(|raw| raw.kind != Sidx::KIND || indexes_only(raw, track_id));
+    kept.chain([mdat]).flat_map(|raw| raw.bytes.iter().copied()).collect()
+}
+
+/// Whether a `sidx` indexes one fragment of this track, rather than a whole file.
+fn indexes_only(sidx: &RawBox, track_id: u32) -> bool {
+    sidx.decode("sidx").is_ok_and(|sidx: Sidx| sidx.reference_id == track_id && sidx.references.len() == 1)
+}
+
+fn styp(pending: &[RawBox]) -> Vec<u8> {
+    let styp = pending.iter().find(|raw| raw.kind == mp4_atom::Styp::KIND);
+    styp.map_or_else(Vec::new, |raw| raw.bytes.clone())
+}

@@ -1,0 +1,192 @@
+use mp4_atom::{Decode, Moof, SegmentReference, Sidx, TrunSamples};
+
+use super::*;
+use crate::recorder::testing::{AUDIO, VIDEO, boxed, encode, file, fragment, init, open, pair, plain_moov, styp, traf};
+
+fn fragments(media: &mut Media) -> Vec<Fragment> {
+    std::iter::from_fn(|| media.next_fragment().unwrap()).collect()
+}
+
+fn open_error(parts: &[Vec<u8>]) -> String {
+    let (_dir, path) = file(parts);
+    Media::open(vec![Piece::whole(&path)]).unwrap_err().to_string()
+}
+
+fn fragment_error(parts: &[Vec<u8>]) -> String {
+    let (_dir, mut media) = open(parts);
+    loop {
+        match media.next_fragment() {
+            Ok(Some(_)) => {}
+            Ok(None) => return "no error".to_owned(),
+            Err(error) => return error.to_string(),
+        }
+    }
+}
+
+#[test]
+fn an_init_segment_names_its_tracks() {
+    let (_dir, media) = open(&[init()]);
+    let Init { bytes, tracks, ignored } = media.init();
+    assert_eq!(*bytes, init());
+    assert_eq!(*ignored, [3]);
+    let described: Vec<_> = tracks.iter().map(|t| (t.track_id, t.timescale, t.kind, t.codec.as_str())).collect();
+    let video = (VIDEO, 1000, TrackKind::Video { width: 160, height: 90 }, "avc1.42c00a");
+    let audio = (AUDIO, 48000, TrackKind::Audio { sample_rate: 48000, channels: 1 }, "opus");
+    assert_eq!(described, [video, audio]);
+}
+
+#[test]
+fn fragments_of_one_track_stay_byte_for_byte() {
+    let parts = [
+        init(),
+        [styp(), boxed(b"prft", &[0; 24]), fragment(VIDEO, 0, 2000, b"v0")].concat(),
+        fragment(AUDIO, 96, 960, b"a0"),
+        boxed(b"free", b"xx"),
+        fragment(VIDEO, 2000, 2000, b"v1"),
+        boxed(b"mfra", b""),
+    ];
+    let (_dir, mut media) = open(&parts);
+    let found = fragments(&mut media);
+    let bytes: Vec<_> = found.iter().map(|fragment| fragment.bytes.clone()).collect();
+    assert_eq!(bytes, [parts[1].clone(), parts[2].clone(), parts[4].clone()]);
+    let times: Vec<_> = found.iter().map(|f| (f.track, f.decode_time, f.duration)).collect();
+    assert_eq!(times, [(0, 0, 2000), (1, 96, 960), (0, 2000, 2000)]);
+}
+
+#[test]
+fn pieces_read_as_one_file() {
+    let (_a, head) = file(&[init(), fragment(VIDEO, 0, 500, b"v0")]);
+    let (_b, tail) = file(&[vec![0; 5], fragment(VIDEO, 500, 500, b"v1"), vec![9; 3]]);
+    let range = Some((5, fragment(VIDEO, 500, 500, b"v1").len() as u64));
+    let pieces = vec![Piece::whole(&head), Piece { path: tail.as_path().into(), range }];
+    let found = fragments(&mut Media::open(pieces).unwrap());
+    assert_eq!(found.iter().map(|fragment| fragment.decode_time).collect::<Vec<_>>(), [0, 500]);
+    assert_eq!(found[1].place.offset, 5);
+}
+
+#[test]
+fn a_repeated_init_segment_is_no_part_of_a_fragment() {
+    let (_dir, mut media) = open(&[init(), init(), fragment(VIDEO, 0, 500, b"v0")]);
+    assert_eq!(fragments(&mut media)[0].bytes, fragment(VIDEO, 0, 500, b"v0"));
+}
+
+#[test]
+fn an_index_is_kept_only_if_it_is_the_fragments_own() {
+    let reference = || SegmentReference {
+        reference_type: false,
+        referenced_size: 1,
+        subsegment_duration: 1,
+        starts_with_sap: true,
+        sap_type: 1,
+        sap_delta_time: 0,
+    };
+    let sidx = |count| {
+        let references = (0..count).map(|_| reference()).collect();
+        encode(&Sidx { reference_id: VIDEO, timescale: 1000, references, ..Sidx::default() })
+    };
+    let video = || fragment(VIDEO, 0, 500, b"v0");
+    let (_dir, mut media) = open(&[init(), sidx(2), video(), sidx(1), fragment(VIDEO, 500, 500, b"v1")]);
+    let found = fragments(&mut media);
+    assert_eq!(found[0].bytes, video());
+    assert_eq!(found[1].bytes, [sidx(1), fragment(VIDEO, 500, 500, b"v1")].concat());
+}
+
+/// The samples of a fragment of one track, found through its own offsets.
+fn samples(fragment: &Fragment) -> Vec<u8> {
+    let moof = Moof::decode(&mut fragment.bytes.as_slice()).unwrap();
+    let [traf] = moof.traf.as_slice() else { panic!("several tracks") };
+    assert!(traf.tfhd.default_base_is_moof && traf.tfhd.base_data_offset.is_none());
+    let run = |trun: &mp4_atom::Trun| {
+        let start = usize::try_from(trun.data_offset.unwrap()).unwrap();
+        let size: u32 = match &trun.samples {
+            TrunSamples::Explicit(entries) => entries.iter().map(|entry| entry.size.unwrap()).sum(),
+            TrunSamples::Inherited { count, .. } => count * 4,
+        };
+        fragment.bytes[start..start + size as usize].to_vec()
+    };
+    traf.trun.iter().flat_map(run).collect()
+}
+
+#[test]
+fn a_fragment_of_several_tracks_is_cut_by_track() {
+    let video = traf(VIDEO, 0, 500, &[2, 3], 0);
+    let mut audio = traf(AUDIO, 960, 960, &[4], 5);
+    let inherited = TrunSamples::Inherited { count: 1, first_flags: None };
+    audio.trun.push(mp4_atom::Trun { data_offset: None, samples: inherited });
+    let (_dir, mut media) = open(&[init(), pair(vec![video, audio], b"vvVVVaaaaAAAA", |moof| moof + 8)]);
+    let found = fragments(&mut media);
+    assert_eq!(found.iter().map(samples).collect::<Vec<_>>(), [b"vvVVV".to_vec(), b"aaaaAAAA".to_vec()]);
+    assert_eq!((found[0].duration, found[1].duration), (1000, 960 + 500));
+}
+
+#[test]
+fn absolute_offsets_are_made_relative() {
+    let mut video = traf(VIDEO, 0, 500, &[2], 0);
+    video.tfhd.base_data_offset = Some(init().len() as u64);
+    video.tfhd.default_base_is_moof = false;
+    let (_dir, mut media) = open(&[init(), pair(vec![video], b"vv", |moof| moof + 8)]);
+    assert_eq!(samples(&fragments(&mut media)[0]), b"vv");
+}
+
+#[test]
+fn samples_outside_of_the_fragment_are_refused() {
+    let two = || vec![traf(VIDEO, 0, 500, &[2], 0), traf(AUDIO, 0, 960, &[9], 2)];
+    assert!(
+        fragment_error(&[init(), pair(two(), b"vvaa", |moof| moof + 8)]).contains("samples of track 2 lie outside")
+    );
+    assert!(fragment_error(&[init(), pair(two(), b"vvaa", |_| -500)]).contains("samples of track 1 lie outside"));
+}
+
+#[test]
+fn what_is_no_fragmented_mp4_says_so() {
+    let cases = [
+        (vec![b"not a film at all".to_vec()], "media.mp4 at byte 0: "),
+        (vec![], "media.mp4: holds no `moov` and no fragments"),
+        (vec![plain_moov()], "media.mp4 at byte 0: not fragmented"),
+        (vec![boxed(b"ftyp", b"isom"), boxed(b"mdat", b"x")], "media.mp4 at byte 12: not fragmented"),
+        (vec![fragment(VIDEO, 0, 1, b"v")], "media.mp4 at byte 0: `moof` comes before any `moov`"),
+        (vec![init()[..100].to_vec()], "box `moov` has "),
+        (vec![vec![0, 0, 0, 9, 1, 2, 3, 4, 5]], "these bytes are no MP4 box"),
+        (vec![vec![0, 0, 0, 3], b"moov".to_vec()], "these bytes are no MP4 box"),
+        (vec![[&0x7fff_ffff_u32.to_be_bytes()[..], b"moov"].concat()], "box `moov` claims 2147483639 bytes"),
+        (vec![boxed(b"moov", b"\0\0\0\x09trakx")], "media.mp4 at byte 0: box `moov` cannot be read"),
+    ];
+    for (parts, expected) in cases {
+        let said = open_error(&parts);
+        assert!(said.contains(expected), "{said}\n  lacks {expected}");
+    }
+}
+
+#[test]
+fn what_is_no_fragment_says_so() {
+    let mut untimed = traf(VIDEO, 0, 500, &[1], 0);
+    untimed.tfdt = None;
+    let whole = fragment(VIDEO, 0, 500, b"v0");
+    let cases = [
+        (vec![pair(vec![untimed], b"v", |moof| moof + 8)], "fragment of track 1 has no `tfdt`"),
+        (vec![fragment(7, 0, 500, b"v")], "fragment of track 7, which the init segment does not declare"),
+        (vec![boxed(b"mdat", b"v")], "`moof` and `mdat` do not come in pairs"),
+        (vec![whole[..whole.len() - 10].to_vec()], "do not come in pairs"),
+        (vec![whole[..whole.len() - 1].to_vec()], "box `mdat` has 1 of its 2 bytes"),
+        (vec![boxed(b"moov", b"")], "the init segment changes here"),
+        (vec![fragment(3, 0, 1, b"caption")], "no error"),
+    ];
+    for (parts, expected) in cases {
+        let said = fragment_error(&[vec![init()], parts].concat());
+        assert!(said.contains(expected), "{said}\n  lacks {expected}");
+    }
+}
+
+#[test]
+fn every_cut_of_a_file_is_an_error_or_shorter() {
+    let whole = [init(), fragment(VIDEO, 0, 500, b"v0"), fragment(AUDIO, 0, 960, b"a0")].concat();
+    for cut in 0..whole.len() {
+        let (_dir, path) = file(&[whole[..cut].to_vec()]);
+        let Ok(mut media) = Media::open(vec![Piece::whole(&path)]) else { continue };
+        let mut found = 0;
+        while let Ok(Some(_)) = media.next_fragment() {
+            found += 1;
+        }
+        assert!(found < 2, "cut at {cut}");
+    }
+}

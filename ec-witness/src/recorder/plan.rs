@@ -1,0 +1,205 @@
+//! What a recording will hold, known before anything is written.
+
+use std::collections::HashMap;
+
+use super::{
+    RecorderError,
+    catalog::{Catalog, CatalogTrack},
+    groups::{Group, Groups, Timeline},
+    index::Slot,
+    input::Source,
+    media::{InitTrack, Media, TrackKind},
+};
+
+/// The track of the catalog.
+const CATALOG_TRACK: &str = "catalog.json";
+
+/// A track and its slots.
+#[derive(Debug, Default)]
+pub(super) struct PlannedTrack {
+    pub(super) name: String,
+    /// In order of their sequence.
+    pub(super) slots: Vec<Slot>,
+}
+
+/// A group that is no media: an init segment or the catalog.
+#[derive(Debug)]
+pub(super) struct Description {
+    pub(super) name: String,
+    pub(super) slot: Slot,
+    pub(super) received_unix_ms: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A recording: descriptions, and for each source the tracks of its init segment.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) descriptions: Vec<Description>,
+    pub(super) sources: Vec<Vec<PlannedTrack>>,
+}
+
+impl Plan {
+    /// Reads all of `sources` once. `progress` is told the bytes of each group.
+    pub(super) fn scan(
+        sources: &[Source],
+        timeline: &Timeline,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self, RecorderError> {
+        let mut plan = Self::default();
+        let mut names = TrackNames::default();
+        let mut catalog = Vec::new();
+        let mut begin: Option<(u64, u64)> = None;
+        for (number, source) in sources.iter().enumerate() {
+            let init_name = numbered("init", number, ".mp4");
+            let mut scanned = ScannedSource::scan(source, timeline, &mut names, progress)?;
+            let described = scanned.tracks.iter().zip(&scanned.declared);
+            catalog.extend(described.map(|(track, declared)| CatalogTrack::new(&track.name, &init_name, declared)));
+            let init = std::mem::take(&mut scanned.init);
+            plan.descriptions.push(description(init_name, scanned.begin, timeline, init));
+            plan.sources.push(scanned.tracks);
+            begin = Some(begin.map_or(scanned.begin, |earlier| earlier.min(scanned.begin)));
+        }
+        if let Some(begin) = begin {
+            let bytes = Catalog::new(catalog).to_bytes();
+            plan.descriptions.insert(0, description(CATALOG_TRACK.to_owned(), begin, timeline, bytes));
+        }
+        Ok(plan)
+    }
+
+    /// Every track with its slots and their [`gaps`], descriptions first.
+    pub(super) fn tracks(&self) -> impl Iterator<Item = (&str, &[Slot], Vec<(u64, u64)>)> {
+        let span = self.span();
+        let descriptions = self.descriptions.iter().map(|d| (d.name.as_str(), std::slice::from_ref(&d.slot), vec![]));
+        let media = self.sources.iter().flatten();
+        descriptions.chain(media.map(move |t| (t.name.as_str(), t.slots.as_slice(), gaps(&t.slots, span))))
+    }
+
+    /// The lowest and the highest sequence over all media tracks.
+    fn span(&self) -> Option<(u64, u64)> {
+        let sequences = || self.sources.iter().flatten().flat_map(|track| &track.slots).map(|slot| slot.group_sequence);
+        sequences().min().zip(sequences().max())
+    }
+}
+
+impl PlannedTrack {
+    /// The slots by their sequence.
+    pub(super) fn by_sequence(slots: &[Slot]) -> HashMap<u64, Slot> {
+        slots.iter().map(|slot| (slot.group_sequence, *slot)).collect()
+    }
+}
+
+/// The sequences of `span` that none of `slots` has, as inclusive ranges in order.
+pub(super) fn gaps(slots: &[Slot], span: Option<(u64, u64)>) -> Vec<(u64, u64)> {
+    let Some((mut next, last)) = span else { return Vec::new() };
+    let mut gaps = Vec::new();
+    for sequence in slots.iter().map(|slot| slot.group_sequence) {
+        if sequence > next {
+            gaps.push((next, sequence - 1));
+        }
+        next = sequence.saturating_add(1);
+    }
+    if next <= last {
+        gaps.push((next, last));
+    }
+    gaps
+}
+
+/// The slot of a group's bytes.
+pub(super) fn slot_of(group_sequence: u64, bytes: &[u8]) -> Slot {
+    Slot { group_sequence, blake3: blake3::hash(bytes), size_bytes: bytes.len() as u64 }
+}
+
+/// A description that is valid from `begin`, a sequence and its broadcast time.
+fn description(name: String, begin: (u64, u64), timeline: &Timeline, bytes: Vec<u8>) -> Description {
+    let slot = slot_of(begin.0, &bytes);
+    Description { name, slot, received_unix_ms: begin.1.saturating_add(timeline.latency_ms), bytes }
+}
+
+/// One source, read to its end.
+struct ScannedSource {
+    init: Vec<u8>,
+    declared: Vec<InitTrack>,
+    tracks: Vec<PlannedTrack>,
+    /// The lowest sequence and its broadcast time in Unix milliseconds.
+    begin: (u64, u64),
+}
+
+impl ScannedSource {
+    fn scan(
+        source: &Source,
+        timeline: &Timeline,
+        names: &mut TrackNames,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self, RecorderError> {
+        let mut groups = Groups::new(Media::open(source.clone())?, *timeline);
+        let declared = groups.init().tracks.clone();
+        let mut tracks: Vec<_> = declared.iter().map(|track| names.next(track.kind)).map(PlannedTrack::named).collect();
+        let mut begin = None;
+        while let Some(group) = groups.next_group()? {
+            let Group { track, sequence, begin_unix_ms, bytes, .. } = group;
+            begin = begin.min(Some((sequence, begin_unix_ms))).or(Some((sequence, begin_unix_ms)));
+            progress(bytes.len() as u64);
+            tracks[track].slots.push(slot_of(sequence, &bytes));
+        }
+        let path = source.first().map(|piece| piece.path.to_path_buf()).unwrap_or_default();
+        let begin = begin.ok_or(RecorderError::NoGroups { path })?;
+        Ok(Self { init: groups.init().bytes.clone(), declared, tracks, begin })
+    }
+}
+
+impl PlannedTrack {
+    fn named(name: String) -> Self {
+        Self { name, slots: Vec::new() }
+    }
+}
+
+/// Numbers tracks of a kind over all sources.
+#[derive(Debug, Default)]
+struct TrackNames {
+    video: usize,
+    audio: usize,
+}
+
+impl TrackNames {
+    fn next(&mut self, kind: TrackKind) -> String {
+        let (prefix, number) = match kind {
+            TrackKind::Video { .. } => ("video", &mut self.video),
+            TrackKind::Audio { .. } => ("audio", &mut self.audio),
+        };
+        let name = format!("{prefix}{number}.m4s");
+        *number += 1;
+        name
+    }
+}
+
+/// `init.mp4`, `init1.mp4`, …: the first is the usual one.
+fn numbered(prefix: &str, number: usize, suffix: &str) -> String {
+    match number {
+        0 => format!("{prefix}{suffix}"),
+        _ => format!("{prefix}{number}{suffix}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_are_what_a_track_lacks_of_the_span() {
+        let slots = |sequences: &[u64]| sequences.iter().map(|sequence| slot_of(*sequence, b"")).collect::<Vec<_>>();
+        assert_eq!(gaps(&slots(&[5, 6, 7]), Some((5, 7))), []);
+        assert_eq!(gaps(&slots(&[6, 9, 10, 12]), Some((5, 14))), [(5, 5), (7, 8), (11, 11), (13, 14)]);
+        assert_eq!(gaps(&[], Some((5, 6))), [(5, 6)]);
+        assert_eq!(gaps(&slots(&[0, u64::MAX / 2]), None), []);
+    }
+
+    #[test]
+    fn tracks_are_numbered_by_kind_over_all_sources() {
+        let (video, audio) =
+            (TrackKind::Video { width: 1, height: 1 }, TrackKind::Audio { sample_rate: 1, channels: 1 });
+        let mut names = TrackNames::default();
+        let named = [video, audio, audio, video].map(|kind| names.next(kind));
+        assert_eq!(named, ["video0.m4s", "audio0.m4s", "audio1.m4s", "video1.m4s"]);
+        assert_eq!([0, 1].map(|number| numbered("init", number, ".mp4")), ["init.mp4", "init1.mp4"]);
+    }
+}
