@@ -1,3 +1,5 @@
-//! The ledger's side: connecting to it.
+//! The ledger on its chain: reaching it, following its log, sending votes.
 
 pub mod connect;
+pub mod follow;
+pub mod sender;

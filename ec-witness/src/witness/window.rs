@@ -32,6 +32,11 @@ impl Window {
         Self { from, cursor: from, admitted: RangeInclusiveSet::new(), half }
     }
 
+    /// The first epoch that is judged.
+    pub fn from(&self) -> u64 {
+        self.from
+    }
+
     /// The newest epochs below and including `highest`.
     pub fn newest(&self, highest: u64) -> Option<Wanted> {
         let low = highest.saturating_sub(self.half - 1).max(self.from);

@@ -1,0 +1,379 @@
+//! Follows the ledger's log to the latest head, through reorgs, and reads the witness set at that head.
+
+use std::{collections::HashSet, time::Duration};
+
+use alloy::{
+    eips::{BlockId, BlockNumberOrTag},
+    primitives::{Address, B256, U256},
+    providers::{DynProvider, Provider},
+    rpc::types::{Filter, Header, Log, SyncStatus},
+    sol_types::SolEvent,
+    transports::{RpcError, TransportErrorKind},
+};
+
+use crate::{
+    contracts::{EveryChannelObservationLedger as Ledger, EveryChannelWitnessRegistry as Registry},
+    observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
+    witness::{
+        engine::WitnessSet,
+        ledger::{BlockRef, LedgerEvent, LedgerState},
+    },
+};
+
+/// Blocks asked for in one `eth_getLogs`; halved when the endpoint refuses, down to one.
+const LARGEST_PAGE: u64 = 10_000;
+
+/// Where the ledger is, and what makes its chain live.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerPlace {
+    /// The chain.
+    pub chain_id: u64,
+    /// The ledger.
+    pub ledger: Address,
+    /// The registry that the ledger asks.
+    pub registry: Address,
+    /// The block that holds the ledger's creation.
+    pub deploy_block: u64,
+    /// How long the chain may be silent before it is not live any more.
+    pub head_stale: Duration,
+    /// The chain's block time, where its head's age is to be judged.
+    pub block_time: Option<Duration>,
+}
+
+/// Why the ledger cannot be followed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FollowError {
+    /// The endpoint failed to answer.
+    #[error("rpc: {0}")]
+    Rpc(#[from] RpcError<TransportErrorKind>),
+    /// A call to a contract failed.
+    #[error("rpc: {0}")]
+    Contract(#[from] alloy::contract::Error),
+    /// The head changed while it was read; the next poll reads the new one.
+    #[error("the head changed from block {0} while its logs were read")]
+    HeadMoved(u64),
+    /// The endpoint does not know a block it must have.
+    #[error("the endpoint does not return block {0}")]
+    NoBlock(BlockNumberOrTag),
+    /// The endpoint is still syncing.
+    #[error("the endpoint is syncing")]
+    Syncing,
+    /// The head is too old.
+    #[error("the newest block is {age_s} s old")]
+    StaleHead {
+        /// Seconds since its timestamp.
+        age_s: u64,
+    },
+    /// A log of the ledger that its interface does not explain.
+    #[error("block {block}: a log of the ledger cannot be decoded: {source}")]
+    Decode {
+        /// The log's block.
+        block: u64,
+        /// Why.
+        source: alloy::sol_types::Error,
+    },
+    /// The endpoint serves another chain.
+    #[error("chain id: {configured} is configured, but the endpoint serves chain {found}")]
+    WrongChain {
+        /// The configured one.
+        configured: u64,
+        /// The endpoint's.
+        found: u64,
+    },
+    /// The ledger is gone.
+    #[error("no contract at the ledger's address {0}")]
+    NoLedger(Address),
+    /// A reorg reaches below what was final.
+    #[error("the chain no longer holds block {number} ({hash}), which was final: a reorg below the finalized head")]
+    DeepReorg {
+        /// The block's number.
+        number: u64,
+        /// The hash it had.
+        hash: B256,
+    },
+}
+
+impl FollowError {
+    /// Whether to stop rather than to try again.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::WrongChain { .. } | Self::NoLedger(_) | Self::DeepReorg { .. })
+    }
+}
+
+/// Block numbers of the three heads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Heads {
+    /// The newest block.
+    pub latest: u64,
+    /// The newest block that its L1 data proves.
+    pub safe: u64,
+    /// The newest block that cannot be taken back.
+    pub finalized: u64,
+}
+
+/// What one poll brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Votes of the watched witness that new blocks hold.
+    pub own_votes: Vec<(SlotId, ObservationHash)>,
+    /// Whether blocks were taken back.
+    pub reorg: bool,
+}
+
+/// The ledger, followed.
+#[derive(Debug)]
+pub struct Follower {
+    provider: DynProvider,
+    place: LedgerPlace,
+    witness: Option<Address>,
+    streams: Option<HashSet<StreamHash>>,
+    state: LedgerState,
+    set: WitnessSet,
+    seats: Vec<Address>,
+    heads: Heads,
+    page: u64,
+    answered_ms: Option<u64>,
+    live_since_ms: Option<u64>,
+}
+
+impl Follower {
+    /// Follows these streams, or all of them, and watches for the votes of `witness`. Nothing is read yet.
+    pub fn new(
+        provider: DynProvider,
+        place: LedgerPlace,
+        witness: Option<Address>,
+        streams: Option<HashSet<StreamHash>>,
+    ) -> Self {
+        Self {
+            provider,
+            place,
+            witness,
+            state: LedgerState::new(streams.clone()),
+            streams,
+            set: WitnessSet::default(),
+            seats: Vec::new(),
+            heads: Heads::default(),
+            page: LARGEST_PAGE,
+            answered_ms: None,
+            live_since_ms: None,
+        }
+    }
+
+    /// The ledger at the last polled head.
+    pub fn ledger(&self) -> &LedgerState {
+        &self.state
+    }
+
+    /// The witness set at the last polled head.
+    pub fn set(&self) -> &WitnessSet {
+        &self.set
+    }
+
+    /// The heads at the last poll.
+    pub fn heads(&self) -> Heads {
+        self.heads
+    }
+
+    /// Since when the ledger has been live without a break; `None` while it is not.
+    pub fn live_since_ms(&self) -> Option<u64> {
+        self.live_since_ms
+    }
+
+    /// Follows one more stream, which means reading the log again from the start.
+    pub fn add_stream(&mut self, stream: StreamHash) {
+        if self.streams.as_mut().is_some_and(|streams| streams.insert(stream)) {
+            self.state = LedgerState::new(self.streams.clone());
+        }
+    }
+
+    /// Reads on to the latest head. `settle` gives up what lies below the finalized head, which keeps memory flat and
+    /// is for those who need no votes of settled slots.
+    ///
+    /// # Errors
+    ///
+    /// What is read then is what was read before; see [`FollowError::is_fatal`].
+    pub async fn poll(&mut self, now_ms: u64, settle: bool) -> Result<Progress, FollowError> {
+        let polled = self.read_on(settle).await;
+        match &polled {
+            Ok(_) => {
+                self.answered_ms = Some(now_ms);
+                self.live_since_ms.get_or_insert(now_ms);
+            }
+            Err(FollowError::Syncing | FollowError::StaleHead { .. }) => self.live_since_ms = None,
+            Err(_) => {
+                let silent_ms = now_ms.saturating_sub(self.answered_ms.unwrap_or(0));
+                if u128::from(silent_ms) > self.place.head_stale.as_millis() {
+                    self.live_since_ms = None;
+                }
+            }
+        }
+        polled
+    }
+
+    async fn read_on(&mut self, settle: bool) -> Result<Progress, FollowError> {
+        self.check_chain().await?;
+        let latest = self.header(BlockNumberOrTag::Latest).await?;
+        self.check_age(&latest)?;
+        let reorg = self.revert_to_shared(&latest).await?;
+        let own_votes = self.read_logs(&latest).await?;
+        self.read_set(&latest).await?;
+        self.heads = Heads {
+            latest: latest.number,
+            safe: self.number_of(BlockNumberOrTag::Safe).await?,
+            finalized: self.number_of(BlockNumberOrTag::Finalized).await?,
+        };
+        if settle {
+            self.state.settle(self.heads.finalized);
+        }
+        Ok(Progress { own_votes, reorg })
+    }
+
+    async fn check_chain(&self) -> Result<(), FollowError> {
+        let found = self.provider.get_chain_id().await?;
+        if found != self.place.chain_id {
+            return Err(FollowError::WrongChain { configured: self.place.chain_id, found });
+        }
+        match self.provider.syncing().await? {
+            SyncStatus::None => Ok(()),
+            SyncStatus::Info(_) => Err(FollowError::Syncing),
+        }
+    }
+
+    fn check_age(&self, latest: &Header) -> Result<(), FollowError> {
+        let now_s = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        let age_s = now_s.saturating_sub(latest.timestamp);
+        if self.place.block_time.is_some() && age_s > self.place.head_stale.as_secs() {
+            return Err(FollowError::StaleHead { age_s });
+        }
+        Ok(())
+    }
+
+    async fn header(&self, at: BlockNumberOrTag) -> Result<Header, FollowError> {
+        let block = self.provider.get_block_by_number(at).await?;
+        Ok(block.ok_or(FollowError::NoBlock(at))?.header)
+    }
+
+    /// The number of a tagged head; 0 while the chain has none.
+    async fn number_of(&self, tag: BlockNumberOrTag) -> Result<u64, FollowError> {
+        Ok(self.provider.get_block_by_number(tag).await?.map_or(0, |block| block.header.number))
+    }
+
+    /// Whether the chain still holds this block.
+    async fn is_canonical(&self, block: BlockRef) -> Result<bool, FollowError> {
+        let found = self.provider.get_block_by_number(block.number.into()).await?;
+        Ok(found.is_some_and(|found| found.header.hash == block.hash))
+    }
+
+    /// Takes back what the chain no longer holds.
+    async fn revert_to_shared(&mut self, latest: &Header) -> Result<bool, FollowError> {
+        let Some(head) = self.state.head() else { return Ok(false) };
+        if head.hash == latest.hash || head.hash == latest.parent_hash {
+            return Ok(false);
+        }
+        let mut oldest = head;
+        for block in self.state.revertible().collect::<Vec<_>>() {
+            if self.is_canonical(block).await? {
+                let reorg = block != head;
+                self.state.revert_above(block.number);
+                return Ok(reorg);
+            }
+            oldest = block;
+        }
+        if oldest.number > self.heads.finalized {
+            // everything known lies above the finalized head, as right after the first poll: read it all again
+            self.state = LedgerState::new(self.streams.clone());
+            return Ok(true);
+        }
+        Err(FollowError::DeepReorg { number: oldest.number, hash: oldest.hash })
+    }
+
+    /// Reads the ledger's log up to `latest`, page by page.
+    async fn read_logs(&mut self, latest: &Header) -> Result<Vec<(SlotId, ObservationHash)>, FollowError> {
+        let mut own_votes = Vec::new();
+        loop {
+            let from = self.state.head().map_or(self.place.deploy_block, |head| head.number + 1);
+            if from > latest.number {
+                return Ok(own_votes);
+            }
+            let to = latest.number.min(from.saturating_add(self.page - 1));
+            let end = if to == latest.number { latest.clone() } else { self.header(to.into()).await? };
+            let Some(logs) = self.logs(from, to).await? else { continue };
+            let end = BlockRef { number: end.number, hash: end.hash };
+            if !self.is_canonical(end).await? {
+                return Err(FollowError::HeadMoved(end.number));
+            }
+            let events = logs.iter().map(event).collect::<Result<Vec<_>, _>>()?;
+            own_votes.extend(events.iter().filter_map(|event| vote_of(event, self.witness?)));
+            self.state.apply(end, events);
+        }
+    }
+
+    /// One page of logs; `None` when it was too large and the page size was halved.
+    async fn logs(&mut self, from: u64, to: u64) -> Result<Option<Vec<Log>>, FollowError> {
+        let topics = vec![
+            Ledger::ObservationProposed::SIGNATURE_HASH,
+            Ledger::ObservationAttested::SIGNATURE_HASH,
+            Ledger::ObservationFinalized::SIGNATURE_HASH,
+        ];
+        let filter = Filter::new().address(self.place.ledger).event_signature(topics).from_block(from).to_block(to);
+        match self.provider.get_logs(&filter).await {
+            Ok(logs) => Ok(Some(logs)),
+            Err(RpcError::ErrorResp(_)) if self.page > 1 && to > from => {
+                self.page = (to - from).div_ceil(2).max(1);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Reads the active set at the latest head, and the addresses of seats that are new.
+    async fn read_set(&mut self, latest: &Header) -> Result<(), FollowError> {
+        let at = BlockId::hash(latest.hash);
+        if self.provider.get_code_at(self.place.ledger).block_id(at).await?.is_empty() {
+            return Err(FollowError::NoLedger(self.place.ledger));
+        }
+        let registry = Registry::new(self.place.registry, &self.provider);
+        let active = registry.activeSet().block(at).call().await?;
+        while self.seats.len() < active.bitmap.bit_len() {
+            self.seats.push(registry.witnessAt(U256::from(self.seats.len())).block(at).call().await?);
+        }
+        let members = self.seats.iter().enumerate().filter(|(index, _)| active.bitmap.bit(*index));
+        self.set = WitnessSet { active: members.map(|(_, &witness)| witness).collect(), quorum: active.quorum_.into() };
+        Ok(())
+    }
+}
+
+/// Decodes a log of the ledger.
+fn event(log: &Log) -> Result<LedgerEvent, FollowError> {
+    decode(log).map_err(|source| FollowError::Decode { block: log.block_number.unwrap_or_default(), source })
+}
+
+fn decode(log: &Log) -> Result<LedgerEvent, alloy::sol_types::Error> {
+    Ok(match log.topic0().copied() {
+        Some(Ledger::ObservationProposed::SIGNATURE_HASH) => {
+            let event = Ledger::ObservationProposed::decode_log(&log.inner)?;
+            LedgerEvent::Proposed { proposer: event.proposer, header: ObservationHeader::from(event.header.clone()) }
+        }
+        Some(Ledger::ObservationAttested::SIGNATURE_HASH) => {
+            let event = Ledger::ObservationAttested::decode_log(&log.inner)?;
+            LedgerEvent::Attested {
+                slot: SlotId(event.slot),
+                observation: ObservationHash(event.observationHash),
+                witness: event.witness,
+            }
+        }
+        _ => {
+            let event = Ledger::ObservationFinalized::decode_log(&log.inner)?;
+            LedgerEvent::Finalized { slot: SlotId(event.slot), observation: ObservationHash(event.observationHash) }
+        }
+    })
+}
+
+fn vote_of(event: &LedgerEvent, watched: Address) -> Option<(SlotId, ObservationHash)> {
+    match event {
+        LedgerEvent::Proposed { proposer, header } if *proposer == watched => Some((header.slot(), header.hash())),
+        LedgerEvent::Attested { slot, observation, witness } if *witness == watched => Some((*slot, *observation)),
+        _ => None,
+    }
+}

@@ -1,0 +1,427 @@
+//! The witness at work: reads the archive, follows the ledger, judges, records, sends.
+//!
+//! One task does it all in turns, so every decision rests on one block and one reading of the archive, and nothing
+//! but this task ever signs. Between turns it sleeps until the archive changes or the next poll is due.
+
+mod report;
+mod streams;
+mod voter;
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    archive::{Archive, ArchiveError, index::Quarantined},
+    chain::{
+        follow::{FollowError, Follower},
+        sender::SendError,
+    },
+    observation::{ObservationHash, SlotId, StreamHash},
+    store::{Ballot, Recorded, StoreError},
+    stream::{DerivedEpoch, TimeError},
+    witness::{
+        decision::{OwnEpoch, OwnVote, Policy},
+        engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey},
+    },
+};
+
+pub use report::SlotReport;
+pub use streams::{ClosedEpoch, Closing, FollowedStream};
+pub use voter::Voter;
+
+/// The least time between two turns that the archive's growth asks for.
+const DEBOUNCE: Duration = Duration::from_millis(100);
+
+/// How long a turn may go on after the stop was asked for.
+const DRAIN: Duration = Duration::from_secs(8);
+
+/// Why a witness stops by itself. Each is a contradiction that going on could make worse.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Halt {
+    /// The chain is not, or no longer, what the configuration says.
+    #[error(transparent)]
+    Chain(#[from] FollowError),
+    /// The vote store cannot be relied on.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key is used elsewhere, or cannot sign.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// A vote of this witness is on the chain that its store does not know.
+    #[error(
+        "slot {slot}: the chain holds a vote of this witness for {observation} that the vote store does not know: \
+         another instance uses the key; stop it, then import its vote history"
+    )]
+    ForeignVote {
+        /// The slot.
+        slot: SlotId,
+        /// The observation voted for.
+        observation: ObservationHash,
+    },
+    /// The archive cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A stream whose headers can have no time.
+    #[error(transparent)]
+    Time(#[from] TimeError),
+}
+
+/// When `run --once` is content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Every slot has an outcome at the latest head.
+    Latest,
+    /// Every final slot is final below the chain's finalized head, too.
+    Finalized,
+}
+
+/// How the daemon goes about its turns.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns {
+    /// The time between two polls of the ledger.
+    pub poll: Duration,
+    /// End when every closed epoch has an outcome, or never.
+    pub once: Option<Until>,
+}
+
+/// Numbers for the log and the progress display.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Slots handed to the engine so far.
+    pub judged: usize,
+    /// Those with an outcome.
+    pub settled: usize,
+    /// Votes cast in this process.
+    pub votes: usize,
+    /// Records that came after the vote on their epoch.
+    pub late: usize,
+    /// Votes the guard refused.
+    pub refused: usize,
+}
+
+/// One witness at work.
+#[derive(Debug)]
+pub struct Daemon {
+    archive: Archive,
+    streams: BTreeMap<StreamHash, FollowedStream>,
+    follower: Follower,
+    engine: Engine,
+    voter: Voter,
+    turns: Turns,
+    started: Instant,
+    summary: Summary,
+    settled: Vec<SlotReport>,
+}
+
+impl Daemon {
+    /// A daemon that judges these streams.
+    pub fn new(
+        archive: Archive,
+        streams: impl IntoIterator<Item = FollowedStream>,
+        follower: Follower,
+        voter: Voter,
+        policy: Policy,
+        turns: Turns,
+    ) -> Self {
+        let streams = streams.into_iter().map(|stream| (stream.rule().stream_hash(), stream)).collect();
+        Self {
+            archive,
+            streams,
+            follower,
+            engine: Engine::new(voter.witness(), policy),
+            voter,
+            turns,
+            started: Instant::now(),
+            summary: Summary::default(),
+            settled: Vec::new(),
+        }
+    }
+
+    /// What every slot that is judged, or was, has come to.
+    pub fn reports(&self) -> Vec<SlotReport> {
+        let judged = self.engine.slots().filter_map(|(key, slot)| {
+            let stream = self.streams.get(&key.stream)?;
+            Some(SlotReport::new(stream.rule(), *key, slot, &self.follower))
+        });
+        let mut reports: Vec<_> = self.settled.iter().cloned().chain(judged).collect();
+        reports.sort_by(|a, b| (&a.stream_id, a.sequence).cmp(&(&b.stream_id, b.sequence)));
+        reports
+    }
+
+    /// Works until it is cancelled or, with `once`, until every closed epoch has an outcome. `progress` hears after
+    /// each turn.
+    ///
+    /// # Errors
+    ///
+    /// A contradiction that only an operator can resolve.
+    pub async fn run(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(Summary)) -> Result<(), Halt> {
+        let changed = Arc::new(Notify::new());
+        let _watcher = watch(&self.archive, &changed);
+        let mut due = Instant::now();
+        loop {
+            tokio::select! {
+                biased;
+                () = cancelled.cancelled() => return Ok(()),
+                () = tokio::time::sleep_until(due) => {}
+                () = changed.notified() => {
+                    tokio::time::sleep(DEBOUNCE).await;
+                    if !self.archive_closed_an_epoch()? {
+                        continue;
+                    }
+                }
+            }
+            let done = tokio::select! {
+                done = self.turn() => done?,
+                () = drained(cancelled) => return Ok(()),
+            };
+            progress(self.summary);
+            if done && self.turns.once.is_some() {
+                return Ok(());
+            }
+            due = Instant::now() + self.turns.poll;
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// One turn; true when nothing is left to wait for.
+    async fn turn(&mut self) -> Result<bool, Halt> {
+        let now_ms = self.now_ms();
+        self.read_archive(now_ms)?;
+        let polled = match self.follower.poll(now_ms, self.turns.once.is_none()).await {
+            Ok(polled) => polled,
+            Err(error) if error.is_fatal() => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!(%error, "the ledger cannot be read; trying again");
+                return Ok(false);
+            }
+        };
+        self.check_own_votes(&polled.own_votes)?;
+        let followed = self.voter.follow(self.follower.heads(), polled.reorg, now_ms).await;
+        tolerate(followed, "what was sent cannot be followed; trying again")?;
+        self.take_standing()?;
+        let admitted = self.admit(now_ms)?;
+        self.judge(now_ms).await?;
+        self.settle();
+        Ok(admitted == 0 && self.is_done())
+    }
+
+    /// Reads the archive after it changed; true when that closed an epoch.
+    fn archive_closed_an_epoch(&mut self) -> Result<bool, Halt> {
+        let now_ms = self.now_ms();
+        self.read_archive(now_ms)?;
+        Ok(self.admit(now_ms)? > 0)
+    }
+
+    fn read_archive(&mut self, now_ms: u64) -> Result<(), Halt> {
+        for stream in self.streams.values_mut() {
+            for Quarantined { file, offset, reason } in stream.read_on(now_ms, &mut |_| {})? {
+                tracing::warn!(file = %file.display(), offset, %reason, "bad line quarantined");
+            }
+        }
+        Ok(())
+    }
+
+    /// A vote of ours that the store does not know was cast by another instance.
+    fn check_own_votes(&self, own_votes: &[(SlotId, ObservationHash)]) -> Result<(), Halt> {
+        for &(slot, observation) in own_votes {
+            if !self.voter.knows(observation)? {
+                return Err(Halt::ForeignVote { slot, observation });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes from the store how the votes stand that the ledger does not show.
+    fn take_standing(&mut self) -> Result<(), Halt> {
+        let (ledger, me) = (self.follower.ledger(), self.voter.witness());
+        let head = ledger.head().map(|head| head.number);
+        let open: Vec<(SlotKey, SlotId)> = self
+            .engine
+            .slots()
+            .filter(|(_, slot)| slot.voted.is_some() && slot.finalized.is_none())
+            .filter(|(_, slot)| ledger.slot(slot.slot).and_then(|slot| slot.vote_of(me)).is_none())
+            .map(|(key, slot)| (*key, slot.slot))
+            .collect();
+        for (key, slot) in open {
+            if let Some((header, vote)) = self.voter.standing(slot, head)? {
+                self.engine.set_vote(key, header, vote);
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands closed epochs to the engine; returns how many were new.
+    fn admit(&mut self, now_ms: u64) -> Result<usize, Halt> {
+        let Self { streams, engine, voter, summary, .. } = self;
+        let mut admitted = 0;
+        for (&stream_hash, stream) in streams {
+            let closed = stream.newly_closed(now_ms, |below| engine.undecided_below(stream_hash, below))?;
+            let starting = summary.judged == 0;
+            for ClosedEpoch { derived, closed_ms } in closed {
+                admitted += 1;
+                let Some(own) = own_epoch(stream, engine.policy(), &derived, starting)? else { continue };
+                let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
+                let past = voter.standing(derived.slot, None)?;
+                engine.admit(key, derived.slot, own, closed_ms, past);
+                tracing::debug!(
+                    stream = stream.rule().stream_id,
+                    epoch = derived.sequence,
+                    complete = derived.complete,
+                    "epoch closed"
+                );
+            }
+            for derived in stream.rederived()? {
+                let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
+                let judged = engine.slot(key).is_some();
+                let Some(own) = own_epoch(stream, engine.policy(), &derived, false)? else { continue };
+                if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
+                    summary.late += 1;
+                    tracing::warn!(
+                        stream = stream.rule().stream_id,
+                        epoch = derived.sequence,
+                        "records came after the vote"
+                    );
+                }
+            }
+        }
+        self.summary.judged += admitted;
+        Ok(admitted)
+    }
+
+    async fn judge(&mut self, now_ms: u64) -> Result<(), Halt> {
+        let situation = Situation {
+            ledger: self.follower.ledger(),
+            set: self.follower.set(),
+            now_ms,
+            live_since_ms: self.follower.live_since_ms(),
+        };
+        let intents = self.engine.judge(&situation);
+        let again = self.record(&intents)?;
+        let sent =
+            tolerate(self.voter.send(&again, now_ms).await, "votes are recorded, but cannot be sent; trying again")?;
+        self.summary.votes += sent.unwrap_or_default();
+        Ok(())
+    }
+
+    /// Records the intended votes; returns those whose earlier transactions came to nothing.
+    fn record(&mut self, intents: &[Intent]) -> Result<Vec<Ballot>, Halt> {
+        if intents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ballots: Vec<Ballot> = intents.iter().map(|&Intent { header, vote, .. }| Ballot { header, vote }).collect();
+        let recorded = self.voter.record(&ballots)?;
+        let mut again = Vec::new();
+        for (ballot, recorded) in ballots.into_iter().zip(recorded) {
+            let header = ballot.header;
+            let key = SlotKey { stream: header.stream_hash, sequence: header.sequence };
+            match recorded {
+                Ok(recorded) => {
+                    tracing::info!(slot = %header.slot(), observation = %header.hash(), sequence = header.sequence, vote = ?ballot.vote, ?recorded, dry = self.voter.is_dry(), "vote");
+                    self.engine.set_vote(key, header, OwnVote::Cast);
+                    if recorded == Recorded::Again {
+                        again.push(ballot);
+                    }
+                }
+                Err(refused) => {
+                    self.summary.refused += 1;
+                    tracing::error!(%refused, "the guard refused a vote");
+                    if let Some((header, vote)) = self.voter.standing(header.slot(), None)? {
+                        self.engine.set_vote(key, header, vote);
+                    }
+                }
+            }
+        }
+        Ok(again)
+    }
+
+    /// Lets go of what is final below the finalized head.
+    fn settle(&mut self) {
+        for (key, slot) in self.engine.take_settled(self.follower.ledger(), self.follower.heads().finalized) {
+            let Some(stream) = self.streams.get(&key.stream) else { continue };
+            let report = SlotReport::new(stream.rule(), key, &slot, &self.follower);
+            tracing::info!(stream = report.stream_id, epoch = report.sequence, state = ?report.state, "slot settled");
+            if self.turns.once.is_some() {
+                self.settled.push(report);
+            }
+        }
+        let outcomes = self.engine.slots().filter(|(_, slot)| slot.state.is_outcome()).count();
+        self.summary.settled = self.summary.judged.saturating_sub(self.engine.slots().count()) + outcomes;
+    }
+
+    fn is_done(&self) -> bool {
+        let awaits_finality = |slot: &JudgedSlot| self.turns.once == Some(Until::Finalized) && slot.finalized.is_some();
+        let mut slots = self.engine.slots();
+        self.voter.is_dry()
+            || self.voter.pending() == 0 && slots.all(|(_, slot)| slot.state.is_outcome() && !awaits_finality(slot))
+    }
+}
+
+/// Passes a fatal error on, logs another one.
+fn tolerate<T>(outcome: Result<T, SendError>, message: &str) -> Result<Option<T>, Halt> {
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.is_fatal() => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(%error, "{message}");
+            Ok(None)
+        }
+    }
+}
+
+/// What the engine judges by. An epoch without a time is an error while starting, so that the operator hears of it,
+/// and is left out later.
+fn own_epoch(
+    stream: &FollowedStream,
+    policy: &Policy,
+    derived: &DerivedEpoch,
+    starting: bool,
+) -> Result<Option<OwnEpoch>, TimeError> {
+    let Some(content) = derived.content else {
+        tracing::error!(
+            stream = stream.rule().stream_id,
+            epoch = derived.sequence,
+            "records conflict; nobody here votes"
+        );
+        return Ok(Some(OwnEpoch::Conflicting));
+    };
+    let tolerance_ms = policy.tolerance_ms(stream.rule().time);
+    match &derived.time {
+        Ok(observed_unix_ms) => {
+            let observed_unix_ms = *observed_unix_ms;
+            Ok(Some(OwnEpoch::Derived { content, observed_unix_ms, tolerance_ms, complete: derived.complete }))
+        }
+        Err(error) if starting => Err(error.clone()),
+        Err(error) => {
+            tracing::error!(%error, "epoch left out");
+            Ok(None)
+        }
+    }
+}
+
+/// Resolves when a cancelled turn has had its time to finish.
+async fn drained(cancelled: &CancellationToken) {
+    cancelled.cancelled().await;
+    tokio::time::sleep(DRAIN).await;
+}
+
+/// Wakes `changed` when the index changes. Without it the archive is still read at every poll.
+fn watch(archive: &Archive, changed: &Arc<Notify>) -> Option<RecommendedWatcher> {
+    let changed = Arc::clone(changed);
+    let heard = move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            changed.notify_one();
+        }
+    };
+    let watcher = notify::recommended_watcher(heard).and_then(|mut watcher| {
+        watcher.watch(&archive.manifests, RecursiveMode::Recursive)?;
+        Ok(watcher)
+    });
+    watcher.inspect_err(|error| tracing::warn!(%error, "the archive cannot be watched; it is read at every poll")).ok()
+}

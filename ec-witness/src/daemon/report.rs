@@ -1,0 +1,65 @@
+//! What `status`, `run --once` and the log say of a slot.
+
+use serde::Serialize;
+
+use crate::{
+    chain::follow::Follower,
+    observation::{ObservationHash, ObservationHeader, SlotId},
+    stream::StreamRule,
+    witness::engine::{JudgedSlot, SlotKey, SlotState},
+};
+
+/// One slot, as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SlotReport {
+    /// The stream.
+    pub stream_id: String,
+    /// The epoch's index.
+    pub sequence: u64,
+    /// The epoch's id.
+    pub epoch_id: String,
+    /// The slot.
+    pub slot: SlotId,
+    /// Where it stands.
+    pub state: SlotState,
+    /// The newest header this witness voted for.
+    pub observation_hash: Option<ObservationHash>,
+    /// The final observation.
+    pub finalized_hash: Option<ObservationHash>,
+    /// Candidates in the slot.
+    pub candidates: usize,
+    /// Votes for the final candidate, else for the one with most votes.
+    pub votes: usize,
+    /// Active witnesses.
+    pub witness_count: usize,
+    /// Votes that finalize.
+    pub quorum: usize,
+}
+
+impl SlotReport {
+    /// The report of a slot that is judged.
+    pub fn new(rule: &StreamRule, key: SlotKey, judged: &JudgedSlot, follower: &Follower) -> Self {
+        let candidates = follower.ledger().slot(judged.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+        let votes = |of: &dyn Fn(ObservationHash) -> bool| {
+            let voters =
+                candidates.iter().filter(|candidate| of(candidate.hash)).map(|candidate| candidate.voters.len());
+            voters.max().unwrap_or_default()
+        };
+        Self {
+            stream_id: rule.stream_id.clone(),
+            sequence: key.sequence,
+            epoch_id: rule.epochs.id(key.sequence),
+            slot: judged.slot,
+            state: judged.state,
+            observation_hash: judged.voted.as_ref().map(ObservationHeader::hash),
+            finalized_hash: judged.finalized,
+            candidates: candidates.len(),
+            votes: match judged.finalized {
+                Some(finalized) => votes(&|hash| hash == finalized),
+                None => votes(&|_| true),
+            },
+            witness_count: follower.set().active.len(),
+            quorum: follower.set().quorum,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Casting votes: guard first, then sender. Or only saying what would be cast.
+
+use alloy::primitives::Address;
+
+use crate::{
+    chain::{
+        follow::Heads,
+        sender::{SendError, Sender},
+    },
+    observation::{ObservationHash, ObservationHeader, SlotId},
+    store::{Ballot, Recorded, StoreError, VoteProgress, VoteStore},
+    witness::decision::OwnVote,
+};
+
+/// Who votes.
+#[derive(Debug)]
+pub enum Voter {
+    /// The witness that the store and the sender belong to.
+    Casting {
+        /// The guard and outbox.
+        store: VoteStore,
+        /// The owner of the nonces.
+        sender: Box<Sender>,
+    },
+    /// A dry run: judges from this seat, keeps and sends nothing.
+    Dry {
+        /// The seat.
+        witness: Address,
+    },
+}
+
+impl Voter {
+    /// The witness.
+    pub fn witness(&self) -> Address {
+        match self {
+            Self::Casting { store, .. } => store.identity().witness,
+            Self::Dry { witness } => *witness,
+        }
+    }
+
+    /// Whether votes are only shown.
+    pub fn is_dry(&self) -> bool {
+        matches!(self, Self::Dry { .. })
+    }
+
+    /// Whether the store knows this vote.
+    pub(super) fn knows(&self, observation: ObservationHash) -> Result<bool, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.knows(observation),
+            Self::Dry { .. } => Ok(true),
+        }
+    }
+
+    /// Transactions that are not executed yet.
+    pub(super) fn pending(&self) -> usize {
+        match self {
+            Self::Casting { sender, .. } => sender.pending(),
+            Self::Dry { .. } => 0,
+        }
+    }
+
+    /// The own vote on a slot that the ledger, read up to block `head`, does not show.
+    pub(super) fn standing(
+        &self,
+        slot: SlotId,
+        head: Option<u64>,
+    ) -> Result<Option<(ObservationHeader, OwnVote)>, StoreError> {
+        let Self::Casting { store, .. } = self else { return Ok(None) };
+        Ok(store.vote(slot)?.map(|(header, progress)| match progress {
+            // executed in a block that was read, and yet not counted
+            VoteProgress::Executed { block } if head.is_some_and(|head| block <= head) => {
+                (header, OwnVote::CannotLand(header.content().hash()))
+            }
+            VoteProgress::Executed { .. } | VoteProgress::OnItsWay | VoteProgress::Recorded => (header, OwnVote::Cast),
+        }))
+    }
+
+    /// Looks after what was sent.
+    pub(super) async fn follow(&mut self, heads: Heads, reorg: bool, now_ms: u64) -> Result<(), SendError> {
+        match self {
+            Self::Casting { store, sender } => sender.follow(store, heads, reorg, now_ms).await,
+            Self::Dry { .. } => Ok(()),
+        }
+    }
+
+    /// Records the votes, each on its own.
+    pub(super) fn record(&mut self, ballots: &[Ballot]) -> Result<Vec<Result<Recorded, StoreError>>, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.record(ballots),
+            Self::Dry { .. } => Ok(ballots.iter().map(|_| Ok(Recorded::First)).collect()),
+        }
+    }
+
+    /// Signs and sends what is recorded and not carried yet, and the `again` votes, whose transactions came to
+    /// nothing.
+    pub(super) async fn send(&mut self, again: &[Ballot], now_ms: u64) -> Result<usize, SendError> {
+        match self {
+            Self::Casting { store, sender } => sender.flush(store, again, now_ms).await,
+            Self::Dry { .. } => Ok(0),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The guard: one content per slot, for ever.
+
+use alloy::primitives::Bytes;
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::{StoreError, VoteStore, hex, parsed, unix_ms};
+use crate::{
+    observation::{ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId},
+    witness::engine::VoteKind,
+};
+
+/// A vote to be cast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ballot {
+    /// The header voted for.
+    pub header: ObservationHeader,
+    /// As a proposal or as an attestation.
+    pub vote: VoteKind,
+}
+
+/// What recording a vote found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// The slot's first vote.
+    First,
+    /// This header was recorded before.
+    Again,
+    /// Another header of the same content, as the ones before it cannot land.
+    Another,
+}
+
+/// What became of the transactions that carry a slot's votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoteProgress {
+    /// Recorded, but no transaction carries the newest header yet.
+    Recorded,
+    /// At least one is not executed.
+    OnItsWay,
+    /// All are executed or replaced, the last one in this block.
+    Executed {
+        /// The highest block that executed one.
+        block: u64,
+    },
+}
+
+impl VoteStore {
+    /// Checks and records votes in one exclusive durable transaction, each on its own: a refused one does not hinder
+    /// the others. Nothing may be signed for a ballot unless it is `Ok` here.
+    ///
+    /// # Errors
+    ///
+    /// The whole transaction failed and no vote is recorded.
+    pub fn record(&mut self, ballots: &[Ballot]) -> Result<Vec<Result<Recorded, StoreError>>, StoreError> {
+        self.write(|db| {
+            let mut outcomes = Vec::with_capacity(ballots.len());
+            for ballot in ballots {
+                outcomes.push(match record(db, ballot) {
+                    Err(error @ (StoreError::OtherContent { .. } | StoreError::StillOnItsWay { .. })) => Err(error),
+                    Err(error) => return Err(error),
+                    recorded => recorded,
+                });
+            }
+            Ok(outcomes)
+        })
+    }
+
+    /// The newest header recorded for a slot, and what became of the slot's votes.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn vote(&self, slot: SlotId) -> Result<Option<(ObservationHeader, VoteProgress)>, StoreError> {
+        let query = "SELECT header FROM headers WHERE slot = ?1 ORDER BY id DESC LIMIT 1";
+        let header = self.connection.query_row(query, [hex(slot.0)], |row| header_at(row, 0)).optional()?;
+        header.map(|header| Ok((header, progress(&self.connection, slot, header.hash())?))).transpose()
+    }
+
+    /// Whether this vote was recorded.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn knows(&self, observation: ObservationHash) -> Result<bool, StoreError> {
+        let query = "SELECT EXISTS (SELECT 1 FROM headers WHERE observation = ?1)";
+        Ok(self.connection.query_row(query, [hex(observation.0)], |row| row.get(0))?)
+    }
+
+    /// Votes that were recorded, but that no transaction carries yet, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn unsigned(&self) -> Result<Vec<Ballot>, StoreError> {
+        let query = "SELECT header, candidates_seen FROM headers
+                     WHERE observation NOT IN (SELECT observation FROM ballots) ORDER BY id";
+        let mut statement = self.connection.prepare(query)?;
+        let ballots = statement.query_map([], |row| ballot_at(row, 0))?;
+        Ok(ballots.collect::<Result<_, _>>()?)
+    }
+
+    /// Every recorded ballot, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn ballots(&self) -> Result<Vec<Ballot>, StoreError> {
+        let mut statement = self.connection.prepare("SELECT header, candidates_seen FROM headers ORDER BY id")?;
+        let ballots = statement.query_map([], |row| ballot_at(row, 0))?;
+        Ok(ballots.collect::<Result<_, _>>()?)
+    }
+
+    /// Takes over votes that were cast elsewhere with this key: found on the chain or exported from another store.
+    /// They are recorded as carried, so nothing is sent for them.
+    ///
+    /// # Errors
+    ///
+    /// One contradicts a recorded vote, and then none is taken over, or SQLite refuses.
+    pub fn adopt(&mut self, headers: &[ObservationHeader]) -> Result<usize, StoreError> {
+        self.write(|db| {
+            let mut adopted = 0;
+            for header in headers {
+                let ballot = Ballot { header: *header, vote: VoteKind::Attest };
+                let content = recorded_content(db, header.slot())?;
+                refuse_other_content(content, header)?;
+                if content.is_none() {
+                    insert_vote(db, header)?;
+                }
+                if insert_header(db, &ballot)? {
+                    carry_nowhere(db, header.hash())?;
+                    adopted += 1;
+                }
+            }
+            Ok(adopted)
+        })
+    }
+}
+
+/// The guard itself (protocol §5, vote safety).
+fn record(db: &Transaction<'_>, ballot: &Ballot) -> Result<Recorded, StoreError> {
+    let header = &ballot.header;
+    let slot = header.slot();
+    let content = recorded_content(db, slot)?;
+    refuse_other_content(content, header)?;
+    if content.is_none() {
+        insert_vote(db, header)?;
+        insert_header(db, ballot)?;
+        return Ok(Recorded::First);
+    }
+    if header_is_recorded(db, header.hash())? {
+        return Ok(Recorded::Again);
+    }
+    if matches!(progress_of_slot(db, slot)?, VoteProgress::Executed { .. }) {
+        insert_header(db, ballot)?;
+        return Ok(Recorded::Another);
+    }
+    Err(StoreError::StillOnItsWay { slot })
+}
+
+fn recorded_content(db: &Transaction<'_>, slot: SlotId) -> Result<Option<ContentHash>, StoreError> {
+    let query = "SELECT content FROM votes WHERE slot = ?1";
+    Ok(db.query_row(query, [hex(slot.0)], |row| parsed(row, 0)).optional()?)
+}
+
+fn refuse_other_content(recorded: Option<ContentHash>, header: &ObservationHeader) -> Result<(), StoreError> {
+    let asked = header.content().hash();
+    match recorded {
+        Some(recorded) if recorded != asked => Err(StoreError::OtherContent { slot: header.slot(), recorded, asked }),
+        _ => Ok(()),
+    }
+}
+
+fn insert_vote(db: &Transaction<'_>, header: &ObservationHeader) -> Result<(), StoreError> {
+    let content = header.content().hash();
+    db.execute("INSERT INTO votes VALUES (?1, ?2)", [hex(header.slot().0), hex(content.0)])?;
+    Ok(())
+}
+
+fn header_is_recorded(db: &Transaction<'_>, observation: ObservationHash) -> Result<bool, StoreError> {
+    let query = "SELECT EXISTS (SELECT 1 FROM headers WHERE observation = ?1)";
+    Ok(db.query_row(query, [hex(observation.0)], |row| row.get(0))?)
+}
+
+fn insert_header(db: &Transaction<'_>, ballot: &Ballot) -> Result<bool, StoreError> {
+    let header = &ballot.header;
+    let candidates_seen = match ballot.vote {
+        VoteKind::Propose { candidates_seen } => Some(candidates_seen as i64),
+        VoteKind::Attest => None,
+    };
+    let insert = "INSERT OR IGNORE INTO headers (slot, observation, header, candidates_seen, recorded_unix_ms)
+                  VALUES (?1, ?2, ?3, ?4, ?5)";
+    let values =
+        params![hex(header.slot().0), hex(header.hash().0), hex(header.abi_encode()), candidates_seen, unix_ms()];
+    Ok(db.execute(insert, values)? == 1)
+}
+
+/// Marks an adopted vote as carried by a transaction that is not ours to follow.
+fn carry_nowhere(db: &Transaction<'_>, observation: ObservationHash) -> Result<(), StoreError> {
+    let insert = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
+                  VALUES (?1, '0', '', 'replaced', '0', ?2)";
+    db.execute(insert, params![format!("adopted:{}", hex(observation.0)), unix_ms()])?;
+    let carry = "INSERT INTO ballots VALUES (?1, ?2)";
+    db.execute(carry, params![db.last_insert_rowid(), hex(observation.0)])?;
+    Ok(())
+}
+
+fn progress(db: &rusqlite::Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteProgress, StoreError> {
+    let query = "SELECT EXISTS (SELECT 1 FROM ballots WHERE observation = ?1)";
+    let carried: bool = db.query_row(query, [hex(newest.0)], |row| row.get(0))?;
+    if carried { progress_of_slot(db, slot) } else { Ok(VoteProgress::Recorded) }
+}
+
+/// The progress over every header of the slot: one that is not carried, or carried by a transaction that is not
+/// executed, can still land.
+fn progress_of_slot(db: &rusqlite::Connection, slot: SlotId) -> Result<VoteProgress, StoreError> {
+    let query = "SELECT t.state, t.block FROM headers h
+                 LEFT JOIN ballots b ON b.observation = h.observation
+                 LEFT JOIN transactions t ON t.id = b.transaction_id
+                 WHERE h.slot = ?1";
+    let mut statement = db.prepare(query)?;
+    let mut rows = statement.query([hex(slot.0)])?;
+    let mut highest = 0;
+    while let Some(row) = rows.next()? {
+        let state: Option<String> = row.get(0)?;
+        match state.as_deref() {
+            None | Some("signed") => return Ok(VoteProgress::OnItsWay),
+            Some(_) => {}
+        }
+        if row.get_ref(1)? != rusqlite::types::ValueRef::Null {
+            highest = highest.max(parsed(row, 1)?);
+        }
+    }
+    Ok(VoteProgress::Executed { block: highest })
+}
+
+fn ballot_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Ballot> {
+    let candidates_seen: Option<i64> = row.get(column + 1)?;
+    let vote = match candidates_seen {
+        Some(candidates_seen) => VoteKind::Propose { candidates_seen: candidates_seen as usize },
+        None => VoteKind::Attest,
+    };
+    Ok(Ballot { header: header_at(row, column)?, vote })
+}
+
+fn header_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<ObservationHeader> {
+    let bytes: Bytes = parsed(row, column)?;
+    let header = <&[u8; HEADER_LEN]>::try_from(bytes.as_ref()).ok().and_then(ObservationHeader::abi_decode);
+    header.ok_or_else(|| {
+        let what = "not an encoded header".into();
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what)
+    })
+}
