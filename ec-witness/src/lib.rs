@@ -13,6 +13,7 @@ pub mod contracts;
 pub mod daemon;
 pub mod key;
 pub mod observation;
+pub mod proof;
 pub mod recorder;
 pub mod store;
 pub mod stream;

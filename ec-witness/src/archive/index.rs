@@ -311,4 +311,21 @@ impl StreamIndex {
     pub fn highest_epoch(&self) -> Option<u64> {
         self.tracks.iter().filter_map(TrackIndex::highest_epoch).max()
     }
+
+    /// Reads the good lines of one epoch: each with its track's place among the tracks, repeated ones included.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or became shorter.
+    pub fn for_each_record(&self, epoch: u64, mut sink: impl FnMut(usize, Record)) -> Result<(), ArchiveError> {
+        for (place, track) in self.tracks.iter().enumerate() {
+            for extent in track.extents(epoch, epoch) {
+                track.read_extent(&extent, |mark| match mark {
+                    Mark::Record(found, record) if found == epoch => sink(place, record),
+                    Mark::Record(..) | Mark::Bad(_) => {}
+                })?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -8,6 +8,7 @@
 pub mod at_rest;
 pub mod epoch;
 pub mod index;
+pub mod late;
 pub mod layout;
 pub mod line;
 mod lines;

@@ -1,7 +1,7 @@
 //! `archive record` and `archive check`.
 
 mod check;
-mod dirs;
+pub(crate) mod dirs;
 mod record;
 
 use clap::Subcommand;

@@ -3,8 +3,22 @@
 //! Facts go to stdout (a table or text on a terminal, one JSON object per line with `--json`), everything else to
 //! stderr. Exit codes: 0 yes, 1 the answer is no, 2 error.
 
+mod address;
 mod archive;
+mod chain;
+mod completions;
+mod derive;
+mod diff;
+mod history;
+mod init;
+mod key;
 mod output;
+mod proof;
+mod run;
+mod settings;
+mod slots;
+mod status;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -40,9 +54,40 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Create the vote store of a witness, once, before its first `run`.
+    Init(init::InitArgs),
+
+    /// Witness: derive, judge, vote, follow; as a daemon or, with `--once`, until all is settled.
+    Run(Box<run::RunArgs>),
+
+    /// Derive the headers of an archive at rest. Needs no key and no chain.
+    Derive(derive::DeriveArgs),
+
+    /// Show where the newest slots stand.
+    Status(Box<status::StatusArgs>),
+
+    /// Compare an archive with what the ledger finalized.
+    Verify(verify::VerifyArgs),
+
+    /// Prove that a record is part of an observation.
+    Prove(proof::ProveArgs),
+
+    /// Check such a proof, and on the ledger that its observation is final.
+    CheckProof(proof::CheckProofArgs),
+
+    /// Find where two archives differ.
+    Diff(diff::DiffArgs),
+
+    /// Export and import the vote history.
+    #[command(subcommand)]
+    History(history::HistoryCommand),
+
     /// Write and check archives: media to a content-addressed store and its JSONL index.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
+
+    /// Print a shell's completion script.
+    Completions(completions::CompletionsArgs),
 }
 
 /// Parses the command line, runs the command and maps its outcome to an exit code.
@@ -57,6 +102,16 @@ pub(crate) fn main() -> ExitCode {
     };
     cli.log.start();
     let outcome = match cli.command {
+        Command::Init(args) => args.run(),
+        Command::Run(args) => args.run(),
+        Command::Derive(args) => args.run(),
+        Command::Status(args) => args.run(),
+        Command::Verify(args) => args.run(),
+        Command::Prove(args) => args.run(),
+        Command::CheckProof(args) => args.run(),
+        Command::Diff(args) => args.run(),
+        Command::History(command) => command.run(),
+        Command::Completions(args) => args.run(),
         Command::Archive(command) => command.run(),
     };
     match outcome {

@@ -21,7 +21,7 @@ use crate::{
     },
     observation::{ObservationHash, SlotId, StreamHash},
     store::{Ballot, Recorded, StoreError},
-    stream::{DerivedEpoch, TimeError},
+    stream::{DerivedEpoch, StreamRule, TimeError},
     witness::{
         decision::{OwnEpoch, OwnVote, Policy},
         engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey},
@@ -266,7 +266,7 @@ impl Daemon {
             let starting = summary.judged == 0;
             for ClosedEpoch { derived, closed_ms } in closed {
                 admitted += 1;
-                let Some(own) = own_epoch(stream, engine.policy(), &derived, starting)? else { continue };
+                let Some(own) = own_epoch(stream.rule(), engine.policy(), &derived, starting)? else { continue };
                 let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
                 let past = voter.standing(derived.slot, None)?;
                 engine.admit(key, derived.slot, own, closed_ms, past);
@@ -280,7 +280,7 @@ impl Daemon {
             for derived in stream.rederived()? {
                 let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
                 let judged = engine.slot(key).is_some();
-                let Some(own) = own_epoch(stream, engine.policy(), &derived, false)? else { continue };
+                let Some(own) = own_epoch(stream.rule(), engine.policy(), &derived, false)? else { continue };
                 if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
                     summary.late += 1;
                     tracing::warn!(
@@ -377,21 +377,21 @@ fn tolerate<T>(outcome: Result<T, SendError>, message: &str) -> Result<Option<T>
 
 /// What the engine judges by. An epoch without a time is an error while starting, so that the operator hears of it,
 /// and is left out later.
-fn own_epoch(
-    stream: &FollowedStream,
+///
+/// # Errors
+///
+/// The epoch has no time, and `starting` is set.
+pub fn own_epoch(
+    rule: &StreamRule,
     policy: &Policy,
     derived: &DerivedEpoch,
     starting: bool,
 ) -> Result<Option<OwnEpoch>, TimeError> {
     let Some(content) = derived.content else {
-        tracing::error!(
-            stream = stream.rule().stream_id,
-            epoch = derived.sequence,
-            "records conflict; nobody here votes"
-        );
+        tracing::error!(stream = rule.stream_id, epoch = derived.sequence, "records conflict; nobody here votes");
         return Ok(Some(OwnEpoch::Conflicting));
     };
-    let tolerance_ms = policy.tolerance_ms(stream.rule().time);
+    let tolerance_ms = policy.tolerance_ms(rule.time);
     match &derived.time {
         Ok(observed_unix_ms) => {
             let observed_unix_ms = *observed_unix_ms;

@@ -5,6 +5,7 @@
 //! wrote is on the disk. A lock file beside it, held for the life of the process, keeps a second one out; reading
 //! beside a running daemon is allowed.
 
+pub mod history;
 mod outbox;
 mod votes;
 

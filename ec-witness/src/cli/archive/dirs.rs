@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ec_witness::archive::Archive;
 use eyre::eyre;
 
 /// The directories of an archive: `manifests/` with the index, `cas/` with the objects.
@@ -22,6 +23,22 @@ pub(crate) struct ArchiveDirs {
 }
 
 impl ArchiveDirs {
+    /// These directories, and the file's where these say nothing. Flags for the parts come before a file's, but an
+    /// `--archive` flag comes before a file's parts, too.
+    pub(crate) fn or(self, archive: Option<PathBuf>, manifests: Option<PathBuf>, cas: Option<PathBuf>) -> Self {
+        if self.archive.is_some() {
+            return self;
+        }
+        Self { archive, manifests: self.manifests.or(manifests), cas: self.cas.or(cas) }
+    }
+
+    /// The archive. Only the index must be known; the store's place is checked by those who read it.
+    pub(crate) fn archive(&self) -> eyre::Result<Archive> {
+        let manifests = self.manifests()?;
+        let cas = self.cas().unwrap_or_else(|_| manifests.with_file_name("cas"));
+        Ok(Archive { manifests, cas })
+    }
+
     /// The directory of the index.
     pub(crate) fn manifests(&self) -> eyre::Result<PathBuf> {
         self.part(self.manifests.as_ref(), "manifests")

@@ -1,0 +1,98 @@
+//! `history export|import`: the votes of a store as JSON.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::PathBuf,
+};
+
+use clap::{Args, Subcommand};
+use ec_witness::store::{VoteStore, history::History};
+use eyre::WrapErr;
+use serde_json::json;
+
+use super::{
+    Answer,
+    output::{JsonArg, json_line},
+    settings::{ConfigArg, StoreArgs},
+};
+
+/// Carries a key's votes from one store to another.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HistoryCommand {
+    /// Print everything this store has voted for, as JSON.
+    Export(ExportArgs),
+    /// Take over a history, all of it or nothing. Votes recorded here stay.
+    Import(ImportArgs),
+}
+
+/// Which store to export.
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// What to import, and into which store.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// The history, as `export` prints it; `-` for standard input.
+    #[arg(value_name = "FILE")]
+    history: PathBuf,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+impl HistoryCommand {
+    pub(crate) fn run(self) -> eyre::Result<Answer> {
+        match self {
+            Self::Export(args) => args.run(),
+            Self::Import(args) => args.run(),
+        }
+    }
+}
+
+impl ExportArgs {
+    fn run(self) -> eyre::Result<Answer> {
+        let file = self.config.read()?;
+        json_line(&VoteStore::read(self.store.directory(&file.store)?)?.export()?)?;
+        Ok(Answer::Yes)
+    }
+}
+
+impl ImportArgs {
+    fn run(self) -> eyre::Result<Answer> {
+        let file = self.config.read()?;
+        let history = self.read()?;
+        let directory = self.store.directory(&file.store)?;
+        let identity = VoteStore::read(directory)?.identity();
+        let adopted = VoteStore::open(directory, identity)?.import(&history)?;
+        if self.json.json {
+            json_line(&json!({"slots": history.votes.len(), "adopted": adopted}))?;
+        } else {
+            println!("{} slots read, {adopted} votes taken over", history.votes.len());
+        }
+        Ok(Answer::Yes)
+    }
+
+    fn read(&self) -> eyre::Result<History> {
+        let shown = self.history.display();
+        let mut text = String::new();
+        if self.history.as_os_str() == "-" {
+            io::stdin().read_to_string(&mut text).wrap_err("history: cannot read standard input")?;
+        } else {
+            text = fs::read_to_string(&self.history).wrap_err_with(|| format!("history: cannot read {shown}"))?;
+        }
+        serde_json::from_str(&text).wrap_err_with(|| format!("history: {shown} is not a vote history"))
+    }
+}

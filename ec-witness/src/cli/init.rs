@@ -1,0 +1,207 @@
+//! `init`: creates the vote store, after reading the chain for what its key has done before.
+
+use std::str::FromStr;
+
+use alloy::{primitives::Address, providers::Provider};
+use clap::Args;
+use ec_witness::{
+    archive::{StreamIndex, Sweep},
+    chain::follow::{Follower, LedgerPlace},
+    contracts::EveryChannelWitnessRegistry,
+    observation::ObservationHeader,
+    store::{Identity, VoteStore},
+};
+use eyre::{OptionExt, WrapErr};
+use serde::Serialize;
+
+use super::{
+    Answer, address,
+    chain::{ChainArgs, block_on},
+    derive::read_index,
+    key::KeyArgs,
+    output::{JsonArg, json_line},
+    run::place,
+    settings::{ArchiveArgs, ConfigArg, ConfigFile, Sources, StoreArgs},
+};
+
+/// Whose store to create, and where judging begins.
+///
+/// The chain is read first: votes that this key has cast before are taken over, so that none is ever contradicted.
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+
+    #[command(flatten)]
+    archive: ArchiveArgs,
+
+    #[command(flatten)]
+    chain: ChainArgs,
+
+    #[command(flatten)]
+    key: KeyArgs,
+
+    #[command(flatten)]
+    store: StoreArgs,
+
+    /// The witness, where its key is not at hand.
+    #[arg(long, env = "EC_WITNESS_WITNESS", value_name = "ADDRESS", value_parser = address::parse)]
+    witness: Option<Address>,
+
+    /// First epoch that is judged, for every stream that does not configure one: `newest` closed one, `first` one
+    /// of the archive, or an epoch's index.
+    #[arg(long, env = "EC_WITNESS_FROM_SEQUENCE", value_name = "newest|first|N", default_value = "newest")]
+    from_sequence: StartArg,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+/// Where judging begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum StartArg {
+    #[default]
+    Newest,
+    First,
+    At(u64),
+}
+
+impl FromStr for StartArg {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "newest" => Ok(Self::Newest),
+            "first" => Ok(Self::First),
+            _ => text.parse().map(Self::At).map_err(|_| "must be `newest`, `first` or an epoch's index"),
+        }
+    }
+}
+
+impl StartArg {
+    /// The first epoch to be judged of a stream. What the stream configures comes before this.
+    pub(crate) fn of(self, index: &StreamIndex, configured: Option<u64>) -> eyre::Result<u64> {
+        if let Some(configured) = configured {
+            return Ok(configured);
+        }
+        match self {
+            Self::At(epoch) => Ok(epoch),
+            Self::First => Ok(Sweep::all(index).next().transpose()?.map_or(0, |swept| swept.derived.sequence)),
+            Self::Newest => newest_closed(index),
+        }
+    }
+}
+
+/// The newest closed epoch; the highest one while none is closed, 0 for an empty stream.
+fn newest_closed(index: &StreamIndex) -> eyre::Result<u64> {
+    let Some(highest) = index.highest_epoch() else { return Ok(0) };
+    // most often the highest or the one below is closed; the whole archive is swept only where both are no help
+    for reach in [1, 64, u64::MAX] {
+        let mut newest = None;
+        for swept in Sweep::new(index, highest.saturating_sub(reach)..=highest) {
+            let derived = swept?.derived;
+            if derived.complete || derived.sequence < highest {
+                newest = Some(derived.sequence);
+            }
+        }
+        if let Some(newest) = newest {
+            return Ok(newest);
+        }
+    }
+    Ok(highest)
+}
+
+/// What `init --json` says.
+#[derive(Serialize)]
+struct Created<'a> {
+    store: &'a std::path::Path,
+    chain_id: u64,
+    ledger: Address,
+    witness: Address,
+    active: bool,
+    first_nonce: u64,
+    adopted_votes: usize,
+    streams: Vec<Start>,
+}
+
+#[derive(Serialize)]
+struct Start {
+    stream_id: String,
+    from_sequence: u64,
+}
+
+impl InitArgs {
+    pub(crate) fn run(self) -> eyre::Result<Answer> {
+        block_on(self.work())
+    }
+
+    async fn work(self) -> eyre::Result<Answer> {
+        let file = self.config.read()?;
+        let witness = self.witness(&file)?;
+        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
+        let place = place(&connection).await?;
+        let registry = EveryChannelWitnessRegistry::new(place.registry, &connection.provider);
+        let active = registry.isWitness(witness).call().await.wrap_err("registry: isWitness() failed")?;
+        let first_nonce = connection.provider.get_transaction_count(witness).await?;
+        let follower = Follower::new(connection.provider.clone(), place, Some(witness), None);
+        let past = past_votes(follower, witness).await?;
+        let directory = self.store.directory(&file.store)?.to_owned();
+        let sources = self.archive.sources(file.archive, &file.stream)?;
+        let starts = self.starts(&sources)?;
+        let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness };
+        let mut store = VoteStore::create(&directory, identity, first_nonce)?;
+        let adopted_votes = store.adopt(&past)?;
+        for Start { stream_id, from_sequence } in &starts {
+            store.fix_from_sequence(stream_id, *from_sequence)?;
+        }
+        let LedgerPlace { chain_id, ledger, .. } = place;
+        let store = directory.as_path();
+        self.show(&Created { store, chain_id, ledger, witness, active, first_nonce, adopted_votes, streams: starts })?;
+        Ok(Answer::Yes)
+    }
+
+    fn witness(&self, file: &ConfigFile) -> eyre::Result<Address> {
+        match self.witness {
+            Some(witness) => Ok(witness),
+            None => Ok(self.key.clone().or(file.key.clone()).load()?.address()),
+        }
+    }
+
+    fn starts(&self, sources: &Sources) -> eyre::Result<Vec<Start>> {
+        let start = |source: &super::settings::Source| {
+            let index = read_index(sources, source, self.json.json)?;
+            let from_sequence = self.from_sequence.of(&index, source.from_sequence)?;
+            Ok(Start { stream_id: source.rule.stream_id.clone(), from_sequence })
+        };
+        sources.streams.iter().map(start).collect()
+    }
+
+    fn show(&self, created: &Created<'_>) -> eyre::Result<()> {
+        if self.json.json {
+            return json_line(created);
+        }
+        let Created { store, witness, ledger, chain_id, adopted_votes, .. } = created;
+        println!("vote store {} for witness {witness} on ledger {ledger}, chain {chain_id}", store.display());
+        println!("{adopted_votes} earlier votes taken over from the chain");
+        for Start { stream_id, from_sequence } in &created.streams {
+            println!("{stream_id}: judged from epoch {from_sequence}");
+        }
+        if !created.active {
+            eprintln!("warning: {witness} is not an active witness; the registry's owner adds it with `registry add`");
+        }
+        Ok(())
+    }
+}
+
+/// The headers that this key has voted for on the chain.
+async fn past_votes(mut follower: Follower, witness: Address) -> eyre::Result<Vec<ObservationHeader>> {
+    let voted = follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?.own_votes;
+    let ledger = follower.ledger();
+    let header = |(slot, observation)| {
+        let slot = ledger.slot(slot).ok_or_eyre("the ledger's log lacks a slot it holds a vote for")?;
+        let candidate =
+            slot.candidate(observation).ok_or_eyre("the ledger's log lacks a candidate it holds a vote for")?;
+        Ok(candidate.header)
+    };
+    voted.into_iter().map(header).collect::<eyre::Result<Vec<_>>>().wrap_err_with(|| format!("votes of {witness}"))
+}

@@ -1,0 +1,36 @@
+//! Shows slots, as a table or as JSON lines.
+
+use std::io::Write;
+
+use comfy_table::{Table, presets::NOTHING};
+use ec_witness::daemon::SlotReport;
+
+use super::output::json_line;
+
+/// Prints one line per slot to stdout.
+pub(super) fn print(reports: &[SlotReport], json: bool) -> eyre::Result<()> {
+    if json {
+        return reports.iter().try_for_each(json_line);
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["stream", "epoch", "slot", "own vote", "final", "votes", "state"]);
+    for report in reports {
+        table.add_row([
+            report.stream_id.clone(),
+            report.sequence.to_string(),
+            short(&report.slot),
+            report.observation_hash.as_ref().map_or_else(|| "-".into(), short),
+            report.finalized_hash.as_ref().map_or_else(|| "-".into(), short),
+            format!("{}/{} of {}", report.votes, report.quorum, report.witness_count),
+            format!("{:?}", report.state).to_lowercase(),
+        ]);
+    }
+    Ok(writeln!(std::io::stdout().lock(), "{table}")?)
+}
+
+/// The first bytes of a hash, enough to tell two apart by eye.
+fn short(hash: &impl ToString) -> String {
+    let text = hash.to_string();
+    format!("{}…", text.get(..12).unwrap_or(&text))
+}

@@ -1,0 +1,105 @@
+//! `status`: where the newest slots stand, from the archive, the ledger and the vote store. Changes nothing.
+
+use alloy::primitives::Address;
+use clap::Args;
+use ec_witness::{
+    archive::{StreamIndex, Sweep},
+    chain::follow::Follower,
+    daemon::{SlotReport, own_epoch},
+    store::VoteStore,
+    witness::{
+        decision::{OwnVote, Policy},
+        engine::{Engine, Situation, SlotKey},
+    },
+};
+use eyre::WrapErr;
+
+use super::{
+    Answer,
+    chain::{ChainArgs, block_on},
+    derive::read_index,
+    output::JsonArg,
+    run::place,
+    settings::{AgreementArgs, ArchiveArgs, ConfigArg, Source, StoreArgs},
+    slots,
+};
+
+/// What to look at.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+
+    #[command(flatten)]
+    archive: ArchiveArgs,
+
+    #[command(flatten)]
+    chain: ChainArgs,
+
+    #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
+    agreement: AgreementArgs,
+
+    /// Epochs shown of each stream, the newest ones; 0 for all.
+    #[arg(long, env = "EC_WITNESS_LAST", value_name = "N", default_value_t = 20)]
+    last: u64,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+impl StatusArgs {
+    pub(crate) fn run(self) -> eyre::Result<Answer> {
+        block_on(self.work())
+    }
+
+    async fn work(self) -> eyre::Result<Answer> {
+        let file = self.config.read()?;
+        let policy = self.agreement.policy(&file.agreement);
+        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
+        let place = place(&connection).await?;
+        let store = self.store.directory_if_set(&file.store).map(VoteStore::read).transpose()?;
+        let sources = self.archive.sources(file.archive, &file.stream)?;
+        let hashes = sources.streams.iter().map(|source| source.rule.stream_hash()).collect();
+        let me = store.as_ref().map_or(Address::ZERO, |store| store.identity().witness);
+        let mut follower = Follower::new(connection.provider, place, Some(me), Some(hashes));
+        follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?;
+        let mut reports = Vec::new();
+        for source in &sources.streams {
+            let index = read_index(&sources, source, self.json.json)?;
+            let engine = self.judge(source, &index, store.as_ref(), &follower, me, policy)?;
+            let report = |(key, slot)| SlotReport::new(&source.rule, key, slot, &follower);
+            reports.extend(engine.slots().map(|(key, slot)| report((*key, slot))));
+        }
+        slots::print(&reports, self.json.json)?;
+        Ok(Answer::Yes)
+    }
+
+    /// Judges the newest epochs once, as an archive at rest.
+    fn judge(
+        &self,
+        source: &Source,
+        index: &StreamIndex,
+        store: Option<&VoteStore>,
+        follower: &Follower,
+        me: Address,
+        policy: Policy,
+    ) -> eyre::Result<Engine> {
+        let mut engine = Engine::new(me, policy);
+        let Some(highest) = index.highest_epoch() else { return Ok(engine) };
+        let low = if self.last == 0 { 0 } else { highest.saturating_sub(self.last - 1) };
+        for swept in Sweep::new(index, low..=highest) {
+            let derived = swept?.derived;
+            let Some(own) = own_epoch(&source.rule, &policy, &derived, true)? else { continue };
+            let past = store.map(|store| store.vote(derived.slot)).transpose()?.flatten();
+            let past = past.map(|(header, _)| (header, OwnVote::Cast));
+            let key = SlotKey { stream: source.rule.stream_hash(), sequence: derived.sequence };
+            engine.admit(key, derived.slot, own, 0, past);
+        }
+        let (ledger, set) = (follower.ledger(), follower.set());
+        engine.judge(&Situation { ledger, set, now_ms: 0, live_since_ms: follower.live_since_ms() });
+        Ok(engine)
+    }
+}

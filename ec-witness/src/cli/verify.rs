@@ -1,0 +1,206 @@
+//! `verify`: an archive at rest against the ledger.
+
+use std::{collections::BTreeMap, io::Write, iter::Peekable};
+
+use clap::Args;
+use ec_witness::{
+    archive::{AtRest, Observation, StreamIndex, late::late_records},
+    chain::follow::Follower,
+    observation::{ContentHash, ObservationHash, SlotId},
+    witness::ledger::{Final, LedgerState},
+};
+use eyre::WrapErr;
+use serde::Serialize;
+
+use super::{
+    Answer,
+    chain::{ChainArgs, block_on},
+    derive::read_index,
+    output::{JsonArg, json_line},
+    run::place,
+    settings::{ArchiveArgs, ConfigArg, Source},
+};
+
+/// Which archive to compare with which ledger.
+///
+/// Every final slot within the archive's closed epochs is compared by content. Exit code 1 on any difference.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    config: ConfigArg,
+
+    #[command(flatten)]
+    archive: ArchiveArgs,
+
+    #[command(flatten)]
+    chain: ChainArgs,
+
+    /// A closed epoch that is not final on the ledger counts as a difference.
+    #[arg(long, env = "EC_WITNESS_REQUIRE_FINAL")]
+    require_final: bool,
+
+    #[command(flatten)]
+    json: JsonArg,
+}
+
+/// What the comparison of one slot found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    /// Final, with the archive's content.
+    Equal,
+    /// Closed here, but not final on the ledger.
+    Open,
+    /// Final, but the archive has no record of it.
+    Missing,
+    /// The archive's own records conflict.
+    Conflicting,
+    /// Other content, and the archive lacks records or has bad lines.
+    Incomplete,
+    /// Other content, explained by records that came after the epoch closed.
+    Late,
+    /// Other content.
+    Mismatch,
+}
+
+/// One slot of `verify --json`.
+#[derive(Debug, Serialize)]
+struct Line<'a> {
+    stream_id: &'a str,
+    sequence: u64,
+    slot: SlotId,
+    verdict: Verdict,
+    leaf_count: Option<u64>,
+    finalized_hash: Option<ObservationHash>,
+    late_records: Option<usize>,
+}
+
+impl VerifyArgs {
+    pub(crate) fn run(self) -> eyre::Result<Answer> {
+        block_on(self.work())
+    }
+
+    async fn work(self) -> eyre::Result<Answer> {
+        let file = self.config.read()?;
+        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
+        let place = place(&connection).await?;
+        let sources = self.archive.sources(file.archive, &file.stream)?;
+        let hashes = sources.streams.iter().map(|source| source.rule.stream_hash()).collect();
+        let mut follower = Follower::new(connection.provider, place, None, Some(hashes));
+        follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?;
+        let mut totals = BTreeMap::new();
+        for source in &sources.streams {
+            let index = read_index(&sources, source, self.json.json)?;
+            let comparison =
+                Comparison { source, index: &index, ledger: follower.ledger(), grace_ms: sources.grace_ms };
+            comparison.run(|line| {
+                *totals.entry(line.verdict).or_insert(0u64) += 1;
+                self.show(&line)
+            })?;
+        }
+        self.show_totals(&totals)?;
+        let fine = |verdict: &Verdict| *verdict == Verdict::Equal || *verdict == Verdict::Open && !self.require_final;
+        Ok(totals.keys().all(fine).into())
+    }
+
+    fn show(&self, line: &Line<'_>) -> eyre::Result<()> {
+        if self.json.json {
+            return json_line(line);
+        }
+        if line.verdict == Verdict::Equal {
+            return Ok(());
+        }
+        let verdict = format!("{:?}", line.verdict).to_lowercase();
+        let late = line.late_records.map(|late| format!(" ({late} late records)")).unwrap_or_default();
+        Ok(writeln!(std::io::stdout().lock(), "{} epoch {}: {verdict}{late}", line.stream_id, line.sequence)?)
+    }
+
+    fn show_totals(&self, totals: &BTreeMap<Verdict, u64>) -> eyre::Result<()> {
+        if self.json.json {
+            return Ok(());
+        }
+        let counts = totals.iter().map(|(verdict, count)| format!("{count} {}", format!("{verdict:?}").to_lowercase()));
+        let counts = Vec::from_iter(counts).join(", ");
+        Ok(writeln!(std::io::stdout().lock(), "{}", if counts.is_empty() { "nothing to compare" } else { &counts })?)
+    }
+}
+
+/// One stream's archive beside its part of the ledger.
+struct Comparison<'a> {
+    source: &'a Source,
+    index: &'a StreamIndex,
+    ledger: &'a LedgerState,
+    grace_ms: u64,
+}
+
+impl<'a> Comparison<'a> {
+    /// Walks both by ascending sequence.
+    fn run(&self, mut sink: impl FnMut(Line<'a>) -> eyre::Result<()>) -> eyre::Result<()> {
+        let mut observations = AtRest::new(self.index).peekable();
+        let mut finals = self.ledger.finals(self.source.rule.stream_hash()).peekable();
+        let Some(Ok(first)) = observations.peek() else {
+            return observations.next().transpose().map(drop).map_err(Into::into);
+        };
+        let lowest = first.derived.sequence;
+        while let Some(observation) = observations.next() {
+            let observation = observation?;
+            let sequence = observation.derived.sequence;
+            while let Some((sequence, slot, found)) =
+                finals.next_if(|(at, slot, _)| (*at, *slot) < (sequence, observation.derived.slot))
+            {
+                if sequence >= lowest {
+                    sink(self.line(sequence, slot, Verdict::Missing, Some(found)))?;
+                }
+            }
+            let found = finals.next_if(|(_, slot, _)| *slot == observation.derived.slot).map(|(_, _, found)| found);
+            sink(self.judge(&observation, found, &mut observations)?)?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, sequence: u64, slot: SlotId, verdict: Verdict, found: Option<&Final>) -> Line<'a> {
+        Line {
+            stream_id: &self.source.rule.stream_id,
+            sequence,
+            slot,
+            verdict,
+            leaf_count: None,
+            finalized_hash: found.map(|found| found.hash),
+            late_records: None,
+        }
+    }
+
+    fn judge(
+        &self,
+        observation: &Observation,
+        found: Option<&Final>,
+        later: &mut Peekable<AtRest<'_>>,
+    ) -> eyre::Result<Line<'a>> {
+        let derived = &observation.derived;
+        let own = derived.content.map(|content| content.hash());
+        let mut late = None;
+        let verdict = match (found, own) {
+            (None, _) => Verdict::Open,
+            (Some(_), None) => Verdict::Conflicting,
+            (Some(found), Some(own)) if found.content == own => Verdict::Equal,
+            (Some(found), Some(_)) => {
+                late = self.late(derived.sequence, found.content, later)?;
+                match late {
+                    Some(_) => Verdict::Late,
+                    None if derived.complete => Verdict::Mismatch,
+                    None => Verdict::Incomplete,
+                }
+            }
+        };
+        let leaf_count = own.map(|_| derived.leaf_count);
+        Ok(Line { leaf_count, late_records: late, ..self.line(derived.sequence, derived.slot, verdict, found) })
+    }
+
+    /// How many late records explain a difference, if any number does: the epoch closed when the grace after the next
+    /// one's first record had passed.
+    fn late(&self, epoch: u64, voted: ContentHash, later: &mut Peekable<AtRest<'_>>) -> eyre::Result<Option<usize>> {
+        let next = later.peek().and_then(|next| next.as_ref().ok());
+        let Some(first_later_ms) = next.and_then(|next| next.records.first_received_unix_ms()) else { return Ok(None) };
+        Ok(late_records(self.index, epoch, first_later_ms.saturating_add(self.grace_ms), voted)?)
+    }
+}
