@@ -1,7 +1,7 @@
 //! Compares a store with the index that names its objects.
 //!
-//! Every object that the index names is hashed again. Memory is bounded whatever the archive's size: the index is read
-//! several times, each round keeping only the records of a part of the hash space and of the sequence numbers.
+//! Every object that the index names is hashed again. Memory does not grow with the archive: the index is read several
+//! times, each round keeping only the records of a part of the hash space and of the sequence numbers.
 
 mod finding;
 mod round;
@@ -14,10 +14,10 @@ pub use self::finding::{Entry, Finding};
 use self::round::Round;
 use super::{Cas, CasError};
 
-/// The records one round keeps; at roughly 200 bytes each, about 50 MiB.
-const RECORDS_PER_ROUND: u64 = 1 << 18;
+/// The records one round keeps; at roughly 200 bytes each, about 200 MiB.
+const RECORDS_PER_ROUND: u64 = 1 << 20;
 
-/// More rounds than object directories would leave rounds without objects.
+/// More rounds than object directories would leave rounds without objects. Above 2^28 records memory grows again.
 const MAX_ROUNDS: u64 = 256;
 
 /// Why a check could not be made, as opposed to what it found.

@@ -100,7 +100,7 @@ fn rounds_see_every_object_slot_and_bad_line_once() {
 #[test]
 fn rounds_are_powers_of_two_up_to_the_number_of_directories() {
     let of = |records| rounds_for(records);
-    assert_eq!([of(0), of(1 << 18), of((1 << 18) + 1), of(3 << 18), of(u64::MAX)], [1, 1, 2, 4, 256]);
+    assert_eq!([of(0), of(1 << 20), of((1 << 20) + 1), of(3 << 20), of(u64::MAX)], [1, 1, 2, 4, 256]);
 }
 
 #[test]

@@ -118,7 +118,12 @@ fn print(recording: &Recording) -> eyre::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout().lock();
     for RecordedTrack { track, groups, first_sequence, last_sequence, appended, bytes, .. } in &recording.tracks {
-        write!(out, "{} {track}: {groups} groups, {bytes} bytes", recording.broadcast)?;
+        write!(
+            out,
+            "{} {track}: {groups} {}, {bytes} bytes",
+            recording.broadcast,
+            if *groups == 1 { "group" } else { "groups" }
+        )?;
         if let (Some(first), Some(last)) = (first_sequence, last_sequence) {
             write!(out, ", sequences {first} to {last}")?;
         }

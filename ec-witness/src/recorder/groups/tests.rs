@@ -1,5 +1,10 @@
+use proptest::prelude::*;
+
 use super::*;
-use crate::recorder::testing::{AUDIO, VIDEO, fragment, init, open};
+use crate::recorder::{
+    media::Piece,
+    testing::{AUDIO, VIDEO, file, fragment, init, open},
+};
 
 const START: u64 = 1_772_824_680_000;
 const FIRST: u64 = START / 2000;
@@ -87,4 +92,25 @@ fn thirtieths_of_a_second_round_down() {
     assert_eq!(time.unix_ms(59999, 30000), Some(START + 1999));
     assert_eq!(time.sequence_at(START + 1999), FIRST);
     assert_eq!(time.unix_ms(u64::MAX, 1), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Whatever bytes a file has, reading it ends, and no group is larger than the file.
+    #[test]
+    fn damaged_media_never_panics(changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8)) {
+        let mut bytes = include_bytes!("../../../tests/data/muxed.mp4").to_vec();
+        for (index, byte) in changes {
+            let at = index.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let (_dir, path) = file(&[bytes.clone()]);
+        if let Ok(media) = Media::open(vec![Piece::whole(&path)]) {
+            let mut groups = Groups::new(media, timeline(START));
+            while let Ok(Some(group)) = groups.next_group() {
+                prop_assert!(group.bytes.len() <= bytes.len() + 1024);
+            }
+        }
+    }
 }
