@@ -5,6 +5,7 @@
 //! they are given; the rules they follow are `docs/protocol.md`.
 
 pub mod archive;
+pub mod chain;
 pub mod contracts;
 pub mod observation;
 pub mod stream;

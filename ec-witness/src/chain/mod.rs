@@ -1,0 +1,3 @@
+//! The ledger's side: connecting to it.
+
+pub mod connect;
