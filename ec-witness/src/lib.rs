@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod chain;
 pub mod contracts;
+pub mod key;
 pub mod observation;
 pub mod stream;
 pub mod tree;
