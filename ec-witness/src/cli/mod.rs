@@ -3,8 +3,14 @@
 //! Facts go to stdout (a table or text on a terminal, one JSON object per line with `--json`), everything else to
 //! stderr. Exit codes: 0 yes, 1 the answer is no, 2 error.
 
+mod address;
 mod archive;
+mod chain;
+mod deploy;
+mod key;
 mod output;
+mod registry;
+mod send;
 
 use std::process::ExitCode;
 
@@ -43,6 +49,11 @@ enum Command {
     /// Write and check archives: media to a content-addressed store and its JSONL index.
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
+
+    Deploy(deploy::DeployArgs),
+
+    #[command(subcommand)]
+    Registry(registry::RegistryCommand),
 }
 
 /// Parses the command line, runs the command and maps its outcome to an exit code.
@@ -58,6 +69,8 @@ pub(crate) fn main() -> ExitCode {
     cli.log.start();
     let outcome = match cli.command {
         Command::Archive(command) => command.run(),
+        Command::Deploy(args) => args.run(),
+        Command::Registry(command) => command.run(),
     };
     match outcome {
         Ok(Answer::Yes) => ExitCode::SUCCESS,

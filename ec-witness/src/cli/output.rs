@@ -1,6 +1,9 @@
 //! Logging, JSON lines and progress: how every command speaks.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -56,6 +59,15 @@ pub(crate) fn json_line(value: &impl Serialize) -> eyre::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     io::stdout().lock().write_all(&line)?;
+    Ok(())
+}
+
+/// Writes `value` to stdout: as one line of JSON, or as its text and a newline.
+pub(crate) fn fact(json: bool, value: &(impl Serialize + Display)) -> eyre::Result<()> {
+    if json {
+        return json_line(value);
+    }
+    writeln!(io::stdout().lock(), "{value}")?;
     Ok(())
 }
 

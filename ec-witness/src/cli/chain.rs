@@ -1,0 +1,172 @@
+//! The `[chain]` settings, and the connection made of them.
+
+use std::{future::Future, path::PathBuf, time::Duration};
+
+use alloy::{primitives::Address, providers::DynProvider};
+use clap::Args;
+use ec_witness::chain::connect::Endpoint;
+use eyre::{OptionExt, WrapErr};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::{address, key::KeyArgs, output::JsonArg};
+
+/// Milliseconds a single RPC request may take where nothing else is configured.
+const DEFAULT_RPC_TIMEOUT_MS: u64 = 10_000;
+
+/// Which chain, and which contracts on it.
+#[derive(Clone, Default, Args, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[command(next_help_heading = "Chain")]
+pub(crate) struct ChainArgs {
+    /// URL of the chain's JSON-RPC endpoint, http or https.
+    #[arg(long, env = "EC_WITNESS_RPC", value_name = "URL", hide_env_values = true)]
+    pub(crate) rpc: Option<Url>,
+
+    /// The chain's id; an endpoint of another chain is refused.
+    #[arg(long, env = "EC_WITNESS_CHAIN_ID", value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+
+    /// Address of the observation ledger.
+    #[arg(long, env = "EC_WITNESS_LEDGER", value_name = "ADDRESS", value_parser = address::parse)]
+    #[serde(deserialize_with = "address::deserialize")]
+    pub(crate) ledger: Option<Address>,
+
+    /// Address of the witness registry [default: the ledger's].
+    #[arg(long, env = "EC_WITNESS_REGISTRY", value_name = "ADDRESS", value_parser = address::parse)]
+    #[serde(deserialize_with = "address::deserialize")]
+    pub(crate) registry: Option<Address>,
+
+    /// Address of the rail.
+    #[arg(long, env = "EC_WITNESS_RAIL", value_name = "ADDRESS", value_parser = address::parse)]
+    #[serde(deserialize_with = "address::deserialize")]
+    pub(crate) rail: Option<Address>,
+
+    /// The block in which the contracts were deployed; no event is older.
+    #[arg(long, env = "EC_WITNESS_DEPLOY_BLOCK", value_name = "NUMBER")]
+    pub(crate) deploy_block: Option<u64>,
+
+    /// Milliseconds between blocks; set it only where blocks come at regular times.
+    #[arg(long, env = "EC_WITNESS_BLOCK_TIME_MS", value_name = "MS")]
+    pub(crate) block_time_ms: Option<u64>,
+
+    /// Milliseconds that one RPC request may take [default: 10000].
+    #[arg(long, env = "EC_WITNESS_RPC_TIMEOUT_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) rpc_timeout_ms: Option<u64>,
+}
+
+/// The URL's path and query may be secret; see [`Endpoint::name`].
+impl std::fmt::Debug for ChainArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChainArgs")
+            .field("chain_id", &self.chain_id)
+            .field("ledger", &self.ledger)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ChainArgs {
+    /// These settings, and the file's where these say nothing.
+    pub(crate) fn or(self, file: Self) -> Self {
+        Self {
+            rpc: self.rpc.or(file.rpc),
+            chain_id: self.chain_id.or(file.chain_id),
+            ledger: self.ledger.or(file.ledger),
+            registry: self.registry.or(file.registry),
+            rail: self.rail.or(file.rail),
+            deploy_block: self.deploy_block.or(file.deploy_block),
+            block_time_ms: self.block_time_ms.or(file.block_time_ms),
+            rpc_timeout_ms: self.rpc_timeout_ms.or(file.rpc_timeout_ms),
+        }
+    }
+
+    /// The endpoint, of settings that must be there.
+    pub(crate) fn endpoint(&self) -> eyre::Result<Endpoint> {
+        let rpc = self.rpc.clone().ok_or_eyre("rpc is not set: give --rpc URL, EC_WITNESS_RPC, or rpc in [chain]")?;
+        let chain_id = self
+            .chain_id
+            .ok_or_eyre("chain_id is not set: give --chain-id ID, EC_WITNESS_CHAIN_ID, or chain_id in [chain]")?;
+        let timeout = Duration::from_millis(self.rpc_timeout_ms.unwrap_or(DEFAULT_RPC_TIMEOUT_MS));
+        Ok(Endpoint { rpc, chain_id, timeout })
+    }
+
+    /// Connects, and checks the endpoint, the chain and that there is code at each address that is set.
+    pub(crate) async fn connect(self) -> eyre::Result<Connection> {
+        let endpoint = self.endpoint()?;
+        let provider = endpoint.connect().await?;
+        for (field, address) in [("ledger", self.ledger), ("registry", self.registry), ("rail", self.rail)] {
+            if let Some(address) = address {
+                endpoint.require_code(&provider, field, address).await?;
+            }
+        }
+        Ok(Connection { chain: self, endpoint, provider })
+    }
+}
+
+/// The right chain, reached.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) chain: ChainArgs,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) provider: DynProvider,
+}
+
+impl Connection {
+    /// The registry that is set, else the ledger's; where both are set, they must belong together.
+    pub(crate) async fn registry(&self) -> eyre::Result<Address> {
+        match (self.chain.ledger, self.chain.registry) {
+            (Some(ledger), registry) => Ok(self.endpoint.registry_of(&self.provider, ledger, registry).await?),
+            (None, Some(registry)) => Ok(registry),
+            (None, None) => Err(eyre::eyre!(
+                "neither registry nor ledger is set: give --registry or --ledger ADDRESS, or set it in [chain]"
+            )),
+        }
+    }
+}
+
+/// What every command needs that reads the chain once.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// TOML file with a [chain] and a [key] section; flags and environment come before it.
+    #[arg(long, env = "EC_WITNESS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    #[command(flatten)]
+    chain: ChainArgs,
+
+    #[command(flatten)]
+    pub(crate) json: JsonArg,
+}
+
+/// The sections that the commands here read; the others are not theirs to judge.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Sections {
+    chain: ChainArgs,
+    key: KeyArgs,
+}
+
+impl ReadArgs {
+    /// The settings with those of the file beneath them.
+    pub(crate) fn with_file(&self, key: KeyArgs) -> eyre::Result<(ChainArgs, KeyArgs)> {
+        let sections = match &self.config {
+            None => Sections::default(),
+            Some(path) => {
+                let shown = path.display();
+                let text = std::fs::read_to_string(path).wrap_err_with(|| format!("config: cannot read {shown}"))?;
+                toml::from_str(&text).wrap_err_with(|| format!("config: {shown} is not as it should be"))?
+            }
+        };
+        Ok((self.chain.clone().or(sections.chain), key.or(sections.key)))
+    }
+
+    /// Connects for reading; no key is looked at.
+    pub(crate) async fn connect(&self) -> eyre::Result<Connection> {
+        self.with_file(KeyArgs::default())?.0.connect().await
+    }
+}
+
+/// Runs a command that talks to the chain.
+pub(crate) fn block_on<T>(command: impl Future<Output = eyre::Result<T>>) -> eyre::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
