@@ -122,6 +122,14 @@ impl Connection {
             )),
         }
     }
+
+    /// The rail that is set; where a ledger is set too, they must belong together.
+    pub(crate) async fn rail(&self) -> eyre::Result<(Address, Address)> {
+        let rail =
+            self.chain.rail.ok_or_eyre("rail is not set: give --rail ADDRESS, EC_WITNESS_RAIL, or rail in [chain]")?;
+        let ledger = self.endpoint.ledger_of(&self.provider, rail, self.chain.ledger).await?;
+        Ok((rail, ledger))
+    }
 }
 
 /// What every command needs that reads the chain once.

@@ -7,10 +7,13 @@ mod address;
 mod archive;
 mod chain;
 mod deploy;
+mod headers;
 mod key;
 mod output;
+mod rail;
 mod registry;
 mod send;
+mod settle;
 
 use std::process::ExitCode;
 
@@ -54,6 +57,9 @@ enum Command {
 
     #[command(subcommand)]
     Registry(registry::RegistryCommand),
+
+    #[command(subcommand)]
+    Rail(rail::RailCommand),
 }
 
 /// Parses the command line, runs the command and maps its outcome to an exit code.
@@ -71,6 +77,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Archive(command) => command.run(),
         Command::Deploy(args) => args.run(),
         Command::Registry(command) => command.run(),
+        Command::Rail(command) => command.run(),
     };
     match outcome {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
