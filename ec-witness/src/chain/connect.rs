@@ -40,6 +40,16 @@ pub enum ConnectError {
         /// Why.
         source: TransportError,
     },
+    /// The endpoint answers that it will not.
+    #[error("rpc {rpc} refuses {request}")]
+    Refused {
+        /// The endpoint.
+        rpc: String,
+        /// The request.
+        request: &'static str,
+        /// Its words.
+        source: TransportError,
+    },
     /// The endpoint is of another chain.
     #[error("chain_id is set to {configured}, but rpc {rpc} is of chain {actual}; correct one of the two")]
     ChainId {
@@ -70,7 +80,7 @@ pub enum ConnectError {
         /// The view it did not answer.
         view: &'static str,
         /// What it answered.
-        source: alloy::contract::Error,
+        source: Box<alloy::contract::Error>,
     },
     /// Two configured contracts do not belong together.
     #[error("{field} is set to {configured}, but the {of} at {of_address} uses {actual}; correct one of the two")]
@@ -198,9 +208,14 @@ impl Endpoint {
         require_same("ledger", configured, "rail", rail, actual)
     }
 
-    /// A request that failed for want of an answer.
+    /// A request that failed: for want of an answer, or by the answer.
     pub fn rpc_error(&self, request: &'static str, source: TransportError) -> ConnectError {
-        ConnectError::Rpc { rpc: self.name(), request, source: without_url(source) }
+        let rpc = self.name();
+        if source.as_error_resp().is_some() {
+            ConnectError::Refused { rpc, request, source }
+        } else {
+            ConnectError::Rpc { rpc, request, source: without_url(source) }
+        }
     }
 
     /// A view that failed: for want of an answer, or because the contract is another one.
@@ -214,7 +229,7 @@ impl Endpoint {
         let refused = Revert::of_call(&source).is_some();
         match source {
             alloy::contract::Error::TransportError(source) if !refused => self.rpc_error("eth_call", source),
-            source => ConnectError::NotTheContract { field, address, view, source },
+            source => ConnectError::NotTheContract { field, address, view, source: Box::new(source) },
         }
     }
 }

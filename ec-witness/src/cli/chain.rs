@@ -1,15 +1,15 @@
 //! The `[chain]` settings, and the connection made of them.
 
-use std::{future::Future, path::PathBuf, time::Duration};
+use std::{future::Future, time::Duration};
 
 use alloy::{primitives::Address, providers::DynProvider};
 use clap::Args;
 use ec_witness::chain::connect::Endpoint;
-use eyre::{OptionExt, WrapErr};
+use eyre::OptionExt;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{address, key::KeyArgs, output::JsonArg};
+use super::{address, key::KeyArgs, output::JsonArg, settings::ConfigArg};
 
 /// Milliseconds a single RPC request may take where nothing else is configured.
 const DEFAULT_RPC_TIMEOUT_MS: u64 = 10_000;
@@ -135,9 +135,8 @@ impl Connection {
 /// What every command needs that reads the chain once.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ReadArgs {
-    /// TOML file with a [chain] and a [key] section; flags and environment come before it.
-    #[arg(long, env = "EC_WITNESS_CONFIG", value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArg,
 
     #[command(flatten)]
     chain: ChainArgs,
@@ -146,26 +145,11 @@ pub(crate) struct ReadArgs {
     pub(crate) json: JsonArg,
 }
 
-/// The sections that the commands here read; the others are not theirs to judge.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Sections {
-    chain: ChainArgs,
-    key: KeyArgs,
-}
-
 impl ReadArgs {
     /// The settings with those of the file beneath them.
     pub(crate) fn with_file(&self, key: KeyArgs) -> eyre::Result<(ChainArgs, KeyArgs)> {
-        let sections = match &self.config {
-            None => Sections::default(),
-            Some(path) => {
-                let shown = path.display();
-                let text = std::fs::read_to_string(path).wrap_err_with(|| format!("config: cannot read {shown}"))?;
-                toml::from_str(&text).wrap_err_with(|| format!("config: {shown} is not as it should be"))?
-            }
-        };
-        Ok((self.chain.clone().or(sections.chain), key.or(sections.key)))
+        let file = self.config.read()?;
+        Ok((self.chain.clone().or(file.chain), key.or(file.key)))
     }
 
     /// Connects for reading; no key is looked at.

@@ -7,15 +7,21 @@ mod address;
 mod archive;
 mod chain;
 mod completions;
+mod deploy;
 mod derive;
 mod diff;
+mod headers;
 mod history;
 mod init;
 mod key;
 mod output;
 mod proof;
+mod rail;
+mod registry;
 mod run;
+mod send;
 mod settings;
+mod settle;
 mod slots;
 mod status;
 mod verify;
@@ -88,6 +94,13 @@ enum Command {
 
     /// Print a shell's completion script.
     Completions(completions::CompletionsArgs),
+    Deploy(deploy::DeployArgs),
+
+    #[command(subcommand)]
+    Registry(registry::RegistryCommand),
+
+    #[command(subcommand)]
+    Rail(rail::RailCommand),
 }
 
 /// Parses the command line, runs the command and maps its outcome to an exit code.
@@ -113,6 +126,9 @@ pub(crate) fn main() -> ExitCode {
         Command::History(command) => command.run(),
         Command::Completions(args) => args.run(),
         Command::Archive(command) => command.run(),
+        Command::Deploy(args) => args.run(),
+        Command::Registry(command) => command.run(),
+        Command::Rail(command) => command.run(),
     };
     match outcome {
         Ok(Answer::Yes) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! Logging, JSON lines and progress: how every command speaks.
 
 use std::{
+    fmt::Display,
     io::{self, IsTerminal, Write},
     sync::Mutex,
     time::{Duration, Instant},
@@ -124,6 +125,15 @@ impl Progress {
             Self::Lines { .. } => print(),
         }
     }
+}
+
+/// Writes `value` to stdout: as one line of JSON, or as its text and a newline.
+pub(crate) fn fact(json: bool, value: &(impl Serialize + Display)) -> eyre::Result<()> {
+    if json {
+        return json_line(value);
+    }
+    writeln!(io::stdout().lock(), "{value}")?;
+    Ok(())
 }
 
 /// Whether the reader of our stdout went away, which ends a command without an error, as in `| head`.

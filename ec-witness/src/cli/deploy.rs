@@ -1,0 +1,256 @@
+//! `deploy`: the contracts, onto a chain.
+
+use std::{
+    fmt,
+    fs::OpenOptions,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
+
+use alloy::{
+    network::TransactionBuilder,
+    primitives::{Address, Bytes},
+    rpc::types::{
+        TransactionRequest,
+        state::{AccountOverride, StateOverride},
+    },
+    sol_types::SolConstructor,
+};
+use clap::Args;
+use ec_witness::contracts::{
+    EveryChannelObservationLedger, EveryChannelRail, EveryChannelWitnessRegistry, check_quorum,
+};
+use eyre::WrapErr;
+use serde::Serialize;
+
+use super::{
+    Answer, address,
+    chain::{ChainArgs, block_on},
+    output::fact,
+    send::{SendArgs, Sender, Sent},
+};
+
+/// Deploy the registry, the ledger and the rail.
+///
+/// A contract whose address is set already (--registry, --ledger) is used instead of deployed, which is how to go on
+/// after a deployment that broke off.
+#[derive(Debug, Args)]
+pub(crate) struct DeployArgs {
+    /// Owner of the registry and the rail [default: the deployer].
+    #[arg(long, env = "EC_WITNESS_OWNER", value_name = "ADDRESS", value_parser = address::parse)]
+    owner: Option<Address>,
+
+    /// First witnesses, in the order of their indexes; again, or separated by commas, for several.
+    #[arg(
+        long = "witness",
+        env = "EC_WITNESS_WITNESSES",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = address::parse
+    )]
+    witnesses: Vec<Address>,
+
+    /// Votes that finalize: more than half of the witnesses, not more than all; 0 without witnesses.
+    #[arg(long, env = "EC_WITNESS_QUORUM", value_name = "N", default_value_t = 0)]
+    quorum: u8,
+
+    /// Write the [chain] section of a new configuration file; one that exists is left alone and an error.
+    #[arg(long, env = "EC_WITNESS_WRITE_CONFIG", value_name = "FILE", conflicts_with = "dry_run")]
+    write_config: Option<PathBuf>,
+
+    #[command(flatten)]
+    send: SendArgs,
+}
+
+/// What `deploy` prints.
+#[derive(Debug, Serialize)]
+struct Deployment {
+    chain_id: u64,
+    dry_run: bool,
+    deployer: Address,
+    owner: Address,
+    registry: Address,
+    ledger: Address,
+    rail: Address,
+    /// The block of the first transaction.
+    deploy_block: Option<u64>,
+    gas: u64,
+    transactions: Vec<Deployed>,
+}
+
+/// One deployed contract.
+#[derive(Debug, Serialize)]
+struct Deployed {
+    contract: &'static str,
+    address: Address,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl DeployArgs {
+    pub(crate) fn run(self) -> eyre::Result<Answer> {
+        if let Some(path) = &self.write_config {
+            require_new(path)?;
+        }
+        let (chain, deployment) = block_on(self.deploy())?;
+        fact(self.send.read.json.json, &deployment)?;
+        if let Some(path) = &self.write_config {
+            write_config(path, &chain)?;
+        }
+        Ok(Answer::Yes)
+    }
+
+    async fn deploy(&self) -> eyre::Result<(ChainArgs, Deployment)> {
+        self.check_set()?;
+        let sender = self.send.sender().await?;
+        let chain = sender.connection.chain.clone();
+        if let Some(rail) = chain.rail {
+            eyre::bail!("rail is set to {rail}, so there is nothing to deploy; leave rail out to deploy a new one");
+        }
+        let owner = self.owner.unwrap_or(sender.from);
+        let mut deployer = Deployer::new(&sender).await?;
+        let registry = self.registry(&mut deployer, &chain, owner).await?;
+        let ledger = deployer.ledger(chain.ledger, registry).await?;
+        let rail = deployer.rail(owner, ledger).await?;
+        Ok(deployer.finish(chain, owner, [registry, ledger, rail]))
+    }
+
+    /// The rule on the quorum, before anything is asked or sent.
+    fn check_set(&self) -> eyre::Result<()> {
+        check_quorum(self.quorum, &self.witnesses).wrap_err("--quorum and --witness")
+    }
+
+    async fn registry(&self, deployer: &mut Deployer<'_>, chain: &ChainArgs, owner: Address) -> eyre::Result<Address> {
+        if chain.registry.is_none() && chain.ledger.is_none() {
+            return deployer.registry(owner, &self.witnesses, self.quorum).await;
+        }
+        let registry = deployer.sender.connection.registry().await?;
+        if !self.witnesses.is_empty() {
+            eyre::bail!("registry {registry} is used, so --witness and --quorum do nothing; use `registry update`");
+        }
+        Ok(registry)
+    }
+}
+
+/// Deploys one contract after the other.
+struct Deployer<'a> {
+    sender: &'a Sender,
+    /// The nonce of the next transaction, which decides the next address.
+    nonce: u64,
+    /// What a simulation has deployed.
+    simulated: StateOverride,
+    done: Vec<Deployed>,
+}
+
+impl<'a> Deployer<'a> {
+    async fn new(sender: &'a Sender) -> eyre::Result<Self> {
+        let nonce = sender.next_nonce().await?;
+        Ok(Self { sender, nonce, simulated: StateOverride::default(), done: Vec::new() })
+    }
+
+    async fn registry(&mut self, owner: Address, witnesses: &[Address], quorum: u8) -> eyre::Result<Address> {
+        let arguments = EveryChannelWitnessRegistry::constructorCall {
+            initialOwner: owner,
+            witnesses: witnesses.to_vec(),
+            initialQuorum: quorum,
+        };
+        self.create("registry", &EveryChannelWitnessRegistry::BYTECODE, &arguments).await
+    }
+
+    async fn ledger(&mut self, present: Option<Address>, registry: Address) -> eyre::Result<Address> {
+        if let Some(ledger) = present {
+            return Ok(ledger);
+        }
+        let arguments = EveryChannelObservationLedger::constructorCall { registry_: registry };
+        self.create("ledger", &EveryChannelObservationLedger::BYTECODE, &arguments).await
+    }
+
+    async fn rail(&mut self, owner: Address, ledger: Address) -> eyre::Result<Address> {
+        let arguments = EveryChannelRail::constructorCall { initialOwner: owner, ledger_: ledger };
+        self.create("rail", &EveryChannelRail::BYTECODE, &arguments).await
+    }
+
+    async fn create(
+        &mut self,
+        contract: &'static str,
+        code: &Bytes,
+        arguments: &impl SolConstructor,
+    ) -> eyre::Result<Address> {
+        let code = [code.as_ref(), &arguments.abi_encode()].concat();
+        let request = TransactionRequest::default().with_deploy_code(code).with_nonce(self.nonce);
+        let address = self.sender.from.create(self.nonce);
+        let sent = self.sender.send(&format!("deploy {contract}"), request, Some(self.simulated.clone())).await?;
+        self.nonce += 1;
+        if self.sender.is_dry() {
+            self.pretend(address, sent.returned.clone());
+        } else {
+            self.sender.connection.endpoint.require_code(&self.sender.connection.provider, contract, address).await?;
+        }
+        self.done.push(Deployed { contract, address, sent });
+        Ok(address)
+    }
+
+    /// Lets the next simulation see the code, and the nonce after the transaction that was not sent.
+    fn pretend(&mut self, address: Address, code: Bytes) {
+        let nonce = Some(self.nonce);
+        self.simulated.insert(address, AccountOverride { code: Some(code), ..Default::default() });
+        self.simulated.insert(self.sender.from, AccountOverride { nonce, ..Default::default() });
+    }
+
+    fn finish(self, chain: ChainArgs, owner: Address, addresses: [Address; 3]) -> (ChainArgs, Deployment) {
+        let [registry, ledger, rail] = addresses;
+        let first = self.done.iter().filter_map(|deployed| deployed.sent.block_number).min();
+        let deploy_block = if chain.ledger.is_some() { chain.deploy_block } else { first };
+        let deployment = Deployment {
+            chain_id: self.sender.connection.endpoint.chain_id,
+            dry_run: self.sender.is_dry(),
+            deployer: self.sender.from,
+            owner,
+            registry,
+            ledger,
+            rail,
+            deploy_block,
+            gas: self.done.iter().map(|deployed| deployed.sent.gas).sum(),
+            transactions: self.done,
+        };
+        let [registry, ledger, rail] = addresses.map(Some);
+        (ChainArgs { registry, ledger, rail, deploy_block, ..chain }, deployment)
+    }
+}
+
+impl fmt::Display for Deployment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Deployed { contract, address, sent } in &self.transactions {
+            writeln!(f, "{contract:<13}{address}  {sent}")?;
+        }
+        writeln!(f, "owner        {}", self.owner)?;
+        writeln!(f, "chain_id     {}", self.chain_id)?;
+        if let Some(block) = self.deploy_block {
+            writeln!(f, "deploy_block {block}")?;
+        }
+        write!(f, "gas          {}", self.gas)
+    }
+}
+
+fn require_new(path: &Path) -> eyre::Result<()> {
+    if path.symlink_metadata().is_ok() {
+        eyre::bail!("--write-config: {} exists; name a new file, or move that one away", path.display());
+    }
+    Ok(())
+}
+
+/// Only its owner may read the file: the RPC's URL may hold a token.
+fn write_config(path: &Path, chain: &ChainArgs) -> eyre::Result<()> {
+    #[derive(Serialize)]
+    struct Config<'a> {
+        chain: &'a ChainArgs,
+    }
+    let text = toml::to_string(&Config { chain })?;
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    written
+        .wrap_err_with(|| format!("--write-config: the contracts are deployed, but {} is not written", path.display()))
+}

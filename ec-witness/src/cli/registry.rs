@@ -1,0 +1,188 @@
+//! `registry`: who the witnesses are.
+
+use std::fmt;
+
+use alloy::{
+    eips::BlockId,
+    primitives::{Address, U256},
+    providers::Provider,
+};
+use clap::{Args, Subcommand};
+use comfy_table::{Table, presets::NOTHING};
+use ec_witness::contracts::{EveryChannelWitnessRegistry, Revert};
+use eyre::WrapErr;
+use serde::Serialize;
+
+use super::{
+    Answer, address,
+    chain::{Connection, ReadArgs, block_on},
+    output::fact,
+    send::SendArgs,
+};
+
+/// Show and change the set of witnesses and the quorum.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryCommand {
+    /// Show the witnesses with their indexes, the quorum and the owner.
+    Show(ReadArgs),
+    /// Add one witness; the quorum stays.
+    Add(AccountArgs),
+    /// Remove one witness; the quorum stays.
+    Remove(AccountArgs),
+    /// Change the quorum; the witnesses stay.
+    SetQuorum(SetQuorumArgs),
+    /// Change witnesses and quorum at once.
+    Update(UpdateArgs),
+    /// Offer the ownership to another address, which has to accept it.
+    TransferOwnership(AccountArgs),
+    /// Accept the ownership that was offered to the sender.
+    AcceptOwnership(SendArgs),
+}
+
+/// One address, and how to send.
+#[derive(Debug, Args)]
+pub(crate) struct AccountArgs {
+    /// The address.
+    #[arg(value_parser = address::parse)]
+    account: Address,
+
+    #[command(flatten)]
+    send: SendArgs,
+}
+
+/// `registry set-quorum`.
+#[derive(Debug, Args)]
+pub(crate) struct SetQuorumArgs {
+    /// Votes that finalize: more than half of the witnesses, not more than all.
+    quorum: u8,
+
+    #[command(flatten)]
+    send: SendArgs,
+}
+
+/// `registry update`.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateArgs {
+    /// Addresses that become witnesses; again, or separated by commas, for several.
+    #[arg(long, env = "EC_WITNESS_ADD", value_name = "ADDRESS", value_delimiter = ',', value_parser = address::parse)]
+    add: Vec<Address>,
+
+    /// Witnesses that cease to be; again, or separated by commas, for several.
+    #[arg(long, env = "EC_WITNESS_REMOVE", value_name = "ADDRESS", value_delimiter = ',', value_parser = address::parse)]
+    remove: Vec<Address>,
+
+    /// The quorum of the changed set.
+    #[arg(long, env = "EC_WITNESS_QUORUM", value_name = "N")]
+    quorum: u8,
+
+    #[command(flatten)]
+    send: SendArgs,
+}
+
+impl RegistryCommand {
+    pub(crate) fn run(self) -> eyre::Result<Answer> {
+        block_on(self.run_async())
+    }
+
+    async fn run_async(self) -> eyre::Result<Answer> {
+        use EveryChannelWitnessRegistry as registry;
+        match self {
+            Self::Show(args) => show(&args).await,
+            Self::Add(AccountArgs { account, send }) => {
+                act(&send, &format!("add witness {account}"), registry::addWitnessCall { witness: account }).await
+            }
+            Self::Remove(AccountArgs { account, send }) => {
+                act(&send, &format!("remove witness {account}"), registry::removeWitnessCall { witness: account }).await
+            }
+            Self::SetQuorum(SetQuorumArgs { quorum, send }) => {
+                act(&send, &format!("set quorum {quorum}"), registry::setQuorumCall { newQuorum: quorum }).await
+            }
+            Self::Update(UpdateArgs { add, remove, quorum, send }) => {
+                let action = format!("update set: {} added, {} removed, quorum {quorum}", add.len(), remove.len());
+                act(&send, &action, registry::updateSetCall { add, remove, newQuorum: quorum }).await
+            }
+            Self::TransferOwnership(AccountArgs { account, send }) => {
+                let call = registry::transferOwnershipCall { newOwner: account };
+                act(&send, &format!("offer ownership to {account}"), call).await
+            }
+            Self::AcceptOwnership(send) => act(&send, "accept ownership", registry::acceptOwnershipCall {}).await,
+        }
+    }
+}
+
+async fn act(send: &SendArgs, action: &str, call: impl alloy::sol_types::SolCall) -> eyre::Result<Answer> {
+    let sender = send.sender().await?;
+    let registry = sender.connection.registry().await?;
+    sender.act(action, registry, &call).await
+}
+
+/// What `registry show` prints.
+#[derive(Debug, Serialize)]
+struct Registry {
+    registry: Address,
+    owner: Address,
+    /// To whom the ownership is offered.
+    pending_owner: Option<Address>,
+    quorum: u8,
+    witness_count: usize,
+    witnesses: Vec<Witness>,
+}
+
+/// An address that is or was a witness.
+#[derive(Debug, Serialize)]
+struct Witness {
+    index: usize,
+    address: Address,
+    active: bool,
+}
+
+async fn show(args: &ReadArgs) -> eyre::Result<Answer> {
+    let connection = args.connect().await?;
+    let address = connection.registry().await?;
+    let registry = read(&connection, address).await.wrap_err_with(|| format!("registry {address} cannot be read"))?;
+    fact(args.json.json, &registry)?;
+    Ok(Answer::Yes)
+}
+
+/// All of a registry, at one block.
+async fn read(connection: &Connection, address: Address) -> eyre::Result<Registry> {
+    let block = connection.provider.get_block_number().await;
+    let block = BlockId::number(block.map_err(|error| connection.endpoint.rpc_error("eth_blockNumber", error))?);
+    let registry = EveryChannelWitnessRegistry::new(address, &connection.provider);
+    let set = registry.activeSet().block(block).call().await?;
+    let mut witnesses = Vec::new();
+    loop {
+        let index = witnesses.len();
+        match registry.witnessAt(U256::from(index)).block(block).call().await {
+            Ok(address) => witnesses.push(Witness { index, address, active: set.bitmap.bit(index) }),
+            Err(error) if matches!(Revert::of_call(&error), Some(Revert::UnknownIndex { .. })) => break,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let pending = registry.pendingOwner().block(block).call().await?;
+    Ok(Registry {
+        registry: address,
+        owner: registry.owner().block(block).call().await?,
+        pending_owner: (!pending.is_zero()).then_some(pending),
+        quorum: set.quorum_,
+        witness_count: set.bitmap.count_ones(),
+        witnesses,
+    })
+}
+
+impl fmt::Display for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "registry  {}", self.registry)?;
+        writeln!(f, "owner     {}", self.owner)?;
+        if let Some(pending) = self.pending_owner {
+            writeln!(f, "offered   {pending}")?;
+        }
+        writeln!(f, "quorum    {} of {}", self.quorum, self.witness_count)?;
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_header(["index", "address", "active"]);
+        for Witness { index, address, active } in &self.witnesses {
+            table.add_row([index.to_string(), address.to_string(), if *active { "yes" } else { "no" }.to_owned()]);
+        }
+        write!(f, "{}", table.trim_fmt())
+    }
+}

@@ -1,0 +1,291 @@
+//! Sending one transaction at a time and waiting for it: simulate, sign, send, receipt.
+
+use std::time::Duration;
+
+use alloy::{
+    consensus::TxEnvelope,
+    eips::BlockId,
+    network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder},
+    primitives::{Address, B256, Bytes},
+    providers::Provider,
+    rpc::types::{TransactionReceipt, TransactionRequest, state::StateOverride},
+    sol_types::SolCall,
+};
+use clap::Args;
+use ec_witness::{
+    chain::connect::{ConnectError, without_url},
+    contracts::Revert,
+};
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use super::{
+    Answer, address,
+    chain::{ChainArgs, Connection, ReadArgs},
+    key::KeyArgs,
+    output::fact,
+};
+
+/// Milliseconds to wait for a receipt where nothing else is asked for: ten slots of Ethereum.
+const DEFAULT_RECEIPT_TIMEOUT_MS: u64 = 120_000;
+
+/// Between two looks for a receipt.
+const RECEIPT_POLL: Duration = Duration::from_millis(250);
+
+/// Why a transaction did not do what it should.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum SendError {
+    /// The contract refuses it; nothing was sent.
+    #[error("{action}: refused")]
+    Refused { action: String, source: Revert },
+    /// It was sent, and reverted all the same: something came in between.
+    #[error("{action}: transaction {hash} reverted in block {block}; {}", reason(.revert.as_ref()))]
+    Reverted { action: String, hash: B256, block: u64, revert: Option<Revert> },
+    /// It was sent and not included in time.
+    #[error(
+        "{action}: transaction {hash} was sent, but there is no receipt after {} ms; look it up before sending again",
+        waited.as_millis()
+    )]
+    NoReceipt { action: String, hash: B256, waited: Duration },
+    /// The endpoint failed.
+    #[error(transparent)]
+    Rpc(#[from] ConnectError),
+    /// The request cannot be signed.
+    #[error("{action}: cannot sign")]
+    Sign { action: String, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+fn reason(revert: Option<&Revert>) -> String {
+    revert.map_or_else(|| "the node gives no reason".to_owned(), ToString::to_string)
+}
+
+/// What every command needs that sends transactions.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SendArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+
+    #[command(flatten)]
+    key: KeyArgs,
+
+    /// Simulate at the latest block and send nothing; needs no key with --from.
+    #[arg(long, env = "EC_WITNESS_DRY_RUN", help_heading = "Sending")]
+    dry_run: bool,
+
+    /// The sender to simulate [default: the key's address].
+    #[arg(
+        long,
+        env = "EC_WITNESS_FROM",
+        value_name = "ADDRESS",
+        value_parser = address::parse,
+        requires = "dry_run",
+        help_heading = "Sending"
+    )]
+    from: Option<Address>,
+
+    /// Milliseconds to wait for a transaction's receipt [default: 120000].
+    #[arg(long, env = "EC_WITNESS_RECEIPT_TIMEOUT_MS", value_name = "MS", help_heading = "Sending")]
+    receipt_timeout_ms: Option<u64>,
+}
+
+impl SendArgs {
+    /// Loads the key, unless a simulation can do without, and connects.
+    pub(crate) async fn sender(&self) -> eyre::Result<Sender> {
+        let (chain, key) = self.read.with_file(self.key.clone())?;
+        self.sender_on(chain, key).await
+    }
+
+    async fn sender_on(&self, chain: ChainArgs, key: KeyArgs) -> eyre::Result<Sender> {
+        if self.dry_run && self.from.is_none() && !key.is_set() {
+            eyre::bail!("--dry-run needs a sender: give --from ADDRESS, or a key");
+        }
+        let (from, wallet) = match self.from {
+            Some(from) => (from, None),
+            None => {
+                let signer = key.load()?;
+                (signer.address(), (!self.dry_run).then(|| EthereumWallet::from(signer)))
+            }
+        };
+        let receipt_timeout = Duration::from_millis(self.receipt_timeout_ms.unwrap_or(DEFAULT_RECEIPT_TIMEOUT_MS));
+        Ok(Sender { connection: chain.connect().await?, from, wallet, receipt_timeout, json: self.read.json.json })
+    }
+}
+
+/// Sends from one address. Without a wallet it only simulates.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    pub(crate) connection: Connection,
+    pub(crate) from: Address,
+    wallet: Option<EthereumWallet>,
+    receipt_timeout: Duration,
+    pub(crate) json: bool,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Sent {
+    /// `null` when simulated.
+    pub(crate) transaction_hash: Option<B256>,
+    /// `null` when simulated.
+    pub(crate) block_number: Option<u64>,
+    /// Used; when simulated, estimated.
+    pub(crate) gas: u64,
+    /// What the call returned when simulated; for a deployment, the code.
+    #[serde(skip)]
+    pub(crate) returned: Bytes,
+}
+
+impl std::fmt::Display for Sent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.transaction_hash, self.block_number) {
+            (Some(hash), Some(block)) => write!(f, "transaction {hash}, block {block}, gas {}", self.gas),
+            _ => write!(f, "simulated, nothing sent, gas {}", self.gas),
+        }
+    }
+}
+
+/// What a command that sends one transaction prints.
+#[derive(Debug, Serialize)]
+struct Action<'a> {
+    action: &'a str,
+    from: Address,
+    to: Address,
+    dry_run: bool,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+impl std::fmt::Display for Action<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.action, self.sent)
+    }
+}
+
+impl Sender {
+    /// Whether nothing is sent.
+    pub(crate) fn is_dry(&self) -> bool {
+        self.wallet.is_none()
+    }
+
+    /// Calls a contract and prints what became of it.
+    pub(crate) async fn act(&self, action: &str, to: Address, call: &impl SolCall) -> eyre::Result<Answer> {
+        let sent = self.call(action, to, call).await?;
+        fact(self.json, &Action { action, from: self.from, to, dry_run: self.is_dry(), sent })?;
+        Ok(Answer::Yes)
+    }
+
+    /// Calls a contract.
+    pub(crate) async fn call(&self, action: &str, to: Address, call: &impl SolCall) -> Result<Sent, SendError> {
+        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
+        self.send(action, request, None).await
+    }
+
+    /// Simulates, then, with a wallet, signs, sends and waits for the receipt. `overrides` are what the simulation sees
+    /// of the chain; they may only be given where nothing is sent.
+    pub(crate) async fn send(
+        &self,
+        action: &str,
+        request: TransactionRequest,
+        overrides: Option<StateOverride>,
+    ) -> Result<Sent, SendError> {
+        let request = request.with_from(self.from);
+        let (returned, gas) = self.simulate(action, &request, overrides).await?;
+        if self.is_dry() {
+            return Ok(Sent { transaction_hash: None, block_number: None, gas, returned });
+        }
+        let hash = self.broadcast(action, request.clone(), gas).await?;
+        let receipt = self.receipt(action, hash).await?;
+        let block = receipt.block_number.unwrap_or_default();
+        if !receipt.status() {
+            let revert = self.reason_at(request, block).await;
+            return Err(SendError::Reverted { action: action.to_owned(), hash, block, revert });
+        }
+        Ok(Sent { transaction_hash: Some(hash), block_number: Some(block), gas: receipt.gas_used, returned })
+    }
+
+    /// The call's result and the gas it is estimated to take, at the latest block.
+    async fn simulate(
+        &self,
+        action: &str,
+        request: &TransactionRequest,
+        overrides: Option<StateOverride>,
+    ) -> Result<(Bytes, u64), SendError> {
+        let provider = &self.connection.provider;
+        let overrides = overrides.unwrap_or_default();
+        let refused = |name, error| match Revert::of(&error) {
+            Some(source) => SendError::Refused { action: action.to_owned(), source },
+            None => self.connection.endpoint.rpc_error(name, error).into(),
+        };
+        let call = provider.call(request.clone()).overrides(overrides.clone());
+        let returned = call.await.map_err(|error| refused("eth_call", error))?;
+        let estimate = provider.estimate_gas(request.clone()).overrides(overrides);
+        let gas = estimate.await.map_err(|error| refused("eth_estimateGas", error))?;
+        Ok((returned, gas))
+    }
+
+    /// The nonce of the next transaction, those that wait for their block counted.
+    pub(crate) async fn next_nonce(&self) -> Result<u64, ConnectError> {
+        let Connection { endpoint, provider, .. } = &self.connection;
+        let nonce = provider.get_transaction_count(self.from).pending().await;
+        nonce.map_err(|error| endpoint.rpc_error("eth_getTransactionCount", error))
+    }
+
+    /// Signs, with the next nonce where the request names none, and sends.
+    async fn broadcast(&self, action: &str, request: TransactionRequest, gas: u64) -> Result<B256, SendError> {
+        let Connection { endpoint, provider, .. } = &self.connection;
+        let nonce = match request.nonce {
+            Some(nonce) => nonce,
+            None => self.next_nonce().await?,
+        };
+        let fees =
+            provider.estimate_eip1559_fees().await.map_err(|error| endpoint.rpc_error("eth_feeHistory", error))?;
+        let request = request
+            .with_chain_id(endpoint.chain_id)
+            .with_nonce(nonce)
+            // A fifth more than estimated: what comes in between may make it dearer, and what is not used is not paid.
+            .with_gas_limit(gas + gas / 5)
+            .with_max_fee_per_gas(fees.max_fee_per_gas)
+            .with_max_priority_fee_per_gas(fees.max_priority_fee_per_gas);
+        let envelope = self.sign(action, request).await?;
+        let hash = *envelope.tx_hash();
+        match provider.send_tx_envelope(envelope).await {
+            Ok(_) => tracing::info!(%action, %hash, nonce, "sent"),
+            Err(error) if error.as_error_resp().is_some() => {
+                return Err(endpoint.rpc_error("eth_sendRawTransaction", error).into());
+            }
+            // Only the reply may be lost: the receipt will tell.
+            Err(error) => tracing::warn!(%action, %hash, error = %without_url(error), "no answer to the transaction"),
+        }
+        Ok(hash)
+    }
+
+    async fn sign(&self, action: &str, request: TransactionRequest) -> Result<TxEnvelope, SendError> {
+        let failed =
+            |source: Box<dyn std::error::Error + Send + Sync>| SendError::Sign { action: action.to_owned(), source };
+        let wallet = self.wallet.as_ref().ok_or_else(|| failed("no key".into()))?;
+        request.build(wallet).await.map_err(|error| failed(error.into()))
+    }
+
+    /// Looks for the receipt until it is there or the time is over. An endpoint that fails in between is asked again.
+    async fn receipt(&self, action: &str, hash: B256) -> Result<TransactionReceipt, SendError> {
+        let deadline = Instant::now() + self.receipt_timeout;
+        loop {
+            match self.connection.provider.get_transaction_receipt(hash).await {
+                Ok(Some(receipt)) => return Ok(receipt),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%hash, error = %without_url(error), "no answer about a receipt"),
+            }
+            if Instant::now() >= deadline {
+                return Err(SendError::NoReceipt { action: action.to_owned(), hash, waited: self.receipt_timeout });
+            }
+            sleep(RECEIPT_POLL).await;
+        }
+    }
+
+    /// Why a transaction reverted, as far as the state after its block tells.
+    async fn reason_at(&self, request: TransactionRequest, block: u64) -> Option<Revert> {
+        let call = self.connection.provider.call(request).block(BlockId::number(block));
+        call.await.err().and_then(|error| Revert::of(&error))
+    }
+}
