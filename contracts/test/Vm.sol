@@ -34,6 +34,8 @@ interface Vm {
 
     function addr(uint256 privateKey) external pure returns (address);
     function deriveKey(string calldata mnemonic, uint32 index) external pure returns (uint256);
+    function getNonce(address account) external view returns (uint64);
+    function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function prank(address sender) external;
     function startPrank(address sender) external;
     function stopPrank() external;
