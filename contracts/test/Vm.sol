@@ -48,6 +48,8 @@ interface Vm {
     function getRecordedLogs() external returns (Log[] memory);
     function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
     function cool(address target) external;
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 id) external returns (bool);
 
     function projectRoot() external view returns (string memory);
     function readDir(string calldata path) external view returns (DirEntry[] memory);
