@@ -3,7 +3,11 @@ pragma solidity 0.8.37;
 
 import {EveryChannelObservationLedger} from "../../EveryChannelObservationLedger.sol";
 import {EveryChannelWitnessRegistry} from "../../EveryChannelWitnessRegistry.sol";
-import {ObservationHeader} from "../../interfaces/IEveryChannelObservationLedger.sol";
+import {
+    IEveryChannelObservationLedger as ILedger,
+    ObservationHeader
+} from "../../interfaces/IEveryChannelObservationLedger.sol";
+import {IEveryChannelWitnessRegistry as IRegistry} from "../../interfaces/IEveryChannelWitnessRegistry.sol";
 import {vm} from "../Vm.sol";
 import {WitnessHandler} from "./WitnessHandler.sol";
 
@@ -105,10 +109,10 @@ contract EveryChannelInvariantTest {
         header.streamHash = keccak256("fresh");
         bytes32 slot = handler.slotOf(header);
         bytes32 hash = handler.hashOf(header);
-        uint256 start = handler.activeCount() * block.number; // the order turns with the run
+        uint256 order = handler.calls();
         uint256 voted = 0;
         for (uint256 i = 0; voted < quorum; ++i) {
-            address person = handler.person(start + 3 * i);
+            address person = handler.person(order + (2 * (order / 8) + 1) * i);
             if (!handler.isActive(person)) continue;
             vm.assertEq(ledger.finalizedObservation(slot), 0, "too early");
             vm.prank(person);
@@ -140,6 +144,38 @@ contract EveryChannelInvariantTest {
             if (ledger.finalizedObservation(slot) == 0) ledger.finalize(slot, hash);
             vm.assertEq(ledger.finalizedObservation(slot), hash, "not final");
         }
+    }
+
+    /// @notice The handler meets what the properties are about: every refusal, votes, and final slots.
+    function test_handler_meetsEverything() public {
+        for (uint256 i = 0; i < 2000; ++i) {
+            uint256 a = uint256(keccak256(abi.encode("a", i)));
+            uint256 b = uint256(keccak256(abi.encode("b", i)));
+            uint256 c = uint256(keccak256(abi.encode("c", i)));
+            if (i % 64 == 63) handler.updateSet(uint8(a), uint8(b), uint8(c), uint8(c >> 8));
+            else if (i % 4 == 0) handler.propose(a, b, c);
+            else if (i % 4 == 1) handler.attest(a, b);
+            else if (i % 4 == 2) handler.finalize(a, b);
+            else if (i % 8 == 3) handler.proposeBatch(a, [b, c, b >> 64, c >> 64], [a, b, c, a >> 64]);
+            else handler.attestBatch(a, [b, c, b >> 64, c >> 64]);
+        }
+        bytes4[11] memory met = [
+            bytes4(0),
+            ILedger.NotWitness.selector,
+            ILedger.SlotFinalized.selector,
+            ILedger.AlreadyVoted.selector,
+            ILedger.Equivocation.selector,
+            ILedger.StaleProposal.selector,
+            ILedger.UnknownCandidate.selector,
+            ILedger.QuorumNotReached.selector,
+            IRegistry.NotWitness.selector,
+            IRegistry.AlreadyWitness.selector,
+            IRegistry.InvalidQuorum.selector
+        ];
+        for (uint256 i = 0; i < met.length; ++i) {
+            vm.assertGe(handler.refusals(met[i]), 1, "never met");
+        }
+        vm.assertGe(handler.finalized(), handler.SLOTS() / 2, "final slots");
     }
 
     function _bits(uint256 bitmap) private pure returns (uint256 count) {

@@ -32,8 +32,14 @@ contract WitnessHandler {
     /// @notice How often a candidate became final with fewer votes of active witnesses than the quorum, or without one.
     uint256 public finalizedShort;
 
-    /// @notice How often each way of ending a vote was met, to see that runs reach them all.
+    /// @notice How often each refusal was met, success under 0.
     mapping(bytes4 selector => uint256) public refusals;
+
+    /// @notice How many slots became final.
+    uint256 public finalized;
+
+    /// @notice How many calls were made.
+    uint256 public calls;
 
     constructor() {
         address[] memory witnesses = new address[](4);
@@ -107,14 +113,13 @@ contract WitnessHandler {
         _call(person(who), abi.encodeCall(ILedger.finalize, (slot, hash)), refusal);
     }
 
-    /// @dev Each bit of `add` and `remove` names a person; most requests are made valid, some are left as they came.
-    function updateSet(uint8 add, uint8 remove, uint8 newQuorum, bool asItCame) external {
-        if (!asItCame) {
-            for (uint256 i = 0; i < PEOPLE; ++i) {
-                if (isActive[person(i)]) add &= ~uint8(1 << i);
-                else remove &= ~uint8(1 << i);
-            }
-            uint256 count = activeCount + _bits(add) - _bits(remove);
+    /// @dev Each bit of `add` and `remove` names a person. Each low bit of `raw` leaves one argument as it came; the
+    /// others are made valid.
+    function updateSet(uint8 add, uint8 remove, uint8 newQuorum, uint8 raw) external {
+        if (raw & 1 == 0) add &= ~_active();
+        if (raw & 2 == 0) remove &= _active();
+        if (raw & 4 == 0) {
+            uint256 count = _bits((_active() & ~remove) | add);
             newQuorum = count == 0 ? 0 : uint8(count / 2 + 1 + newQuorum % (count - count / 2));
         }
         (address[] memory added, address[] memory removed) = (_named(add), _named(remove));
@@ -229,6 +234,7 @@ contract WitnessHandler {
     }
 
     function _check(bool success, bytes memory result, bytes memory refusal) private {
+        ++calls;
         vm.assertEq(success, refusal.length == 0);
         ++refusals[bytes4(refusal)];
         if (!success) vm.assertEq(result, refusal);
@@ -238,6 +244,7 @@ contract WitnessHandler {
     function _checkFinality(Vm.Log[] memory logs) private {
         for (uint256 i = 0; i < logs.length; ++i) {
             if (logs[i].topics[0] != ILedger.ObservationFinalized.selector) continue;
+            ++finalized;
             (, uint256 active) = ledger.votes(logs[i].topics[1], logs[i].topics[2]);
             if (registry.quorum() == 0 || active < registry.quorum()) ++finalizedShort;
         }
@@ -310,6 +317,12 @@ contract WitnessHandler {
         uint256 next = 0;
         for (uint256 i = 0; i < PEOPLE; ++i) {
             if (people >> i & 1 == 1) list[next++] = person(i);
+        }
+    }
+
+    function _active() private view returns (uint8 people) {
+        for (uint256 i = 0; i < PEOPLE; ++i) {
+            if (isActive[person(i)]) people |= uint8(1) << uint8(i);
         }
     }
 
