@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IEveryChannelObservationLedger, ObservationHeader} from "./interfaces/IEveryChannelObservationLedger.sol";
 import {IEveryChannelWitnessRegistry} from "./interfaces/IEveryChannelWitnessRegistry.sol";
 import {Bitmap} from "./libraries/Bitmap.sol";
+import {Candidate, CandidateLib, Lead} from "./libraries/Tally.sol";
 
 /// @title Where witnesses vote on what was broadcast
 /// @dev Storage follows the common case, a slot with one candidate: its hash is one word, and all the rest is the word
@@ -11,42 +12,23 @@ import {Bitmap} from "./libraries/Bitmap.sol";
 contract EveryChannelObservationLedger is IEveryChannelObservationLedger {
     using Bitmap for uint120;
 
-    /// @notice What is known of a slot, kept under its first candidate. One storage word.
-    struct Lead {
-        uint120 votes; // for the first candidate
-        uint120 rivalVotes; // for any later one
-        uint8 candidates; // how many
-        uint8 finalNumber; // the place of the final one + 1, or 0
+    /// @notice The candidates of a slot and their votes.
+    struct Slot {
+        mapping(uint256 place => bytes32 hash) hashes;
+        mapping(bytes32 hash => Lead) leads; // one entry: the first candidate's
+        mapping(bytes32 hash => Candidate) rivals; // the later ones
     }
 
-    /// @notice What is known of a later candidate. One storage word.
-    struct Rival {
-        uint120 votes;
-        uint8 place;
-    }
-
-    /// @notice The caller and the set, as the registry has them now.
+    /// @notice The set, as the registry has it now, and the caller's seat in it.
     struct Voter {
-        address account;
         uint120 seat;
         uint120 active;
         uint8 quorum;
     }
 
-    /// @notice A slot and one hash in it, candidate or not, as storage has them.
-    struct Ballot {
-        bytes32 slot;
-        bytes32 observationHash;
-        bytes32 leadHash;
-        Lead lead;
-        Rival rival;
-    }
-
     IEveryChannelWitnessRegistry private immutable REGISTRY;
 
-    mapping(bytes32 slot => mapping(uint256 place => bytes32 observationHash)) private _candidates;
-    mapping(bytes32 slot => mapping(bytes32 observationHash => Lead)) private _leads;
-    mapping(bytes32 slot => mapping(bytes32 observationHash => Rival)) private _rivals;
+    mapping(bytes32 slot => Slot) private _slots;
 
     /// @param registry_ Whose witnesses vote here.
     constructor(IEveryChannelWitnessRegistry registry_) {
@@ -56,9 +38,8 @@ contract EveryChannelObservationLedger is IEveryChannelObservationLedger {
 
     /// @inheritdoc IEveryChannelObservationLedger
     function propose(ObservationHeader calldata header, uint256 candidatesSeen) external returns (bytes32 hash) {
-        Voter memory voter = _voter();
         bytes memory refusal;
-        (, hash, refusal) = _propose(voter, header, candidatesSeen);
+        (, hash, refusal) = _propose(_voter(), header, candidatesSeen);
         _revertIf(refusal);
     }
 
@@ -89,15 +70,15 @@ contract EveryChannelObservationLedger is IEveryChannelObservationLedger {
 
     /// @inheritdoc IEveryChannelObservationLedger
     function finalize(bytes32 slot, bytes32 hash) external {
-        Ballot memory ballot = _ballot(slot, hash);
-        if (ballot.lead.finalNumber != 0) revert SlotFinalized(slot, _finalHash(ballot));
-        uint120 cast = _votesFor(ballot);
-        if (cast == 0) revert UnknownCandidate(slot, hash);
+        Slot storage state = _slots[slot];
+        (bytes32 leadHash, Lead lead, Candidate candidate) = _read(state, hash);
+        if (lead.finalOrdinal() != 0) revert SlotFinalized(slot, _finalHash(state, lead));
+        if (!candidate.exists()) revert UnknownCandidate(slot, hash);
         Voter memory nobody = _nobody();
-        if (!_hasQuorum(cast, nobody)) {
-            revert QuorumNotReached(slot, hash, (cast & nobody.active).count(), nobody.quorum);
+        if (!_hasQuorum(candidate, nobody)) {
+            revert QuorumNotReached(slot, hash, (candidate.votes() & nobody.active).count(), nobody.quorum);
         }
-        _store(ballot, nobody);
+        _store(nobody, slot, hash, state, leadHash, lead, candidate);
     }
 
     /// @inheritdoc IEveryChannelObservationLedger
@@ -107,32 +88,32 @@ contract EveryChannelObservationLedger is IEveryChannelObservationLedger {
 
     /// @inheritdoc IEveryChannelObservationLedger
     function finalizedObservation(bytes32 slot) external view returns (bytes32) {
-        Ballot memory ballot = _ballot(slot, _candidates[slot][0]);
-        return ballot.lead.finalNumber == 0 ? bytes32(0) : _finalHash(ballot);
+        Slot storage state = _slots[slot];
+        Lead lead = _leadOf(state);
+        return lead.finalOrdinal() == 0 ? bytes32(0) : _finalHash(state, lead);
     }
 
     /// @inheritdoc IEveryChannelObservationLedger
     function candidateCount(bytes32 slot) external view returns (uint256) {
-        return _leads[slot][_candidates[slot][0]].candidates;
+        return _leadOf(_slots[slot]).count();
     }
 
     /// @inheritdoc IEveryChannelObservationLedger
     function candidateAt(bytes32 slot, uint256 place) external view returns (bytes32 hash) {
-        if (place >= _leads[slot][_candidates[slot][0]].candidates) revert UnknownPlace(slot, place);
-        return _candidates[slot][place];
+        hash = _slots[slot].hashes[place];
+        if (hash == 0) revert UnknownPlace(slot, place);
     }
 
     /// @inheritdoc IEveryChannelObservationLedger
     function votes(bytes32 slot, bytes32 hash) external view returns (uint256 bitmap, uint256 activeCount) {
-        uint120 cast = _votesFor(_ballot(slot, hash));
-        return (cast, (cast & _nobody().active).count());
+        (,, Candidate candidate) = _read(_slots[slot], hash);
+        return (candidate.votes(), (candidate.votes() & _nobody().active).count());
     }
 
     /// @inheritdoc IEveryChannelObservationLedger
     function hasVoted(bytes32 slot, address witness) external view returns (bool) {
-        Lead memory lead = _leads[slot][_candidates[slot][0]];
         (uint120 seat,,) = REGISTRY.seatOf(witness);
-        return (lead.votes | lead.rivalVotes) & seat != 0;
+        return _leadOf(_slots[slot]).voters() & seat != 0;
     }
 
     /// @inheritdoc IEveryChannelObservationLedger
@@ -152,59 +133,66 @@ contract EveryChannelObservationLedger is IEveryChannelObservationLedger {
     {
         slot = slotOf(header.streamHash, header.epochHash);
         hash = observationHash(header);
-        Ballot memory ballot = _ballot(slot, hash);
-        refusal = _refusal(ballot, voter);
+        Slot storage state = _slots[slot];
+        (bytes32 leadHash, Lead lead, Candidate candidate) = _read(state, hash);
+        refusal = _refusal(voter, slot, hash, state, lead, candidate);
         if (refusal.length != 0) return (slot, hash, refusal);
 
-        if (_votesFor(ballot) != 0) {
-            emit ObservationAttested(slot, hash, voter.account);
+        if (candidate.exists()) {
+            emit ObservationAttested(slot, hash, msg.sender);
         } else {
-            uint8 candidates = ballot.lead.candidates;
-            if (candidates != candidatesSeen) {
-                return (slot, hash, abi.encodeWithSelector(StaleProposal.selector, slot, candidates));
+            uint8 place = lead.count();
+            if (place != candidatesSeen) {
+                return (slot, hash, abi.encodeWithSelector(StaleProposal.selector, slot, place));
             }
-            _candidates[slot][candidates] = hash;
-            ballot.lead.candidates = candidates + 1;
-            if (candidates == 0) ballot.leadHash = hash;
-            else ballot.rival.place = candidates;
-            emit ObservationProposed(slot, hash, header.streamHash, voter.account, header);
+            if (place == 0) leadHash = hash;
+            lead = lead.addCandidate();
+            candidate = CandidateLib.create(lead.count());
+            state.hashes[place] = hash;
+            emit ObservationProposed(slot, hash, header.streamHash, msg.sender, header);
         }
-        _store(ballot, voter);
+        _store(voter, slot, hash, state, leadHash, lead, candidate);
     }
 
     /// @dev Votes for a candidate. Returns the error that forbids it, if any does.
     function _attest(Voter memory voter, bytes32 slot, bytes32 hash) private returns (bytes memory refusal) {
-        Ballot memory ballot = _ballot(slot, hash);
-        refusal = _refusal(ballot, voter);
+        Slot storage state = _slots[slot];
+        (bytes32 leadHash, Lead lead, Candidate candidate) = _read(state, hash);
+        refusal = _refusal(voter, slot, hash, state, lead, candidate);
         if (refusal.length != 0) return refusal;
-        if (_votesFor(ballot) == 0) return abi.encodeWithSelector(UnknownCandidate.selector, slot, hash);
+        if (!candidate.exists()) return abi.encodeWithSelector(UnknownCandidate.selector, slot, hash);
 
-        emit ObservationAttested(slot, hash, voter.account);
-        _store(ballot, voter);
+        emit ObservationAttested(slot, hash, msg.sender);
+        _store(voter, slot, hash, state, leadHash, lead, candidate);
     }
 
-    /// @dev Adds the voter's seat, if any, to the ballot's candidate, finalizes it when that makes a quorum, and writes
-    /// the ballot. Checks are the caller's.
-    function _store(Ballot memory ballot, Voter memory voter) private {
-        bytes32 slot = ballot.slot;
-        Lead memory lead = ballot.lead;
-        uint120 cast = _votesFor(ballot) | voter.seat;
-        bool isFinal = _hasQuorum(cast, voter);
-        if (ballot.leadHash == ballot.observationHash) {
-            lead.votes = cast;
-            if (isFinal) lead.finalNumber = 1;
+    /// @dev Adds the voter's seat, if any, to the candidate, makes it final when that makes a quorum, and writes both it
+    /// and its slot. Checks are the caller's.
+    function _store(
+        Voter memory voter,
+        bytes32 slot,
+        bytes32 hash,
+        Slot storage state,
+        bytes32 leadHash,
+        Lead lead,
+        Candidate candidate
+    ) private {
+        candidate = candidate.addVote(voter.seat);
+        if (hash == leadHash) {
+            lead = lead.addVote(voter.seat);
         } else {
-            lead.rivalVotes |= voter.seat;
-            if (isFinal) lead.finalNumber = ballot.rival.place + 1;
-            _rivals[slot][ballot.observationHash] = Rival({votes: cast, place: ballot.rival.place});
+            lead = lead.addRivalVote(voter.seat);
+            state.rivals[hash] = candidate;
         }
-        _leads[slot][ballot.leadHash] = lead;
-        if (isFinal) emit ObservationFinalized(slot, ballot.observationHash);
+        if (_hasQuorum(candidate, voter)) {
+            lead = lead.finalize(candidate.ordinal());
+            emit ObservationFinalized(slot, hash);
+        }
+        state.leads[leadHash] = lead;
     }
 
-    /// @dev The caller and the set. Reverts unless the caller is an active witness.
+    /// @dev The caller's seat and the set. Reverts unless the caller is an active witness.
     function _voter() private view returns (Voter memory voter) {
-        voter.account = msg.sender;
         (voter.seat, voter.active, voter.quorum) = REGISTRY.seatOf(msg.sender);
         if (voter.seat & voter.active == 0) revert NotWitness(msg.sender);
     }
@@ -217,50 +205,51 @@ contract EveryChannelObservationLedger is IEveryChannelObservationLedger {
         voter.quorum = quorum;
     }
 
-    /// @dev Reads a slot for one hash. Only a hash that is not the first candidate costs more than one word.
-    function _ballot(bytes32 slot, bytes32 hash) private view returns (Ballot memory ballot) {
-        ballot.slot = slot;
-        ballot.observationHash = hash;
-        ballot.lead = _leads[slot][hash];
-        if (ballot.lead.candidates != 0) {
-            ballot.leadHash = hash;
-        } else {
-            ballot.leadHash = _candidates[slot][0];
-            if (ballot.leadHash != 0) {
-                ballot.lead = _leads[slot][ballot.leadHash];
-                ballot.rival = _rivals[slot][hash];
-            }
-        }
+    /// @dev Reads a slot for one hash, candidate or not. Only one that is not the first candidate costs more than a word.
+    function _read(Slot storage state, bytes32 hash)
+        private
+        view
+        returns (bytes32 leadHash, Lead lead, Candidate candidate)
+    {
+        lead = state.leads[hash];
+        if (lead.count() != 0) return (hash, lead, lead.first());
+
+        leadHash = state.hashes[0];
+        if (leadHash != 0) return (leadHash, state.leads[leadHash], state.rivals[hash]);
     }
 
-    /// @dev The error that forbids the voter any vote for the ballot's hash, candidate or not; empty if none does.
-    function _refusal(Ballot memory ballot, Voter memory voter) private view returns (bytes memory) {
-        Lead memory lead = ballot.lead;
-        if (lead.finalNumber != 0) {
-            return abi.encodeWithSelector(SlotFinalized.selector, ballot.slot, _finalHash(ballot));
-        }
-        if (_votesFor(ballot) & voter.seat != 0) {
-            return abi.encodeWithSelector(AlreadyVoted.selector, ballot.slot, voter.account);
-        }
-        if ((lead.votes | lead.rivalVotes) & voter.seat != 0) {
-            return abi.encodeWithSelector(Equivocation.selector, ballot.slot, voter.account, ballot.observationHash);
-        }
-        return "";
+    /// @dev What is known of a slot.
+    function _leadOf(Slot storage state) private view returns (Lead) {
+        return state.leads[state.hashes[0]];
     }
 
     /// @dev The final candidate of a slot that has one.
-    function _finalHash(Ballot memory ballot) private view returns (bytes32) {
-        return _candidates[ballot.slot][ballot.lead.finalNumber - 1];
+    function _finalHash(Slot storage state, Lead lead) private view returns (bytes32) {
+        return state.hashes[lead.finalOrdinal() - 1];
     }
 
-    /// @dev Every vote for the ballot's hash; 0 exactly if it is no candidate, since a candidate has its proposer's.
-    function _votesFor(Ballot memory ballot) private pure returns (uint120) {
-        return ballot.leadHash == ballot.observationHash ? ballot.lead.votes : ballot.rival.votes;
+    /// @dev The error that forbids the voter any vote for this hash, candidate or not; empty if none does.
+    function _refusal(
+        Voter memory voter,
+        bytes32 slot,
+        bytes32 hash,
+        Slot storage state,
+        Lead lead,
+        Candidate candidate
+    ) private view returns (bytes memory refusal) {
+        if (lead.finalOrdinal() != 0) {
+            return abi.encodeWithSelector(SlotFinalized.selector, slot, _finalHash(state, lead));
+        }
+        if (lead.voters() & voter.seat == 0) return refusal;
+        if (candidate.votes() & voter.seat != 0) {
+            return abi.encodeWithSelector(AlreadyVoted.selector, slot, msg.sender);
+        }
+        return abi.encodeWithSelector(Equivocation.selector, slot, msg.sender, hash);
     }
 
-    /// @dev Whether the votes of active witnesses among these reach the quorum.
-    function _hasQuorum(uint120 cast, Voter memory voter) private pure returns (bool) {
-        return voter.quorum != 0 && (cast & voter.active).count() >= voter.quorum;
+    /// @dev Whether the candidate's votes from active witnesses reach the quorum.
+    function _hasQuorum(Candidate candidate, Voter memory voter) private pure returns (bool) {
+        return voter.quorum != 0 && (candidate.votes() & voter.active).count() >= voter.quorum;
     }
 
     /// @dev Reverts with an encoded error, if there is one.

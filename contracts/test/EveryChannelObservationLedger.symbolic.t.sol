@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.37;
+
+import {EveryChannelObservationLedger} from "../EveryChannelObservationLedger.sol";
+import {EveryChannelWitnessRegistry} from "../EveryChannelWitnessRegistry.sol";
+import {ObservationHeader} from "../interfaces/IEveryChannelObservationLedger.sol";
+import {vm} from "./Vm.sol";
+
+/// @notice Proofs by symbolic execution (halmos): every argument of a `check_` function is any value at all.
+/// @dev Three witnesses, a quorum of two, one slot; callers, headers and hashes are symbolic, so that the calls below
+/// stand for every order of proposals, votes, refusals and finality that so many calls can make.
+contract EveryChannelObservationLedgerSymbolicTest {
+    address private constant A = address(0x1000);
+    address private constant B = address(0x1001);
+    address private constant C = address(0x1002);
+    bytes32 private constant STREAM = keccak256("la-nbc");
+    bytes32 private constant EPOCH = keccak256("epoch");
+
+    EveryChannelWitnessRegistry private registry;
+    EveryChannelObservationLedger private ledger;
+    bytes32 private slot;
+
+    /// @notice A call to the ledger of any kind by anyone.
+    struct Call {
+        address caller;
+        uint8 kind; // propose, attest or finalize
+        bytes32 content; // the candidate is the header of this content …
+        bytes32 hash; // … or this hash
+        uint256 candidatesSeen;
+    }
+
+    function setUp() public {
+        address[] memory witnesses = new address[](3);
+        (witnesses[0], witnesses[1], witnesses[2]) = (A, B, C);
+        registry = new EveryChannelWitnessRegistry(address(this), witnesses, 2);
+        ledger = new EveryChannelObservationLedger(registry);
+        slot = ledger.slotOf(STREAM, EPOCH);
+    }
+
+    /// @notice Nobody but a witness changes anything in an empty slot, and a witness only by a proposal that saw it empty.
+    /// So every history of a slot begins with such a proposal, as the histories below do.
+    function check_emptySlot_onlyProposalFills(Call calldata any) external {
+        _try(any);
+        bool proposal = any.kind == 0 && any.candidatesSeen == 0 && _isWitness(any.caller);
+        assert(proposal || ledger.candidateCount(slot) == 0);
+    }
+
+    /// @notice A stranger's call changes no vote and no candidate, whatever happened before.
+    function check_stranger_changesNoVote(address proposer, bytes32 content, Call calldata any, bytes32 hash) external {
+        vm.assume(!_isWitness(any.caller));
+        _begin(proposer, content);
+        (uint256 before,) = ledger.votes(slot, hash);
+        uint256 candidates = ledger.candidateCount(slot);
+        _try(any);
+        (uint256 afterwards,) = ledger.votes(slot, hash);
+        assert(afterwards == before && ledger.candidateCount(slot) == candidates);
+    }
+
+    /// @notice After a proposal and any two calls, no witness has votes for two candidates of the slot.
+    function check_oneVotePerWitnessPerSlot(
+        address proposer,
+        bytes32 content,
+        Call calldata second,
+        Call calldata third,
+        bytes32 one,
+        bytes32 other
+    ) external {
+        vm.assume(one != other);
+        _begin(proposer, content);
+        _try(second);
+        _try(third);
+        (uint256 votesForOne,) = ledger.votes(slot, one);
+        (uint256 votesForOther,) = ledger.votes(slot, other);
+        assert(votesForOne & votesForOther == 0);
+    }
+
+    /// @notice A vote is never taken back: what a candidate had after a proposal and any call, it has after one more.
+    function check_votesOnlyGrow(
+        address proposer,
+        bytes32 content,
+        Call calldata second,
+        Call calldata third,
+        bytes32 hash
+    ) external {
+        _begin(proposer, content);
+        _try(second);
+        (uint256 before,) = ledger.votes(slot, hash);
+        _try(third);
+        (uint256 afterwards,) = ledger.votes(slot, hash);
+        assert(afterwards & before == before);
+    }
+
+    /// @notice A slot finalized by a proposal and a call keeps its hash through any other call.
+    function check_finalNeverChanges(address proposer, bytes32 content, Call calldata second, Call calldata third)
+        external
+    {
+        _begin(proposer, content);
+        _try(second);
+        bytes32 before = ledger.finalizedObservation(slot);
+        vm.assume(before != 0);
+        _try(third);
+        assert(ledger.finalizedObservation(slot) == before);
+    }
+
+    /// @notice So does a slot in which a later candidate won.
+    function check_finalNeverChanges_rivals(bytes32 content, bytes32 rival, Call calldata any) external {
+        vm.assume(content != rival);
+        _begin(A, content);
+        vm.prank(B);
+        bytes32 hash = ledger.propose(_header(rival), 1);
+        vm.prank(C);
+        ledger.attest(slot, hash);
+        assert(ledger.finalizedObservation(slot) == hash);
+        _try(any);
+        assert(ledger.finalizedObservation(slot) == hash);
+    }
+
+    /// @dev The first thing that can happen in a slot.
+    function _begin(address proposer, bytes32 content) private {
+        vm.assume(_isWitness(proposer));
+        vm.prank(proposer);
+        ledger.propose(_header(content), 0);
+    }
+
+    function _try(Call calldata any) private {
+        vm.assume(any.kind < 3);
+        vm.prank(any.caller);
+        if (any.kind == 0) {
+            try ledger.propose(_header(any.content), any.candidatesSeen) {} catch {}
+        } else if (any.kind == 1) {
+            try ledger.attest(slot, any.hash) {} catch {}
+        } else {
+            try ledger.finalize(slot, any.hash) {} catch {}
+        }
+    }
+
+    function _header(bytes32 content) private pure returns (ObservationHeader memory header) {
+        (header.streamHash, header.epochHash, header.dataRoot) = (STREAM, EPOCH, content);
+    }
+
+    function _isWitness(address account) private pure returns (bool) {
+        return account == A || account == B || account == C;
+    }
+}
