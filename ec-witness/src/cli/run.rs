@@ -183,13 +183,18 @@ impl RunArgs {
 
 /// Where the ledger is, of a connection that must name it.
 pub(super) async fn place(connection: &Connection) -> eyre::Result<LedgerPlace> {
-    let chain = &connection.chain;
-    let ledger =
-        chain.ledger.ok_or_eyre("ledger is not set: give --ledger ADDRESS, EC_WITNESS_LEDGER, or ledger in [chain]")?;
+    let ledger = connection.chain.ledger;
+    let unset = "ledger is not set: give --ledger ADDRESS, EC_WITNESS_LEDGER, or ledger in [chain]";
+    place_of(connection, ledger.ok_or_eyre(unset)?).await
+}
+
+/// How to follow the ledger at this address.
+pub(super) async fn place_of(connection: &Connection, ledger: Address) -> eyre::Result<LedgerPlace> {
+    let Connection { chain, endpoint, provider } = connection;
     Ok(LedgerPlace {
-        chain_id: connection.endpoint.chain_id,
+        chain_id: endpoint.chain_id,
         ledger,
-        registry: connection.registry().await?,
+        registry: endpoint.registry_of(provider, ledger, chain.registry).await?,
         deploy_block: chain.deploy_block.unwrap_or(0),
         head_stale: HEAD_STALE,
         block_time: chain.block_time_ms.map(Duration::from_millis),

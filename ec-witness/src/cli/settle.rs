@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use alloy::primitives::Address;
 use clap::Args;
 use ec_witness::{
+    chain::follow::Follower,
     contracts::{EveryChannelObservationLedger, EveryChannelRail, Revert},
     observation::{ObservationHash, ObservationHeader, SlotId},
 };
@@ -15,15 +16,17 @@ use super::{
     Answer,
     headers::{self, Input},
     output::fact,
+    run::place_of,
     send::{SendArgs, SendError, Sender, Sent},
 };
 
 /// `rail settle`.
 #[derive(Debug, Args)]
 pub(crate) struct SettleArgs {
-    /// File of headers, or of lines of `derive --json`; `-` for stdin.
+    /// File of headers, or of lines of `derive --json`; `-` for stdin [default: every final header in the ledger's
+    /// log].
     #[arg(long, env = "EC_WITNESS_HEADER", value_name = "FILE")]
-    header: PathBuf,
+    header: Option<PathBuf>,
 
     #[command(flatten)]
     send: SendArgs,
@@ -59,9 +62,13 @@ struct Settled {
 impl SettleArgs {
     /// Settles each header in turn; one that is not final does not stop the others.
     pub(crate) async fn run(self) -> eyre::Result<Answer> {
-        let inputs = headers::read(&self.header)?;
+        let stated = self.header.as_deref().map(headers::read).transpose()?;
         let sender = self.send.sender().await?;
         let (rail, ledger) = sender.connection.rail().await?;
+        let inputs = match stated {
+            Some(inputs) => inputs,
+            None => final_headers(&sender, ledger).await?,
+        };
         let mut all = true;
         for input in inputs {
             let settled = match input {
@@ -93,6 +100,14 @@ impl std::fmt::Display for Settled {
             (State::Conflicting, ..) => f.write_str("its records conflict, there is no header to settle"),
         }
     }
+}
+
+/// Every header that the ledger's log shows to be final.
+async fn final_headers(sender: &Sender, ledger: Address) -> eyre::Result<Vec<Input>> {
+    let place = place_of(&sender.connection, ledger).await?;
+    let mut follower = Follower::new(sender.connection.provider.clone(), place, None, None);
+    follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?;
+    Ok(follower.ledger().final_headers().into_iter().map(Input::Header).collect())
 }
 
 async fn settle(sender: &Sender, rail: Address, ledger: Address, header: &ObservationHeader) -> eyre::Result<Settled> {

@@ -230,6 +230,14 @@ impl LedgerState {
         finals.map(|(&(sequence, slot), found)| (sequence, slot, found))
     }
 
+    /// The headers of all final slots that are not settled, by stream and sequence.
+    pub fn final_headers(&self) -> Vec<ObservationHeader> {
+        let header = |slot: &Slot| Some(slot.candidate(slot.finalized?)?.header);
+        let mut headers: Vec<_> = self.slots.values().filter_map(header).collect();
+        headers.sort_by_key(|header| (header.stream_hash, header.sequence));
+        headers
+    }
+
     /// Finals of the stream below `sequence`, newest first.
     fn finals_below(&self, stream: StreamHash, sequence: u64) -> impl Iterator<Item = &Final> + '_ {
         let finals = self.finals.get(&stream).into_iter();
