@@ -188,7 +188,8 @@ impl<'a> Deployer<'a> {
         let code = [code.as_ref(), &arguments.abi_encode()].concat();
         let request = TransactionRequest::default().with_deploy_code(code).with_nonce(self.nonce);
         let address = self.sender.from.create(self.nonce);
-        let sent = self.sender.send(&format!("deploy {contract}"), request, Some(self.simulated.clone())).await?;
+        let overrides = (!self.simulated.is_empty()).then(|| self.simulated.clone());
+        let sent = self.sender.send(&format!("deploy {contract}"), request, overrides).await?;
         self.nonce += 1;
         if self.sender.is_dry() {
             self.pretend(address, sent.returned.clone());

@@ -155,14 +155,13 @@ impl Sender {
         overrides: Option<StateOverride>,
     ) -> Result<(Bytes, u64), SendError> {
         let provider = &self.connection.provider;
-        let overrides = overrides.unwrap_or_default();
         let refused = |name, error| match Revert::of(&error) {
             Some(source) => SendError::Refused { action: action.to_owned(), source },
             None => self.connection.endpoint.rpc_error(name, error).into(),
         };
-        let call = provider.call(request.clone()).overrides(overrides.clone());
+        let call = provider.call(request.clone()).overrides_opt(overrides.clone());
         let returned = call.await.map_err(|error| refused("eth_call", error))?;
-        let estimate = provider.estimate_gas(request.clone()).overrides(overrides);
+        let estimate = provider.estimate_gas(request.clone()).overrides_opt(overrides);
         let gas = estimate.await.map_err(|error| refused("eth_estimateGas", error))?;
         Ok((returned, gas))
     }
