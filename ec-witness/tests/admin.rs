@@ -6,10 +6,7 @@ mod common;
 
 use std::{fs, time::Instant};
 
-use alloy::{
-    primitives::U256,
-    providers::{Provider, ext::AnvilApi},
-};
+use alloy::{providers::Provider, signers::local::PrivateKeySigner};
 use common::{Devnet, block_on, ec_witness, run};
 use serde_json::json;
 
@@ -176,6 +173,7 @@ fn a_wrong_chain_or_contract_is_refused_in_one_sentence() {
         .assert_error(&["registry is set to", &format!("uses {}", deployed.registry)]);
     show(format!("--registry {}", deployed.rail)).assert_error(&["cannot be read"]);
     show(String::new()).assert_error(&["neither registry nor ledger is set"]);
+    show("--rpc-timeout-ms 0".to_owned()).assert_error(&["rpc_timeout_ms is 0"]);
 }
 
 #[test]
@@ -232,7 +230,11 @@ fn keys_come_from_exactly_one_private_place() {
     for outcome in [both, broken] {
         assert!(!format!("{outcome:?}").contains(&net.key(0)[..16]), "{outcome:?}");
     }
-    run(plain().env("EC_WITNESS_KEY", net.key(0)).args(["--log", "trace"])).assert_error(&["Ownable"]);
+    // A credential that systemd made shows as group-readable.
+    let credential = net.secret("credential", &net.key(0), 0o440);
+    run(plain().arg("--key-file").arg(&credential)).assert_error(&["mode 0440"]);
+    run(plain().arg("--key-file").arg(&credential).env("CREDENTIALS_DIRECTORY", net.dir.path()))
+        .assert_error(&["OwnableUnauthorizedAccount"]);
 }
 
 #[test]
@@ -247,10 +249,9 @@ fn the_key_is_in_no_log() {
 #[test]
 fn a_keystore_with_its_password_signs() {
     let net = Devnet::start();
-    let signer: alloy::signers::local::PrivateKeySigner = net.key(0).parse().unwrap();
+    let signer: PrivateKeySigner = net.key(0).parse().unwrap();
     let mut rng = alloy::signers::k256::elliptic_curve::rand_core::OsRng;
-    type Signer = alloy::signers::local::PrivateKeySigner;
-    Signer::encrypt_keystore(net.dir.path(), &mut rng, signer.to_bytes(), "secret", Some("store")).unwrap();
+    PrivateKeySigner::encrypt_keystore(net.dir.path(), &mut rng, signer.to_bytes(), "secret", Some("store")).unwrap();
     let text = fs::read_to_string(net.dir.path().join("store")).unwrap();
     let store = net.secret("store", &text, 0o600);
     let with = |password: &str, mode| {
@@ -264,19 +265,4 @@ fn a_keystore_with_its_password_signs() {
     wrong.assert_error(&["does not open with the password"]);
     assert!(!wrong.stderr.contains("secrets"));
     with("secret", 0o660).assert_error(&["password_file", "chmod 600"]);
-}
-
-#[test]
-fn an_account_without_funds_is_told_so() {
-    let net = Devnet::start();
-    block_on(net.provider().anvil_set_balance(net.account(0), U256::ZERO)).unwrap();
-    run(&mut net.as_account(0, "deploy")).assert_error(&["nsufficient funds"]);
-}
-
-#[test]
-fn no_receipt_in_time_is_said_with_the_transaction() {
-    let net = Devnet::start();
-    block_on(net.provider().anvil_set_auto_mine(false)).unwrap();
-    run(&mut net.as_account(0, "deploy --receipt-timeout-ms 600"))
-        .assert_error(&["transaction 0x", "no receipt after 600 ms"]);
 }

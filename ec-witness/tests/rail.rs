@@ -156,6 +156,9 @@ fn publishers_are_the_owners_choice() {
     rail.act(0, &format!("add-publisher {}", rail.net.account(4))).assert_error(&["AlreadyPublisher"]);
     assert_eq!(rail.act(0, &format!("remove-publisher {}", rail.net.account(4))).code, 0);
     rail.act(4, &announcement).assert_error(&["NotPublisher"]);
+    assert_eq!(rail.act(0, &format!("transfer-ownership {}", rail.net.account(5))).code, 0);
+    assert_eq!(rail.act(5, "accept-ownership").code, 0);
+    assert_eq!(rail.act(5, &format!("add-publisher {}", rail.net.account(4))).code, 0);
 }
 
 #[test]

@@ -51,7 +51,7 @@ pub(crate) struct ChainArgs {
     pub(crate) block_time_ms: Option<u64>,
 
     /// Milliseconds that one RPC request may take [default: 10000].
-    #[arg(long, env = "EC_WITNESS_RPC_TIMEOUT_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "EC_WITNESS_RPC_TIMEOUT_MS", value_name = "MS")]
     pub(crate) rpc_timeout_ms: Option<u64>,
 }
 
@@ -86,8 +86,9 @@ impl ChainArgs {
         let chain_id = self
             .chain_id
             .ok_or_eyre("chain_id is not set: give --chain-id ID, EC_WITNESS_CHAIN_ID, or chain_id in [chain]")?;
-        let timeout = Duration::from_millis(self.rpc_timeout_ms.unwrap_or(DEFAULT_RPC_TIMEOUT_MS));
-        Ok(Endpoint { rpc, chain_id, timeout })
+        let timeout_ms = self.rpc_timeout_ms.unwrap_or(DEFAULT_RPC_TIMEOUT_MS);
+        eyre::ensure!(timeout_ms > 0, "rpc_timeout_ms is 0: no answer is that fast; leave it out or give milliseconds");
+        Ok(Endpoint { rpc, chain_id, timeout: Duration::from_millis(timeout_ms) })
     }
 
     /// Connects, and checks the endpoint, the chain and that there is code at each address that is set.
@@ -139,10 +140,10 @@ pub(crate) struct ReadArgs {
     config: ConfigArg,
 
     #[command(flatten)]
-    chain: ChainArgs,
+    pub(crate) json: JsonArg,
 
     #[command(flatten)]
-    pub(crate) json: JsonArg,
+    chain: ChainArgs,
 }
 
 impl ReadArgs {

@@ -110,10 +110,18 @@ impl DeployArgs {
         }
         let owner = self.owner.unwrap_or(sender.from);
         let mut deployer = Deployer::new(&sender).await?;
-        let registry = self.registry(&mut deployer, &chain, owner).await?;
+        match self.all(&mut deployer, &chain, owner).await {
+            Ok(addresses) => Ok(deployer.finish(chain, owner, addresses)),
+            Err(error) => Err(deployer.broken_off(error)),
+        }
+    }
+
+    /// The addresses of registry, ledger and rail.
+    async fn all(&self, deployer: &mut Deployer<'_>, chain: &ChainArgs, owner: Address) -> eyre::Result<[Address; 3]> {
+        let registry = self.registry(deployer, chain, owner).await?;
         let ledger = deployer.ledger(chain.ledger, registry).await?;
         let rail = deployer.rail(owner, ledger).await?;
-        Ok(deployer.finish(chain, owner, [registry, ledger, rail]))
+        Ok([registry, ledger, rail])
     }
 
     /// The rule on the quorum, before anything is asked or sent.
@@ -180,7 +188,8 @@ impl<'a> Deployer<'a> {
         let code = [code.as_ref(), &arguments.abi_encode()].concat();
         let request = TransactionRequest::default().with_deploy_code(code).with_nonce(self.nonce);
         let address = self.sender.from.create(self.nonce);
-        let sent = self.sender.send(&format!("deploy {contract}"), request, Some(self.simulated.clone())).await?;
+        let overrides = (!self.simulated.is_empty()).then(|| self.simulated.clone());
+        let sent = self.sender.send(&format!("deploy {contract}"), request, overrides).await?;
         self.nonce += 1;
         if self.sender.is_dry() {
             self.pretend(address, sent.returned.clone());
@@ -196,6 +205,19 @@ impl<'a> Deployer<'a> {
         let nonce = Some(self.nonce);
         self.simulated.insert(address, AccountOverride { code: Some(code), ..Default::default() });
         self.simulated.insert(self.sender.from, AccountOverride { nonce, ..Default::default() });
+    }
+
+    /// The error, with the flags by which to go on with what has been deployed before it.
+    fn broken_off(&self, error: eyre::Report) -> eyre::Report {
+        if self.sender.is_dry() || self.done.is_empty() {
+            return error;
+        }
+        let flags: Vec<_> =
+            self.done.iter().map(|deployed| format!("--{} {}", deployed.contract, deployed.address)).collect();
+        error.wrap_err(format!(
+            "the deployment broke off; go on with {}, without --witness and --quorum",
+            flags.join(" ")
+        ))
     }
 
     fn finish(self, chain: ChainArgs, owner: Address, addresses: [Address; 3]) -> (ChainArgs, Deployment) {

@@ -1,9 +1,6 @@
 //! `rail`: the compact store of pointers.
 
-use alloy::{
-    primitives::{Address, B256},
-    sol_types::SolCall,
-};
+use alloy::{primitives::B256, sol_types::SolCall};
 use clap::{Args, Subcommand};
 use ec_witness::contracts::EveryChannelRail as rail;
 use ec_witness::observation::{EpochHash, SlotId, StreamHash};
@@ -11,10 +8,10 @@ use eyre::{OptionExt, WrapErr};
 use serde::Serialize;
 
 use super::{
-    Answer, address,
+    Answer,
     chain::{ReadArgs, block_on},
     output::fact,
-    send::SendArgs,
+    send::{AccountArgs, SendArgs},
     settle::SettleArgs,
 };
 
@@ -30,9 +27,13 @@ pub(crate) enum RailCommand {
     /// Make finalized observations the pointers of their slots, for ever; exit code 1 if one is not final.
     Settle(SettleArgs),
     /// Let an address publish; owner only.
-    AddPublisher(PublisherArgs),
+    AddPublisher(AccountArgs),
     /// No longer let an address publish; owner only.
-    RemovePublisher(PublisherArgs),
+    RemovePublisher(AccountArgs),
+    /// Offer the ownership to another address, which has to accept it.
+    TransferOwnership(AccountArgs),
+    /// Accept the ownership that was offered to the sender.
+    AcceptOwnership(SendArgs),
 }
 
 /// `rail show`.
@@ -96,17 +97,6 @@ pub(crate) struct AnnounceArgs {
     send: SendArgs,
 }
 
-/// `rail add-publisher` and `rail remove-publisher`.
-#[derive(Debug, Args)]
-pub(crate) struct PublisherArgs {
-    /// The address.
-    #[arg(value_parser = address::parse)]
-    publisher: Address,
-
-    #[command(flatten)]
-    send: SendArgs,
-}
-
 impl RailCommand {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
         block_on(self.run_async())
@@ -122,12 +112,17 @@ impl RailCommand {
                 act(&send, &format!("announce {announcement_hash} of stream {stream_id}"), call).await
             }
             Self::Settle(args) => args.run().await,
-            Self::AddPublisher(PublisherArgs { publisher, send }) => {
+            Self::AddPublisher(AccountArgs { account: publisher, send }) => {
                 act(&send, &format!("add publisher {publisher}"), rail::addPublisherCall { publisher }).await
             }
-            Self::RemovePublisher(PublisherArgs { publisher, send }) => {
+            Self::RemovePublisher(AccountArgs { account: publisher, send }) => {
                 act(&send, &format!("remove publisher {publisher}"), rail::removePublisherCall { publisher }).await
             }
+            Self::TransferOwnership(AccountArgs { account, send }) => {
+                let call = rail::transferOwnershipCall { newOwner: account };
+                act(&send, &format!("offer ownership to {account}"), call).await
+            }
+            Self::AcceptOwnership(send) => act(&send, "accept ownership", rail::acceptOwnershipCall {}).await,
         }
     }
 }

@@ -17,7 +17,7 @@ use super::{
     Answer, address,
     chain::{Connection, ReadArgs, block_on},
     output::fact,
-    send::SendArgs,
+    send::{AccountArgs, SendArgs},
 };
 
 /// Show and change the set of witnesses and the quorum.
@@ -37,17 +37,6 @@ pub(crate) enum RegistryCommand {
     TransferOwnership(AccountArgs),
     /// Accept the ownership that was offered to the sender.
     AcceptOwnership(SendArgs),
-}
-
-/// One address, and how to send.
-#[derive(Debug, Args)]
-pub(crate) struct AccountArgs {
-    /// The address.
-    #[arg(value_parser = address::parse)]
-    account: Address,
-
-    #[command(flatten)]
-    send: SendArgs,
 }
 
 /// `registry set-quorum`.

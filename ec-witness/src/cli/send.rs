@@ -1,5 +1,7 @@
 //! Sending one transaction at a time and waiting for it: simulate, sign, send, receipt.
 
+mod args;
+
 use std::time::Duration;
 
 use alloy::{
@@ -11,7 +13,6 @@ use alloy::{
     rpc::types::{TransactionReceipt, TransactionRequest, state::StateOverride},
     sol_types::SolCall,
 };
-use clap::Args;
 use ec_witness::{
     chain::connect::{ConnectError, without_url},
     contracts::Revert,
@@ -19,15 +20,9 @@ use ec_witness::{
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use super::{
-    Answer, address,
-    chain::{ChainArgs, Connection, ReadArgs},
-    key::KeyArgs,
-    output::fact,
-};
+use super::{Answer, chain::Connection, output::fact};
 
-/// Milliseconds to wait for a receipt where nothing else is asked for: ten slots of Ethereum.
-const DEFAULT_RECEIPT_TIMEOUT_MS: u64 = 120_000;
+pub(crate) use args::{AccountArgs, SendArgs};
 
 /// Between two looks for a receipt.
 const RECEIPT_POLL: Duration = Duration::from_millis(250);
@@ -58,58 +53,6 @@ pub(crate) enum SendError {
 
 fn reason(revert: Option<&Revert>) -> String {
     revert.map_or_else(|| "the node gives no reason".to_owned(), ToString::to_string)
-}
-
-/// What every command needs that sends transactions.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct SendArgs {
-    #[command(flatten)]
-    pub(crate) read: ReadArgs,
-
-    #[command(flatten)]
-    key: KeyArgs,
-
-    /// Simulate at the latest block and send nothing; needs no key with --from.
-    #[arg(long, env = "EC_WITNESS_DRY_RUN", help_heading = "Sending")]
-    dry_run: bool,
-
-    /// The sender to simulate [default: the key's address].
-    #[arg(
-        long,
-        env = "EC_WITNESS_FROM",
-        value_name = "ADDRESS",
-        value_parser = address::parse,
-        requires = "dry_run",
-        help_heading = "Sending"
-    )]
-    from: Option<Address>,
-
-    /// Milliseconds to wait for a transaction's receipt [default: 120000].
-    #[arg(long, env = "EC_WITNESS_RECEIPT_TIMEOUT_MS", value_name = "MS", help_heading = "Sending")]
-    receipt_timeout_ms: Option<u64>,
-}
-
-impl SendArgs {
-    /// Loads the key, unless a simulation can do without, and connects.
-    pub(crate) async fn sender(&self) -> eyre::Result<Sender> {
-        let (chain, key) = self.read.with_file(self.key.clone())?;
-        self.sender_on(chain, key).await
-    }
-
-    async fn sender_on(&self, chain: ChainArgs, key: KeyArgs) -> eyre::Result<Sender> {
-        if self.dry_run && self.from.is_none() && !key.is_set() {
-            eyre::bail!("--dry-run needs a sender: give --from ADDRESS, or a key");
-        }
-        let (from, wallet) = match self.from {
-            Some(from) => (from, None),
-            None => {
-                let signer = key.load()?;
-                (signer.address(), (!self.dry_run).then(|| EthereumWallet::from(signer)))
-            }
-        };
-        let receipt_timeout = Duration::from_millis(self.receipt_timeout_ms.unwrap_or(DEFAULT_RECEIPT_TIMEOUT_MS));
-        Ok(Sender { connection: chain.connect().await?, from, wallet, receipt_timeout, json: self.read.json.json })
-    }
 }
 
 /// Sends from one address. Without a wallet it only simulates.
@@ -212,14 +155,13 @@ impl Sender {
         overrides: Option<StateOverride>,
     ) -> Result<(Bytes, u64), SendError> {
         let provider = &self.connection.provider;
-        let overrides = overrides.unwrap_or_default();
         let refused = |name, error| match Revert::of(&error) {
             Some(source) => SendError::Refused { action: action.to_owned(), source },
             None => self.connection.endpoint.rpc_error(name, error).into(),
         };
-        let call = provider.call(request.clone()).overrides(overrides.clone());
+        let call = provider.call(request.clone()).overrides_opt(overrides.clone());
         let returned = call.await.map_err(|error| refused("eth_call", error))?;
-        let estimate = provider.estimate_gas(request.clone()).overrides(overrides);
+        let estimate = provider.estimate_gas(request.clone()).overrides_opt(overrides);
         let gas = estimate.await.map_err(|error| refused("eth_estimateGas", error))?;
         Ok((returned, gas))
     }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::unwrap_used)] // Shared test code: not every test uses all; a panic is its report.
 
+pub(crate) mod lossy;
+
 use std::{
     env, fs,
     os::unix::fs::PermissionsExt,

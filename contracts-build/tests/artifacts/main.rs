@@ -2,12 +2,15 @@
 
 #![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
+mod build;
+mod settings;
+
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use contracts_build::{Artifact, BuildError, build};
+use build::{Artifact, BuildError, build};
 
 fn contracts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts").canonicalize().unwrap()

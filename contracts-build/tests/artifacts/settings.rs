@@ -15,8 +15,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Why `foundry.toml` cannot be followed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SettingsError {
+pub(crate) enum SettingsError {
     /// It cannot be read.
     #[error("cannot read {}", path.display())]
     Read {
@@ -37,11 +36,11 @@ pub enum SettingsError {
 
 /// `[profile.default]` of `foundry.toml`. All that decides the bytecode must be written there: nothing has a default.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Path of the compiler, from the folder of `foundry.toml`.
-    pub solc: PathBuf,
+    pub(crate) solc: PathBuf,
     /// `name/=path/`, paths from the folder of `foundry.toml`.
-    pub remappings: Vec<String>,
+    pub(crate) remappings: Vec<String>,
     #[serde(deserialize_with = "parsed")]
     evm_version: EvmVersion,
     optimizer: bool,
@@ -68,7 +67,7 @@ impl Settings {
     /// # Errors
     ///
     /// A file that cannot be read, a setting that is missing or of the wrong type.
-    pub fn read(root: &Path) -> Result<Self, SettingsError> {
+    pub(crate) fn read(root: &Path) -> Result<Self, SettingsError> {
         let path = root.join("foundry.toml");
         let text = fs::read_to_string(&path).map_err(|source| SettingsError::Read { path: path.clone(), source })?;
         let file: FoundryToml =

@@ -1,0 +1,79 @@
+//! The flags of commands that send transactions.
+
+use std::time::Duration;
+
+use alloy::{network::EthereumWallet, primitives::Address};
+use clap::Args;
+
+use super::Sender;
+use crate::cli::{
+    address,
+    chain::{ChainArgs, ReadArgs},
+    key::KeyArgs,
+};
+
+/// Milliseconds to wait for a receipt where nothing else is asked for: ten slots of Ethereum.
+const DEFAULT_RECEIPT_TIMEOUT_MS: u64 = 120_000;
+
+/// What every command needs that sends transactions.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct SendArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+
+    #[command(flatten)]
+    key: KeyArgs,
+
+    /// Simulate at the latest block and send nothing; needs no key with --from.
+    #[arg(long, env = "EC_WITNESS_DRY_RUN", help_heading = "Sending")]
+    dry_run: bool,
+
+    /// The sender to simulate [default: the key's address].
+    #[arg(
+        long,
+        env = "EC_WITNESS_FROM",
+        value_name = "ADDRESS",
+        value_parser = address::parse,
+        requires = "dry_run",
+        help_heading = "Sending"
+    )]
+    from: Option<Address>,
+
+    /// Milliseconds to wait for a transaction's receipt [default: 120000].
+    #[arg(long, env = "EC_WITNESS_RECEIPT_TIMEOUT_MS", value_name = "MS", help_heading = "Sending")]
+    receipt_timeout_ms: Option<u64>,
+}
+
+/// A command about one address.
+#[derive(Debug, Args)]
+pub(crate) struct AccountArgs {
+    /// The address.
+    #[arg(value_parser = address::parse)]
+    pub(crate) account: Address,
+
+    #[command(flatten)]
+    pub(crate) send: SendArgs,
+}
+
+impl SendArgs {
+    /// Loads the key, unless a simulation can do without, and connects.
+    pub(crate) async fn sender(&self) -> eyre::Result<Sender> {
+        let (chain, key) = self.read.with_file(self.key.clone())?;
+        self.sender_on(chain, key).await
+    }
+
+    async fn sender_on(&self, chain: ChainArgs, key: KeyArgs) -> eyre::Result<Sender> {
+        if self.dry_run && self.from.is_none() && !key.is_set() {
+            eyre::bail!("--dry-run needs a sender: give --from ADDRESS, or a key");
+        }
+        let (from, wallet) = match self.from {
+            Some(from) => (from, None),
+            None => {
+                let signer = key.load()?;
+                (signer.address(), (!self.dry_run).then(|| EthereumWallet::from(signer)))
+            }
+        };
+        let receipt_timeout = Duration::from_millis(self.receipt_timeout_ms.unwrap_or(DEFAULT_RECEIPT_TIMEOUT_MS));
+        Ok(Sender { connection: chain.connect().await?, from, wallet, receipt_timeout, json: self.read.json.json })
+    }
+}
