@@ -184,7 +184,7 @@ impl Sender {
             Ok(_) => tracing::debug!(hash = %tx.hash, nonce = tx.nonce, "transaction sent"),
             Err(error) if is_known(&error) => tracing::debug!(hash = %tx.hash, "transaction is known already"),
             Err(error) => {
-                tracing::warn!(hash = %tx.hash, nonce = tx.nonce, %error, "transaction not accepted; trying again")
+                tracing::warn!(hash = %tx.hash, nonce = tx.nonce, %error, "transaction not accepted; trying again");
             }
         }
     }

@@ -136,10 +136,10 @@ impl CheckProofArgs {
         let proof = self.read()?;
         let hash = proof.header.hash();
         if let Err(error) = proof.check() {
-            return self.answer(hash, Err(error.to_string()));
+            return self.answer(hash, Some(&error.to_string()));
         }
         if self.offline {
-            return self.answer(hash, Ok(()));
+            return self.answer(hash, None);
         }
         let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
         let ledger = EveryChannelObservationLedger::new(place(&connection).await?.ledger, &connection.provider);
@@ -147,14 +147,12 @@ impl CheckProofArgs {
         let found =
             ledger.finalizedObservation(slot.0).call().await.wrap_err("ledger: finalizedObservation() failed")?;
         let found = ObservationHash(found);
-        let outcome = if found == hash {
-            Ok(())
-        } else if found == ObservationHash::ZERO {
-            Err(format!("slot {slot} is not final on the ledger"))
-        } else {
-            Err(format!("slot {slot} is final on the ledger with observation {found}"))
+        let reason = match found {
+            found if found == hash => None,
+            ObservationHash::ZERO => Some(format!("slot {slot} is not final on the ledger")),
+            found => Some(format!("slot {slot} is final on the ledger with observation {found}")),
         };
-        self.answer(hash, outcome)
+        self.answer(hash, reason.as_deref())
     }
 
     fn read(&self) -> eyre::Result<Proof> {
@@ -168,23 +166,24 @@ impl CheckProofArgs {
         serde_json::from_str(&text).wrap_err_with(|| format!("proof: {shown} is not a proof"))
     }
 
-    fn answer(&self, observation: ObservationHash, outcome: Result<(), String>) -> eyre::Result<Answer> {
-        let reason = outcome.as_ref().err();
+    /// Says whether it is a proof; `reason` is why it is not.
+    fn answer(&self, observation: ObservationHash, reason: Option<&str>) -> eyre::Result<Answer> {
+        let ok = reason.is_none();
         if self.json.json {
             let checked_finality = !self.offline;
             json_line(
-                &json!({"ok": outcome.is_ok(), "observation_hash": observation, "checked_finality": checked_finality, "reason": reason}),
+                &json!({"ok": ok, "observation_hash": observation, "checked_finality": checked_finality, "reason": reason}),
             )?;
-        } else {
-            let mut out = io::stdout().lock();
-            match reason {
-                None if self.offline => {
-                    writeln!(out, "ok: the record is in observation {observation}; its finality was not asked")?
-                }
-                None => writeln!(out, "ok: the record is in observation {observation}, which is final")?,
-                Some(reason) => writeln!(out, "no: {reason}")?,
-            }
+            return Ok(ok.into());
         }
-        Ok(outcome.is_ok().into())
+        let text = match reason {
+            None if self.offline => {
+                format!("ok: the record is in observation {observation}; its finality was not asked")
+            }
+            None => format!("ok: the record is in observation {observation}, which is final"),
+            Some(reason) => format!("no: {reason}"),
+        };
+        writeln!(io::stdout().lock(), "{text}")?;
+        Ok(ok.into())
     }
 }

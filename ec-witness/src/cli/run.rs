@@ -151,7 +151,7 @@ impl RunArgs {
                 Some(witness) => witness,
                 None => first_active(connection, place.registry).await?,
             };
-            return Ok(Voter::Dry { witness });
+            return Ok(Voter::dry(witness));
         }
         let signer = self.key.clone().or(file.key.clone()).load()?;
         let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness: signer.address() };

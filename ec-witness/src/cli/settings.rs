@@ -157,7 +157,7 @@ impl ArchiveArgs {
             sources.push(source(&broadcast.name, table, &defaults)?);
         }
         tables.keys().for_each(|broadcast| {
-            tracing::warn!(broadcast, "a [[stream]] table names a broadcast that is not in the archive")
+            tracing::warn!(broadcast, "a [[stream]] table names a broadcast that is not in the archive");
         });
         let streams = self.chosen(distinct(sources)?)?;
         if streams.is_empty() {

@@ -1,10 +1,10 @@
 //! `verify`: an archive at rest against the ledger.
 
-use std::{collections::BTreeMap, io::Write, iter::Peekable};
+use std::{collections::BTreeMap, io::Write};
 
 use clap::Args;
 use ec_witness::{
-    archive::{AtRest, Observation, StreamIndex, late::late_records},
+    archive::{AtRest, Observation, StreamIndex, Sweep, late::late_records},
     chain::follow::Follower,
     observation::{ContentHash, ObservationHash, SlotId},
     witness::ledger::{Final, LedgerState},
@@ -142,7 +142,7 @@ impl<'a> Comparison<'a> {
             return observations.next().transpose().map(drop).map_err(Into::into);
         };
         let lowest = first.derived.sequence;
-        while let Some(observation) = observations.next() {
+        for observation in observations {
             let observation = observation?;
             let sequence = observation.derived.sequence;
             while let Some((sequence, slot, found)) =
@@ -153,7 +153,7 @@ impl<'a> Comparison<'a> {
                 }
             }
             let found = finals.next_if(|(_, slot, _)| *slot == observation.derived.slot).map(|(_, _, found)| found);
-            sink(self.judge(&observation, found, &mut observations)?)?;
+            sink(self.judge(&observation, found)?)?;
         }
         Ok(())
     }
@@ -170,12 +170,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn judge(
-        &self,
-        observation: &Observation,
-        found: Option<&Final>,
-        later: &mut Peekable<AtRest<'_>>,
-    ) -> eyre::Result<Line<'a>> {
+    fn judge(&self, observation: &Observation, found: Option<&Final>) -> eyre::Result<Line<'a>> {
         let derived = &observation.derived;
         let own = derived.content.map(|content| content.hash());
         let mut late = None;
@@ -184,7 +179,7 @@ impl<'a> Comparison<'a> {
             (Some(_), None) => Verdict::Conflicting,
             (Some(found), Some(own)) if found.content == own => Verdict::Equal,
             (Some(found), Some(_)) => {
-                late = self.late(derived.sequence, found.content, later)?;
+                late = self.late(derived.sequence, found.content)?;
                 match late {
                     Some(_) => Verdict::Late,
                     None if derived.complete => Verdict::Mismatch,
@@ -198,8 +193,9 @@ impl<'a> Comparison<'a> {
 
     /// How many late records explain a difference, if any number does: the epoch closed when the grace after the next
     /// one's first record had passed.
-    fn late(&self, epoch: u64, voted: ContentHash, later: &mut Peekable<AtRest<'_>>) -> eyre::Result<Option<usize>> {
-        let next = later.peek().and_then(|next| next.as_ref().ok());
+    fn late(&self, epoch: u64, voted: ContentHash) -> eyre::Result<Option<usize>> {
+        let Some(after) = epoch.checked_add(1) else { return Ok(None) };
+        let next = Sweep::new(self.index, after..=u64::MAX).next().transpose()?;
         let Some(first_later_ms) = next.and_then(|next| next.records.first_received_unix_ms()) else { return Ok(None) };
         Ok(late_records(self.index, epoch, first_later_ms.saturating_add(self.grace_ms), voted)?)
     }

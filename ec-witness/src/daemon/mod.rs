@@ -19,7 +19,7 @@ use crate::{
         follow::{FollowError, Follower},
         sender::SendError,
     },
-    observation::{ObservationHash, SlotId, StreamHash},
+    observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
     store::{Ballot, Recorded, StoreError},
     stream::{DerivedEpoch, StreamRule, TimeError},
     witness::{
@@ -34,6 +34,9 @@ pub use voter::Voter;
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);
+
+/// How often a ledger that cannot be read is complained about, milliseconds.
+const COMPLAIN_EVERY_MS: u64 = 60_000;
 
 /// How long a turn may go on after the stop was asked for.
 const DRAIN: Duration = Duration::from_secs(8);
@@ -115,6 +118,7 @@ pub struct Daemon {
     started: Instant,
     summary: Summary,
     settled: Vec<SlotReport>,
+    complained_ms: Option<u64>,
 }
 
 impl Daemon {
@@ -138,6 +142,7 @@ impl Daemon {
             started: Instant::now(),
             summary: Summary::default(),
             settled: Vec::new(),
+            complained_ms: None,
         }
     }
 
@@ -198,10 +203,11 @@ impl Daemon {
             Ok(polled) => polled,
             Err(error) if error.is_fatal() => return Err(error.into()),
             Err(error) => {
-                tracing::warn!(%error, "the ledger cannot be read; trying again");
+                self.complain(now_ms, &error);
                 return Ok(false);
             }
         };
+        self.complained_ms = None;
         self.check_own_votes(&polled.own_votes)?;
         let followed = self.voter.follow(self.follower.heads(), polled.reorg, now_ms).await;
         tolerate(followed, "what was sent cannot be followed; trying again")?;
@@ -210,6 +216,14 @@ impl Daemon {
         self.judge(now_ms).await?;
         self.settle();
         Ok(admitted == 0 && self.is_done())
+    }
+
+    /// Logs that the ledger cannot be read: at first, and then once a minute.
+    fn complain(&mut self, now_ms: u64, error: &FollowError) {
+        if self.complained_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= COMPLAIN_EVERY_MS) {
+            self.complained_ms = Some(now_ms);
+            tracing::warn!(%error, "the ledger cannot be read; trying again");
+        }
     }
 
     /// Reads the archive after it changed; true when that closed an epoch.
@@ -319,26 +333,38 @@ impl Daemon {
         let recorded = self.voter.record(&ballots)?;
         let mut again = Vec::new();
         for (ballot, recorded) in ballots.into_iter().zip(recorded) {
-            let header = ballot.header;
-            let key = SlotKey { stream: header.stream_hash, sequence: header.sequence };
             match recorded {
+                Ok(Recorded::Again) if self.voter.is_dry() => {}
                 Ok(recorded) => {
-                    tracing::info!(slot = %header.slot(), observation = %header.hash(), sequence = header.sequence, vote = ?ballot.vote, ?recorded, dry = self.voter.is_dry(), "vote");
-                    self.engine.set_vote(key, header, OwnVote::Cast);
-                    if recorded == Recorded::Again {
-                        again.push(ballot);
-                    }
+                    self.cast(&ballot, recorded);
+                    again.extend((recorded == Recorded::Again).then_some(ballot));
                 }
-                Err(refused) => {
-                    self.summary.refused += 1;
-                    tracing::error!(%refused, "the guard refused a vote");
-                    if let Some((header, vote)) = self.voter.standing(header.slot(), None)? {
-                        self.engine.set_vote(key, header, vote);
-                    }
-                }
+                Err(refused) => self.refuse(ballot.header, &refused)?,
             }
         }
         Ok(again)
+    }
+
+    fn cast(&mut self, ballot: &Ballot, recorded: Recorded) {
+        let header = ballot.header;
+        let dry = self.voter.is_dry();
+        tracing::info!(
+            slot = %header.slot(), observation = %header.hash(), sequence = header.sequence, vote = ?ballot.vote,
+            ?recorded, dry, "vote"
+        );
+        if !dry {
+            self.engine.set_vote(SlotKey::of(&header), header, OwnVote::Cast);
+        }
+    }
+
+    /// The guard refused: what was voted for before stands.
+    fn refuse(&mut self, header: ObservationHeader, refused: &StoreError) -> Result<(), Halt> {
+        self.summary.refused += 1;
+        tracing::error!(%refused, "the guard refused a vote");
+        if let Some((voted, vote)) = self.voter.standing(header.slot(), None)? {
+            self.engine.set_vote(SlotKey::of(&header), voted, vote);
+        }
+        Ok(())
     }
 
     /// Lets go of what is final below the finalized head.

@@ -1,5 +1,7 @@
 //! Casting votes: guard first, then sender. Or only saying what would be cast.
 
+use std::collections::HashSet;
+
 use alloy::primitives::Address;
 
 use crate::{
@@ -26,15 +28,22 @@ pub enum Voter {
     Dry {
         /// The seat.
         witness: Address,
+        /// Votes that were shown.
+        shown: HashSet<ObservationHash>,
     },
 }
 
 impl Voter {
+    /// A dry run from this seat.
+    pub fn dry(witness: Address) -> Self {
+        Self::Dry { witness, shown: HashSet::new() }
+    }
+
     /// The witness.
     pub fn witness(&self) -> Address {
         match self {
             Self::Casting { store, .. } => store.identity().witness,
-            Self::Dry { witness } => *witness,
+            Self::Dry { witness, .. } => *witness,
         }
     }
 
@@ -87,7 +96,12 @@ impl Voter {
     pub(super) fn record(&mut self, ballots: &[Ballot]) -> Result<Vec<Result<Recorded, StoreError>>, StoreError> {
         match self {
             Self::Casting { store, .. } => store.record(ballots),
-            Self::Dry { .. } => Ok(ballots.iter().map(|_| Ok(Recorded::First)).collect()),
+            Self::Dry { shown, .. } => Ok(ballots
+                .iter()
+                .map(
+                    |ballot| if shown.insert(ballot.header.hash()) { Ok(Recorded::First) } else { Ok(Recorded::Again) },
+                )
+                .collect()),
         }
     }
 

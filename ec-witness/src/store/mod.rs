@@ -7,6 +7,8 @@
 
 pub mod history;
 mod outbox;
+#[cfg(test)]
+mod tests;
 mod votes;
 
 use std::{

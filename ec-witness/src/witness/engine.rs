@@ -55,6 +55,13 @@ pub struct SlotKey {
     pub sequence: u64,
 }
 
+impl SlotKey {
+    /// The key of a header's slot.
+    pub fn of(header: &ObservationHeader) -> Self {
+        Self { stream: header.stream_hash, sequence: header.sequence }
+    }
+}
+
 /// Where a slot stands, as `status` and `run --once` show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

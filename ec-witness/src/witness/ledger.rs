@@ -136,15 +136,15 @@ impl LedgerState {
 
     /// Applies the events of all blocks after the head up to and including `block`, in log order.
     pub fn apply(&mut self, block: BlockRef, events: impl IntoIterator<Item = LedgerEvent>) {
-        let undo = events.into_iter().filter_map(|event| self.apply_event(block.number, event)).collect();
+        let undo = events.into_iter().filter_map(|event| self.apply_event(block.number, &event)).collect();
         self.applied.push_back(Applied { block, undo });
     }
 
     /// An event's effect; `None` where it concerns a stream that is not followed.
-    fn apply_event(&mut self, block: u64, event: LedgerEvent) -> Option<Undo> {
+    fn apply_event(&mut self, block: u64, event: &LedgerEvent) -> Option<Undo> {
         self.next_place += 1;
         let place = self.next_place;
-        match event {
+        match *event {
             LedgerEvent::Proposed { proposer, header } => {
                 if self.streams.as_ref().is_some_and(|streams| !streams.contains(&header.stream_hash)) {
                     return None;

@@ -40,14 +40,14 @@ impl Window {
     /// The newest epochs below and including `highest`.
     pub fn newest(&self, highest: u64) -> Option<Wanted> {
         let low = highest.saturating_sub(self.half - 1).max(self.from);
-        (low <= highest).then(|| Wanted { range: low..=highest, limit: self.half as usize })
+        (low <= highest).then_some(Wanted { range: low..=highest, limit: self.half as usize })
     }
 
     /// The oldest epochs not passed yet, when `undecided` slots below the newest half leave room.
     pub fn oldest(&self, highest: u64, undecided: usize) -> Option<Wanted> {
         let high = highest.checked_sub(self.half)?;
         let limit = (self.half as usize).checked_sub(undecided).filter(|&limit| limit > 0)?;
-        (self.cursor <= high).then(|| Wanted { range: self.cursor..=high, limit })
+        (self.cursor <= high).then_some(Wanted { range: self.cursor..=high, limit })
     }
 
     /// The lowest epoch of the newest half.

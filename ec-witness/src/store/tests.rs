@@ -1,0 +1,237 @@
+//! The guard's promises, on a real disk.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    sync::{
+        Barrier, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use alloy::primitives::{B256, Bytes, TxHash};
+use tempfile::TempDir;
+
+use super::{history::HistoryError, *};
+use crate::{
+    observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
+    witness::engine::VoteKind,
+};
+
+fn identity() -> Identity {
+    Identity { chain_id: 7, ledger: Address::repeat_byte(1), witness: Address::repeat_byte(2) }
+}
+
+fn created() -> (TempDir, VoteStore) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = VoteStore::create(&dir.path().join("store"), identity(), 5).unwrap();
+    (dir, store)
+}
+
+fn reopened(dir: &TempDir) -> VoteStore {
+    VoteStore::open(&dir.path().join("store"), identity()).unwrap()
+}
+
+fn header(epoch: u8, content: u8, time: u64) -> ObservationHeader {
+    ObservationHeader {
+        stream_hash: StreamHash(B256::repeat_byte(9)),
+        epoch_hash: EpochHash(B256::with_last_byte(epoch)),
+        parent_observation_hash: ObservationHash::ZERO,
+        data_root: B256::repeat_byte(content),
+        locator_hash: B256::ZERO,
+        observed_unix_ms: time,
+        sequence: u64::MAX,
+    }
+}
+
+fn attest(header: ObservationHeader) -> Ballot {
+    Ballot { header, vote: VoteKind::Attest }
+}
+
+fn record(store: &mut VoteStore, ballot: Ballot) -> Result<Recorded, StoreError> {
+    store.record(&[ballot]).unwrap().remove(0)
+}
+
+/// Keeps a transaction that carries these headers, in this state.
+fn carry(store: &mut VoteStore, nonce: u64, headers: &[ObservationHeader], state: TxState) -> TxHash {
+    let hash = TxHash::with_last_byte(nonce as u8);
+    let votes: Vec<_> = headers.iter().map(ObservationHeader::hash).collect();
+    store.keep(&OutboxTx { hash, nonce, raw: Bytes::from_static(&[1, 2]), state }, &votes).unwrap();
+    hash
+}
+
+#[test]
+fn one_content_per_slot_for_ever() {
+    let (dir, mut store) = created();
+    let first = header(1, 1, 100);
+    assert_eq!(record(&mut store, attest(first)).unwrap(), Recorded::First);
+    assert_eq!(record(&mut store, attest(first)).unwrap(), Recorded::Again);
+    drop(store);
+    let mut store = reopened(&dir);
+    assert!(matches!(record(&mut store, attest(header(1, 2, 100))), Err(StoreError::OtherContent { .. })));
+    assert_eq!(record(&mut store, attest(header(2, 2, 100))).unwrap(), Recorded::First, "another slot");
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteProgress::Recorded)));
+}
+
+#[test]
+fn another_header_follows_only_when_the_vote_cannot_land() {
+    let (_dir, mut store) = created();
+    let (first, second) = (header(1, 1, 100), header(1, 1, 200));
+    record(&mut store, attest(first)).unwrap();
+    let refused =
+        |store: &mut VoteStore| matches!(record(store, attest(second)), Err(StoreError::StillOnItsWay { .. }));
+    assert!(refused(&mut store), "recorded, not carried");
+    let hash = carry(&mut store, 5, &[first], TxState::Signed);
+    assert!(refused(&mut store), "on its way");
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteProgress::OnItsWay)));
+    store.set_state(hash, TxState::Executed { block: 40 }).unwrap();
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteProgress::Executed { block: 40 })));
+    assert_eq!(record(&mut store, attest(second)).unwrap(), Recorded::Another);
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((second, VoteProgress::Recorded)));
+    store.set_state(hash, TxState::Signed).unwrap();
+    let third = header(1, 1, 300);
+    assert!(matches!(record(&mut store, attest(third)), Err(StoreError::StillOnItsWay { .. })), "a reorg took it back");
+    assert!(matches!(record(&mut store, attest(header(1, 3, 1))), Err(StoreError::OtherContent { .. })));
+}
+
+#[test]
+fn a_refused_vote_does_not_hinder_the_others() {
+    let (_dir, mut store) = created();
+    record(&mut store, attest(header(1, 1, 1))).unwrap();
+    let outcomes = store.record(&[attest(header(2, 1, 1)), attest(header(1, 9, 1)), attest(header(3, 1, 1))]).unwrap();
+    assert!(matches!(
+        outcomes.as_slice(),
+        [Ok(Recorded::First), Err(StoreError::OtherContent { .. }), Ok(Recorded::First)]
+    ));
+    assert_eq!(store.unsigned().unwrap().len(), 3);
+}
+
+#[test]
+fn what_is_recorded_and_not_carried_is_found_after_a_crash() {
+    let (dir, mut store) = created();
+    let proposal = Ballot { header: header(1, 1, 1), vote: VoteKind::Propose { candidates_seen: 3 } };
+    let attestation = attest(header(2, 1, 1));
+    store.record(&[proposal, attestation]).unwrap();
+    drop(store);
+    let mut store = reopened(&dir);
+    assert_eq!(store.unsigned().unwrap(), [proposal, attestation]);
+    carry(&mut store, 5, &[proposal.header], TxState::Signed);
+    assert_eq!(store.unsigned().unwrap(), [attestation]);
+    assert_eq!(store.next_nonce().unwrap(), 6);
+    drop(store);
+    let store = reopened(&dir);
+    let outbox = store.outbox().unwrap();
+    assert_eq!((outbox.len(), outbox[0].nonce, outbox[0].raw.as_ref()), (1, 5, [1, 2].as_slice()));
+    assert_eq!(store.next_nonce().unwrap(), 6);
+}
+
+#[test]
+fn finalized_transactions_leave_the_outbox_and_keep_their_nonce() {
+    let (_dir, mut store) = created();
+    assert_eq!(store.next_nonce().unwrap(), 5, "the first one is the account's count at init");
+    record(&mut store, attest(header(1, 1, 1))).unwrap();
+    let hash = carry(&mut store, 5, &[header(1, 1, 1)], TxState::Signed);
+    store.set_state(hash, TxState::Finalized { block: 9 }).unwrap();
+    assert!(store.outbox().unwrap().is_empty());
+    assert_eq!(store.next_nonce().unwrap(), 6);
+}
+
+#[test]
+fn conflicting_votes_raced_through_the_guard_have_one_winner() {
+    let (_dir, store) = created();
+    let (threads, slots) = (8u8, 24u8);
+    let (store, barrier) = (Mutex::new(store), Barrier::new(threads.into()));
+    let winners: Vec<AtomicUsize> = (0..slots).map(|_| AtomicUsize::new(0)).collect();
+    thread::scope(|scope| {
+        for content in 0..threads {
+            let (store, barrier, winners) = (&store, &barrier, &winners);
+            scope.spawn(move || {
+                for slot in 0..slots {
+                    barrier.wait();
+                    if record(&mut store.lock().unwrap(), attest(header(slot, content, 1))).is_ok() {
+                        winners[usize::from(slot)].fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            });
+        }
+    });
+    assert!(winners.iter().all(|winners| winners.load(Ordering::SeqCst) == 1), "{winners:?}");
+}
+
+#[test]
+fn the_store_is_private_and_exclusive() {
+    let (dir, store) = created();
+    let path = dir.path().join("store");
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&path), mode(&path.join(STORE_FILE))), (0o700, 0o600));
+    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::InUse { .. })));
+    assert!(VoteStore::read(&path).is_ok(), "a reader is allowed");
+    drop(store);
+    assert!(matches!(VoteStore::create(&path, identity(), 0), Err(StoreError::Exists { .. })));
+    drop(reopened(&dir));
+}
+
+#[test]
+fn a_missing_foreign_newer_or_damaged_store_is_refused() {
+    let (dir, store) = created();
+    drop(store);
+    let path = dir.path().join("store");
+    assert!(matches!(VoteStore::open(&dir.path().join("other"), identity()), Err(StoreError::Missing { .. })));
+    let foreign = [
+        ("chain id", Identity { chain_id: 8, ..identity() }),
+        ("ledger", Identity { ledger: Address::ZERO, ..identity() }),
+        ("witness", Identity { witness: Address::ZERO, ..identity() }),
+    ];
+    for (expected, given) in foreign {
+        let opened = VoteStore::open(&path, given);
+        assert!(matches!(opened, Err(StoreError::Foreign { field, .. }) if field == expected), "{expected}");
+    }
+    let file = path.join(STORE_FILE);
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", 2).unwrap();
+    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::Newer { found: 2, .. })));
+    fs::write(&file, b"not a database, but longer than its header").unwrap();
+    assert!(VoteStore::open(&path, identity()).is_err());
+    fs::write(&file, b"").unwrap();
+    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::Damaged { .. })), "never opened as empty");
+}
+
+#[test]
+fn a_start_is_fixed_once() {
+    let (dir, mut store) = created();
+    assert_eq!(store.from_sequence("tv").unwrap(), None);
+    assert_eq!(store.fix_from_sequence("tv", u64::MAX).unwrap(), u64::MAX);
+    assert_eq!(store.fix_from_sequence("tv", 3).unwrap(), u64::MAX);
+    drop(store);
+    assert_eq!(reopened(&dir).from_sequence("tv").unwrap(), Some(u64::MAX));
+}
+
+#[test]
+fn an_imported_history_binds_and_is_not_sent() {
+    let (_dir, mut store) = created();
+    record(&mut store, attest(header(1, 1, 1))).unwrap();
+    let history = store.export().unwrap();
+    let (_other_dir, mut other) = created();
+    assert_eq!(other.import(&history).unwrap(), 1);
+    assert_eq!(other.import(&history).unwrap(), 0, "again changes nothing");
+    assert!(other.unsigned().unwrap().is_empty());
+    assert_eq!(other.next_nonce().unwrap(), 5);
+    assert!(matches!(record(&mut other, attest(header(1, 2, 1))), Err(StoreError::OtherContent { .. })));
+    assert_eq!(other.export().unwrap(), history);
+}
+
+#[test]
+fn a_history_that_contradicts_leaves_no_trace() {
+    let (_dir, mut store) = created();
+    record(&mut store, attest(header(1, 1, 1))).unwrap();
+    let before = store.export().unwrap();
+    let entry = |header: ObservationHeader| history::SlotVotes { slot: header.slot(), headers: vec![header] };
+    let mut other = before.clone();
+    other.votes = vec![entry(header(2, 1, 1)), entry(header(1, 2, 1))];
+    assert!(matches!(store.import(&other), Err(HistoryError::Store(StoreError::OtherContent { .. }))));
+    other.votes = vec![history::SlotVotes { headers: vec![header(3, 1, 1)], ..entry(header(2, 1, 1)) }];
+    assert!(matches!(store.import(&other), Err(HistoryError::Slot { .. })));
+    assert!(matches!(store.import(&history::History { v: 2, ..before.clone() }), Err(HistoryError::Version(2))));
+    let foreign = history::History { ledger: Address::ZERO, ..before.clone() };
+    assert!(matches!(store.import(&foreign), Err(HistoryError::Foreign { field: "ledger", .. })));
+    assert_eq!(store.export().unwrap(), before);
+}
