@@ -211,7 +211,7 @@ impl Sender {
             let look = match state {
                 TxState::Signed => true,
                 TxState::Executed { block } => reorg || block <= heads.finalized,
-                TxState::Replaced { .. } | TxState::Finalized { .. } => false,
+                TxState::Finalized { .. } => false,
             };
             if look {
                 let found = self.look_up(at, heads).await?;

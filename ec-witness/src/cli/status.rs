@@ -7,6 +7,7 @@ use ec_witness::{
     chain::follow::Follower,
     daemon::{SlotReport, own_epoch},
     store::VoteStore,
+    stream::DerivedEpoch,
     witness::{
         decision::{OwnVote, Policy},
         engine::{Engine, Situation, SlotKey},
@@ -77,7 +78,7 @@ impl StatusArgs {
         Ok(Answer::Yes)
     }
 
-    /// Judges the newest epochs once, as an archive at rest.
+    /// Judges the newest closed epochs once, as an archive at rest; what is not closed stays open.
     fn judge(
         &self,
         source: &Source,
@@ -90,16 +91,33 @@ impl StatusArgs {
         let mut engine = Engine::new(me, policy);
         let Some(highest) = index.highest_epoch() else { return Ok(engine) };
         let low = if self.last == 0 { 0 } else { highest.saturating_sub(self.last - 1) };
+        let mut open = Vec::new();
         for swept in Sweep::new(index, low..=highest) {
             let derived = swept?.derived;
-            let Some(own) = own_epoch(&source.rule, &policy, &derived, true)? else { continue };
-            let past = store.map(|store| store.vote(derived.slot)).transpose()?.flatten();
-            let past = past.map(|(header, _)| (header, OwnVote::Cast));
-            let key = SlotKey { stream: source.rule.stream_hash(), sequence: derived.sequence };
-            engine.admit(key, derived.slot, own, 0, past);
+            if derived.complete || derived.sequence < highest {
+                admit(&mut engine, source, &derived, store)?;
+            } else {
+                open.push(derived);
+            }
         }
         let (ledger, set) = (follower.ledger(), follower.set());
         engine.judge(&Situation { ledger, set, now_ms: 0, live_since_ms: follower.live_since_ms() });
+        open.iter().try_for_each(|derived| admit(&mut engine, source, derived, store))?;
         Ok(engine)
     }
+}
+
+fn admit(
+    engine: &mut Engine,
+    source: &Source,
+    derived: &DerivedEpoch,
+    store: Option<&VoteStore>,
+) -> eyre::Result<()> {
+    if let Some(own) = own_epoch(&source.rule, engine.policy(), derived, true)? {
+        let past = store.map(|store| store.vote(derived.slot)).transpose()?.flatten();
+        let past = past.map(|(header, _)| (header, OwnVote::Cast));
+        let key = SlotKey { stream: source.rule.stream_hash(), sequence: derived.sequence };
+        engine.admit(key, derived.slot, own, 0, past);
+    }
+    Ok(())
 }

@@ -16,11 +16,6 @@ pub enum TxState {
         /// The block.
         block: u64,
     },
-    /// Another transaction was executed with its nonce.
-    Replaced {
-        /// A block that holds the other one.
-        block: u64,
-    },
     /// Executed at or below the finalized head.
     Finalized {
         /// The block.
@@ -33,7 +28,6 @@ impl TxState {
         match self {
             Self::Signed => ("signed", None),
             Self::Executed { block } => ("executed", Some(block.to_string())),
-            Self::Replaced { block } => ("replaced", Some(block.to_string())),
             Self::Finalized { block } => ("finalized", Some(block.to_string())),
         }
     }
@@ -112,7 +106,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn next_nonce(&self) -> Result<u64, StoreError> {
-        let query = "SELECT nonce FROM transactions WHERE raw <> ''";
+        let query = "SELECT nonce FROM transactions WHERE state <> 'adopted'";
         let mut statement = self.connection.prepare(query)?;
         let nonces: Vec<u64> = statement.query_map([], |row| parsed(row, 0))?.collect::<Result<_, _>>()?;
         Ok(nonces.into_iter().max().map_or(self.first_nonce, |nonce| nonce + 1).max(self.first_nonce))

@@ -32,13 +32,14 @@ CREATE TABLE headers (
     recorded_unix_ms INTEGER NOT NULL
 ) STRICT;
 
--- Signed transactions, resent as they stand. `block` is where one was executed, null while it was not.
+-- Signed transactions, resent as they stand. `block` is where one was executed, null while it was not. An adopted one
+-- stands for a vote that was cast elsewhere: nothing is sent for it.
 CREATE TABLE transactions (
     id               INTEGER PRIMARY KEY,
     hash             TEXT NOT NULL UNIQUE,
     nonce            TEXT NOT NULL,
     raw              TEXT NOT NULL,
-    state            TEXT NOT NULL CHECK (state IN ('signed', 'executed', 'replaced', 'finalized')),
+    state            TEXT NOT NULL CHECK (state IN ('signed', 'executed', 'finalized', 'adopted')),
     block            TEXT,
     signed_unix_ms   INTEGER NOT NULL
 ) STRICT;

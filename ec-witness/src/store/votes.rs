@@ -36,7 +36,7 @@ pub enum VoteProgress {
     Recorded,
     /// At least one is not executed.
     OnItsWay,
-    /// All are executed or replaced, the last one in this block.
+    /// All are executed or adopted, the last one in this block.
     Executed {
         /// The highest block that executed one.
         block: u64,
@@ -196,7 +196,7 @@ fn insert_header(db: &Transaction<'_>, ballot: &Ballot) -> Result<bool, StoreErr
 /// Marks an adopted vote as carried by a transaction that is not ours to follow.
 fn carry_nowhere(db: &Transaction<'_>, observation: ObservationHash) -> Result<(), StoreError> {
     let insert = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
-                  VALUES (?1, '0', '', 'replaced', '0', ?2)";
+                  VALUES (?1, '0', '', 'adopted', '0', ?2)";
     db.execute(insert, params![format!("adopted:{}", hex(observation.0)), unix_ms()])?;
     let carry = "INSERT INTO ballots VALUES (?1, ?2)";
     db.execute(carry, params![db.last_insert_rowid(), hex(observation.0)])?;
