@@ -64,12 +64,12 @@ pub(crate) struct Chain {
     settled: BTreeMap<SlotId, ObservationHash>,
     finalized: u64,
     hashes: u64,
-    pub(crate) refusals: BTreeMap<&'static str, usize>,
+    swaps: bool,
 }
 
 impl Chain {
     /// A chain whose first block sets the registry up.
-    pub(crate) fn new(set: WitnessSet) -> Self {
+    pub(crate) fn new(set: WitnessSet, swaps: bool) -> Self {
         let genesis = Block {
             at: BlockRef { number: 0, hash: B256::ZERO },
             time_ms: 0,
@@ -79,14 +79,14 @@ impl Chain {
         };
         Self {
             blocks: vec![genesis],
-            contract: Contract { set, ..Contract::default() },
+            contract: Contract::new(set, swaps),
+            swaps,
             accounts: BTreeMap::new(),
             headers: BTreeMap::new(),
             ever_final: BTreeMap::new(),
             settled: BTreeMap::new(),
             finalized: 0,
             hashes: 0,
-            refusals: BTreeMap::new(),
         }
     }
 
@@ -152,9 +152,6 @@ impl Chain {
             results.push(result.as_ref().err().copied());
             block.events.extend(result.unwrap_or_default());
         }
-        for refusal in results.iter().flatten() {
-            *self.refusals.entry(name(*refusal)).or_default() += 1;
-        }
         transaction.receipt = Some(Receipt { block: block.at.number, results });
         block.transactions.push((sender, account.next));
         account.next += 1;
@@ -206,7 +203,7 @@ impl Chain {
 
     /// The state is what the remaining blocks make it.
     fn rebuild(&mut self) {
-        self.contract = Contract { set: self.blocks[0].set.clone(), ..Contract::default() };
+        self.contract = Contract::new(self.blocks[0].set.clone(), self.swaps);
         for (sender, nonce) in self.blocks.iter().flat_map(|block| &block.transactions) {
             for call in &self.accounts[sender].transactions[*nonce].calls {
                 let _ = self.contract.execute(*sender, call);
@@ -237,17 +234,5 @@ impl Chain {
     /// A candidate by its hash.
     pub(crate) fn header(&self, hash: ObservationHash) -> &ObservationHeader {
         &self.headers[&hash]
-    }
-}
-
-fn name(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::NotWitness => "not a witness",
-        Refusal::SlotFinalized => "final",
-        Refusal::AlreadyVoted => "already voted",
-        Refusal::Equivocation => "equivocation",
-        Refusal::StaleProposal => "stale",
-        Refusal::UnknownCandidate => "unknown candidate",
-        Refusal::QuorumNotReached => "no quorum",
     }
 }

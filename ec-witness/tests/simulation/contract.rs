@@ -58,13 +58,19 @@ impl Ballot {
 }
 
 /// The contracts' state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Contract {
     pub(crate) set: WitnessSet,
     pub(crate) slots: BTreeMap<SlotId, Ballot>,
+    /// Whether `candidatesSeen` is ignored.
+    ignores_seen: bool,
 }
 
 impl Contract {
+    pub(crate) fn new(set: WitnessSet, swaps: bool) -> Self {
+        Self { set, slots: BTreeMap::new(), ignores_seen: !swaps }
+    }
+
     /// Executes one call and returns the events it emits.
     pub(crate) fn execute(&mut self, sender: Address, call: &Call) -> Result<Vec<LedgerEvent>, Refusal> {
         match call {
@@ -103,7 +109,7 @@ impl Contract {
         self.check_witness(proposer)?;
         let ballot = self.slots.entry(slot).or_default();
         ballot.check(proposer, observation)?;
-        if ballot.candidates.len() != candidates_seen {
+        if ballot.candidates.len() != candidates_seen && !self.ignores_seen {
             return Err(Refusal::StaleProposal);
         }
         ballot.candidates.push((observation, vec![proposer]));

@@ -31,10 +31,6 @@ impl Guard {
         tries.push(Try { header, nonce, item });
     }
 
-    pub(crate) fn sequences(&self) -> impl Iterator<Item = u64> + '_ {
-        self.tries.keys().copied()
-    }
-
     /// The newest header of a slot and what became of the votes for it, as one block shows it.
     pub(crate) fn vote(
         &self,

@@ -1,11 +1,14 @@
 //! An honest witness: the real engine, ledger state and window, with a simulated archive, RPC, guard and sender.
 
 use alloy::primitives::Address;
-use ec_witness::witness::{
-    decision::OwnVote,
-    engine::{Engine, Intent, Situation, VoteKind, WitnessSet},
-    ledger::LedgerState,
-    window::{Wanted, Window},
+use ec_witness::{
+    observation::SlotId,
+    witness::{
+        decision::OwnVote,
+        engine::{Engine, Intent, Situation, VoteKind, WitnessSet},
+        ledger::LedgerState,
+        window::{Wanted, Window},
+    },
 };
 use rand::{Rng, rngs::StdRng};
 
@@ -223,6 +226,14 @@ impl Host {
                 assert_eq!(seen.collect::<Vec<_>>(), ballot.candidates, "{} sees other votes", self.me);
             }
         }
+    }
+
+    /// Whether an honest vote of an open slot is spent on a candidate that a reorg put before its own parent.
+    pub(crate) fn sees_burnt_vote(&self, slot: SlotId, honest: &[Address]) -> bool {
+        let candidates = self.ledger.slot(slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+        let parent_window = self.engine.policy().parent_window;
+        let mut burnt = candidates.iter().filter(|candidate| !self.ledger.parent_is_right(candidate, parent_window));
+        burnt.any(|candidate| candidate.voters.iter().any(|voter| honest.contains(voter)))
     }
 
     /// What it last decided of a slot, for a trace.

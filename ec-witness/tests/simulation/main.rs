@@ -17,7 +17,7 @@ mod truth;
 mod world;
 
 use figures::run;
-use scenario::{exactly_k, honest, outnumbered};
+use scenario::{divided, forgetful, honest, outnumbered, remembering, without_a_rule};
 
 #[test]
 fn honest_witnesses_lose_nothing() {
@@ -30,6 +30,22 @@ fn outnumbered_rogues_cost_nothing() {
 }
 
 #[test]
-fn exactly_k_honest_witnesses_stay_safe() {
-    run(&exactly_k());
+fn divided_witnesses_stay_safe() {
+    run(&divided());
+}
+
+#[test]
+fn a_missing_rule_shows() {
+    run(&without_a_rule());
+}
+
+#[test]
+fn stops_never_change_a_vote() {
+    run(&[remembering()]);
+}
+
+#[test]
+#[should_panic(expected = "recorded two contents")]
+fn a_guard_that_forgets_is_caught() {
+    run(&[forgetful()]);
 }

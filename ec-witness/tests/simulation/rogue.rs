@@ -17,7 +17,8 @@ pub(crate) struct Attacker {
     me: Address,
     index: usize,
     kind: Rogue,
-    quorum: usize,
+    /// How many honest votes its candidate may have before it is unbeatable, so that all others join.
+    captures: usize,
     /// The honest witnesses, whose times it knows.
     honest: Vec<usize>,
     /// Its newest transaction.
@@ -30,7 +31,7 @@ impl Attacker {
             me: address(index),
             index,
             kind: scenario.rogue,
-            quorum: scenario.quorum,
+            captures: (scenario.witnesses - scenario.quorum).saturating_sub(1),
             honest: (scenario.rogues..scenario.witnesses).collect(),
             sent: None,
         }
@@ -74,7 +75,7 @@ impl Attacker {
         }
     }
 
-    /// A time inside the windows of quorum − 2 honest witnesses and outside those of all others, above or below.
+    /// A time inside the windows of a few honest witnesses and outside those of all others, above or below.
     fn edge_ms(&self, net: &Net, sequence: u64) -> u64 {
         let mut times: Vec<u64> = self.honest.iter().map(|&at| net.truth.observed_unix_ms(at, sequence)).collect();
         times.sort_unstable();
@@ -82,7 +83,7 @@ impl Attacker {
         if is_above {
             times.reverse();
         }
-        let place = self.quorum.saturating_sub(2).min(times.len() - 1).max(1);
+        let place = self.captures.min(times.len() - 1).max(1);
         let between = times[place - 1].midpoint(times[place]);
         let off_ms = net.truth.tolerance_ms() + self.index as u64;
         if is_above { between + off_ms } else { between - off_ms }

@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use ec_witness::witness::decision::Policy;
 
+const POLICY: fn() -> Policy = Policy::default;
+
 /// What a witness that means harm does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rogue {
@@ -73,6 +75,8 @@ pub(crate) struct Scenario {
     pub(crate) finalizer: bool,
     pub(crate) rogue: Rogue,
     pub(crate) rogues: usize,
+    /// Whether the contract compares `candidatesSeen`.
+    pub(crate) swaps: bool,
     /// Whether a stop loses the vote history: the guard is broken.
     pub(crate) forgetful: bool,
     pub(crate) policy: fn() -> Policy,
@@ -107,8 +111,9 @@ impl Scenario {
             finalizer: false,
             rogue: Rogue::Silent,
             rogues: 0,
+            swaps: true,
             forgetful: false,
-            policy: Policy::default,
+            policy: POLICY,
         }
     }
 
@@ -119,7 +124,7 @@ impl Scenario {
 
     /// A storm in which some of the witnesses mean harm.
     fn rogue(name: &'static str, rogue: Rogue, witnesses: usize, quorum: usize, rogues: usize) -> Self {
-        let storm = Self { gap: 0.0, conflict: 0.0, stops: 1, silences: 1, ..Self::storm() };
+        let storm = Self { gap: 0.0, conflict: 0.0, reorgs: 0, stops: 1, silences: 1, ..Self::storm() };
         Self { name, rogue, witnesses, quorum, rogues, seeds: 40, slots: 20, ..storm }
     }
 }
@@ -154,39 +159,91 @@ pub(crate) fn honest() -> Vec<Scenario> {
     ]
 }
 
-/// Rogues among enough honest witnesses: nothing is lost.
+/// Rogues that cannot keep an honest quorum apart: nothing is lost.
 pub(crate) fn outnumbered() -> Vec<Scenario> {
     let rogue = Scenario::rogue;
+    let on_timeline = |name, kind| Scenario { timeline: true, ..rogue(name, kind, 5, 3, 2) };
     vec![
         rogue("edge time, 1 of 5", Rogue::EdgeTime, 5, 3, 1),
-        rogue("edge time, 2 of 7", Rogue::EdgeTime, 7, 4, 2),
+        rogue("edge time, 1 of 6", Rogue::EdgeTime, 6, 4, 1),
+        rogue("edge time, 1 of 7", Rogue::EdgeTime, 7, 4, 1),
         rogue("bogus parent, 1 of 5", Rogue::BogusParent, 5, 3, 1),
         rogue("bogus parent, 2 of 7", Rogue::BogusParent, 7, 4, 2),
         rogue("partial content, 2 of 7", Rogue::Partial, 7, 4, 2),
         rogue("silent, 2 of 7", Rogue::Silent, 7, 4, 2),
         rogue("equivocation, 1 of 5", Rogue::Equivocator, 5, 3, 1),
-        rogue("equivocation, 2 of 7", Rogue::Equivocator, 7, 4, 2),
+        rogue("equivocation, 1 of 7", Rogue::Equivocator, 7, 4, 1),
         rogue("stale spam, 2 of 7", Rogue::StaleSpam, 7, 4, 2),
-        Scenario { timeline: true, ..rogue("edge time on the timeline, k honest", Rogue::EdgeTime, 5, 3, 2) },
-        Scenario { timeline: true, ..rogue("equivocation on the timeline, k honest", Rogue::Equivocator, 5, 3, 2) },
-        Scenario { timeline: true, ..rogue("bogus parent on the timeline, k honest", Rogue::BogusParent, 5, 3, 2) },
+        on_timeline("edge time, timeline, k honest", Rogue::EdgeTime),
+        on_timeline("bogus parent, timeline, k honest", Rogue::BogusParent),
+        on_timeline("partial content, timeline, k honest", Rogue::Partial),
+        on_timeline("equivocation, timeline, k honest", Rogue::Equivocator),
+        on_timeline("stale spam, timeline, k honest", Rogue::StaleSpam),
     ]
 }
 
-/// Exactly k honest witnesses in `received` mode: rogue times can leave slots open (protocol §5, known limit).
-pub(crate) fn exactly_k() -> Vec<Scenario> {
+/// In `received` mode two rogues can keep an honest quorum apart by their times, and so can a reorg together with one:
+/// how often is a figure, not a promise.
+pub(crate) fn divided() -> Vec<Scenario> {
     let rogue = |name, kind, witnesses, quorum, rogues| Scenario {
         expect: Expect::Figure,
         seeds: 20,
         ..Scenario::rogue(name, kind, witnesses, quorum, rogues)
     };
+    let reorged = |name, kind| Scenario { reorgs: 4, ..rogue(name, kind, 5, 3, 1) };
     vec![
-        rogue("k honest: edge time, 2 of 5", Rogue::EdgeTime, 5, 3, 2),
-        rogue("k honest: edge time, 3 of 7", Rogue::EdgeTime, 7, 4, 3),
-        rogue("k honest: bogus parent, 2 of 5", Rogue::BogusParent, 5, 3, 2),
-        rogue("k honest: partial content, 2 of 5", Rogue::Partial, 5, 3, 2),
-        rogue("k honest: silent, 2 of 5", Rogue::Silent, 5, 3, 2),
-        rogue("k honest: equivocation, 2 of 5", Rogue::Equivocator, 5, 3, 2),
-        rogue("k honest: stale spam, 2 of 5", Rogue::StaleSpam, 5, 3, 2),
+        rogue("edge time, 2 of 5, k honest", Rogue::EdgeTime, 5, 3, 2),
+        rogue("edge time, 3 of 7, k honest", Rogue::EdgeTime, 7, 4, 3),
+        rogue("edge time, 2 of 7", Rogue::EdgeTime, 7, 4, 2),
+        rogue("edge time, 2 of 12", Rogue::EdgeTime, 12, 7, 2),
+        rogue("bogus parent, 2 of 5, k honest", Rogue::BogusParent, 5, 3, 2),
+        rogue("partial content, 2 of 5, k honest", Rogue::Partial, 5, 3, 2),
+        rogue("silent, 2 of 5, k honest", Rogue::Silent, 5, 3, 2),
+        rogue("equivocation, 2 of 5, k honest", Rogue::Equivocator, 5, 3, 2),
+        rogue("equivocation, 2 of 7", Rogue::Equivocator, 7, 4, 2),
+        rogue("stale spam, 2 of 5, k honest", Rogue::StaleSpam, 5, 3, 2),
+        reorged("edge time, 1 of 5, reorgs", Rogue::EdgeTime),
+        reorged("bogus parent, 1 of 5, reorgs", Rogue::BogusParent),
+        reorged("equivocation, 1 of 5, reorgs", Rogue::Equivocator),
     ]
+}
+
+/// Set-ups that lack a rule and must show it.
+pub(crate) fn without_a_rule() -> Vec<Scenario> {
+    let lacking = |name, policy| Scenario { name, policy, expect: Expect::SomeLost, seeds: 20, ..Scenario::base() };
+    vec![
+        Scenario {
+            swaps: false,
+            ..lacking("without compare-and-swap", || Policy { propose_stagger_ms: 0, ..POLICY() })
+        },
+        Scenario {
+            late: 0.5,
+            gap: 0.1,
+            ..lacking("without the wait for late records", || Policy { incomplete_delay_ms: 0, ..POLICY() })
+        },
+        Scenario {
+            backfill: true,
+            rogue: Rogue::BogusParent,
+            rogues: 1,
+            ..lacking("without a parent window", || Policy { parent_window: 0, ..POLICY() })
+        },
+    ]
+}
+
+/// Witnesses that vote for what is not complete yet and are stopped while the vote is on its way.
+pub(crate) fn remembering() -> Scenario {
+    Scenario {
+        name: "votes before late records, stops",
+        expect: Expect::Figure,
+        late: 1.0,
+        stops: 40,
+        outages: 3,
+        policy: || Policy { incomplete_delay_ms: 0, late_ms: 0, ..POLICY() },
+        ..Scenario::base()
+    }
+}
+
+/// The same, but a witness that is stopped forgets what it voted.
+pub(crate) fn forgetful() -> Scenario {
+    Scenario { name: "broken guard", forgetful: true, ..remembering() }
 }

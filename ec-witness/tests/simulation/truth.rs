@@ -1,5 +1,7 @@
 //! What was broadcast, and what each witness's archive holds of it.
 
+use std::num::NonZeroU64;
+
 use alloy::primitives::B256;
 use ec_witness::{
     observation::{Content, EpochHash, SlotId, StreamHash},
@@ -46,7 +48,7 @@ impl Truth {
         let closes_ms: Vec<u64> = (1..=scenario.slots).map(|at| at * scenario.epoch_ms).collect();
         let closes_ms = if scenario.backfill { vec![0; closes_ms.len()] } else { closes_ms };
         let time = match scenario.timeline {
-            true => TimeMode::Timeline { chunk_duration_ms: 2000.try_into().unwrap() },
+            true => TimeMode::Timeline { chunk_duration_ms: NonZeroU64::MIN },
             false => TimeMode::Received,
         };
         let holdings = (0..witnesses).map(|witness| holdings(scenario, witness, &closes_ms, rng)).collect();

@@ -38,6 +38,8 @@ pub(crate) struct Outcome {
     /// Slots that an honest quorum derived alike.
     pub(crate) able: u64,
     pub(crate) lost: Vec<u64>,
+    /// Slots left open for want of a vote that a reorg spent.
+    pub(crate) burnt: Vec<u64>,
     /// From closing to final.
     pub(crate) delays_ms: Vec<u64>,
     pub(crate) candidates: usize,
@@ -74,7 +76,12 @@ impl World {
             queue: BinaryHeap::new(),
             end_ms: closed_ms + PATIENCE_MS,
             scenario: scenario.clone(),
-            net: Net { chain: Chain::new(first_set(scenario)), truth, referee: Referee::default(), rng },
+            net: Net {
+                chain: Chain::new(first_set(scenario), scenario.swaps),
+                truth,
+                referee: Referee::default(),
+                rng,
+            },
             schedule,
             able,
         };
@@ -117,7 +124,7 @@ impl World {
         self.hosts[rogues..].iter_mut().for_each(|host| host.assert_view(&self.net));
         let outcome = self.outcome();
         if trace {
-            outcome.lost.iter().for_each(|&sequence| self.explain(sequence));
+            outcome.lost.iter().chain(&outcome.burnt).for_each(|&sequence| self.explain(sequence));
         }
         outcome
     }
@@ -182,13 +189,22 @@ impl World {
     fn outcome(&self) -> Outcome {
         let finals = self.net.chain.finals();
         let delay_ms = |(sequence, time_ms): (&u64, &u64)| time_ms - self.net.truth.closes_ms(*sequence);
+        let open = self.able.iter().copied().filter(|sequence| !finals.contains_key(sequence));
+        let (burnt, lost) = open.partition(|&sequence| self.is_burnt(sequence));
         Outcome {
             able: self.able.len() as u64,
-            lost: self.able.iter().copied().filter(|sequence| !finals.contains_key(sequence)).collect(),
+            lost,
+            burnt,
             delays_ms: finals.iter().map(delay_ms).collect(),
             candidates: self.net.chain.contract.slots.values().map(|ballot| ballot.candidates.len()).sum(),
             slots: self.scenario.slots,
         }
+    }
+
+    fn is_burnt(&self, sequence: u64) -> bool {
+        let honest = &self.hosts[self.scenario.rogues..];
+        let accounts: Vec<_> = honest.iter().map(|host| host.me).collect();
+        honest.iter().any(|host| host.sees_burnt_vote(self.net.truth.slot(sequence), &accounts))
     }
 
     /// Prints what a slot that stayed open holds, and what each witness thinks of it.
