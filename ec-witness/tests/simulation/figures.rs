@@ -68,13 +68,15 @@ impl Figures {
     }
 
     fn judge(&self, scenario: &Scenario) {
-        let lost = self.total.lost.len();
+        let (lost, burnt) = (self.total.lost.len(), self.total.burnt.len() as u64);
         match scenario.expect {
             Expect::NoneLost => {
                 let seed = self.losing.first().copied().unwrap_or_default();
                 assert_eq!(lost, 0, "{} lost slots; replay: {}", scenario.name, command(scenario.name, seed));
+                assert!(scenario.reorgs > 0 || burnt == 0, "{}: only a reorg spends votes", scenario.name);
+                assert!(burnt * 200 <= self.total.able, "{}: reorgs cost {burnt} slots", scenario.name);
             }
-            Expect::SomeLost => assert!(lost + self.total.burnt.len() > 0, "{} lost nothing", scenario.name),
+            Expect::SomeLost => assert!(lost > 0 || burnt > 0, "{} lost nothing", scenario.name),
             Expect::Figure => {}
         }
     }

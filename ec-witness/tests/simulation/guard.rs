@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
 use ec_witness::{
-    observation::{ContentHash, ObservationHeader},
+    observation::{ContentHash, ObservationHash, ObservationHeader},
     witness::decision::OwnVote,
 };
 
 use super::chain::Chain;
 
 /// A header and the transaction that carries it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Try {
     header: ObservationHeader,
     nonce: usize,
     /// Its place in the batch.
     item: usize,
+    /// The candidates that were judged before it.
+    seen: Vec<ObservationHash>,
 }
 
 /// Every header that was tried, by sequence. Survives stops, unless the guard is broken.
@@ -26,9 +28,15 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    pub(crate) fn record(&mut self, header: ObservationHeader, nonce: usize, item: usize) {
+    pub(crate) fn record(&mut self, header: ObservationHeader, nonce: usize, item: usize, seen: Vec<ObservationHash>) {
         let tries = self.tries.entry(header.sequence).or_default();
-        tries.push(Try { header, nonce, item });
+        tries.push(Try { header, nonce, item, seen });
+    }
+
+    /// Whether a header was ever tried after judging exactly these candidates.
+    pub(crate) fn has_judged(&self, sequence: u64, hash: ObservationHash, seen: &[ObservationHash]) -> bool {
+        let mut tries = self.tries.get(&sequence).into_iter().flatten();
+        tries.any(|tried| tried.header.hash() == hash && tried.seen == seen)
     }
 
     /// The newest header of a slot and what became of the votes for it, as one block shows it.

@@ -2,7 +2,7 @@
 
 use alloy::primitives::Address;
 use ec_witness::{
-    observation::SlotId,
+    observation::{ObservationHash, SlotId},
     witness::{
         decision::OwnVote,
         engine::{Engine, Intent, Situation, VoteKind, WitnessSet},
@@ -200,10 +200,15 @@ impl Host {
             let nonce = net.chain.send(self.me, calls, now_ms + latency_ms(&mut net.rng));
             for (item, Intent { header, .. }) in batch.iter().enumerate() {
                 net.referee.note(self.me, header);
-                self.guard.record(*header, nonce, item);
+                self.guard.record(*header, nonce, item, self.seen(header.slot()));
                 self.engine.set_vote(net.truth.key(header.sequence), *header, OwnVote::Cast);
             }
         }
+    }
+
+    fn seen(&self, slot: SlotId) -> Vec<ObservationHash> {
+        let candidates = self.ledger.slot(slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+        candidates.iter().map(|candidate| candidate.hash).collect()
     }
 
     /// Lets go of what stands at the finalized head.
@@ -228,12 +233,15 @@ impl Host {
         }
     }
 
-    /// Whether an honest vote of an open slot is spent on a candidate that a reorg put before its own parent.
-    pub(crate) fn sees_burnt_vote(&self, slot: SlotId, honest: &[Address]) -> bool {
-        let candidates = self.ledger.slot(slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
-        let parent_window = self.engine.policy().parent_window;
-        let mut burnt = candidates.iter().filter(|candidate| !self.ledger.parent_is_right(candidate, parent_window));
-        burnt.any(|candidate| candidate.voters.iter().any(|voter| honest.contains(voter)))
+    /// Whether a reorg spent the vote of its proposal: it stands before its own parent, or after other candidates than
+    /// those that were judged, as many of them.
+    pub(crate) fn lost_its_vote_to_a_reorg(&self, net: &Net, sequence: u64) -> bool {
+        let candidates = self.ledger.slot(net.truth.slot(sequence)).map(|slot| slot.candidates.as_slice());
+        let candidates = candidates.unwrap_or_default();
+        let Some(place) = candidates.iter().position(|candidate| candidate.voters[0] == self.me) else { return false };
+        let before: Vec<_> = candidates[..place].iter().map(|candidate| candidate.hash).collect();
+        !self.ledger.parent_is_right(&candidates[place], self.engine.policy().parent_window)
+            || !self.guard.has_judged(sequence, candidates[place].hash, &before)
     }
 
     /// What it last decided of a slot, for a trace.

@@ -125,11 +125,15 @@ impl Scenario {
     /// A storm in which some of the witnesses mean harm.
     fn rogue(name: &'static str, rogue: Rogue, witnesses: usize, quorum: usize, rogues: usize) -> Self {
         let storm = Self { gap: 0.0, conflict: 0.0, reorgs: 0, stops: 1, silences: 1, ..Self::storm() };
-        Self { name, rogue, witnesses, quorum, rogues, seeds: 40, slots: 20, ..storm }
+        Self { name, rogue, witnesses, quorum, rogues, seeds: 25, slots: 20, ..storm }
     }
 }
 
-/// Honest networks: nothing is lost.
+fn small_window() -> Policy {
+    Policy { max_inflight: 8, ..POLICY() }
+}
+
+/// Honest networks: nothing is lost, but where a reorg spends a vote that was needed.
 pub(crate) fn honest() -> Vec<Scenario> {
     let base = Scenario::base;
     let storm = Scenario::storm;
@@ -151,6 +155,14 @@ pub(crate) fn honest() -> Vec<Scenario> {
         Scenario { name: "reorgs", reorgs: 12, ..base() },
         Scenario { name: "backfill", backfill: true, slots: 100, seeds: 20, ..base() },
         Scenario { name: "backfill, storm", backfill: true, slots: 100, seeds: 20, ..storm() },
+        Scenario {
+            name: "backfill, small window",
+            backfill: true,
+            slots: 60,
+            seeds: 20,
+            policy: small_window,
+            ..storm()
+        },
         Scenario { name: "storm", seeds: 120, ..storm() },
         Scenario { name: "storm, seven", witnesses: 7, quorum: 4, seeds: 60, ..storm() },
         Scenario { name: "storm on the timeline", timeline: true, seeds: 60, ..storm() },

@@ -38,7 +38,7 @@ pub(crate) struct Outcome {
     /// Slots that an honest quorum derived alike.
     pub(crate) able: u64,
     pub(crate) lost: Vec<u64>,
-    /// Slots left open for want of a vote that a reorg spent.
+    /// Slots left open in which a reorg spent an honest vote.
     pub(crate) burnt: Vec<u64>,
     /// From closing to final.
     pub(crate) delays_ms: Vec<u64>,
@@ -202,9 +202,8 @@ impl World {
     }
 
     fn is_burnt(&self, sequence: u64) -> bool {
-        let honest = &self.hosts[self.scenario.rogues..];
-        let accounts: Vec<_> = honest.iter().map(|host| host.me).collect();
-        honest.iter().any(|host| host.sees_burnt_vote(self.net.truth.slot(sequence), &accounts))
+        let mut honest = self.hosts[self.scenario.rogues..].iter();
+        honest.any(|host| host.lost_its_vote_to_a_reorg(&self.net, sequence))
     }
 
     /// Prints what a slot that stayed open holds, and what each witness thinks of it.
