@@ -10,6 +10,9 @@ use ec_witness::{
 
 use super::chain::Chain;
 
+/// The candidates up to the one that is voted for, and whether their parents are right.
+pub(crate) type Judged = Vec<(ObservationHash, bool)>;
+
 /// A header and the transaction that carries it.
 #[derive(Clone, Debug)]
 struct Try {
@@ -17,8 +20,8 @@ struct Try {
     nonce: usize,
     /// Its place in the batch.
     item: usize,
-    /// The candidates that were judged before it.
-    seen: Vec<ObservationHash>,
+    /// What it was judged by.
+    judged: Judged,
 }
 
 /// Every header that was tried, by sequence. Survives stops, unless the guard is broken.
@@ -28,15 +31,14 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    pub(crate) fn record(&mut self, header: ObservationHeader, nonce: usize, item: usize, seen: Vec<ObservationHash>) {
+    pub(crate) fn record(&mut self, header: ObservationHeader, nonce: usize, item: usize, judged: Judged) {
         let tries = self.tries.entry(header.sequence).or_default();
-        tries.push(Try { header, nonce, item, seen });
+        tries.push(Try { header, nonce, item, judged });
     }
 
-    /// Whether a header was ever tried after judging exactly these candidates.
-    pub(crate) fn has_judged(&self, sequence: u64, hash: ObservationHash, seen: &[ObservationHash]) -> bool {
-        let mut tries = self.tries.get(&sequence).into_iter().flatten();
-        tries.any(|tried| tried.header.hash() == hash && tried.seen == seen)
+    /// Whether a vote was ever tried by exactly this.
+    pub(crate) fn has_judged(&self, sequence: u64, judged: &Judged) -> bool {
+        self.tries.get(&sequence).into_iter().flatten().any(|tried| tried.judged == *judged)
     }
 
     /// The newest header of a slot and what became of the votes for it, as one block shows it.

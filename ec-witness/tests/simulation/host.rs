@@ -2,11 +2,11 @@
 
 use alloy::primitives::Address;
 use ec_witness::{
-    observation::{ObservationHash, SlotId},
+    observation::ObservationHeader,
     witness::{
         decision::OwnVote,
         engine::{Engine, Intent, Situation, VoteKind, WitnessSet},
-        ledger::LedgerState,
+        ledger::{Candidate, LedgerState},
         window::{Wanted, Window},
     },
 };
@@ -15,7 +15,7 @@ use rand::{Rng, rngs::StdRng};
 use super::{
     chain::{Chain, FINALITY_DEPTH},
     contract::Call,
-    guard::{Guard, Referee},
+    guard::{Guard, Judged, Referee},
     scenario::Scenario,
     truth::Truth,
 };
@@ -200,15 +200,23 @@ impl Host {
             let nonce = net.chain.send(self.me, calls, now_ms + latency_ms(&mut net.rng));
             for (item, Intent { header, .. }) in batch.iter().enumerate() {
                 net.referee.note(self.me, header);
-                self.guard.record(*header, nonce, item, self.seen(header.slot()));
+                self.guard.record(*header, nonce, item, self.judged(header));
                 self.engine.set_vote(net.truth.key(header.sequence), *header, OwnVote::Cast);
             }
         }
     }
 
-    fn seen(&self, slot: SlotId) -> Vec<ObservationHash> {
-        let candidates = self.ledger.slot(slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
-        candidates.iter().map(|candidate| candidate.hash).collect()
+    /// What a vote for a header rests on, here and now.
+    fn judged(&self, header: &ObservationHeader) -> Judged {
+        let candidates = self.ledger.slot(header.slot()).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+        let parent_window = self.engine.policy().parent_window;
+        let judge = |seen: &Candidate| (seen.hash, self.ledger.parent_is_right(seen, parent_window));
+        let mut judged: Judged = candidates.iter().map(judge).collect();
+        match judged.iter().position(|(hash, _)| *hash == header.hash()) {
+            Some(place) => judged.truncate(place + 1),
+            None => judged.push((header.hash(), true)),
+        }
+        judged
     }
 
     /// Lets go of what stands at the finalized head.
@@ -233,15 +241,12 @@ impl Host {
         }
     }
 
-    /// Whether a reorg spent the vote of its proposal: it stands before its own parent, or after other candidates than
-    /// those that were judged, as many of them.
+    /// Whether a reorg spent its vote: the candidates up to the one it voted for, and whether their parents are right,
+    /// are not what it judged.
     pub(crate) fn lost_its_vote_to_a_reorg(&self, net: &Net, sequence: u64) -> bool {
-        let candidates = self.ledger.slot(net.truth.slot(sequence)).map(|slot| slot.candidates.as_slice());
-        let candidates = candidates.unwrap_or_default();
-        let Some(place) = candidates.iter().position(|candidate| candidate.voters[0] == self.me) else { return false };
-        let before: Vec<_> = candidates[..place].iter().map(|candidate| candidate.hash).collect();
-        !self.ledger.parent_is_right(&candidates[place], self.engine.policy().parent_window)
-            || !self.guard.has_judged(sequence, candidates[place].hash, &before)
+        let slot = self.ledger.slot(net.truth.slot(sequence));
+        let voted = slot.and_then(|slot| slot.vote_of(self.me));
+        voted.is_some_and(|voted| !self.guard.has_judged(sequence, &self.judged(&voted.header)))
     }
 
     /// What it last decided of a slot, for a trace.
