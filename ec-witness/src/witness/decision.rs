@@ -293,3 +293,6 @@ fn accept(candidate: &SeenCandidate, own: &Content, in_time: bool, seat: &Seat, 
         Acceptance::NotRivalledBefore(candidate.first_seen_ms.saturating_add(policy.time_wait_ms))
     }
 }
+
+#[cfg(test)]
+mod tests;

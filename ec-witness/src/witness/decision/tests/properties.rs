@@ -1,0 +1,123 @@
+//! What holds of every decision.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Candidates of every kind the rules tell apart, near every edge.
+fn any_candidate() -> impl Strategy<Value = SeenCandidate> {
+    let off_ms = prop_oneof![Just(0), Just(17_000), Just(-17_000), Just(17_001), -40_000..40_000_i64];
+    let first_seen_ms = prop_oneof![Just(NOW_MS - 60_000), Just(NOW_MS - 59_999), 0..=NOW_MS];
+    (off_ms, first_seen_ms, any::<bool>(), 0..=5_usize, 0..4_u8).prop_map(
+        |(off_ms, first_seen_ms, parent_is_right, active_votes, root)| {
+            // mostly the own content
+            let data_root = if root == 0 { B256::ZERO } else { content().data_root };
+            let header = Content { data_root, ..content() }.header(parent(), OWN_MS.strict_add_signed(off_ms));
+            SeenCandidate { hash: header.hash(), header, active_votes, parent_is_right, first_seen_ms }
+        },
+    )
+}
+
+fn any_own() -> impl Strategy<Value = OwnEpoch> {
+    prop_oneof![4 => Just(derived(true)), 4 => Just(derived(false)), 1 => Just(OwnEpoch::Conflicting)]
+}
+
+fn any_vote() -> impl Strategy<Value = OwnVote> {
+    let other = Content { data_root: B256::ZERO, ..content() };
+    let cannot_land = |content: Content| Just(OwnVote::CannotLand(content.hash()));
+    prop_oneof![6 => Just(OwnVote::None), 1 => Just(OwnVote::Cast), 2 => cannot_land(content()), 1 => cannot_land(other)]
+}
+
+fn any_clock() -> impl Strategy<Value = Clock> {
+    let moment = || prop_oneof![Just(NOW_MS), Just(NOW_MS - 60_000), Just(NOW_MS - 300_000), 0..=NOW_MS];
+    (moment(), moment(), proptest::option::weighted(0.8, moment())).prop_map(
+        |(closed_ms, entered_ms, live_since_ms)| Clock { now_ms: NOW_MS, closed_ms, entered_ms, live_since_ms },
+    )
+}
+
+fn any_facts() -> impl Strategy<Value = Facts> {
+    let seat = (proptest::option::weighted(0.9, 0..5_usize), 3..=5_usize).prop_map(|(position, quorum)| Seat {
+        position,
+        witness_count: 5,
+        quorum,
+    });
+    let candidates = proptest::collection::vec(any_candidate(), 0..5);
+    (any_own(), candidates, seat, any_clock(), any_vote(), proptest::bool::weighted(0.1)).prop_map(
+        |(own, candidates, seat, clock, vote, is_final)| {
+            let finalized = is_final.then(|| content().hash());
+            let seen = Seen { finalized, candidates, parent: parent() };
+            Facts { own, seen, seat, clock, vote, policy: Policy::default() }
+        },
+    )
+}
+
+/// The rule in one sentence, independent of the code's own.
+fn is_acceptable(facts: &Facts, candidate: &SeenCandidate) -> bool {
+    let unbeatable = facts.seat.witness_count - facts.seat.quorum + 1;
+    candidate.header.content() == content()
+        && candidate.parent_is_right
+        && (candidate.header.observed_unix_ms.abs_diff(OWN_MS) <= TOLERANCE_MS || candidate.active_votes >= unbeatable)
+}
+
+fn votes(decision: &Decision) -> bool {
+    matches!(decision, Decision::Attest(_) | Decision::Propose { .. })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn only_the_first_acceptable_candidate_is_attested(facts in any_facts()) {
+        if let Decision::Attest(header) = facts.decide() {
+            let first = facts.seen.candidates.iter().find(|candidate| is_acceptable(&facts, candidate));
+            prop_assert_eq!(first.map(|candidate| candidate.header), Some(header));
+        }
+    }
+
+    #[test]
+    fn nothing_is_proposed_beside_an_acceptable_candidate(facts in any_facts()) {
+        if let Decision::Propose { header, candidates_seen } = facts.decide() {
+            prop_assert!(!facts.seen.candidates.iter().any(|candidate| is_acceptable(&facts, candidate)));
+            prop_assert_eq!(header, content().header(parent(), OWN_MS));
+            prop_assert_eq!(candidates_seen, facts.seen.candidates.len());
+            prop_assert!(facts.clock.live_since_ms.is_some());
+        }
+    }
+
+    #[test]
+    fn nothing_is_voted_twice_or_for_nothing(facts in any_facts()) {
+        let silent = facts.seen.finalized.is_some()
+            || facts.own == OwnEpoch::Conflicting
+            || facts.seat.position.is_none()
+            || !matches!(facts.vote, OwnVote::None) && facts.vote != OwnVote::CannotLand(content().hash());
+        prop_assert!(!(silent && votes(&facts.decide())), "{:?}", facts.decide());
+    }
+
+    #[test]
+    fn a_vote_only_becomes_due(facts in any_facts(), later_ms in 0..1_000_000_u64) {
+        let now = facts.decide();
+        let mut later = facts;
+        later.clock.now_ms += later_ms;
+        if votes(&now) {
+            prop_assert_eq!(later.decide(), now);
+        }
+    }
+
+    #[test]
+    fn a_wait_ends_when_it_says(facts in any_facts()) {
+        let Decision::Wait(wait) = facts.decide() else { return Ok(()) };
+        let (Wait::Turn { until_ms } | Wait::Time { until_ms } | Wait::Late { until_ms }) = wait else { return Ok(()) };
+        prop_assert!(until_ms > facts.clock.now_ms);
+        let at = |now_ms| Facts { clock: Clock { now_ms, ..facts.clock }, ..facts.clone() }.decide();
+        prop_assert_eq!(at(until_ms - 1), Decision::Wait(wait));
+        prop_assert_ne!(at(until_ms), Decision::Wait(wait));
+    }
+
+    #[test]
+    fn witnesses_alike_attest_alike(facts in any_facts(), position in 0..5_usize) {
+        let other = Facts { seat: Seat { position: Some(position), ..facts.seat }, ..facts.clone() };
+        if let Decision::Attest(header) = facts.decide() {
+            prop_assert_eq!(other.decide(), Decision::Attest(header));
+        }
+    }
+}
