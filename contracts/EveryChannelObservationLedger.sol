@@ -112,6 +112,7 @@ contract EveryChannelObservationLedger is IEveryChannelObservationLedger {
 
     /// @inheritdoc IEveryChannelObservationLedger
     function hasVoted(bytes32 slot, address witness) external view returns (bool) {
+        // slither-disable-next-line unused-return
         (uint120 seat,,) = REGISTRY.seatOf(witness);
         return _leadOf(_slots[slot]).voters() & seat != 0;
     }

@@ -118,7 +118,8 @@ contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, Ownable2St
         if (!majority && !nothing) revert InvalidQuorum(newQuorum, members);
 
         _set = WitnessSet({bitmap: bitmap, quorum: newQuorum});
-        for (uint8 number = 1; number <= _witnesses.length; ++number) {
+        uint256 known = _witnesses.length;
+        for (uint8 number = 1; number <= known; ++number) {
             _seats[_witnesses[number - 1]] = Seat({number: number, bitmap: bitmap, quorum: newQuorum});
         }
         emit WitnessSetChanged(bitmap, newQuorum);

@@ -95,13 +95,11 @@ interface IEveryChannelObservationLedger {
     /// @param header The header.
     /// @param candidatesSeen The number of candidates the slot held when the witness decided to propose. If another one
     /// came in since, the proposal is refused, so that the witness can look at it and join instead of splitting the slot.
-    /// @return observationHash The header's hash.
-    function propose(ObservationHeader calldata header, uint256 candidatesSeen)
-        external
-        returns (bytes32 observationHash);
+    /// @return hash The header's hash.
+    function propose(ObservationHeader calldata header, uint256 candidatesSeen) external returns (bytes32 hash);
 
     /// @notice Votes for a candidate.
-    function attest(bytes32 slot, bytes32 observationHash) external;
+    function attest(bytes32 slot, bytes32 hash) external;
 
     /// @notice `propose` for each item. One that would fail is skipped with `VoteSkipped`; only a caller that is no
     /// witness, or lists of unequal length, revert.
@@ -113,7 +111,7 @@ interface IEveryChannelObservationLedger {
 
     /// @notice Finalizes a candidate that has its quorum already, which a change of the set may bring about. Anyone may
     /// call. Fails with `SlotFinalized`, `UnknownCandidate` or `QuorumNotReached`.
-    function finalize(bytes32 slot, bytes32 observationHash) external;
+    function finalize(bytes32 slot, bytes32 hash) external;
 
     /// @notice The registry whose witnesses vote here.
     function registry() external view returns (IEveryChannelWitnessRegistry);
@@ -136,7 +134,7 @@ interface IEveryChannelObservationLedger {
     /// @notice The votes for a candidate; (0, 0) if the slot has no such candidate.
     /// @return bitmap Every vote ever cast, bit `i` for the witness of index `i`.
     /// @return activeCount The number of those from currently active witnesses, which is what finality counts.
-    function votes(bytes32 slot, bytes32 observationHash) external view returns (uint256 bitmap, uint256 activeCount);
+    function votes(bytes32 slot, bytes32 hash) external view returns (uint256 bitmap, uint256 activeCount);
 
     /// @notice Whether the witness voted in the slot, for whichever candidate.
     function hasVoted(bytes32 slot, address witness) external view returns (bool);

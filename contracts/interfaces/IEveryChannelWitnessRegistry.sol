@@ -48,8 +48,8 @@ interface IEveryChannelWitnessRegistry {
     /// an active witness in both lists stays, and any other one reverts.
     /// @param add Addresses that become active, in the order in which new ones get their indexes.
     /// @param remove Active witnesses that cease to be.
-    /// @param quorum The new quorum.
-    function updateSet(address[] calldata add, address[] calldata remove, uint8 quorum) external;
+    /// @param newQuorum The new quorum.
+    function updateSet(address[] calldata add, address[] calldata remove, uint8 newQuorum) external;
 
     /// @notice `updateSet` with one address to add and the quorum as it is.
     function addWitness(address witness) external;
@@ -58,7 +58,7 @@ interface IEveryChannelWitnessRegistry {
     function removeWitness(address witness) external;
 
     /// @notice `updateSet` with a new quorum only.
-    function setQuorum(uint8 quorum) external;
+    function setQuorum(uint8 newQuorum) external;
 
     /// @notice How many addresses can have an index, over the life of the registry.
     function CAPACITY() external view returns (uint256);
@@ -79,11 +79,11 @@ interface IEveryChannelWitnessRegistry {
     function witnessAt(uint256 index) external view returns (address);
 
     /// @notice The active witnesses, bit `i` for index `i`, and the quorum.
-    function activeSet() external view returns (uint256 bitmap, uint8 quorum);
+    function activeSet() external view returns (uint256 bitmap, uint8 quorum_);
 
     /// @notice All that judging one vote takes, in one call.
-    /// @return seat The account's bit of the bitmap, active or not; 0 if it never was a witness.
+    /// @return seat The account's bit of the bitmap, active or not; all is 0 if it never was a witness.
     /// @return bitmap As `activeSet`.
-    /// @return quorum As `activeSet`.
-    function seatOf(address account) external view returns (uint120 seat, uint120 bitmap, uint8 quorum);
+    /// @return quorum_ As `activeSet`.
+    function seatOf(address account) external view returns (uint120 seat, uint120 bitmap, uint8 quorum_);
 }

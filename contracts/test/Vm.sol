@@ -28,9 +28,7 @@ interface Vm {
     function assertTrue(bool condition, string calldata note) external pure;
     function assertFalse(bool condition) external pure;
     function assertGe(uint256 left, uint256 right, string calldata note) external pure;
-    function assertLe(uint256 left, uint256 right, string calldata note) external pure;
     function assume(bool condition) external pure;
-    function skip(bool skipTest) external;
 
     function addr(uint256 privateKey) external pure returns (address);
     function deriveKey(string calldata mnemonic, uint32 index) external pure returns (uint256);
@@ -38,7 +36,6 @@ interface Vm {
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function prank(address sender) external;
     function startPrank(address sender) external;
-    function stopPrank() external;
     function startBroadcast(uint256 privateKey) external;
     function stopBroadcast() external;
 
@@ -46,8 +43,6 @@ interface Vm {
     function expectEmit(bool topic1, bool topic2, bool topic3, bool data, address emitter) external;
     function recordLogs() external;
     function getRecordedLogs() external returns (Log[] memory);
-    function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
-    function cool(address target) external;
     function snapshotState() external returns (uint256);
     function revertToState(uint256 id) external returns (bool);
 
@@ -55,17 +50,12 @@ interface Vm {
     function readDir(string calldata path) external view returns (DirEntry[] memory);
     function readFile(string calldata path) external view returns (string memory);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
-    function parseJson(string calldata json, string calldata key) external pure returns (bytes memory);
     function parseJsonKeys(string calldata json, string calldata key) external pure returns (string[] memory);
     function parseJsonString(string calldata json, string calldata key) external pure returns (string memory);
     function parseJsonStringArray(string calldata json, string calldata key) external pure returns (string[] memory);
     function parseJsonUint(string calldata json, string calldata key) external pure returns (uint256);
-    function parseJsonBool(string calldata json, string calldata key) external pure returns (bool);
     function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
-    function parseBytes32(string calldata value) external pure returns (bytes32);
-    function parseUint(string calldata value) external pure returns (uint256);
     function toString(uint256 value) external pure returns (string memory);
-    function indexOf(string calldata text, string calldata part) external pure returns (uint256);
 }
 
 Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
