@@ -75,14 +75,17 @@ impl Archive {
         let Some(file_name) = entry.file_name().to_str() else {
             return Err(ArchiveError::NotUtf8 { path: entry.path().to_owned() });
         };
-        if !entry.file_type().is_file() || !file_name.ends_with(TRACK_FILE_ENDING) {
+        if !entry.file_type().is_file() {
             return Ok(None);
         }
-        let directory = entry.path().parent().unwrap_or(&self.manifests);
-        if directory == self.manifests {
+        if entry.depth() == 1 {
             tracing::warn!(file = %entry.path().display(), "ignored: files directly in manifests/ belong to no broadcast");
             return Ok(None);
         }
+        if !file_name.ends_with(TRACK_FILE_ENDING) {
+            return Ok(None);
+        }
+        let directory = entry.path().parent().unwrap_or(&self.manifests);
         let name = directory.strip_prefix(&self.manifests).unwrap_or(directory);
         let name = name.to_str().ok_or_else(|| ArchiveError::NotUtf8 { path: directory.to_owned() })?;
         Ok(Some(Broadcast { name: name.to_owned(), directory: directory.to_owned() }))
