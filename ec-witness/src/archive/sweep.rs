@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use super::{
     ArchiveError, EpochRecords, StreamIndex,
-    index::{Extent, Mark},
+    extent::{Extent, Mark},
 };
 use crate::stream::DerivedEpoch;
 
@@ -153,7 +153,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        archive::{Archive, FieldNames},
+        archive::{Archive, FieldNames, extent::Grain},
         stream::{EpochRule, StreamRule, Tracks},
     };
 
@@ -240,6 +240,7 @@ mod tests {
         fn epochs_come_whole_and_in_order_whatever_the_budget(
             lines in [prop::collection::vec(test_line(), 0..300), prop::collection::vec(test_line(), 0..300)],
             budget in 0usize..500,
+            (extent_len, max_extents) in (1u64..20_000, 2usize..9),
             range in (0u64..150, 0u64..150),
         ) {
             let dir = tempfile::tempdir().unwrap();
@@ -248,7 +249,9 @@ mod tests {
             for (track, lines) in ["a", "b"].iter().zip(&lines) {
                 fs::write(archive.manifests.join(format!("x/{track}.jsonl")), text(lines)).unwrap();
             }
-            let index = StreamIndex::read(&archive, "x", rule(), &FieldNames::default(), &mut ()).unwrap();
+            let index = StreamIndex::new(&archive.broadcast("x"), rule(), &FieldNames::default());
+            let mut index = index.with_grain(Grain { extent_len, max_extents });
+            index.read_on(&mut ()).unwrap();
             let range = range.0..=range.1;
             let swept = Sweep::with_budget(&index, range.clone(), budget);
             let swept: Vec<_> = swept.map(|swept| swept.unwrap().derived).collect();
