@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod errors;
+mod growth;
+mod sets;
 mod vectors;
 
 use std::{
