@@ -36,6 +36,26 @@ impl Broadcast {
     pub fn track_file(&self, track: &str) -> PathBuf {
         self.directory.join(format!("{track}{TRACK_FILE_ENDING}"))
     }
+
+    /// The tracks that have a file, sorted by bytes.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be read, or a name is not UTF-8.
+    pub fn tracks(&self) -> Result<Vec<String>, ArchiveError> {
+        let mut tracks = Vec::new();
+        let files = WalkDir::new(&self.directory).follow_links(true).min_depth(1).max_depth(1);
+        for entry in files.into_iter().filter_entry(|entry| !is_hidden(entry.file_name())) {
+            let entry = entry?;
+            let name = entry.file_name().to_str();
+            let name = name.ok_or_else(|| ArchiveError::NotUtf8 { path: entry.path().to_owned() })?;
+            if let Some(track) = name.strip_suffix(TRACK_FILE_ENDING).filter(|_| entry.file_type().is_file()) {
+                tracks.push(track.to_owned());
+            }
+        }
+        tracks.sort_unstable();
+        Ok(tracks)
+    }
 }
 
 impl Archive {
@@ -75,14 +95,17 @@ impl Archive {
         let Some(file_name) = entry.file_name().to_str() else {
             return Err(ArchiveError::NotUtf8 { path: entry.path().to_owned() });
         };
-        if !entry.file_type().is_file() || !file_name.ends_with(TRACK_FILE_ENDING) {
+        if !entry.file_type().is_file() {
             return Ok(None);
         }
-        let directory = entry.path().parent().unwrap_or(&self.manifests);
-        if directory == self.manifests {
+        if entry.depth() == 1 {
             tracing::warn!(file = %entry.path().display(), "ignored: files directly in manifests/ belong to no broadcast");
             return Ok(None);
         }
+        if !file_name.ends_with(TRACK_FILE_ENDING) {
+            return Ok(None);
+        }
+        let directory = entry.path().parent().unwrap_or(&self.manifests);
         let name = directory.strip_prefix(&self.manifests).unwrap_or(directory);
         let name = name.to_str().ok_or_else(|| ArchiveError::NotUtf8 { path: directory.to_owned() })?;
         Ok(Some(Broadcast { name: name.to_owned(), directory: directory.to_owned() }))
@@ -120,6 +143,8 @@ mod tests {
         touch(&dir.path().join("elsewhere/video0.m4s.jsonl"));
         unix::fs::symlink(dir.path().join("elsewhere"), archive.manifests.join("linked")).unwrap();
         assert_eq!(names(&archive), ["a", "la", "la/nbc", "linked"]);
+        assert_eq!(archive.broadcast("la").tracks().unwrap(), ["x"]);
+        assert_eq!(archive.broadcast("linked").tracks().unwrap(), ["video0.m4s"]);
     }
 
     #[test]

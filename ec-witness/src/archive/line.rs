@@ -19,6 +19,9 @@ pub const MAX_LINE_LEN: usize = 1 << 20;
 /// How deep a record may nest, itself included.
 pub const MAX_DEPTH: usize = 64;
 
+/// Characters of a key that a [`Reason`] repeats.
+const MAX_SHOWN_KEY: usize = 64;
+
 /// One media group, as the index states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
@@ -57,7 +60,7 @@ pub enum Reason {
     /// A `\u` escape that is half a character.
     #[error("a lone surrogate in a string")]
     LoneSurrogate,
-    /// One key twice in the record.
+    /// One key twice in the record; of a long one only the beginning is kept.
     #[error("the key {0:?} stands twice")]
     DuplicateKey(String),
     /// None of a required field's names is there.
@@ -237,7 +240,7 @@ impl Object {
     fn no_key_twice(&self) -> Result<(), Reason> {
         let mut seen = HashSet::with_capacity(self.0.len());
         match self.0.iter().find(|(key, _)| !seen.insert(key)) {
-            Some((key, _)) => Err(Reason::DuplicateKey(key.clone())),
+            Some((key, _)) => Err(Reason::DuplicateKey(key.chars().take(MAX_SHOWN_KEY).collect())),
             None => Ok(()),
         }
     }

@@ -1,18 +1,20 @@
 //! Reading an archive's index: JSONL → records → epochs (protocol §2).
 //!
-//! [`line`] judges one line, [`index`] remembers which parts of a track's file can hold which epochs, and [`sweep`]
-//! reads those parts again to yield whole epochs in order. Records form a set and may stand anywhere in a file, so
-//! one pass could not know when an epoch is whole; two passes with the small index between them can, in memory that
-//! does not grow with the archive.
+//! [`track_file`] reads a file and [`line`] judges each of its lines, [`index`] remembers which parts of a track's file
+//! can hold which epochs, and [`sweep`] reads those parts again to yield whole epochs in order. Records form a set and
+//! may stand anywhere in a file, so one pass could not know when an epoch is whole; two passes with the small index
+//! between them can, in memory that does not grow with the archive.
 
 pub mod at_rest;
 pub mod epoch;
+mod extent;
 pub mod index;
 pub mod late;
 pub mod layout;
 pub mod line;
 mod lines;
 pub mod sweep;
+pub mod track_file;
 
 pub use at_rest::{AtRest, DeriveError, Observation};
 pub use epoch::EpochRecords;
@@ -20,6 +22,7 @@ pub use index::{StreamIndex, TrackIndex};
 pub use layout::{Archive, Broadcast};
 pub use line::{BadLine, FieldNames, Record};
 pub use sweep::Sweep;
+pub use track_file::{FileLine, TrackFile};
 
 use std::{io, path::PathBuf};
 
@@ -59,6 +62,12 @@ pub enum ArchiveError {
         expected: u64,
         /// Its length now.
         found: u64,
+    },
+    /// A file is not the one that was read before, though it is as long.
+    #[error("{}: this is not the file that was read before: it was replaced or rewritten", path.display())]
+    Replaced {
+        /// The file.
+        path: PathBuf,
     },
 }
 

@@ -9,11 +9,11 @@ use std::{collections::BTreeMap, ops::RangeInclusive};
 
 use super::{
     ArchiveError, EpochRecords, StreamIndex,
-    index::{Extent, Mark},
+    extent::{Extent, Mark},
 };
 use crate::stream::DerivedEpoch;
 
-/// Records held at once, about 100 bytes each, before the upper epochs are put off.
+/// Records and epochs held at once, about 100 bytes each, before the upper epochs are put off.
 const BUDGET: usize = 1 << 18;
 
 /// One epoch, gathered and derived.
@@ -29,14 +29,56 @@ pub struct SweptEpoch {
 #[derive(Debug)]
 pub struct Sweep<'a> {
     index: &'a StreamIndex,
-    budget: usize,
-    /// What this pass gathers; the part of the range above it comes in a later pass.
-    pass: RangeInclusive<u64>,
     last: u64,
     /// Extents still to be read in this pass, by descending lowest epoch, each with its track's place.
     unread: Vec<(usize, Extent)>,
+    gathered: Gathered,
+}
+
+/// The epochs that are being gathered.
+#[derive(Debug)]
+struct Gathered {
+    /// What this pass gathers; the part of the range above it comes in a later pass.
+    pass: RangeInclusive<u64>,
     open: BTreeMap<u64, EpochRecords>,
+    budget: usize,
+    /// What counts against the budget: the open epochs and their records. An epoch that only bad lines touch has none,
+    /// but takes its room.
     held: usize,
+}
+
+impl Gathered {
+    fn take(&mut self, place: usize, mark: Mark) {
+        let (Mark::Record(epoch, _) | Mark::Bad(epoch)) = mark;
+        if !self.pass.contains(&epoch) {
+            return;
+        }
+        let known = self.open.len();
+        let records = self.open.entry(epoch).or_default();
+        let before = records.len();
+        match mark {
+            Mark::Record(_, record) => records.add(place, &record),
+            Mark::Bad(_) => records.add_bad_line(),
+        }
+        self.held += records.len() - before;
+        self.held += self.open.len() - known;
+        self.keep_to_budget();
+    }
+
+    /// Puts the upper epochs off to a later pass; the lowest one always stays.
+    fn keep_to_budget(&mut self) {
+        while self.held > self.budget && self.open.len() > 1 {
+            let Some((epoch, records)) = self.open.pop_last() else { return };
+            self.held -= records.len() + 1;
+            self.pass = *self.pass.start()..=epoch - 1;
+        }
+    }
+
+    fn pop_lowest(&mut self) -> Option<(u64, EpochRecords)> {
+        let (epoch, records) = self.open.pop_first()?;
+        self.held -= records.len() + 1;
+        Some((epoch, records))
+    }
 }
 
 impl<'a> Sweep<'a> {
@@ -52,13 +94,14 @@ impl<'a> Sweep<'a> {
 
     fn with_budget(index: &'a StreamIndex, range: RangeInclusive<u64>, budget: usize) -> Self {
         let last = *range.end();
-        let mut sweep = Self { index, budget, pass: range, last, unread: Vec::new(), open: BTreeMap::new(), held: 0 };
+        let gathered = Gathered { pass: range, open: BTreeMap::new(), budget, held: 0 };
+        let mut sweep = Self { index, last, unread: Vec::new(), gathered };
         sweep.start_pass();
         sweep
     }
 
     fn start_pass(&mut self) {
-        let (low, high) = (*self.pass.start(), *self.pass.end());
+        let (low, high) = (*self.gathered.pass.start(), *self.gathered.pass.end());
         let tracks = self.index.tracks().iter().enumerate();
         self.unread =
             tracks.flat_map(|(place, track)| track.extents(low, high).map(move |extent| (place, extent))).collect();
@@ -69,16 +112,15 @@ impl<'a> Sweep<'a> {
     fn advance(&mut self) -> Result<Option<(u64, EpochRecords)>, ArchiveError> {
         loop {
             while let Some((place, extent)) = self.next_extent() {
-                self.gather(place, &extent)?;
-                self.keep_to_budget();
+                let Self { index, gathered, .. } = self;
+                index.tracks()[place].read_extent(&extent, |mark| gathered.take(place, mark))?;
             }
-            if let Some((epoch, records)) = self.open.pop_first() {
-                self.held -= records.len();
+            if let Some((epoch, records)) = self.gathered.pop_lowest() {
                 if !records.is_empty() {
                     return Ok(Some((epoch, records)));
                 }
-            } else if *self.pass.end() < self.last {
-                self.pass = *self.pass.end() + 1..=self.last;
+            } else if *self.gathered.pass.end() < self.last {
+                self.gathered.pass = *self.gathered.pass.end() + 1..=self.last;
                 self.start_pass();
             } else {
                 return Ok(None);
@@ -88,32 +130,9 @@ impl<'a> Sweep<'a> {
 
     /// Takes the next extent that could touch the lowest open epoch, or open one when none is.
     fn next_extent(&mut self) -> Option<(usize, Extent)> {
-        let lowest_open = self.open.first_key_value().map(|(&epoch, _)| epoch);
-        let bound = lowest_open.unwrap_or(*self.pass.end());
+        let lowest_open = self.gathered.open.first_key_value().map(|(&epoch, _)| epoch);
+        let bound = lowest_open.unwrap_or(*self.gathered.pass.end());
         self.unread.pop_if(|(_, extent)| extent.touched.is_some_and(|(lowest, _)| lowest <= bound))
-    }
-
-    fn gather(&mut self, place: usize, extent: &Extent) -> Result<(), ArchiveError> {
-        let Self { index, pass, open, held, .. } = self;
-        index.tracks()[place].read_extent(extent, |mark| match mark {
-            Mark::Record(epoch, record) if pass.contains(&epoch) => {
-                let records = open.entry(epoch).or_default();
-                *held -= records.len();
-                records.add(place, &record);
-                *held += records.len();
-            }
-            Mark::Bad(epoch) if pass.contains(&epoch) => open.entry(epoch).or_default().add_bad_line(),
-            _ => {}
-        })
-    }
-
-    /// Puts the upper epochs off to a later pass; the lowest one always stays.
-    fn keep_to_budget(&mut self) {
-        while self.held > self.budget && self.open.len() > 1 {
-            let Some((epoch, records)) = self.open.pop_last() else { return };
-            self.held -= records.len();
-            self.pass = *self.pass.start()..=epoch - 1;
-        }
     }
 }
 
@@ -134,20 +153,22 @@ mod tests {
 
     use super::*;
     use crate::{
-        archive::{Archive, FieldNames},
+        archive::{Archive, FieldNames, extent::Grain},
         stream::{EpochRule, StreamRule, Tracks},
     };
 
-    /// One line of a test file: a record of this sequence and content, or garbage.
+    /// One line of a test file: a record of this sequence and content, half of one, or garbage.
     #[derive(Clone, Debug)]
     enum TestLine {
         Record { sequence: u64, content: u8 },
+        Stated { sequence: u64 },
         Garbage,
     }
 
     fn test_line() -> impl Strategy<Value = TestLine> {
         prop_oneof![
             20 => (0u64..400, 0u8..2).prop_map(|(sequence, content)| TestLine::Record { sequence, content }),
+            1 => (0u64..400).prop_map(|sequence| TestLine::Stated { sequence }),
             1 => Just(TestLine::Garbage),
         ]
     }
@@ -162,6 +183,7 @@ mod tests {
                     hash(*content)
                 )
             }
+            TestLine::Stated { sequence } => format!(r#"{{"group_sequence":{sequence}}}"#),
             TestLine::Garbage => "garbage".into(),
         };
         lines.iter().map(|line| text(line) + "\n").collect()
@@ -186,7 +208,7 @@ mod tests {
             for (at, line) in lines.iter().enumerate() {
                 let epoch_of = |line: &TestLine| match line {
                     TestLine::Record { sequence, .. } => Some(sequence / 3),
-                    TestLine::Garbage => None,
+                    TestLine::Stated { .. } | TestLine::Garbage => None,
                 };
                 match line {
                     TestLine::Record { sequence, content } => {
@@ -198,6 +220,7 @@ mod tests {
                         };
                         epochs.entry(sequence / 3).or_default().add(track, &record);
                     }
+                    TestLine::Stated { sequence } => epochs.entry(sequence / 3).or_default().add_bad_line(),
                     TestLine::Garbage => {
                         let before = lines[..at].iter().rev().find_map(epoch_of);
                         let after = lines[at..].iter().find_map(epoch_of);
@@ -217,6 +240,7 @@ mod tests {
         fn epochs_come_whole_and_in_order_whatever_the_budget(
             lines in [prop::collection::vec(test_line(), 0..300), prop::collection::vec(test_line(), 0..300)],
             budget in 0usize..500,
+            (extent_len, max_extents) in (1u64..20_000, 2usize..9),
             range in (0u64..150, 0u64..150),
         ) {
             let dir = tempfile::tempdir().unwrap();
@@ -225,7 +249,9 @@ mod tests {
             for (track, lines) in ["a", "b"].iter().zip(&lines) {
                 fs::write(archive.manifests.join(format!("x/{track}.jsonl")), text(lines)).unwrap();
             }
-            let index = StreamIndex::read(&archive, "x", rule(), &FieldNames::default(), &mut ()).unwrap();
+            let index = StreamIndex::new(&archive.broadcast("x"), rule(), &FieldNames::default());
+            let mut index = index.with_grain(Grain { extent_len, max_extents });
+            index.read_on(&mut ()).unwrap();
             let range = range.0..=range.1;
             let swept = Sweep::with_budget(&index, range.clone(), budget);
             let swept: Vec<_> = swept.map(|swept| swept.unwrap().derived).collect();
@@ -246,5 +272,15 @@ mod tests {
         let index = StreamIndex::read(&archive, "x", rule, &FieldNames::default(), &mut ()).unwrap();
         let epochs: Vec<_> = Sweep::all(&index).map(|swept| swept.unwrap().derived.sequence).collect();
         assert_eq!(epochs, [u64::MAX]);
+    }
+
+    #[test]
+    fn epochs_that_only_bad_lines_touch_are_held_to_the_budget() {
+        let mut gathered = Gathered { pass: 0..=u64::MAX, open: BTreeMap::new(), budget: 10, held: 0 };
+        (1..1000).rev().for_each(|epoch| gathered.take(0, Mark::Bad(epoch)));
+        assert_eq!((gathered.open.len(), gathered.held), (10, 10));
+        assert_eq!(gathered.pass, 0..=10);
+        while gathered.pop_lowest().is_some() {}
+        assert_eq!(gathered.held, 0);
     }
 }

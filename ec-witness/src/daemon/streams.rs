@@ -41,6 +41,8 @@ pub struct FollowedStream {
     aged: u64,
     /// Epochs that lines touched since they were looked at last.
     touched: BTreeSet<u64>,
+    /// Epochs whose first record came after they were passed, and which are not closed yet.
+    late: BTreeSet<u64>,
     /// Whether something changed since the newest epochs were looked at.
     changed: bool,
     /// Bad lines so far.
@@ -82,6 +84,7 @@ impl FollowedStream {
             risen: VecDeque::new(),
             aged: 0,
             touched: BTreeSet::new(),
+            late: BTreeSet::new(),
             changed: true,
             quarantined: 0,
         }
@@ -166,11 +169,20 @@ impl FollowedStream {
             let next = self.collect(&wanted, now_ms, &mut closed)?;
             self.window.pass(next);
         }
-        let passed: Vec<u64> = self.touched.iter().copied().filter(|&epoch| self.window.was_passed(epoch)).collect();
-        for epoch in passed {
-            self.collect(&Wanted { range: epoch..=epoch, limit: 1 }, now_ms, &mut closed)?;
-        }
+        self.collect_late(now_ms, &mut closed)?;
         Ok(closed)
+    }
+
+    /// Collects the epochs that were passed without a record and have one now. They may still have to close.
+    fn collect_late(&mut self, now_ms: u64, closed: &mut Vec<ClosedEpoch>) -> Result<(), ArchiveError> {
+        self.late.extend(&self.touched);
+        for epoch in std::mem::take(&mut self.late) {
+            let alone = Wanted { range: epoch..=epoch, limit: 1 };
+            if self.window.was_passed(epoch) && self.collect(&alone, now_ms, closed)? == epoch {
+                self.late.insert(epoch);
+            }
+        }
+        Ok(())
     }
 
     /// Sweeps a range for closed epochs that are new; returns the lowest epoch that is still to be looked at.

@@ -3,16 +3,19 @@
 use std::{
     collections::HashMap,
     fs::{File, OpenOptions, TryLockError},
-    io::{self, BufReader, BufWriter, Read, Seek, SeekFrom},
+    io::{self, BufWriter},
     path::{Path, PathBuf},
 };
 
 use blake3::Hash;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use serde_jsonlines::{JsonLinesReader, JsonLinesWriter};
+use serde::Serialize;
+use serde_jsonlines::JsonLinesWriter;
 
 use super::broadcast::BroadcastName;
-use crate::cas::{self, Cas, CasError};
+use crate::{
+    archive::{self, ArchiveError, Broadcast, FieldNames, TrackFile, layout::TRACK_FILE_ENDING},
+    cas::{self, Cas, CasError},
+};
 
 /// Why an index could not be read or extended.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,9 @@ pub enum IndexError {
     /// The operating system refused.
     #[error("cannot {action} {}", path.display())]
     Io { action: &'static str, path: PathBuf, source: io::Error },
+    /// The index could not be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
     /// The directory of the index could not be made.
     #[error(transparent)]
     Directory(#[from] CasError),
@@ -70,92 +76,22 @@ impl Record {
     }
 }
 
-/// What a line says about its slot: the required fields only, under any of their names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+/// A group's place in its track, and its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// The group's number on the broadcast's timeline.
-    #[serde(alias = "sequence", alias = "group_id", deserialize_with = "integer")]
     pub group_sequence: u64,
     /// The object's name.
-    #[serde(alias = "hash", alias = "digest", deserialize_with = "digest")]
     pub blake3: Hash,
     /// The object's size in bytes.
-    #[serde(alias = "size", alias = "bytes", deserialize_with = "integer")]
     pub size_bytes: u64,
 }
 
-/// A number, or a string of decimal digits.
-fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Integer {
-        Number(u64),
-        Text(String),
+impl From<archive::Record> for Slot {
+    fn from(record: archive::Record) -> Self {
+        let archive::Record { group_sequence, blake3, size_bytes, .. } = record;
+        Self { group_sequence, blake3: Hash::from_bytes(blake3), size_bytes }
     }
-    match Integer::deserialize(deserializer)? {
-        Integer::Number(number) => Ok(number),
-        Integer::Text(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().map_err(D::Error::custom),
-        Integer::Text(text) => Err(D::Error::custom(format!("{text:?} is no integer"))),
-    }
-}
-
-fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Hash, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let hex = text.strip_prefix("blake3:").unwrap_or(&text);
-    Hash::from_hex(hex).map_err(D::Error::custom)
-}
-
-/// Hands the complete lines of an index file to `visit`, with their number from 1: a slot, or why there is none.
-/// A missing file has no lines. Returns the bytes up to the end of the last complete line, and of the file.
-///
-/// # Errors
-///
-/// [`IndexError::Io`] if the file cannot be read.
-pub fn read_slots(path: &Path, mut visit: impl FnMut(u64, Result<Slot, String>)) -> Result<(u64, u64), IndexError> {
-    let failed = |source| IndexError::Io { action: "read index", path: path.to_owned(), source };
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((0, 0)),
-        Err(error) => return Err(failed(error)),
-    };
-    let lengths = complete_len(&mut file).map_err(failed)?;
-    let mut lines = JsonLinesReader::new(BufReader::new(file.take(lengths.0)));
-    for number in 1.. {
-        match lines.read() {
-            Ok(Some(slot)) => visit(number, Ok(slot)),
-            Ok(None) => break,
-            Err(error) if is_about_the_line(&error) => visit(number, Err(error.to_string())),
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    Ok(lengths)
-}
-
-/// Whether the line was read but is no record, so that reading can go on.
-fn is_about_the_line(error: &io::Error) -> bool {
-    let json = error.get_ref().is_some_and(|inner| inner.is::<serde_json::Error>());
-    json || matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
-}
-
-/// The bytes up to and with the last line feed, and all bytes; the file is left at its start.
-fn complete_len(file: &mut File) -> io::Result<(u64, u64)> {
-    const BLOCK: u64 = 4096;
-    let len = file.metadata()?.len();
-    let mut end = len;
-    let mut block = Vec::new();
-    while end > 0 {
-        let start = end.saturating_sub(BLOCK);
-        file.seek(SeekFrom::Start(start))?;
-        block.clear();
-        file.by_ref().take(end - start).read_to_end(&mut block)?;
-        if let Some(at) = memchr::memrchr(b'\n', &block) {
-            end = start + at as u64 + 1;
-            break;
-        }
-        end = start;
-    }
-    file.rewind()?;
-    Ok((end, len))
 }
 
 /// The slots of a track's index whose sequence is one of `wanted`; a slot with several records keeps the first that
@@ -163,22 +99,32 @@ fn complete_len(file: &mut File) -> io::Result<(u64, u64)> {
 ///
 /// # Errors
 ///
-/// [`IndexError::Io`], and [`IndexError::TornLine`] if the file cannot be appended to.
-pub(super) fn slots_of(path: &Path, wanted: &HashMap<u64, Slot>) -> Result<HashMap<u64, Slot>, IndexError> {
+/// The file cannot be read, and [`IndexError::TornLine`] if it cannot be appended to.
+pub(super) fn slots_of(
+    broadcast: &Broadcast,
+    track: &str,
+    wanted: &HashMap<u64, Slot>,
+) -> Result<HashMap<u64, Slot>, IndexError> {
+    let file = TrackFile::new(broadcast, track, FieldNames::default());
     let mut found = HashMap::new();
-    let (complete, len) = read_slots(path, |line, slot| match slot {
-        Ok(slot) => {
-            let Some(planned) = wanted.get(&slot.group_sequence) else { return };
-            let kept = found.entry(slot.group_sequence).or_insert(slot);
-            if *kept == *planned {
-                *kept = slot;
-            }
+    let (complete, len) = file.for_each_line(|line| match line.judged {
+        Some(Ok(record)) => keep(&mut found, wanted, record.into()),
+        Some(Err(bad)) => {
+            tracing::warn!(path = %file.path().display(), offset = line.offset, reason = %bad.reason, "bad line in the index");
         }
-        Err(reason) => tracing::warn!(path = %path.display(), line, reason, "bad line in the index"),
+        None => {}
     })?;
     match complete == len {
         true => Ok(found),
-        false => Err(IndexError::TornLine { path: path.to_owned(), complete }),
+        false => Err(IndexError::TornLine { path: file.path().to_owned(), complete }),
+    }
+}
+
+fn keep(found: &mut HashMap<u64, Slot>, wanted: &HashMap<u64, Slot>, slot: Slot) {
+    let Some(planned) = wanted.get(&slot.group_sequence) else { return };
+    let kept = found.entry(slot.group_sequence).or_insert(slot);
+    if kept == planned {
+        *kept = slot;
     }
 }
 
@@ -205,18 +151,13 @@ impl BroadcastDir {
 
     /// Opens a track's index for appending, creating it if need be.
     pub(super) fn appender(&self, track: &str) -> Result<Appender, IndexError> {
-        let path = index_path(&self.path, track);
+        let path = self.path.join(format!("{track}{TRACK_FILE_ENDING}"));
         let opened = OpenOptions::new().append(true).create(true).open(&path);
         match opened {
             Ok(file) => Ok(Appender { writer: JsonLinesWriter::new(BufWriter::new(file)), path }),
             Err(source) => Err(IndexError::Io { action: "open index", path, source }),
         }
     }
-}
-
-/// The index file of a track in a broadcast's directory.
-pub(super) fn index_path(broadcast_dir: &Path, track: &str) -> PathBuf {
-    broadcast_dir.join(format!("{track}.jsonl"))
 }
 
 /// Appends to a track's index, each line in one write.

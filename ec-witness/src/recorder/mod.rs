@@ -30,7 +30,10 @@ use self::{
     media::{Media, MediaError},
     plan::{Plan, PlannedTrack},
 };
-use crate::cas::{Cas, CasError};
+use crate::{
+    archive::Broadcast,
+    cas::{Cas, CasError},
+};
 
 /// Why a recording was not made, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -172,11 +175,13 @@ impl<'a> Writing<'a> {
 
     /// The sequences of a track whose records are in the index, all of them equal to the planned ones.
     fn known_slots(&self, track: &str, slots: &[Slot]) -> Result<HashSet<u64>, RecorderError> {
-        let index = index::index_path(&self.recorder.manifests.join(self.recorder.broadcast.as_str()), track);
-        let present = index::slots_of(&index, &PlannedTrack::by_sequence(slots))?;
+        let Recorder { manifests, broadcast, .. } = self.recorder;
+        let broadcast = Broadcast { name: broadcast.to_string(), directory: manifests.join(broadcast.as_str()) };
+        let present = index::slots_of(&broadcast, track, &PlannedTrack::by_sequence(slots))?;
         for planned in slots {
             match present.get(&planned.group_sequence) {
                 Some(present) if present != planned => {
+                    let index = broadcast.track_file(track);
                     let (track, present, planned) = (track.to_owned(), *present, *planned);
                     return Err(RecorderError::Conflict(Box::new(Conflict { index, track, present, planned })));
                 }

@@ -1,24 +1,18 @@
 //! `archive check`.
 
-use std::{
-    error::Error,
-    io::Write,
-    num::NonZeroUsize,
-    path::{Path, PathBuf},
-    thread,
-};
+use std::{error::Error, io::Write, num::NonZeroUsize, thread};
 
 use clap::Args;
 use ec_witness::{
+    archive::{Archive, Broadcast, FieldNames, TrackFile},
     cas::{
         Cas,
         check::{Check, Entry, Finding, Index, IndexLine, Summary},
     },
-    recorder::{broadcast::BroadcastName, index::read_slots},
+    recorder::{broadcast::BroadcastName, index::Slot},
 };
 use eyre::{bail, eyre};
 use serde::Serialize;
-use walkdir::{DirEntry, WalkDir};
 
 use super::{Answer, dirs::ArchiveDirs};
 use crate::cli::output::{JsonArg, Progress, json_line};
@@ -51,7 +45,7 @@ struct SummaryLine {
 
 impl CheckArgs {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
-        let index = IndexFiles::find(&self.dirs.manifests()?, self.broadcast.as_ref())?;
+        let index = IndexFiles::find(&self.dirs.archive()?, self.broadcast.as_ref())?;
         let cas = Cas::new(self.dirs.cas()?);
         if !cas.root().is_dir() {
             bail!("no store at {}; give --cas DIR", cas.root().display());
@@ -92,57 +86,51 @@ fn print(summary: &Summary) -> eyre::Result<()> {
     Ok(())
 }
 
-/// The index files of an archive: path, broadcast, track.
-struct IndexFiles(Vec<(PathBuf, String, String)>);
+/// The index files of an archive: broadcast, track, file.
+struct IndexFiles(Vec<(String, String, TrackFile)>);
 
 impl IndexFiles {
     /// Finds the index files of one broadcast, or of all.
-    fn find(manifests: &Path, broadcast: Option<&BroadcastName>) -> eyre::Result<Self> {
+    fn find(archive: &Archive, wanted: Option<&BroadcastName>) -> eyre::Result<Self> {
+        let is_wanted = |broadcast: &Broadcast| wanted.is_none_or(|wanted| wanted.as_str() == broadcast.name);
         let mut files = Vec::new();
-        let hidden = |entry: &DirEntry| entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
-        let walk = WalkDir::new(manifests).min_depth(1).follow_links(true).sort_by_file_name();
-        for entry in walk.into_iter().filter_entry(|entry| !hidden(entry)) {
-            let entry = entry?;
-            if !entry.file_type().is_file() {
-                continue;
-            }
-            if entry.depth() == 1 {
-                eprintln!("warning: {} is not below a broadcast; ignored", entry.path().display());
-            } else if let Some((name, track)) = names(entry.path().strip_prefix(manifests)?)?
-                && broadcast.is_none_or(|wanted| wanted.as_str() == name)
-            {
-                files.push((entry.into_path(), name, track));
+        for broadcast in archive.broadcasts()?.into_iter().filter(is_wanted) {
+            for track in broadcast.tracks()? {
+                let file = TrackFile::new(&broadcast, &track, FieldNames::default());
+                files.push((broadcast.name.clone(), track, file));
             }
         }
-        match (files.is_empty(), broadcast) {
+        let manifests = archive.manifests.display();
+        match (files.is_empty(), wanted) {
             (false, _) => Ok(Self(files)),
-            (true, Some(name)) => Err(eyre!("no index of broadcast {name} below {}", manifests.display())),
-            (true, None) => Err(eyre!("no index files below {}", manifests.display())),
+            (true, Some(name)) => Err(eyre!("no index of broadcast {name} below {manifests}")),
+            (true, None) => Err(eyre!("no index files below {manifests}")),
         }
     }
-}
-
-/// Broadcast and track of an index file; `None` for other files.
-fn names(relative: &Path) -> eyre::Result<Option<(String, String)>> {
-    let text = relative.to_str().ok_or_else(|| eyre!("{} is not UTF-8", relative.display()))?;
-    let names = text.strip_suffix(".jsonl").and_then(|text| text.rsplit_once('/'));
-    Ok(names.map(|(broadcast, track)| (broadcast.to_owned(), track.to_owned())))
 }
 
 impl Index for IndexFiles {
     fn for_each(&self, visit: &mut dyn FnMut(IndexLine)) -> Result<(), Box<dyn Error + Send + Sync>> {
-        for (path, broadcast, track) in &self.0 {
-            read_slots(path, |line, slot| match slot {
-                Ok(slot) => visit(IndexLine::Entry(Entry {
-                    broadcast: broadcast.clone(),
-                    track: track.clone(),
-                    group_sequence: slot.group_sequence,
-                    blake3: slot.blake3,
-                    size_bytes: slot.size_bytes,
-                })),
-                Err(reason) => visit(IndexLine::Bad { file: path.display().to_string(), line, reason }),
+        for (broadcast, track, file) in &self.0 {
+            let mut number = 0;
+            file.for_each_line(|line| {
+                number += 1;
+                match line.judged {
+                    Some(Ok(record)) => visit(IndexLine::Entry(entry(broadcast, track, record.into()))),
+                    Some(Err(bad)) => visit(IndexLine::Bad {
+                        file: file.path().display().to_string(),
+                        line: number,
+                        reason: bad.reason.to_string(),
+                    }),
+                    None => {}
+                }
             })?;
         }
         Ok(())
     }
+}
+
+fn entry(broadcast: &str, track: &str, slot: Slot) -> Entry {
+    let Slot { group_sequence, blake3, size_bytes } = slot;
+    Entry { broadcast: broadcast.to_owned(), track: track.to_owned(), group_sequence, blake3, size_bytes }
 }
