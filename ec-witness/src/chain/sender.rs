@@ -17,7 +17,7 @@ use alloy::{
 use super::follow::Heads;
 use crate::{
     contracts::EveryChannelObservationLedger as Ledger,
-    observation::ObservationHash,
+    observation::{ObservationHash, SlotId},
     store::{Ballot, OutboxTx, StoreError, TxState, VoteStore},
     witness::engine::VoteKind,
 };
@@ -131,46 +131,71 @@ impl Sender {
         }
         let (proposals, attestations): (Vec<_>, Vec<_>) =
             ballots.into_iter().partition(|ballot| matches!(ballot.vote, VoteKind::Propose { .. }));
-        let fees = self.provider.estimate_eip1559_fees().await?;
-        let max_fee_per_gas = fees.max_fee_per_gas.min(self.max_fee_per_gas);
-        let max_priority_fee_per_gas = fees.max_priority_fee_per_gas.min(max_fee_per_gas);
         let mut sent = 0;
         for batch in attestations.chunks(MAX_BATCH).chain(proposals.chunks(MAX_BATCH)) {
-            let tx = self.unsigned_tx(batch, max_fee_per_gas, max_priority_fee_per_gas);
-            self.sign_and_keep(store, tx, batch)?;
-            self.send(self.outbox.len() - 1, now_ms).await;
+            let votes: Vec<_> = batch.iter().map(|ballot| ballot.header.hash()).collect();
+            self.transact(store, calldata(batch), gas(batch), &votes, now_ms).await?;
             sent += batch.len();
         }
         Ok(sent)
     }
 
-    fn unsigned_tx(&self, batch: &[Ballot], max_fee_per_gas: u128, max_priority_fee_per_gas: u128) -> TxEip1559 {
-        let per_vote = |ballot: &Ballot| match ballot.vote {
-            VoteKind::Propose { .. } => PROPOSE_GAS,
-            VoteKind::Attest => ATTEST_GAS,
-        };
-        TxEip1559 {
-            chain_id: self.chain_id,
-            nonce: self.next_nonce,
-            gas_limit: BASE_GAS + batch.iter().map(per_vote).sum::<u64>(),
-            max_fee_per_gas,
-            max_priority_fee_per_gas,
-            to: TxKind::Call(self.ledger),
-            input: calldata(batch),
-            ..TxEip1559::default()
-        }
+    /// Calls `finalize` for a candidate that has the quorum's votes.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is sent.
+    pub async fn finalize(
+        &mut self,
+        store: &mut VoteStore,
+        slot: SlotId,
+        observation: ObservationHash,
+        now_ms: u64,
+    ) -> Result<(), SendError> {
+        let call = Ledger::finalizeCall { slot: slot.0, hash: observation.0 };
+        self.transact(store, call.abi_encode().into(), BASE_GAS + ATTEST_GAS, &[], now_ms).await
     }
 
-    fn sign_and_keep(&mut self, store: &mut VoteStore, mut tx: TxEip1559, batch: &[Ballot]) -> Result<(), SendError> {
+    /// Signs, keeps and sends one call to the ledger.
+    async fn transact(
+        &mut self,
+        store: &mut VoteStore,
+        input: Bytes,
+        gas_limit: u64,
+        votes: &[ObservationHash],
+        now_ms: u64,
+    ) -> Result<(), SendError> {
+        let fees = self.provider.estimate_eip1559_fees().await?;
+        let max_fee_per_gas = fees.max_fee_per_gas.min(self.max_fee_per_gas);
+        let tx = TxEip1559 {
+            chain_id: self.chain_id,
+            nonce: self.next_nonce,
+            gas_limit,
+            max_fee_per_gas,
+            max_priority_fee_per_gas: fees.max_priority_fee_per_gas.min(max_fee_per_gas),
+            to: TxKind::Call(self.ledger),
+            input,
+            ..TxEip1559::default()
+        };
+        self.sign_and_keep(store, tx, votes)?;
+        self.send(self.outbox.len() - 1, now_ms).await;
+        Ok(())
+    }
+
+    fn sign_and_keep(
+        &mut self,
+        store: &mut VoteStore,
+        mut tx: TxEip1559,
+        votes: &[ObservationHash],
+    ) -> Result<(), SendError> {
         let signature = self.signer.sign_transaction_sync(&mut tx)?;
         let nonce = tx.nonce;
         let signed = tx.into_signed(signature);
         let hash = *signed.hash();
         let raw = Bytes::from(TxEnvelope::from(signed).encoded_2718());
         let tx = OutboxTx { hash, nonce, raw, state: TxState::Signed };
-        let votes: Vec<ObservationHash> = batch.iter().map(|ballot| ballot.header.hash()).collect();
-        store.keep(&tx, &votes)?;
-        tracing::info!(%hash, nonce, votes = votes.len(), "votes signed");
+        store.keep(&tx, votes)?;
+        tracing::info!(%hash, nonce, votes = votes.len(), "transaction signed");
         self.next_nonce = nonce + 1;
         self.outbox.push(Followed { tx, sent_ms: None, missing: 0 });
         Ok(())
@@ -253,6 +278,15 @@ impl Sender {
         }
         Ok(())
     }
+}
+
+/// The gas that a batch may use.
+fn gas(batch: &[Ballot]) -> u64 {
+    let per_vote = |ballot: &Ballot| match ballot.vote {
+        VoteKind::Propose { .. } => PROPOSE_GAS,
+        VoteKind::Attest => ATTEST_GAS,
+    };
+    BASE_GAS + batch.iter().map(per_vote).sum::<u64>()
 }
 
 /// The call that casts a batch, all of one kind. One vote alone goes by the call that has no list to pay for.

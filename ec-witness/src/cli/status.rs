@@ -107,12 +107,7 @@ impl StatusArgs {
     }
 }
 
-fn admit(
-    engine: &mut Engine,
-    source: &Source,
-    derived: &DerivedEpoch,
-    store: Option<&VoteStore>,
-) -> eyre::Result<()> {
+fn admit(engine: &mut Engine, source: &Source, derived: &DerivedEpoch, store: Option<&VoteStore>) -> eyre::Result<()> {
     if let Some(own) = own_epoch(&source.rule, engine.policy(), derived, true)? {
         let past = store.map(|store| store.vote(derived.slot)).transpose()?.flatten();
         let past = past.map(|(header, _)| (header, OwnVote::Cast));

@@ -317,10 +317,16 @@ impl Daemon {
             live_since_ms: self.follower.live_since_ms(),
         };
         let intents = self.engine.judge(&situation);
+        let ripe = self.engine.ripe(&situation);
         let again = self.record(&intents)?;
         let sent =
             tolerate(self.voter.send(&again, now_ms).await, "votes are recorded, but cannot be sent; trying again")?;
         self.summary.votes += sent.unwrap_or_default();
+        for (slot, observation) in ripe {
+            tracing::info!(%slot, %observation, "a candidate has the quorum's votes; finalizing it");
+            let finalized = self.voter.finalize(slot, observation, now_ms).await;
+            tolerate(finalized, "the candidate cannot be finalized; trying again")?;
+        }
         Ok(())
     }
 

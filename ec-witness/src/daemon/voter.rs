@@ -113,4 +113,17 @@ impl Voter {
             Self::Dry { .. } => Ok(0),
         }
     }
+
+    /// Calls `finalize` for a candidate that has the quorum's votes.
+    pub(super) async fn finalize(
+        &mut self,
+        slot: SlotId,
+        observation: ObservationHash,
+        now_ms: u64,
+    ) -> Result<(), SendError> {
+        match self {
+            Self::Casting { store, sender } => sender.finalize(store, slot, observation, now_ms).await,
+            Self::Dry { .. } => Ok(()),
+        }
+    }
 }

@@ -113,6 +113,8 @@ pub struct JudgedSlot {
     first_seen: HashMap<ObservationHash, u64>,
     /// Whether it still takes a place in the window.
     in_window: bool,
+    /// When a candidate was first seen to have the quorum's votes without being final, or `finalize` was called last.
+    ripe_ms: Option<u64>,
 }
 
 /// A decision that asks for something to be done.
@@ -199,6 +201,7 @@ impl Engine {
             entered_ms: None,
             first_seen: HashMap::new(),
             in_window: true,
+            ripe_ms: None,
         };
         self.slots.insert(key, judged);
         Admission::New
@@ -219,6 +222,18 @@ impl Engine {
         let Self { me, policy, slots } = self;
         let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, &active, situation, policy);
         slots.iter_mut().filter_map(judge).collect()
+    }
+
+    /// Slots in which a candidate has the quorum's votes and yet is not final, as after a change of the set: anyone may
+    /// call `finalize` for them, and this witness should now, each at its turn.
+    pub fn ripe(&mut self, situation: &Situation<'_>) -> Vec<(SlotId, ObservationHash)> {
+        let seat = situation.set.seat(self.me);
+        let Self { policy, slots, .. } = self;
+        let ripe = |(key, slot): (&SlotKey, &mut JudgedSlot)| {
+            let turn_ms = (seat.rank(key.sequence)? + 1).saturating_mul(policy.propose_stagger_ms);
+            slot.ripe(situation, turn_ms)
+        };
+        slots.iter_mut().filter_map(ripe).collect()
     }
 
     /// Drops the slots whose outcome stands at the finalized head and returns them.
@@ -280,6 +295,26 @@ impl JudgedSlot {
             }
             Decision::Final(_) | Decision::Voted | Decision::Wait(_) | Decision::Abstain => None,
         }
+    }
+
+    /// The candidate to finalize, `turn_ms` after it was first seen to be ripe and again after as long.
+    fn ripe(&mut self, situation: &Situation<'_>, turn_ms: u64) -> Option<(SlotId, ObservationHash)> {
+        let WitnessSet { active, quorum } = situation.set;
+        let slot = situation.ledger.slot(self.slot).filter(|slot| slot.finalized.is_none());
+        let votes = |voters: &[Address]| voters.iter().filter(|voter| active.contains(voter)).count();
+        let candidate = slot
+            .filter(|_| *quorum > 0)
+            .and_then(|slot| slot.candidates.iter().find(|candidate| votes(&candidate.voters) >= *quorum));
+        let Some(candidate) = candidate else {
+            self.ripe_ms = None;
+            return None;
+        };
+        let since_ms = *self.ripe_ms.get_or_insert(situation.now_ms);
+        if situation.now_ms.saturating_sub(since_ms) < turn_ms {
+            return None;
+        }
+        self.ripe_ms = Some(situation.now_ms);
+        Some((self.slot, candidate.hash))
     }
 
     fn see(

@@ -151,3 +151,23 @@ fn votes_that_a_reorg_drops_are_sent_again() {
     rail.init(2, &archive);
     assert_eq!(rail.once(2, &archive).code, 0);
 }
+
+#[test]
+fn a_candidate_that_a_smaller_quorum_makes_ripe_is_finalized() {
+    let rail = Rail::start(3, 3);
+    let archive = TestArchive::of_groups(3);
+    let _running: Vec<_> = (1..=2)
+        .map(|w| {
+            rail.init(w, &archive);
+            Running::start(&rail, w, &archive)
+        })
+        .collect();
+    let begun = Instant::now();
+    while rail.nonce(1) + rail.nonce(2) < 2 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "both vote");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let mut command = rail.net.as_account(0, "registry set-quorum 2");
+    assert_eq!(run(command.env("EC_WITNESS_LEDGER", rail.deployed.ledger.to_string())).code, 0);
+    await_final(&rail, &archive, 1);
+}
