@@ -12,6 +12,7 @@ pub mod chain;
 pub mod contracts;
 pub mod daemon;
 pub mod key;
+pub mod listing;
 pub mod observation;
 pub mod proof;
 pub mod recorder;

@@ -5,9 +5,10 @@ use std::{io::Write, time::Instant};
 use clap::Args;
 use ec_witness::{
     archive::{
-        AtRest, Observation, StreamIndex,
+        AtRest, Observation, StreamIndex, Sweep,
         index::{Quarantined, Watch},
     },
+    listing::Listing,
     observation::{ObservationHash, ObservationHeader, SlotId},
 };
 use eyre::bail;
@@ -27,6 +28,10 @@ pub(crate) struct DeriveArgs {
 
     #[command(flatten)]
     archive: ArchiveArgs,
+
+    /// Write out the records of this epoch instead, as JSON: for another witness's `diff --author`.
+    #[arg(long, env = "EC_WITNESS_RECORDS", value_name = "EPOCH")]
+    records: Option<u64>,
 
     #[command(flatten)]
     json: JsonArg,
@@ -77,6 +82,9 @@ impl DeriveArgs {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
         let sources = self.archive.sources(file.archive, &file.stream)?;
+        if let Some(epoch) = self.records {
+            return self.list(&sources, epoch);
+        }
         let mut closed = 0;
         for source in &sources.streams {
             let index = read_index(&sources, source, self.json.json)?;
@@ -92,6 +100,24 @@ impl DeriveArgs {
                 "{}: no closed epoch: none is complete, and none has a record of a later one after it",
                 sources.archive.manifests.display()
             );
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+impl DeriveArgs {
+    /// Writes out one epoch's records, of each stream that has any.
+    fn list(&self, sources: &Sources, epoch: u64) -> eyre::Result<Answer> {
+        let mut listed = false;
+        for source in &sources.streams {
+            let index = read_index(sources, source, self.json.json)?;
+            for swept in Sweep::new(&index, epoch..=epoch) {
+                listed = true;
+                json_line(&Listing::new(&source.rule, epoch, &swept?.records))?;
+            }
+        }
+        if !listed {
+            bail!("--records {epoch}: no stream of the archive has a record of this epoch");
         }
         Ok(Answer::Yes)
     }

@@ -1,26 +1,37 @@
 //! `diff`: where two archives of the same streams differ.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    fs,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use ec_witness::{
     archive::{Archive, EpochRecords, StreamIndex, Sweep, sweep::SweptEpoch},
+    chain::follow::Follower,
+    listing::{ListedRecord, Listing},
     tree,
 };
-use eyre::bail;
+use eyre::{OptionExt, WrapErr, bail};
 use serde::Serialize;
 
 use super::{
     Answer,
+    chain::{ChainArgs, block_on},
     derive::read_index,
     output::{JsonArg, json_line},
+    run::place,
     settings::{ArchiveArgs, ConfigArg, Source, Sources},
 };
 
 /// Which archives to compare. Exit code 1 when they differ.
 ///
-/// For each epoch that differs, the first differing record is found by descending the two trees.
+/// For each epoch that differs, the first differing record is found by descending the two trees. The other side is
+/// another archive, or the records of one epoch that a candidate's author wrote out with `derive --records`; with a
+/// ledger configured it is first checked that these are what a candidate on the ledger says.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("side").required(true))]
 pub(crate) struct DiffArgs {
     #[command(flatten)]
     config: ConfigArg,
@@ -28,22 +39,19 @@ pub(crate) struct DiffArgs {
     #[command(flatten)]
     archive: ArchiveArgs,
 
+    #[command(flatten)]
+    chain: ChainArgs,
+
     /// The other archive's directory.
-    #[arg(long, env = "EC_WITNESS_OTHER", value_name = "DIR")]
-    other: PathBuf,
+    #[arg(long, env = "EC_WITNESS_OTHER", value_name = "DIR", group = "side")]
+    other: Option<PathBuf>,
+
+    /// A candidate's author's records of one epoch; `-` for standard input.
+    #[arg(long, env = "EC_WITNESS_AUTHOR", value_name = "FILE", group = "side")]
+    author: Option<PathBuf>,
 
     #[command(flatten)]
     json: JsonArg,
-}
-
-/// A record as one of the archives has it.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-struct Shown {
-    track: String,
-    group_sequence: u64,
-    #[serde(with = "alloy::hex::serde::no_prefix")]
-    blake3: [u8; 32],
-    size_bytes: u64,
 }
 
 /// One epoch of `diff --json`.
@@ -53,8 +61,8 @@ struct Difference<'a> {
     sequence: u64,
     /// The first leaf that differs; null where only completeness or a conflict does.
     index: Option<usize>,
-    own: Option<Shown>,
-    other: Option<Shown>,
+    own: Option<ListedRecord>,
+    other: Option<ListedRecord>,
     own_records: usize,
     other_records: usize,
 }
@@ -63,20 +71,48 @@ impl DiffArgs {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
         let sources = self.archive.sources(file.archive, &file.stream)?;
-        let other = Sources { archive: Archive::at(&self.other), ..sources.clone() };
-        if !other.archive.manifests.is_dir() {
-            bail!("--other {}: no `manifests/` in this directory", self.other.display());
+        let differences = match (&self.other, &self.author) {
+            (Some(other), _) => self.with_archive(&sources, other)?,
+            (None, Some(author)) => self.with_author(&sources, author, self.chain.clone().or(file.chain))?,
+            (None, None) => bail!("give --other DIR or --author FILE"),
+        };
+        if differences == 0 && !self.json.json {
+            writeln!(io::stdout().lock(), "no difference")?;
+        }
+        Ok((differences == 0).into())
+    }
+
+    fn with_archive(&self, sources: &Sources, other: &Path) -> eyre::Result<usize> {
+        let others = Sources { archive: Archive::at(other), ..sources.clone() };
+        if !others.archive.manifests.is_dir() {
+            bail!("--other {}: no `manifests/` in this directory", other.display());
         }
         let mut differences = 0;
         for source in &sources.streams {
-            let own = read_index(&sources, source, self.json.json)?;
-            let other = read_index(&other, source, self.json.json)?;
+            let own = read_index(sources, source, self.json.json)?;
+            let other = read_index(&others, source, self.json.json)?;
             differences += self.compare(source, &own, &other)?;
         }
-        if differences == 0 && !self.json.json {
-            writeln!(std::io::stdout().lock(), "no difference")?;
+        Ok(differences)
+    }
+
+    fn with_author(&self, sources: &Sources, author: &Path, chain: ChainArgs) -> eyre::Result<usize> {
+        let shown = author.display();
+        let listing = read_listing(author).wrap_err_with(|| format!("--author {shown}"))?;
+        let source = sources.streams.iter().find(|source| source.rule.stream_id == listing.stream_id);
+        let source =
+            source.ok_or_else(|| eyre::eyre!("--author {shown}: the archive has no stream {:?}", listing.stream_id))?;
+        let other = listing.records(&source.rule).wrap_err_with(|| format!("--author {shown}"))?;
+        if chain.ledger.is_some() {
+            block_on(require_candidate(chain, source, listing.sequence, &other))?;
         }
-        Ok((differences == 0).into())
+        let index = read_index(sources, source, self.json.json)?;
+        let own = Sweep::new(&index, listing.sequence..=listing.sequence).next().transpose()?;
+        let own = own.map(|swept| swept.records).unwrap_or_default();
+        match difference(source, listing.sequence, &own, &other) {
+            Some(difference) => self.show(&difference).map(|()| 1),
+            None => Ok(0),
+        }
     }
 
     /// Walks both archives by ascending epoch; returns how many differ.
@@ -113,12 +149,12 @@ impl DiffArgs {
         if self.json.json {
             return json_line(difference);
         }
-        let mut out = std::io::stdout().lock();
+        let mut out = io::stdout().lock();
         let Difference { stream_id, sequence, own_records, other_records, .. } = difference;
         writeln!(out, "{stream_id} epoch {sequence}: {own_records} records here, {other_records} there")?;
         for (side, record) in [("here ", &difference.own), ("there", &difference.other)] {
             match record {
-                Some(Shown { track, group_sequence, blake3, size_bytes }) => {
+                Some(ListedRecord { track, group_sequence, blake3, size_bytes }) => {
                     let blake3 = alloy::hex::encode(blake3);
                     writeln!(out, "  {side}: {track} group {group_sequence}, {size_bytes} bytes, blake3 {blake3}")?;
                 }
@@ -127,6 +163,34 @@ impl DiffArgs {
         }
         Ok(())
     }
+}
+
+fn read_listing(path: &Path) -> eyre::Result<Listing> {
+    let mut text = String::new();
+    if path.as_os_str() == "-" {
+        io::stdin().read_to_string(&mut text)?;
+    } else {
+        text = fs::read_to_string(path)?;
+    }
+    serde_json::from_str(&text).wrap_err("not one epoch's records, as `derive --records` writes them")
+}
+
+/// Fails unless a candidate on the ledger says just what these records say.
+async fn require_candidate(chain: ChainArgs, source: &Source, epoch: u64, records: &EpochRecords) -> eyre::Result<()> {
+    let connection = chain.connect().await?;
+    let place = place(&connection).await?;
+    let mut follower = Follower::new(connection.provider, place, None, Some([source.rule.stream_hash()].into()));
+    follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?;
+    let content = source.rule.derive(epoch, records).content.ok_or_eyre("the author's records conflict")?;
+    let slot = follower.ledger().slot(source.rule.slot(epoch));
+    let candidates = slot.map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+    if !candidates.iter().any(|candidate| candidate.header.content() == content) {
+        bail!(
+            "epoch {epoch}: none of the {} candidates on the ledger says what the author's records say",
+            candidates.len()
+        );
+    }
+    Ok(())
 }
 
 fn difference<'a>(
@@ -141,15 +205,7 @@ fn difference<'a>(
     if index.is_none() && own.is_conflicting() == other.is_conflicting() {
         return None;
     }
-    let shown = |records: &EpochRecords| {
-        let (position, object) = records.objects().nth(index?)?;
-        Some(Shown {
-            track: source.rule.tracks.names().get(position.track)?.clone(),
-            group_sequence: position.group_sequence,
-            blake3: object.blake3,
-            size_bytes: object.size_bytes,
-        })
-    };
+    let shown = |records: &EpochRecords| ListedRecord::all(&source.rule, records).nth(index?);
     Some(Difference {
         stream_id: &source.rule.stream_id,
         sequence,

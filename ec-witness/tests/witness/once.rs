@@ -18,11 +18,7 @@ fn three_witnesses_settle_an_archive_and_a_second_run_changes_nothing() {
     assert_eq!((1..=3).map(|w| rail.nonce(w)).collect::<Vec<_>>(), sent, "a second run sends nothing");
 
     let status = run(&mut rail.command(1, &archive, "status --json"));
-    assert_eq!(
-        states(&status),
-        ["finalized", "finalized", "finalized", "finalized", "waiting"],
-        "the last one is open"
-    );
+    assert_eq!(states(&status), ["finalized", "finalized", "finalized", "finalized", "open"]);
     let verify = run(&mut rail.command(1, &archive, "verify --json --require-final"));
     assert_eq!((verify.code, verify.lines().len()), (0, 4), "{verify:?}");
 }
@@ -48,6 +44,15 @@ fn one_differing_archive_is_outvoted_found_and_named() {
     assert_eq!(diff.lines()[0]["own"]["group_sequence"], 5);
     assert_eq!(diff.lines()[0]["own"]["track"], "video0.m4s");
     assert_eq!(run(rail.command(1, &good, "diff --other").arg(good.path())).code, 0);
+
+    // the same from afar: the author writes the epoch out, the ledger says whose it is
+    let records = |archive: &TestArchive| run(&mut rail.command(3, archive, "derive --records 1")).stdout;
+    let diff = |text: String| run(rail.command(1, &good, "diff --json --author -").write_stdin(text));
+    assert_eq!(diff(records(&good)).code, 0);
+    diff(records(&bad)).assert_error(&["none of the 1 candidates"]);
+    let mut offline = rail.command(1, &good, "diff --json --author -");
+    let offline = run(offline.env_remove("EC_WITNESS_LEDGER").write_stdin(records(&bad)));
+    assert_eq!((offline.code, &offline.lines()[0]["own"]["group_sequence"]), (1, &Value::from(5)), "{offline:?}");
 }
 
 #[test]
