@@ -55,6 +55,7 @@ say() {
   echo "$*" >&2
 }
 
+# shellcheck disable=SC2317 # the trap calls it
 cleanup() {
   local status=$?
   trap - EXIT INT TERM
@@ -199,7 +200,7 @@ make_copies() {
   for ((w = 1; w <= witnesses; w++)); do
     copy_archive "$w"
   done
-  lacking= tampered=
+  lacking='' tampered=''
   if $tamper; then
     tampered=$witnesses
     read -r file group < <(record_of_epoch 0)

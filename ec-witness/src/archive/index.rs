@@ -1,7 +1,7 @@
 //! Which parts of a track's file can hold which epochs.
 //!
 //! A [`TrackIndex`] follows one append-only file. It keeps no records: only, for each stretch of the file (an
-//! [`Extent`]), the lowest and highest epoch that the stretch touches, enough to find an epoch's lines again. When
+//! `Extent`), the lowest and highest epoch that the stretch touches, enough to find an epoch's lines again. When
 //! there are too many extents, neighbours are joined, so the index has a fixed size whatever the file's.
 
 use std::path::{Path, PathBuf};

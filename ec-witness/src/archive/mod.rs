@@ -1,8 +1,8 @@
 //! Reading an archive's index: JSONL → records → epochs (protocol §2).
 //!
-//! [`track_file`] reads a file and [`line`] judges each of its lines, [`index`] remembers which parts of a track's file
-//! can hold which epochs, and [`sweep`] reads those parts again to yield whole epochs in order. Records form a set and
-//! may stand anywhere in a file, so one pass could not know when an epoch is whole; two passes with the small index
+//! [`track_file`] reads a file and [`mod@line`] judges each of its lines, [`index`] remembers which parts of a track's
+//! file can hold which epochs, and [`sweep`] reads those parts again to yield whole epochs in order. Records form a set
+//! and may stand anywhere in a file, so one pass could not know when an epoch is whole; two passes with the small index
 //! between them can, in memory that does not grow with the archive.
 
 pub mod at_rest;

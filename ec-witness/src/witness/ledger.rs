@@ -19,7 +19,7 @@ pub struct BlockRef {
 }
 
 /// An event of `EveryChannelObservationLedger` that changes a slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerEvent {
     /// A header became a candidate; also the proposer's vote for it.
     Proposed {
