@@ -4,6 +4,8 @@
 
 mod errors;
 mod growth;
+#[cfg(target_os = "linux")]
+mod memory;
 mod sets;
 mod vectors;
 
