@@ -4,6 +4,7 @@
 
 mod errors;
 mod growth;
+mod lines;
 #[cfg(target_os = "linux")]
 mod memory;
 mod sets;
