@@ -52,7 +52,8 @@ pub struct EpochRecords {
     objects: BTreeMap<Position, Object>,
     first_received_unix_ms: Option<u64>,
     bad_line: bool,
-    conflict: Option<Conflict>,
+    /// Boxed, because hardly any epoch has one.
+    conflict: Option<Box<Conflict>>,
 }
 
 impl EpochRecords {
@@ -66,7 +67,7 @@ impl EpochRecords {
             }
             Entry::Occupied(entry) if *entry.get() != object => {
                 let conflict = Conflict { position, first: *entry.get(), second: object };
-                self.conflict.get_or_insert(conflict);
+                self.conflict.get_or_insert_with(|| conflict.into());
             }
             Entry::Occupied(_) => {}
         }
@@ -96,7 +97,7 @@ impl EpochRecords {
 
     /// The first conflict that was seen.
     pub fn conflict(&self) -> Option<&Conflict> {
-        self.conflict.as_ref()
+        self.conflict.as_deref()
     }
 
     /// Whether a bad line touches the epoch.

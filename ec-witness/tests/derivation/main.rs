@@ -4,6 +4,9 @@
 
 mod errors;
 mod growth;
+mod lines;
+#[cfg(target_os = "linux")]
+mod memory;
 mod sets;
 mod vectors;
 
