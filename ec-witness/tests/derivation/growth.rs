@@ -252,3 +252,16 @@ fn an_epoch_that_comes_late_into_a_gap_is_handed_over_once_its_grace_has_passed(
     follower.turn(1000, 0);
     assert_eq!(follower.handed_over, BTreeSet::from([0, 50]));
 }
+
+#[test]
+fn the_last_epochs_of_all_are_handed_over() {
+    let last = (0..40u64).map(|below| line(u64::MAX - below, 1)).collect::<String>();
+    let archive = TestArchive::new([("x/v.jsonl", last)]);
+    let epochs = EpochRule { groups_per_epoch: NonZeroU64::MIN };
+    let rule = StreamRule { epochs, tracks: Tracks::new(["v"]).unwrap(), ..rule() };
+    let index = StreamIndex::new(&archive.open().broadcast("x"), rule, &FieldNames::default());
+    let stream = FollowedStream::new(index, 0, 4, Closing::Grace(1000));
+    let mut follower = Follower { stream, now_ms: 0, handed_over: BTreeSet::new(), derived: BTreeMap::new() };
+    (0..40).for_each(|_| follower.turn(1, 0));
+    assert_eq!(follower.handed_over, (u64::MAX - 39..=u64::MAX).collect());
+}
