@@ -22,7 +22,8 @@ contract EveryChannelObservationLedgerSymbolicTest {
 
     /// @notice A call to the ledger of any kind by anyone.
     struct Call {
-        address caller;
+        uint8 who; // A, B, C or …
+        address stranger; // … this one
         uint8 kind; // propose, attest or finalize
         bytes32 content; // the candidate is the header of this content …
         bytes32 hash; // … or this hash
@@ -41,13 +42,13 @@ contract EveryChannelObservationLedgerSymbolicTest {
     /// So every history of a slot begins with such a proposal, as the histories below do.
     function check_emptySlot_onlyProposalFills(Call calldata any) external {
         _try(any);
-        bool proposal = any.kind == 0 && any.candidatesSeen == 0 && _isWitness(any.caller);
+        bool proposal = any.kind == 0 && any.candidatesSeen == 0 && any.who < 3;
         assert(proposal || ledger.candidateCount(slot) == 0);
     }
 
     /// @notice A stranger's call changes no vote and no candidate, whatever happened before.
-    function check_stranger_changesNoVote(address proposer, bytes32 content, Call calldata any, bytes32 hash) external {
-        vm.assume(!_isWitness(any.caller));
+    function check_stranger_changesNoVote(uint8 proposer, bytes32 content, Call calldata any, bytes32 hash) external {
+        vm.assume(any.who == 3);
         _begin(proposer, content);
         (uint256 before,) = ledger.votes(slot, hash);
         uint256 candidates = ledger.candidateCount(slot);
@@ -56,31 +57,29 @@ contract EveryChannelObservationLedgerSymbolicTest {
         assert(afterwards == before && ledger.candidateCount(slot) == candidates);
     }
 
-    /// @notice After a proposal and a vote by any witnesses, a call changes a candidate's votes only by adding its
-    /// caller's, who had none in the slot. So nobody ever has votes for two candidates of a slot.
-    function check_oneVotePerWitnessPerSlot(
-        address proposer,
-        bytes32 content,
-        Call calldata second,
-        Call calldata third,
-        bytes32 hash
-    ) external {
-        vm.assume(second.kind < 2 && _isWitness(second.caller));
+    /// @notice After a proposal by any witness, a call changes a candidate's votes only by adding its caller's, who had none
+    /// in the slot.
+    function check_oneVotePerWitnessPerSlot(uint8 proposer, bytes32 content, Call calldata any, bytes32 hash) external {
         _begin(proposer, content);
-        _try(second);
-        (uint256 before,) = ledger.votes(slot, hash);
-        bool voted = ledger.hasVoted(slot, third.caller);
-        (uint120 seat,,) = registry.seatOf(third.caller);
-        _try(third);
-        (uint256 afterwards,) = ledger.votes(slot, hash);
-        assert(afterwards == before || !voted && afterwards == before | seat);
+        _tryAndCheckVotes(any, hash, any.who == proposer);
+    }
+
+    /// @notice The same between two candidates: one by A, one by B. So nobody gets votes for both.
+    function check_oneVotePerWitnessPerSlot_rivals(bytes32 content, bytes32 rival, Call calldata any, bytes32 hash)
+        external
+    {
+        vm.assume(content != rival);
+        _begin(0, content);
+        vm.prank(B);
+        ledger.propose(_header(rival), 1);
+        _tryAndCheckVotes(any, hash, any.who < 2);
     }
 
     /// @notice A slot finalized by a proposal and a vote keeps its hash through any other call.
-    function check_finalNeverChanges(address proposer, bytes32 content, Call calldata second, Call calldata third)
+    function check_finalNeverChanges(uint8 proposer, bytes32 content, Call calldata second, Call calldata third)
         external
     {
-        vm.assume(second.kind < 2 && _isWitness(second.caller));
+        vm.assume(second.kind < 2 && second.who < 3);
         _begin(proposer, content);
         _try(second);
         bytes32 before = ledger.finalizedObservation(slot);
@@ -92,7 +91,7 @@ contract EveryChannelObservationLedgerSymbolicTest {
     /// @notice So does a slot in which a later candidate won.
     function check_finalNeverChanges_rivals(bytes32 content, bytes32 rival, Call calldata any) external {
         vm.assume(content != rival);
-        _begin(A, content);
+        _begin(0, content);
         vm.prank(B);
         bytes32 hash = ledger.propose(_header(rival), 1);
         vm.prank(C);
@@ -102,16 +101,26 @@ contract EveryChannelObservationLedgerSymbolicTest {
         assert(ledger.finalizedObservation(slot) == hash);
     }
 
+    /// @dev Asserts that the call leaves the votes for `hash` as they are, or adds the caller's, who has not `voted`.
+    function _tryAndCheckVotes(Call calldata any, bytes32 hash, bool voted) private {
+        (uint256 before,) = ledger.votes(slot, hash);
+        assert(ledger.hasVoted(slot, _caller(any)) == voted);
+        (uint120 seat,,) = registry.seatOf(_caller(any));
+        _try(any);
+        (uint256 afterwards,) = ledger.votes(slot, hash);
+        assert(afterwards == before || (!voted && afterwards == before | seat));
+    }
+
     /// @dev The first thing that can happen in a slot.
-    function _begin(address proposer, bytes32 content) private {
-        vm.assume(_isWitness(proposer));
-        vm.prank(proposer);
+    function _begin(uint8 proposer, bytes32 content) private {
+        vm.assume(proposer < 3);
+        vm.prank(_witness(proposer));
         ledger.propose(_header(content), 0);
     }
 
     function _try(Call calldata any) private {
         vm.assume(any.kind < 3);
-        vm.prank(any.caller);
+        vm.prank(_caller(any));
         if (any.kind == 0) {
             try ledger.propose(_header(any.content), any.candidatesSeen) {} catch {}
         } else if (any.kind == 1) {
@@ -125,7 +134,15 @@ contract EveryChannelObservationLedgerSymbolicTest {
         (header.streamHash, header.epochHash, header.dataRoot) = (STREAM, EPOCH, content);
     }
 
-    function _isWitness(address account) private pure returns (bool) {
-        return account == A || account == B || account == C;
+    /// @dev One path for each witness, so that the seats in it are numbers, and one for everybody else.
+    function _caller(Call calldata any) private pure returns (address) {
+        vm.assume(any.who < 4);
+        if (any.who < 3) return _witness(any.who);
+        vm.assume(any.stranger != A && any.stranger != B && any.stranger != C);
+        return any.stranger;
+    }
+
+    function _witness(uint8 who) private pure returns (address) {
+        return who == 0 ? A : who == 1 ? B : C;
     }
 }

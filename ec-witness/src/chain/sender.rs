@@ -51,7 +51,7 @@ pub enum SendError {
     /// A nonce was used that the store does not know.
     #[error(
         "account {account} has used nonce {nonce}, which this vote store does not know: another instance uses the key; \
-         stop it, then import its vote history"
+         stop it, move this store aside and run `ec-witness init` again, which takes over every vote on the chain"
     )]
     ForeignNonce {
         /// The witness.

@@ -57,7 +57,8 @@ pub enum Halt {
     /// A vote of this witness is on the chain that its store does not know.
     #[error(
         "slot {slot}: the chain holds a vote of this witness for {observation} that the vote store does not know: \
-         another instance uses the key; stop it, then import its vote history"
+         another instance uses the key; stop it, move this store aside and run `ec-witness init` again, which takes over \
+         every vote on the chain"
     )]
     ForeignVote {
         /// The slot.
