@@ -1,15 +1,13 @@
 //! `diff`: where two archives of the same streams differ.
 
 use std::{
-    fs,
-    io::{self, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
 use clap::{ArgGroup, Args};
 use ec_witness::{
     archive::{Archive, EpochRecords, StreamIndex, Sweep, sweep::SweptEpoch},
-    chain::follow::Follower,
     listing::{ListedRecord, Listing},
     tree,
 };
@@ -20,8 +18,9 @@ use super::{
     Answer,
     chain::{ChainArgs, block_on},
     derive::read_index,
+    input::read_text,
+    ledger,
     output::{JsonArg, json_line},
-    run::place,
     settings::{ArchiveArgs, ConfigArg, Source, Sources},
 };
 
@@ -166,21 +165,13 @@ impl DiffArgs {
 }
 
 fn read_listing(path: &Path) -> eyre::Result<Listing> {
-    let mut text = String::new();
-    if path.as_os_str() == "-" {
-        io::stdin().read_to_string(&mut text)?;
-    } else {
-        text = fs::read_to_string(path)?;
-    }
+    let text = read_text(path)?;
     serde_json::from_str(&text).wrap_err("not one epoch's records, as `derive --records` writes them")
 }
 
 /// Fails unless a candidate on the ledger says just what these records say.
 async fn require_candidate(chain: ChainArgs, source: &Source, epoch: u64, records: &EpochRecords) -> eyre::Result<()> {
-    let connection = chain.connect().await?;
-    let place = place(&connection).await?;
-    let mut follower = Follower::new(connection.provider, place, None, Some([source.rule.stream_hash()].into()));
-    follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?;
+    let follower = ledger::read(chain, [source.rule.stream_hash()], None).await?;
     let content = source.rule.derive(epoch, records).content.ok_or_eyre("the author's records conflict")?;
     let slot = follower.ledger().slot(source.rule.slot(epoch));
     let candidates = slot.map(|slot| slot.candidates.as_slice()).unwrap_or_default();

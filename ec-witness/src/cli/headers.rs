@@ -1,15 +1,13 @@
 //! Headers as input: the lines of `derive --json`, or header objects themselves.
 
-use std::{
-    fs::File,
-    io::{self, BufReader, Read},
-    path::Path,
-};
+use std::path::Path;
 
 use ec_witness::observation::{ObservationHash, ObservationHeader, SlotId};
 use eyre::{OptionExt, WrapErr};
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::input::read_text;
 
 /// One object of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,17 +28,13 @@ struct DeriveLine {
 
 /// Reads all objects of a file, or of stdin for `-`. None at all is an error.
 pub(crate) fn read(path: &Path) -> eyre::Result<Vec<Input>> {
-    let inputs = if path == Path::new("-") {
-        parse(io::stdin().lock())
-    } else {
-        File::open(path).map_err(Into::into).and_then(|file| parse(BufReader::new(file)))
-    };
+    let inputs = read_text(path).map_err(Into::into).and_then(|text| parse(&text));
     inputs.wrap_err_with(|| format!("--header {}", path.display()))
 }
 
-fn parse(reader: impl Read) -> eyre::Result<Vec<Input>> {
+fn parse(text: &str) -> eyre::Result<Vec<Input>> {
     let mut inputs = Vec::new();
-    for value in serde_json::Deserializer::from_reader(reader).into_iter::<Value>() {
+    for value in serde_json::Deserializer::from_str(text).into_iter::<Value>() {
         let number = inputs.len() + 1;
         inputs.push(
             one(value?).wrap_err_with(|| format!("object {number} is no header and no line of `derive --json`"))?,
@@ -89,7 +83,7 @@ mod tests {
     }
 
     fn parsed(text: &str) -> eyre::Result<Vec<Input>> {
-        parse(text.as_bytes())
+        parse(text)
     }
 
     #[test]

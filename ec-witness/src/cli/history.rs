@@ -1,10 +1,6 @@
 //! `history export|import`: the votes of a store as JSON.
 
-use std::{
-    fs,
-    io::{self, Read},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use ec_witness::store::{VoteStore, history::History};
@@ -13,6 +9,7 @@ use serde_json::json;
 
 use super::{
     Answer,
+    input::read_text,
     output::{JsonArg, json_line},
     settings::{ConfigArg, StoreArgs},
 };
@@ -87,12 +84,7 @@ impl ImportArgs {
 
     fn read(&self) -> eyre::Result<History> {
         let shown = self.history.display();
-        let mut text = String::new();
-        if self.history.as_os_str() == "-" {
-            io::stdin().read_to_string(&mut text).wrap_err("history: cannot read standard input")?;
-        } else {
-            text = fs::read_to_string(&self.history).wrap_err_with(|| format!("history: cannot read {shown}"))?;
-        }
+        let text = read_text(&self.history).wrap_err_with(|| format!("history: cannot read {shown}"))?;
         serde_json::from_str(&text).wrap_err_with(|| format!("history: {shown} is not a vote history"))
     }
 }

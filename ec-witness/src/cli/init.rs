@@ -19,8 +19,8 @@ use super::{
     chain::{ChainArgs, block_on},
     derive::read_index,
     key::KeyArgs,
+    ledger::place,
     output::{JsonArg, json_line},
-    run::place,
     settings::{ArchiveArgs, ConfigArg, ConfigFile, Sources, StoreArgs},
 };
 

@@ -1,15 +1,13 @@
 //! `prove` and `check-proof`.
 
 use std::{
-    fs, io,
-    io::{Read, Write},
+    io::{self, Write},
     path::PathBuf,
 };
 
 use clap::Args;
 use ec_witness::{
     archive::{AtRest, Observation, StreamIndex},
-    chain::follow::Follower,
     contracts::EveryChannelObservationLedger,
     observation::{ObservationHash, ObservationHeader},
     proof::Proof,
@@ -19,10 +17,11 @@ use serde_json::json;
 
 use super::{
     Answer,
-    chain::{ChainArgs, Connection, block_on},
+    chain::{ChainArgs, block_on},
     derive::read_index,
+    input::read_text,
+    ledger,
     output::{JsonArg, json_line},
-    run::place,
     settings::{ArchiveArgs, ConfigArg, Source},
 };
 
@@ -64,7 +63,7 @@ impl ProveArgs {
         let index = read_index(&sources, source, false)?;
         let observation = observation(&index, source.rule.epochs.index(self.group_sequence))?;
         let header = match chain.ledger {
-            Some(_) => final_header(chain.connect().await?, source, &observation).await?,
+            Some(_) => final_header(chain, source, &observation).await?,
             None => observation.header.ok_or_eyre("the epoch's records conflict; it has no header")?,
         };
         let proof = Proof::new(&source.rule, &observation.records, header, &self.track, self.group_sequence)?;
@@ -85,15 +84,9 @@ fn observation(index: &StreamIndex, epoch: u64) -> eyre::Result<Observation> {
 }
 
 /// The final header of the epoch's slot, which must have the archive's content.
-async fn final_header(
-    connection: Connection,
-    source: &Source,
-    observation: &Observation,
-) -> eyre::Result<ObservationHeader> {
-    let place = place(&connection).await?;
+async fn final_header(chain: ChainArgs, source: &Source, observation: &Observation) -> eyre::Result<ObservationHeader> {
     let stream = source.rule.stream_hash();
-    let mut follower = Follower::new(connection.provider, place, None, Some([stream].into()));
-    follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?;
+    let follower = ledger::read(chain, [stream], None).await?;
     let (sequence, slot) = (observation.derived.sequence, observation.derived.slot);
     let Some(found) = follower.ledger().final_of(stream, sequence, slot) else {
         bail!("epoch {sequence} is not final on the ledger; without --ledger the proof is made for the derived header");
@@ -142,10 +135,11 @@ impl CheckProofArgs {
             return self.answer(hash, None);
         }
         let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
-        let ledger = EveryChannelObservationLedger::new(place(&connection).await?.ledger, &connection.provider);
+        let contract =
+            EveryChannelObservationLedger::new(ledger::place(&connection).await?.ledger, &connection.provider);
         let slot = proof.header.slot();
         let found =
-            ledger.finalizedObservation(slot.0).call().await.wrap_err("ledger: finalizedObservation() failed")?;
+            contract.finalizedObservation(slot.0).call().await.wrap_err("ledger: finalizedObservation() failed")?;
         let found = ObservationHash(found);
         let reason = match found {
             found if found == hash => None,
@@ -157,12 +151,7 @@ impl CheckProofArgs {
 
     fn read(&self) -> eyre::Result<Proof> {
         let shown = self.proof.display();
-        let mut text = String::new();
-        if self.proof.as_os_str() == "-" {
-            io::stdin().read_to_string(&mut text).wrap_err("proof: cannot read standard input")?;
-        } else {
-            text = fs::read_to_string(&self.proof).wrap_err_with(|| format!("proof: cannot read {shown}"))?;
-        }
+        let text = read_text(&self.proof).wrap_err_with(|| format!("proof: cannot read {shown}"))?;
         serde_json::from_str(&text).wrap_err_with(|| format!("proof: {shown} is not a proof"))
     }
 

@@ -14,7 +14,7 @@ use ec_witness::{
     store::{Identity, VoteStore},
     witness::{decision::Policy, engine::SlotState},
 };
-use eyre::{OptionExt, WrapErr};
+use eyre::WrapErr;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,7 @@ use super::{
     derive::read_index,
     init::StartArg,
     key::KeyArgs,
+    ledger::place,
     output::{JsonArg, Progress},
     settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Sources, StoreArgs},
     slots,
@@ -33,8 +34,6 @@ use super::{
 const DEFAULT_POLL_MS: u64 = 1_000;
 /// The most that is paid for a unit of gas where nothing else is configured.
 const DEFAULT_MAX_FEE_GWEI: u64 = 100;
-/// How long the ledger's RPC may be silent before the ledger is not live any more (protocol §5).
-const HEAD_STALE: Duration = Duration::from_millis(30_000);
 
 /// What the witness works with.
 #[derive(Debug, Args)]
@@ -106,8 +105,7 @@ impl RunArgs {
         let mut voter = self.voter(&file, &connection, place).await?;
         let sources = self.archive.sources(file.archive, &file.stream)?;
         let streams = self.streams(&sources, &mut voter, &policy)?;
-        let hashes = sources.streams.iter().map(|source| source.rule.stream_hash()).collect();
-        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(hashes));
+        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(sources.hashes()));
         let turns = self.turns(file.run.poll_ms);
         let mut daemon = Daemon::new(sources.archive.clone(), streams, follower, voter, policy, turns);
         let cancelled = cancelled_by_signals()?;
@@ -179,26 +177,6 @@ impl RunArgs {
         }
         Ok(streams)
     }
-}
-
-/// Where the ledger is, of a connection that must name it.
-pub(super) async fn place(connection: &Connection) -> eyre::Result<LedgerPlace> {
-    let ledger = connection.chain.ledger;
-    let unset = "ledger is not set: give --ledger ADDRESS, EC_WITNESS_LEDGER, or ledger in [chain]";
-    place_of(connection, ledger.ok_or_eyre(unset)?).await
-}
-
-/// How to follow the ledger at this address.
-pub(super) async fn place_of(connection: &Connection, ledger: Address) -> eyre::Result<LedgerPlace> {
-    let Connection { chain, endpoint, provider } = connection;
-    Ok(LedgerPlace {
-        chain_id: endpoint.chain_id,
-        ledger,
-        registry: endpoint.registry_of(provider, ledger, chain.registry).await?,
-        deploy_block: chain.deploy_block.unwrap_or(0),
-        head_stale: HEAD_STALE,
-        block_time: chain.block_time_ms.map(Duration::from_millis),
-    })
 }
 
 /// The first active witness: the seat of a dry run that names none.

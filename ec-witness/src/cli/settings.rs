@@ -10,6 +10,7 @@ use std::{
 use clap::Args;
 use ec_witness::{
     archive::{Archive, FieldNames},
+    observation::StreamHash,
     stream::{DEFAULT_GROUPS_PER_EPOCH, EpochRule, StreamRule, TimeMode, Tracks},
     witness::decision::Policy,
 };
@@ -128,6 +129,13 @@ pub(crate) struct Sources {
     pub(crate) names: FieldNames,
     pub(crate) grace_ms: u64,
     pub(crate) streams: Vec<Source>,
+}
+
+impl Sources {
+    /// The streams' hashes.
+    pub(crate) fn hashes(&self) -> HashSet<StreamHash> {
+        self.streams.iter().map(|source| source.rule.stream_hash()).collect()
+    }
 }
 
 /// How long an incomplete epoch stays open after a later record came, where nothing else is configured.

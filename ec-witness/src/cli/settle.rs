@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use alloy::primitives::Address;
 use clap::Args;
 use ec_witness::{
-    chain::follow::Follower,
     contracts::{EveryChannelObservationLedger, EveryChannelRail, Revert},
     observation::{ObservationHash, ObservationHeader, SlotId},
 };
@@ -15,8 +14,8 @@ use serde::Serialize;
 use super::{
     Answer,
     headers::{self, Input},
+    ledger,
     output::fact,
-    run::place_of,
     send::{SendArgs, SendError, Sender, Sent},
 };
 
@@ -104,9 +103,7 @@ impl std::fmt::Display for Settled {
 
 /// Every header that the ledger's log shows to be final.
 async fn final_headers(sender: &Sender, ledger: Address) -> eyre::Result<Vec<Input>> {
-    let place = place_of(&sender.connection, ledger).await?;
-    let mut follower = Follower::new(sender.connection.provider.clone(), place, None, None);
-    follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?;
+    let follower = ledger::read_at(&sender.connection, ledger).await?;
     Ok(follower.ledger().final_headers().into_iter().map(Input::Header).collect())
 }
 

@@ -13,14 +13,13 @@ use ec_witness::{
         engine::{Engine, Situation, SlotKey},
     },
 };
-use eyre::WrapErr;
 
 use super::{
     Answer,
     chain::{ChainArgs, block_on},
     derive::read_index,
+    ledger,
     output::JsonArg,
-    run::place,
     settings::{AgreementArgs, ArchiveArgs, ConfigArg, Source, StoreArgs},
     slots,
 };
@@ -59,14 +58,10 @@ impl StatusArgs {
     async fn work(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
         let policy = self.agreement.policy(&file.agreement);
-        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
-        let place = place(&connection).await?;
         let store = self.store.directory_if_set(&file.store).map(VoteStore::read).transpose()?;
         let sources = self.archive.sources(file.archive, &file.stream)?;
-        let hashes = sources.streams.iter().map(|source| source.rule.stream_hash()).collect();
         let me = store.as_ref().map_or(Address::ZERO, |store| store.identity().witness);
-        let mut follower = Follower::new(connection.provider, place, Some(me), Some(hashes));
-        follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?;
+        let follower = ledger::read(self.chain.clone().or(file.chain), sources.hashes(), Some(me)).await?;
         let mut reports = Vec::new();
         for source in &sources.streams {
             let index = read_index(&sources, source, self.json.json)?;

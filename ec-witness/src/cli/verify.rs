@@ -5,19 +5,17 @@ use std::{collections::BTreeMap, io::Write};
 use clap::Args;
 use ec_witness::{
     archive::{AtRest, Observation, StreamIndex, Sweep, late::late_records},
-    chain::follow::Follower,
     observation::{ContentHash, ObservationHash, SlotId},
     witness::ledger::{Final, LedgerState},
 };
-use eyre::WrapErr;
 use serde::Serialize;
 
 use super::{
     Answer,
     chain::{ChainArgs, block_on},
     derive::read_index,
+    ledger,
     output::{JsonArg, json_line},
-    run::place,
     settings::{ArchiveArgs, ConfigArg, Source},
 };
 
@@ -82,12 +80,8 @@ impl VerifyArgs {
 
     async fn work(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
-        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
-        let place = place(&connection).await?;
         let sources = self.archive.sources(file.archive, &file.stream)?;
-        let hashes = sources.streams.iter().map(|source| source.rule.stream_hash()).collect();
-        let mut follower = Follower::new(connection.provider, place, None, Some(hashes));
-        follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?;
+        let follower = ledger::read(self.chain.clone().or(file.chain), sources.hashes(), None).await?;
         let mut totals = BTreeMap::new();
         for source in &sources.streams {
             let index = read_index(&sources, source, self.json.json)?;

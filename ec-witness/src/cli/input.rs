@@ -1,0 +1,17 @@
+//! Files given on the command line.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::Path,
+};
+
+/// The text of a file, or of standard input for `-`.
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
+    if path != Path::new("-") {
+        return fs::read_to_string(path);
+    }
+    let mut text = String::new();
+    io::stdin().read_to_string(&mut text)?;
+    Ok(text)
+}

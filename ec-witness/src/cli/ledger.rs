@@ -1,0 +1,58 @@
+//! The configured ledger: where it is, and its log.
+
+use std::{collections::HashSet, time::Duration};
+
+use alloy::primitives::Address;
+use ec_witness::{
+    chain::follow::{Follower, LedgerPlace},
+    observation::StreamHash,
+};
+use eyre::{OptionExt, WrapErr};
+
+use super::chain::{ChainArgs, Connection};
+
+/// How long the ledger's RPC may be silent before the ledger is not live any more (protocol §5.5).
+const HEAD_STALE: Duration = Duration::from_millis(30_000);
+
+/// Where the ledger is, of a connection that must name it.
+pub(super) async fn place(connection: &Connection) -> eyre::Result<LedgerPlace> {
+    let ledger = connection.chain.ledger;
+    let unset = "ledger is not set: give --ledger ADDRESS, EC_WITNESS_LEDGER, or ledger in [chain]";
+    place_of(connection, ledger.ok_or_eyre(unset)?).await
+}
+
+/// How to follow the ledger at this address.
+async fn place_of(connection: &Connection, ledger: Address) -> eyre::Result<LedgerPlace> {
+    let Connection { chain, endpoint, provider } = connection;
+    Ok(LedgerPlace {
+        chain_id: endpoint.chain_id,
+        ledger,
+        registry: endpoint.registry_of(provider, ledger, chain.registry).await?,
+        deploy_block: chain.deploy_block.unwrap_or(0),
+        head_stale: HEAD_STALE,
+        block_time: chain.block_time_ms.map(Duration::from_millis),
+    })
+}
+
+/// Connects and reads the ledger's whole log, for these streams.
+pub(super) async fn read(
+    chain: ChainArgs,
+    streams: impl IntoIterator<Item = StreamHash>,
+    witness: Option<Address>,
+) -> eyre::Result<Follower> {
+    let connection = chain.connect().await?;
+    let place = place(&connection).await?;
+    read_log(Follower::new(connection.provider, place, witness, Some(streams.into_iter().collect::<HashSet<_>>())))
+        .await
+}
+
+/// Reads the whole log of the ledger at this address.
+pub(super) async fn read_at(connection: &Connection, ledger: Address) -> eyre::Result<Follower> {
+    let place = place_of(connection, ledger).await?;
+    read_log(Follower::new(connection.provider.clone(), place, None, None)).await
+}
+
+async fn read_log(mut follower: Follower) -> eyre::Result<Follower> {
+    follower.poll(0, false).await.wrap_err("the ledger's log cannot be read")?;
+    Ok(follower)
+}
