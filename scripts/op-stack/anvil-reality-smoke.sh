@@ -28,6 +28,7 @@ USAGE
 }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+lines=$root/scripts/op-stack/archive-lines.pl
 archive=$root/archives/sample
 witnesses=4
 quorum=3
@@ -168,31 +169,23 @@ copy_archive() {
   while IFS= read -r -d '' file; do
     name=${file#"$archive/manifests/"}
     mkdir -p "$work/archive$w/manifests/$(dirname "$name")"
-    vary "$w" <"$file" >"$work/archive$w/manifests/$name"
+    "$lines" vary "$w" <"$file" >"$work/archive$w/manifests/$name"
   done < <(find -L "$archive/manifests" -mindepth 2 -name '*.jsonl' -print0)
 }
 
-# vary W: the same records as another host has them.
-vary() {
-  jq -c --argjson w "$1" 'if .received_unix_ms then
-      .received_unix_ms += ((input_line_number * 7919 + $w * 104729) % 1001) - 500 else . end' |
-    awk -v w="$1" '
-      { line[NR] = $0 }
-      END {
-        for (i = 1; i <= NR; i++) {
-          if (i % 17 == w && i < NR) { print line[i + 1]; print line[i]; i++ }   # two lines change places
-          else print line[i]
-          if (i % 29 == w) print line[i]                                         # a line stands twice
-        }
-      }'
+# middle_record N: a record in the middle of the N-th expected epoch, as "FILE GROUP".
+middle_record() {
+  local stream sequence
+  read -r stream sequence < <(jq -rs --argjson n "$1" '.[$n] | "\(.stream_id) \(.header.sequence)"' "$work/expected.jsonl")
+  "$witness_bin" derive --archive "$archive" --stream "$stream" --records "$sequence" |
+    jq -r '.records[.records | length / 2 | floor] | "\(.track).jsonl \(.group_sequence)"' |
+    sed "s|^|$stream/|"
 }
 
-# The track file and group in the middle of the N-th expected epoch, as "FILE GROUP".
-record_of_epoch() {
-  jq -rs --argjson n "$1" '.[$n] | [.stream_id, .header.sequence, (.epoch_id | capture("/g(?<g>[0-9]+)/").g)] | @tsv' \
-    "$work/expected.jsonl" | while IFS=$'\t' read -r stream sequence groups; do
-    printf '%s/video0.m4s.jsonl %s\n' "$stream" $((sequence * groups + groups / 2))
-  done
+# change FILE COMMAND…: one file of an index, changed in its place.
+change() {
+  "$lines" "${@:2}" <"$1" >"$1.new"
+  mv "$1.new" "$1"
 }
 
 make_copies() {
@@ -203,29 +196,18 @@ make_copies() {
   lacking='' tampered=''
   if $tamper; then
     tampered=$witnesses
-    read -r file group < <(record_of_epoch 0)
+    read -r file group < <(middle_record 0)
     tampered_group=$group
-    flip_record "$work/archive$tampered/manifests/$file" "$group"
+    change "$work/archive$tampered/manifests/$file" flip "$group"
     say "witness $tampered: the hash of $file group $group is flipped"
   fi
   # a record may be lacking where enough others agree: elsewhere than the flipped one
   if ((witnesses > quorum && expected > 1)); then
     lacking=$((witnesses - ($($tamper && echo 1 || echo 0)) % witnesses))
-    read -r file group < <(record_of_epoch $((expected - 1)))
-    drop_record "$work/archive$lacking/manifests/$file" "$group"
+    read -r file group < <(middle_record $((expected - 1)))
+    change "$work/archive$lacking/manifests/$file" drop "$group"
     say "witness $lacking: $file group $group is lacking"
   fi
-}
-
-flip_record() {
-  jq -c --argjson group "$2" 'if .group_sequence == $group then
-      .blake3 |= ((if .[0:1] == "0" then "1" else "0" end) + .[1:]) else . end' "$1" >"$1.new"
-  mv "$1.new" "$1"
-}
-
-drop_record() {
-  jq -c --argjson group "$2" 'select(.group_sequence != $group)' "$1" >"$1.new"
-  mv "$1.new" "$1"
 }
 
 init_witness() {
@@ -308,17 +290,16 @@ run_live() {
   done
 }
 
-# Lines as "MS <tab> FILE <tab> LINE", by time. All broadcasts begin together, each at its own first record; what has no
-# time comes at once.
+# Lines as "MS <tab> FILE <tab> LINE", by time. All broadcasts begin together, each at its own first record.
 schedule() {
-  local file broadcast
-  while IFS= read -r -d '' file; do
-    broadcast=$(dirname "${file#"$1/"}")
-    jq -r --arg file "${file#"$1/"}" '[(.received_unix_ms // 0), $file, tojson] | @tsv' "$file" >>"$1/$broadcast/.times"
-  done < <(find "$1" -name '*.jsonl' -print0)
-  find "$1" -name .times -print0 | while IFS= read -r -d '' file; do
-    sort -n "$file" | awk -F'\t' -v OFS='\t' 'NR == 1 { first = $1 } { $1 -= first; print }'
-  done | sort -n
+  local directory
+  while IFS= read -r -d '' directory; do
+    (
+      cd "$1"
+      find "${directory#"$1/"}" -maxdepth 1 -name '*.jsonl' -print0 | xargs -0 -r "$lines" times | sort -s -n -k1,1 |
+        awk -F'\t' -v OFS='\t' 'NR == 1 { first = $1 } { $1 -= first; print }'
+    )
+  done < <(find "$1" -mindepth 1 -type d -print0) | sort -s -n -k1,1
 }
 
 feed() {
@@ -329,7 +310,7 @@ feed() {
       sleep 0.05
     done
     mkdir -p "$work/archive$w/manifests/$(dirname "$file")"
-    printf '%s\n' "${line//\\\\/\\}" >>"$work/archive$w/manifests/$file"
+    printf '%s\n' "$line" >>"$work/archive$w/manifests/$file"
   done <"$work/schedule$w"
 }
 
