@@ -132,6 +132,7 @@ pub struct Follower {
     set: WitnessSet,
     seats: Vec<Address>,
     heads: Heads,
+    progress: Progress,
     page: u64,
     answered_ms: Option<u64>,
     live_since_ms: Option<u64>,
@@ -154,6 +155,7 @@ impl Follower {
             set: WitnessSet::default(),
             seats: Vec::new(),
             heads: Heads::default(),
+            progress: Progress::default(),
             page: LARGEST_PAGE,
             answered_ms: None,
             live_since_ms: None,
@@ -178,13 +180,6 @@ impl Follower {
     /// Since when the ledger has been live without a break; `None` while it is not.
     pub fn live_since_ms(&self) -> Option<u64> {
         self.live_since_ms
-    }
-
-    /// Follows one more stream, which means reading the log again from the start.
-    pub fn add_stream(&mut self, stream: StreamHash) {
-        if self.streams.as_mut().is_some_and(|streams| streams.insert(stream)) {
-            self.state = LedgerState::new(self.streams.clone());
-        }
     }
 
     /// Reads on to the latest head. `settle` gives up what lies below the finalized head, which keeps memory flat and
@@ -215,9 +210,11 @@ impl Follower {
         self.check_chain().await?;
         let latest = self.header(BlockNumberOrTag::Latest).await?;
         self.check_age(&latest)?;
-        let reorg = self.revert_to_shared(&latest).await?;
-        let own_votes = self.read_logs(&latest).await?;
-        self.read_set(&latest).await?;
+        if self.state.head().is_none_or(|head| head.hash != latest.hash) {
+            self.read_set(&latest).await?;
+            self.revert_to_shared(&latest).await?;
+            self.read_logs(&latest).await?;
+        }
         self.heads = Heads {
             latest: latest.number,
             safe: self.number_of(BlockNumberOrTag::Safe).await?,
@@ -226,7 +223,8 @@ impl Follower {
         if settle {
             self.state.settle(self.heads.finalized);
         }
-        Ok(Progress { own_votes, reorg })
+        // kept until now, so that a poll that fails half-way loses nothing
+        Ok(std::mem::take(&mut self.progress))
     }
 
     async fn check_chain(&self) -> Result<(), FollowError> {
@@ -266,35 +264,35 @@ impl Follower {
     }
 
     /// Takes back what the chain no longer holds.
-    async fn revert_to_shared(&mut self, latest: &Header) -> Result<bool, FollowError> {
-        let Some(head) = self.state.head() else { return Ok(false) };
-        if head.hash == latest.hash || head.hash == latest.parent_hash {
-            return Ok(false);
+    async fn revert_to_shared(&mut self, latest: &Header) -> Result<(), FollowError> {
+        let Some(head) = self.state.head() else { return Ok(()) };
+        if head.hash == latest.parent_hash {
+            return Ok(());
         }
         let mut oldest = head;
         for block in self.state.revertible().collect::<Vec<_>>() {
             if self.is_canonical(block).await? {
-                let reorg = block != head;
+                self.progress.reorg |= block != head;
                 self.state.revert_above(block.number);
-                return Ok(reorg);
+                return Ok(());
             }
             oldest = block;
         }
         if oldest.number > self.heads.finalized {
             // everything known lies above the finalized head, as right after the first poll: read it all again
             self.state = LedgerState::new(self.streams.clone());
-            return Ok(true);
+            self.progress.reorg = true;
+            return Ok(());
         }
         Err(FollowError::DeepReorg { number: oldest.number, hash: oldest.hash })
     }
 
     /// Reads the ledger's log up to `latest`, page by page.
-    async fn read_logs(&mut self, latest: &Header) -> Result<Vec<(SlotId, ObservationHash)>, FollowError> {
-        let mut own_votes = Vec::new();
+    async fn read_logs(&mut self, latest: &Header) -> Result<(), FollowError> {
         loop {
             let from = self.state.head().map_or(self.place.deploy_block, |head| head.number + 1);
             if from > latest.number {
-                return Ok(own_votes);
+                return Ok(());
             }
             let to = latest.number.min(from.saturating_add(self.page - 1));
             let end = if to == latest.number { latest.clone() } else { self.header(to.into()).await? };
@@ -304,7 +302,7 @@ impl Follower {
                 return Err(FollowError::HeadMoved(end.number));
             }
             let events = logs.iter().map(event).collect::<Result<Vec<_>, _>>()?;
-            own_votes.extend(events.iter().filter_map(|event| vote_of(event, self.witness?)));
+            self.progress.own_votes.extend(events.iter().filter_map(|event| vote_of(event, self.witness?)));
             self.state.apply(end, events);
         }
     }
