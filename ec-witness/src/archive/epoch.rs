@@ -100,11 +100,6 @@ impl EpochRecords {
         self.conflict.as_deref()
     }
 
-    /// Whether a bad line touches the epoch.
-    pub fn has_bad_line(&self) -> bool {
-        self.bad_line
-    }
-
     /// Each track has all its sequences, and no bad line or conflict touches the epoch.
     pub fn is_complete(&self, groups_per_epoch: NonZeroU64, tracks: usize) -> bool {
         let expected = (tracks as u64).checked_mul(groups_per_epoch.get());

@@ -45,8 +45,6 @@ pub struct FollowedStream {
     late: BTreeSet<u64>,
     /// Whether something changed since the newest epochs were looked at.
     changed: bool,
-    /// Bad lines so far.
-    quarantined: u64,
 }
 
 /// Hears of touched epochs and bad lines while the index is read on.
@@ -86,7 +84,6 @@ impl FollowedStream {
             touched: BTreeSet::new(),
             late: BTreeSet::new(),
             changed: true,
-            quarantined: 0,
         }
     }
 
@@ -95,19 +92,9 @@ impl FollowedStream {
         self.index.rule()
     }
 
-    /// Which epochs are handed over.
-    pub fn window(&self) -> &Window {
-        &self.window
-    }
-
     /// The highest epoch that has a record.
     pub fn highest_epoch(&self) -> Option<u64> {
         self.index.highest_epoch()
-    }
-
-    /// Bad lines met since the stream was taken up.
-    pub fn quarantined(&self) -> u64 {
-        self.quarantined
     }
 
     /// Reads what was appended; returns the bad lines.
@@ -120,7 +107,6 @@ impl FollowedStream {
         let mut reading = Reading { touched: &mut self.touched, quarantined: Vec::new(), from, bytes };
         self.index.read_on(&mut reading)?;
         let quarantined = reading.quarantined;
-        self.quarantined += quarantined.len() as u64;
         self.changed |= !self.touched.is_empty();
         self.age(now_ms);
         Ok(quarantined)

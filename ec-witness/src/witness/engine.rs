@@ -339,14 +339,6 @@ impl JudgedSlot {
             parent: ledger.newest_final_below(key.stream, key.sequence),
         }
     }
-
-    /// The content that was derived; `None` for a conflicting epoch.
-    pub fn own_content(&self) -> Option<ContentHash> {
-        match self.own {
-            OwnEpoch::Derived { content, .. } => Some(content.hash()),
-            OwnEpoch::Conflicting => None,
-        }
-    }
 }
 
 fn state_of(decision: &Decision, disputed: bool) -> SlotState {
