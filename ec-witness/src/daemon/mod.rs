@@ -3,76 +3,43 @@
 //! One task does it all in turns, so every decision rests on one block and one reading of the archive, and nothing
 //! but this task ever signs. Between turns it sleeps until the archive changes or the next poll is due.
 
+mod halt;
+mod own;
 mod report;
 mod streams;
 mod voter;
+mod wake;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    archive::{Archive, ArchiveError, index::Quarantined},
-    chain::{
-        follow::{FollowError, Follower},
-        sender::SendError,
-    },
+    archive::{Archive, index::Quarantined},
+    chain::follow::{FollowError, Follower},
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
     store::{Ballot, Recorded, StoreError},
-    stream::{DerivedEpoch, StreamRule, TimeError},
     witness::{
-        decision::{OwnEpoch, OwnVote, Policy},
+        decision::{OwnVote, Policy},
         engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey},
     },
 };
 
+pub use halt::Halt;
+pub use own::own_epoch;
 pub use report::SlotReport;
 pub use streams::{ClosedEpoch, Closing, FollowedStream};
 pub use voter::Voter;
+
+use halt::tolerate;
+use wake::{drained, watch};
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// How often a ledger that cannot be read is complained about, milliseconds.
 const COMPLAIN_EVERY_MS: u64 = 60_000;
-
-/// How long a turn may go on after the stop was asked for.
-const DRAIN: Duration = Duration::from_secs(8);
-
-/// Why a witness stops by itself. Each is a contradiction that going on could make worse.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum Halt {
-    /// The chain is not, or no longer, what the configuration says.
-    #[error(transparent)]
-    Chain(#[from] FollowError),
-    /// The vote store cannot be relied on.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The key is used elsewhere, or cannot sign.
-    #[error(transparent)]
-    Send(#[from] SendError),
-    /// A vote of this witness is on the chain that its store does not know.
-    #[error(
-        "slot {slot}: the chain holds a vote of this witness for {observation} that the vote store does not know: \
-         another instance uses the key; stop it, move this store aside and run `ec-witness init` again, which takes over \
-         every vote on the chain"
-    )]
-    ForeignVote {
-        /// The slot.
-        slot: SlotId,
-        /// The observation voted for.
-        observation: ObservationHash,
-    },
-    /// The archive cannot be read.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// A stream whose headers can have no time.
-    #[error(transparent)]
-    Time(#[from] TimeError),
-}
 
 /// When `run --once` is content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -394,67 +361,4 @@ impl Daemon {
         self.voter.is_dry()
             || self.voter.pending() == 0 && slots.all(|(_, slot)| slot.state.is_outcome() && !awaits_finality(slot))
     }
-}
-
-/// Passes a fatal error on, logs another one.
-fn tolerate<T>(outcome: Result<T, SendError>, message: &str) -> Result<Option<T>, Halt> {
-    match outcome {
-        Ok(done) => Ok(Some(done)),
-        Err(error) if error.is_fatal() => Err(error.into()),
-        Err(error) => {
-            tracing::warn!(%error, "{message}");
-            Ok(None)
-        }
-    }
-}
-
-/// What the engine judges by. An epoch without a time is an error while starting, so that the operator hears of it,
-/// and is left out later.
-///
-/// # Errors
-///
-/// The epoch has no time, and `starting` is set.
-pub fn own_epoch(
-    rule: &StreamRule,
-    policy: &Policy,
-    derived: &DerivedEpoch,
-    starting: bool,
-) -> Result<Option<OwnEpoch>, TimeError> {
-    let Some(content) = derived.content else {
-        tracing::error!(stream = rule.stream_id, epoch = derived.sequence, "records conflict; nobody here votes");
-        return Ok(Some(OwnEpoch::Conflicting));
-    };
-    let tolerance_ms = policy.tolerance_ms(rule.time);
-    match &derived.time {
-        Ok(observed_unix_ms) => {
-            let observed_unix_ms = *observed_unix_ms;
-            Ok(Some(OwnEpoch::Derived { content, observed_unix_ms, tolerance_ms, complete: derived.complete }))
-        }
-        Err(error) if starting => Err(error.clone()),
-        Err(error) => {
-            tracing::error!(%error, "epoch left out");
-            Ok(None)
-        }
-    }
-}
-
-/// Resolves when a cancelled turn has had its time to finish.
-async fn drained(cancelled: &CancellationToken) {
-    cancelled.cancelled().await;
-    tokio::time::sleep(DRAIN).await;
-}
-
-/// Wakes `changed` when the index changes. Without it the archive is still read at every poll.
-fn watch(archive: &Archive, changed: &Arc<Notify>) -> Option<RecommendedWatcher> {
-    let changed = Arc::clone(changed);
-    let heard = move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            changed.notify_one();
-        }
-    };
-    let watcher = notify::recommended_watcher(heard).and_then(|mut watcher| {
-        watcher.watch(&archive.manifests, RecursiveMode::Recursive)?;
-        Ok(watcher)
-    });
-    watcher.inspect_err(|error| tracing::warn!(%error, "the archive cannot be watched; it is read at every poll")).ok()
 }

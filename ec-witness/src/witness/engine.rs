@@ -11,7 +11,7 @@ use super::{
     decision::{Clock, Comparison, Decision, OwnEpoch, OwnVote, Policy, Seat, Seen, SeenCandidate, decide},
     ledger::LedgerState,
 };
-use crate::observation::{ContentHash, ObservationHash, ObservationHeader, SlotId, StreamHash};
+use crate::observation::{ObservationHash, ObservationHeader, SlotId, StreamHash};
 
 /// The registry's active set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
