@@ -9,7 +9,7 @@ use alloy::primitives::Address;
 
 use super::{
     decision::{Clock, Comparison, Decision, OwnEpoch, OwnVote, Policy, Seat, Seen, SeenCandidate, decide},
-    ledger::LedgerState,
+    ledger::{Candidate, LedgerState},
 };
 use crate::observation::{ObservationHash, ObservationHeader, SlotId, StreamHash};
 
@@ -326,16 +326,20 @@ impl JudgedSlot {
         policy: &Policy,
     ) -> Seen {
         let candidates = ledger.slot(self.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
-        let see = |candidate: &super::ledger::Candidate| SeenCandidate {
+        let right_from = |candidate: &Candidate| ledger.parent_right_from(candidate, policy.parent_window);
+        let mut candidates: Vec<_> = candidates.iter().map(|candidate| (right_from(candidate), candidate)).collect();
+        // the sort is stable; candidates whose parent is not right come first and are passed over
+        candidates.sort_by_key(|(right_from, _)| *right_from);
+        let see = |(right_from, candidate): (Option<u64>, &Candidate)| SeenCandidate {
             hash: candidate.hash,
             header: candidate.header,
             active_votes: candidate.voters.iter().filter(|voter| active.contains(*voter)).count(),
-            parent_is_right: ledger.parent_is_right(candidate, policy.parent_window),
+            parent_is_right: right_from.is_some(),
             first_seen_ms: *self.first_seen.entry(candidate.hash).or_insert(now_ms),
         };
         Seen {
             finalized: ledger.final_of(key.stream, key.sequence, self.slot).map(|found| found.content),
-            candidates: candidates.iter().map(see).collect(),
+            candidates: candidates.into_iter().map(see).collect(),
             parent: ledger.newest_final_below(key.stream, key.sequence),
         }
     }
@@ -350,5 +354,67 @@ fn state_of(decision: &Decision, disputed: bool) -> SlotState {
         _ if disputed => SlotState::Disputed,
         Decision::Voted => SlotState::Voted,
         Decision::Attest(_) | Decision::Propose { .. } | Decision::Wait(_) => SlotState::Waiting,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::B256;
+
+    use super::*;
+    use crate::{
+        observation::{Content, EpochHash},
+        witness::ledger::{BlockRef, LedgerEvent},
+    };
+
+    const ME: Address = Address::with_last_byte(1);
+    const OTHER: Address = Address::with_last_byte(2);
+
+    fn content(sequence: u64) -> Content {
+        Content {
+            stream_hash: StreamHash::ZERO,
+            epoch_hash: EpochHash(B256::with_last_byte(sequence as u8)),
+            data_root: B256::ZERO,
+            locator_hash: B256::ZERO,
+            sequence,
+        }
+    }
+
+    fn proposed(header: ObservationHeader) -> LedgerEvent {
+        LedgerEvent::Proposed { proposer: OTHER, header }
+    }
+
+    fn engine_with(content: Content) -> Engine {
+        let mut engine = Engine::new(ME, Policy::default());
+        let slot = content.header(ObservationHash::ZERO, 0).slot();
+        let own = OwnEpoch::Derived { content, observed_unix_ms: 5, tolerance_ms: 10, complete: true };
+        assert_eq!(engine.admit(SlotKey { stream: StreamHash::ZERO, sequence: 2 }, slot, own, 0, None), Admission::New);
+        engine
+    }
+
+    fn attested(engine: &mut Engine, ledger: &LedgerState) -> Option<ObservationHeader> {
+        let set = WitnessSet { active: vec![ME, OTHER], quorum: 2 };
+        let intents = engine.judge(&Situation { ledger, set: &set, now_ms: 0, live_since_ms: Some(0) });
+        intents.into_iter().find(|intent| intent.vote == VoteKind::Attest).map(|intent| intent.header)
+    }
+
+    #[test]
+    fn the_candidate_that_was_right_first_is_attested() {
+        let parent = content(1).header(ObservationHash::ZERO, 5);
+        // resent after a reorg, the first one stands before the vote that makes its parent final
+        let early = content(2).header(parent.hash(), 5);
+        let later = content(2).header(ObservationHash::ZERO, 6);
+        let block = |number| BlockRef { number, hash: B256::with_last_byte(number as u8) };
+        let finalized = LedgerEvent::Finalized { slot: parent.slot(), observation: parent.hash() };
+        let mut ledger = LedgerState::new(None);
+        ledger.apply(block(1), [proposed(parent), proposed(early)]);
+        assert_eq!(attested(&mut engine_with(content(2)), &ledger), None, "its parent is not final");
+        let mut alone = ledger.clone();
+        alone.apply(block(2), [finalized]);
+        assert_eq!(attested(&mut engine_with(content(2)), &alone), Some(early), "now it is");
+        ledger.apply(block(2), [proposed(later)]);
+        assert_eq!(attested(&mut engine_with(content(2)), &ledger), Some(later));
+        ledger.apply(block(3), [finalized]);
+        assert_eq!(attested(&mut engine_with(content(2)), &ledger), Some(later), "nothing overtakes it");
     }
 }

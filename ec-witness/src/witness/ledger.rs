@@ -249,23 +249,25 @@ impl LedgerState {
         self.finals_below(stream, sequence).next().map_or(ObservationHash::ZERO, |found| found.hash)
     }
 
-    /// Whether a candidate's parent was right at the candidate's own place in the log (protocol §5): final there, of
-    /// the same stream, below it, with at most `parent_window` final observations in between; zero under the same
-    /// count.
-    pub fn parent_is_right(&self, candidate: &Candidate, parent_window: u64) -> bool {
+    /// From which place in the log on a candidate's parent is right (protocol §5.2): from the candidate's own place, if
+    /// the parent was final there, else from where the parent became final; of the same stream, below it, with at most
+    /// `parent_window` final observations in between at that place; zero under the same count.
+    pub fn parent_right_from(&self, candidate: &Candidate, parent_window: u64) -> Option<u64> {
         let header = &candidate.header;
-        let finals = self.finals_below(header.stream_hash, header.sequence);
-        let mut between = 0;
-        for found in finals.filter(|found| found.place < candidate.place) {
+        let (mut places, mut before_own) = (Vec::new(), 0);
+        for found in self.finals_below(header.stream_hash, header.sequence) {
             if found.hash == header.parent_observation_hash {
-                return true;
+                let from = candidate.place.max(found.place);
+                let between = places.iter().filter(|&&place| place < from).count() as u64;
+                return (between <= parent_window).then_some(from);
             }
-            between += 1;
-            if between > parent_window {
-                return false;
+            places.push(found.place);
+            before_own += u64::from(found.place < candidate.place);
+            if before_own > parent_window {
+                return None;
             }
         }
-        header.parent_observation_hash == ObservationHash::ZERO
+        (header.parent_observation_hash == ObservationHash::ZERO).then_some(candidate.place)
     }
 }
 
@@ -306,7 +308,8 @@ mod tests {
     }
 
     fn right(ledger: &LedgerState, header: ObservationHeader, window: u64) -> bool {
-        ledger.parent_is_right(ledger.slot(header.slot()).unwrap().candidate(header.hash()).unwrap(), window)
+        let candidate = ledger.slot(header.slot()).unwrap().candidate(header.hash()).unwrap();
+        ledger.parent_right_from(candidate, window).is_some()
     }
 
     #[test]
@@ -350,6 +353,23 @@ mod tests {
         assert!(!right(&ledger, blind, 0));
         assert_eq!(ledger.newest_final_below(STREAM, 5), one.hash());
         assert_eq!(ledger.newest_final_below(STREAM, 1), ObservationHash::ZERO);
+    }
+
+    #[test]
+    fn a_parent_that_becomes_final_later_is_right_from_there() {
+        let mut ledger = LedgerState::new(None);
+        let parent = header(1, ObservationHash::ZERO);
+        let child = header(2, parent.hash());
+        let from = |ledger: &LedgerState| {
+            let slot = ledger.slot(child.slot()).unwrap();
+            ledger.parent_right_from(slot.candidate(child.hash()).unwrap(), 64)
+        };
+        let propose = |header| LedgerEvent::Proposed { proposer: Address::ZERO, header };
+        ledger.apply(block(1), [propose(parent), propose(child)]);
+        assert_eq!(from(&ledger), None);
+        let finalized = LedgerEvent::Finalized { slot: parent.slot(), observation: parent.hash() };
+        ledger.apply(block(2), [finalized]);
+        assert_eq!(from(&ledger), Some(3), "the place of the third event");
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl Host {
     fn judged(&self, header: &ObservationHeader) -> Judged {
         let candidates = self.ledger.slot(header.slot()).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
         let parent_window = self.engine.policy().parent_window;
-        let judge = |seen: &Candidate| (seen.hash, self.ledger.parent_is_right(seen, parent_window));
+        let judge = |seen: &Candidate| (seen.hash, self.ledger.parent_right_from(seen, parent_window).is_some());
         let mut judged: Judged = candidates.iter().map(judge).collect();
         match judged.iter().position(|(hash, _)| *hash == header.hash()) {
             Some(place) => judged.truncate(place + 1),
