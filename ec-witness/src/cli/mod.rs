@@ -115,7 +115,8 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(if asked { 0 } else { 2 });
         }
     };
-    cli.log.start();
+    let is_daemon = matches!(&cli.command, Command::Run(run) if run.is_daemon());
+    cli.log.start(if is_daemon { "info" } else { "warn" });
     let outcome = match cli.command {
         Command::Init(args) => args.run(),
         Command::Run(args) => args.run(),

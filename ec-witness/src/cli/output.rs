@@ -25,9 +25,9 @@ enum LogFormat {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logging")]
 pub(crate) struct LogArgs {
-    /// Log filter: a level, or `module=level` pairs.
-    #[arg(long, global = true, env = "EC_WITNESS_LOG", default_value = "warn", value_name = "FILTER")]
-    log: String,
+    /// Log filter: a level, or `module=level` pairs [default: info for the daemon, else warn].
+    #[arg(long, global = true, env = "EC_WITNESS_LOG", value_name = "FILTER")]
+    log: Option<String>,
 
     /// Shape of log lines.
     #[arg(long, global = true, env = "EC_WITNESS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -35,11 +35,12 @@ pub(crate) struct LogArgs {
 }
 
 impl LogArgs {
-    /// Installs the process-wide subscriber. A filter that cannot be parsed is reported and replaced by `warn`.
-    pub(crate) fn start(&self) {
-        let filter = EnvFilter::try_new(&self.log).unwrap_or_else(|error| {
-            eprintln!("warning: --log {:?}: {error}; logging at `warn`", self.log);
-            EnvFilter::new("warn")
+    /// Installs the process-wide subscriber. A filter that cannot be parsed is reported and replaced by `default`.
+    pub(crate) fn start(&self, default: &str) {
+        let asked = self.log.as_deref().unwrap_or(default);
+        let filter = EnvFilter::try_new(asked).unwrap_or_else(|error| {
+            eprintln!("warning: --log {asked:?}: {error}; logging at `{default}`");
+            EnvFilter::new(default)
         });
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         match self.log_format {

@@ -93,6 +93,11 @@ enum UntilArg {
 }
 
 impl RunArgs {
+    /// Whether it goes on until it is stopped.
+    pub(crate) fn is_daemon(&self) -> bool {
+        !self.once
+    }
+
     pub(crate) fn run(self) -> eyre::Result<Answer> {
         block_on(self.work())
     }
