@@ -1,7 +1,7 @@
 //! The guard: one content per slot, for ever.
 
 use alloy::primitives::Bytes;
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{StoreError, VoteStore, hex, parsed, unix_ms};
 use crate::{
@@ -81,8 +81,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn knows(&self, observation: ObservationHash) -> Result<bool, StoreError> {
-        let query = "SELECT EXISTS (SELECT 1 FROM headers WHERE observation = ?1)";
-        Ok(self.connection.query_row(query, [hex(observation.0)], |row| row.get(0))?)
+        header_is_recorded(&self.connection, observation)
     }
 
     /// Votes that were recorded, but that no transaction carries yet, oldest first.
@@ -91,11 +90,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn unsigned(&self) -> Result<Vec<Ballot>, StoreError> {
-        let query = "SELECT header, candidates_seen FROM headers
-                     WHERE observation NOT IN (SELECT observation FROM ballots) ORDER BY id";
-        let mut statement = self.connection.prepare(query)?;
-        let ballots = statement.query_map([], |row| ballot_at(row, 0))?;
-        Ok(ballots.collect::<Result<_, _>>()?)
+        self.ballots_where("observation NOT IN (SELECT observation FROM ballots)")
     }
 
     /// Every recorded ballot, oldest first.
@@ -104,8 +99,13 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn ballots(&self) -> Result<Vec<Ballot>, StoreError> {
-        let mut statement = self.connection.prepare("SELECT header, candidates_seen FROM headers ORDER BY id")?;
-        let ballots = statement.query_map([], |row| ballot_at(row, 0))?;
+        self.ballots_where("true")
+    }
+
+    fn ballots_where(&self, condition: &'static str) -> Result<Vec<Ballot>, StoreError> {
+        let query = format!("SELECT header, candidates_seen FROM headers WHERE {condition} ORDER BY id");
+        let mut statement = self.connection.prepare(&query)?;
+        let ballots = statement.query_map([], ballot)?;
         Ok(ballots.collect::<Result<_, _>>()?)
     }
 
@@ -175,7 +175,7 @@ fn insert_vote(db: &Transaction<'_>, header: &ObservationHeader) -> Result<(), S
     Ok(())
 }
 
-fn header_is_recorded(db: &Transaction<'_>, observation: ObservationHash) -> Result<bool, StoreError> {
+fn header_is_recorded(db: &Connection, observation: ObservationHash) -> Result<bool, StoreError> {
     let query = "SELECT EXISTS (SELECT 1 FROM headers WHERE observation = ?1)";
     Ok(db.query_row(query, [hex(observation.0)], |row| row.get(0))?)
 }
@@ -203,7 +203,7 @@ fn carry_nowhere(db: &Transaction<'_>, observation: ObservationHash) -> Result<(
     Ok(())
 }
 
-fn progress(db: &rusqlite::Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteProgress, StoreError> {
+fn progress(db: &Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteProgress, StoreError> {
     let query = "SELECT EXISTS (SELECT 1 FROM ballots WHERE observation = ?1)";
     let carried: bool = db.query_row(query, [hex(newest.0)], |row| row.get(0))?;
     if carried { progress_of_slot(db, slot) } else { Ok(VoteProgress::Recorded) }
@@ -211,7 +211,7 @@ fn progress(db: &rusqlite::Connection, slot: SlotId, newest: ObservationHash) ->
 
 /// The progress over every header of the slot: one that is not carried, or carried by a transaction that is not
 /// executed, can still land.
-fn progress_of_slot(db: &rusqlite::Connection, slot: SlotId) -> Result<VoteProgress, StoreError> {
+fn progress_of_slot(db: &Connection, slot: SlotId) -> Result<VoteProgress, StoreError> {
     let query = "SELECT t.state, t.block FROM headers h
                  LEFT JOIN ballots b ON b.observation = h.observation
                  LEFT JOIN transactions t ON t.id = b.transaction_id
@@ -232,13 +232,14 @@ fn progress_of_slot(db: &rusqlite::Connection, slot: SlotId) -> Result<VoteProgr
     Ok(VoteProgress::Executed { block: highest })
 }
 
-fn ballot_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Ballot> {
-    let candidates_seen: Option<i64> = row.get(column + 1)?;
+/// A row of `header, candidates_seen`.
+fn ballot(row: &rusqlite::Row<'_>) -> rusqlite::Result<Ballot> {
+    let candidates_seen: Option<i64> = row.get(1)?;
     let vote = match candidates_seen {
         Some(candidates_seen) => VoteKind::Propose { candidates_seen: candidates_seen as usize },
         None => VoteKind::Attest,
     };
-    Ok(Ballot { header: header_at(row, column)?, vote })
+    Ok(Ballot { header: header_at(row, 0)?, vote })
 }
 
 fn header_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<ObservationHeader> {

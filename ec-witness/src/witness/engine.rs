@@ -3,7 +3,7 @@
 //! Sans-I/O: epochs come in, the ledger is shown, decisions come out. The daemon and the simulation drive the same
 //! engine.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use alloy::primitives::Address;
 
@@ -30,6 +30,11 @@ impl WitnessSet {
             witness_count: self.active.len(),
             quorum: self.quorum,
         }
+    }
+
+    /// Votes for a candidate by active witnesses.
+    fn votes_for(&self, candidate: &Candidate) -> usize {
+        candidate.voters.iter().filter(|voter| self.active.contains(voter)).count()
     }
 }
 
@@ -218,9 +223,8 @@ impl Engine {
     /// Judges every slot and returns the votes to cast, oldest slots first.
     pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Intent> {
         let seat = situation.set.seat(self.me);
-        let active: HashSet<Address> = situation.set.active.iter().copied().collect();
         let Self { me, policy, slots } = self;
-        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, &active, situation, policy);
+        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, situation, policy);
         slots.iter_mut().filter_map(judge).collect()
     }
 
@@ -268,7 +272,6 @@ impl JudgedSlot {
         key: SlotKey,
         me: Address,
         seat: &Seat,
-        active: &HashSet<Address>,
         situation: &Situation<'_>,
         policy: &Policy,
     ) -> Option<Intent> {
@@ -279,7 +282,7 @@ impl JudgedSlot {
             entered_ms: *self.entered_ms.get_or_insert(now_ms),
             live_since_ms,
         };
-        let seen = self.see(key, ledger, now_ms, active, policy);
+        let seen = self.see(key, situation, policy);
         let counted = ledger.slot(self.slot).and_then(|slot| slot.vote_of(me));
         let vote = if counted.is_some() { OwnVote::Cast } else { self.vote };
         let decision = decide(&self.own, &seen, seat, &clock, &vote, policy);
@@ -299,12 +302,10 @@ impl JudgedSlot {
 
     /// The candidate to finalize, `turn_ms` after it was first seen to be ripe and again after as long.
     fn ripe(&mut self, situation: &Situation<'_>, turn_ms: u64) -> Option<(SlotId, ObservationHash)> {
-        let WitnessSet { active, quorum } = situation.set;
-        let slot = situation.ledger.slot(self.slot).filter(|slot| slot.finalized.is_none());
-        let votes = |voters: &[Address]| voters.iter().filter(|voter| active.contains(voter)).count();
-        let candidate = slot
-            .filter(|_| *quorum > 0)
-            .and_then(|slot| slot.candidates.iter().find(|candidate| votes(&candidate.voters) >= *quorum));
+        let set = situation.set;
+        let slot = situation.ledger.slot(self.slot).filter(|slot| slot.finalized.is_none() && set.quorum > 0);
+        let candidate =
+            slot.and_then(|slot| slot.candidates.iter().find(|candidate| set.votes_for(candidate) >= set.quorum));
         let Some(candidate) = candidate else {
             self.ripe_ms = None;
             return None;
@@ -317,14 +318,8 @@ impl JudgedSlot {
         Some((self.slot, candidate.hash))
     }
 
-    fn see(
-        &mut self,
-        key: SlotKey,
-        ledger: &LedgerState,
-        now_ms: u64,
-        active: &HashSet<Address>,
-        policy: &Policy,
-    ) -> Seen {
+    fn see(&mut self, key: SlotKey, situation: &Situation<'_>, policy: &Policy) -> Seen {
+        let Situation { ledger, set, now_ms, .. } = *situation;
         let candidates = ledger.slot(self.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
         let right_from = |candidate: &Candidate| ledger.parent_right_from(candidate, policy.parent_window);
         let mut candidates: Vec<_> = candidates.iter().map(|candidate| (right_from(candidate), candidate)).collect();
@@ -333,7 +328,7 @@ impl JudgedSlot {
         let see = |(right_from, candidate): (Option<u64>, &Candidate)| SeenCandidate {
             hash: candidate.hash,
             header: candidate.header,
-            active_votes: candidate.voters.iter().filter(|voter| active.contains(*voter)).count(),
+            active_votes: set.votes_for(candidate),
             parent_is_right: right_from.is_some(),
             first_seen_ms: *self.first_seen.entry(candidate.hash).or_insert(now_ms),
         };
