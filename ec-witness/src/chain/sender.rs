@@ -64,7 +64,11 @@ pub enum SendError {
 impl SendError {
     /// Whether to stop rather than to try again.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Sign(_) | Self::ForeignNonce { .. })
+        match self {
+            Self::Rpc(_) => false,
+            Self::Store(error) => !error.may_pass(),
+            Self::Sign(_) | Self::ForeignNonce { .. } => true,
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, VoteStore, unix_ms};
+use super::{StoreError, VoteStore, invalid, unix_ms};
 use crate::{
     observation::{ObservationHash, ObservationHeader, SlotId},
     witness::ledger::BlockRef,
@@ -155,8 +155,7 @@ fn standing(db: &Connection) -> Result<Option<StandingHalt>, StoreError> {
 
 fn standing_at(row: &Row<'_>) -> rusqlite::Result<StandingHalt> {
     let json: String = row.get(3)?;
-    let evidence = serde_json::from_str(&json)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error)))?;
+    let evidence = serde_json::from_str(&json).map_err(|error| invalid(3, error))?;
     Ok(StandingHalt { id: row.get(0)?, halted_unix_ms: row.get(1)?, message: row.get(2)?, evidence })
 }
 

@@ -29,7 +29,7 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, Store
     if pragma("application_id").map_err(|error| damaged(error.to_string()))? != APPLICATION_ID {
         return Err(damaged("it is not marked as one".into()));
     }
-    match pragma("user_version")? {
+    match pragma("user_version").map_err(|error| damaged(error.to_string()))? {
         found if found > SCHEMA_VERSION => Err(StoreError::Newer { path: path.to_owned(), found }),
         found if found < 1 => Err(damaged(format!("schema version {found}"))),
         found => Ok(found),

@@ -3,7 +3,7 @@
 use alloy::primitives::{Bytes, TxHash};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{StoreError, VoteStore, halts::refuse_halted, hex, parsed, unix_ms};
+use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
 use crate::observation::ObservationHash;
 
 /// What became of a transaction. Blocks are where it was executed.
@@ -164,12 +164,10 @@ fn take_back_siblings(db: &Transaction<'_>, hash: TxHash) -> Result<(), StoreErr
 }
 
 /// A row of `hash, nonce, raw, state, block`.
-fn outbox_tx(row: &Row<'_>) -> rusqlite::Result<OutboxTx> {
+pub(super) fn outbox_tx(row: &Row<'_>) -> rusqlite::Result<OutboxTx> {
     let name: String = row.get(3)?;
     let block: Option<String> = row.get(4)?;
     let block = block.map(|_| parsed(row, 4)).transpose()?;
-    let state = TxState::of_columns(&name, block).ok_or_else(|| {
-        rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, format!("state {name}").into())
-    })?;
+    let state = TxState::of_columns(&name, block).ok_or_else(|| invalid(3, format!("state {name}")))?;
     Ok(OutboxTx { hash: parsed(row, 0)?, nonce: parsed(row, 1)?, raw: parsed(row, 2)?, state })
 }
