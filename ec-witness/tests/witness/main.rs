@@ -8,6 +8,7 @@ mod common;
 mod archive;
 mod audit;
 mod daemon;
+mod disk;
 mod kills;
 mod once;
 mod proofs;
@@ -33,7 +34,10 @@ struct Rail {
 
 impl Rail {
     fn start(witnesses: usize, quorum: u8) -> Self {
-        let net = Devnet::start();
+        Self::on(Devnet::start(), witnesses, quorum)
+    }
+
+    fn on(net: Devnet, witnesses: usize, quorum: u8) -> Self {
         let deployed = net.deploy(witnesses, quorum);
         Self { net, deployed }
     }
