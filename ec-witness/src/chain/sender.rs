@@ -115,7 +115,7 @@ impl Sender {
 
     /// Transactions that are not executed yet.
     pub fn pending(&self) -> usize {
-        self.outbox.iter().filter(|followed| followed.tx.state == TxState::Signed).count()
+        self.outbox.iter().filter(|followed| followed.tx.state.block().is_none()).count()
     }
 
     /// Signs, keeps and sends every recorded vote that no transaction carries, and the `again` ones.
@@ -234,17 +234,17 @@ impl Sender {
         for at in 0..self.outbox.len() {
             let state = self.outbox[at].tx.state;
             let look = match state {
-                TxState::Signed => true,
-                TxState::Executed { block } => reorg || block <= heads.finalized,
+                TxState::Signed | TxState::Sent => true,
+                TxState::Executed { block } | TxState::Safe { block } => reorg || block <= heads.finalized,
                 TxState::Finalized { .. } => false,
             };
             if look {
                 let found = self.look_up(at, heads).await?;
-                if found != state {
+                if found != state && (found, state) != (TxState::Sent, TxState::Signed) {
                     store.set_state(self.outbox[at].tx.hash, found)?;
                     self.outbox[at].tx.state = found;
                 }
-                if found == TxState::Signed {
+                if found.block().is_none() {
                     self.see_to(at, used, now_ms).await?;
                 }
             }
@@ -256,7 +256,7 @@ impl Sender {
     async fn look_up(&self, at: usize, heads: Heads) -> Result<TxState, SendError> {
         let receipt = self.provider.get_transaction_receipt(self.outbox[at].tx.hash).await?;
         Ok(match receipt.and_then(|receipt| receipt.block_number) {
-            None => TxState::Signed,
+            None => TxState::Sent,
             Some(block) if block <= heads.finalized => TxState::Finalized { block },
             Some(block) => TxState::Executed { block },
         })

@@ -41,6 +41,9 @@ const DEBOUNCE: Duration = Duration::from_millis(100);
 /// How often a ledger that cannot be read is complained about, milliseconds.
 const COMPLAIN_EVERY_MS: u64 = 60_000;
 
+/// How often the finalized head is noted in the store, milliseconds.
+const NOTE_FINALIZED_EVERY_MS: u64 = 60_000;
+
 /// When `run --once` is content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
@@ -87,6 +90,7 @@ pub struct Daemon {
     summary: Summary,
     settled: Vec<SlotReport>,
     complained_ms: Option<u64>,
+    noted_ms: Option<u64>,
 }
 
 impl Daemon {
@@ -111,6 +115,7 @@ impl Daemon {
             summary: Summary::default(),
             settled: Vec::new(),
             complained_ms: None,
+            noted_ms: None,
         }
     }
 
@@ -131,7 +136,15 @@ impl Daemon {
     /// # Errors
     ///
     /// A contradiction that only an operator can resolve.
-    pub async fn run(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(Summary)) -> Result<(), Halt> {
+    pub async fn run(&mut self, cancelled: &CancellationToken, progress: impl FnMut(Summary)) -> Result<(), Halt> {
+        let ended = self.work(cancelled, progress).await;
+        if let Err(halt) = &ended {
+            self.voter.keep_halt(halt);
+        }
+        ended
+    }
+
+    async fn work(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(Summary)) -> Result<(), Halt> {
         let changed = Arc::new(Notify::new());
         let _watcher = watch(&self.archive, &changed);
         let mut due = Instant::now();
@@ -177,6 +190,7 @@ impl Daemon {
         };
         self.complained_ms = None;
         self.check_own_votes(&polled.own_votes)?;
+        self.note_finalized_head(now_ms)?;
         let followed = self.voter.follow(self.follower.heads(), polled.reorg, now_ms).await;
         tolerate(followed, "what was sent cannot be followed; trying again")?;
         self.take_standing()?;
@@ -214,8 +228,31 @@ impl Daemon {
     fn check_own_votes(&self, own_votes: &[(SlotId, ObservationHash)]) -> Result<(), Halt> {
         for &(slot, observation) in own_votes {
             if !self.voter.knows(observation)? {
-                return Err(Halt::ForeignVote { slot, observation });
+                return Err(match self.voter.recorded(slot)? {
+                    recorded if recorded.is_empty() => Halt::ForeignVote { slot, observation },
+                    recorded if self.has_content(slot, observation, &recorded) => {
+                        Halt::ForeignVote { slot, observation }
+                    }
+                    recorded => Halt::GuardContradiction { slot, observation, recorded },
+                });
             }
+        }
+        Ok(())
+    }
+
+    /// Whether the ledger shows that this observation is of the same content as the recorded headers.
+    fn has_content(&self, slot: SlotId, observation: ObservationHash, recorded: &[ObservationHeader]) -> bool {
+        let candidate = self.follower.ledger().slot(slot).and_then(|slot| slot.candidate(observation));
+        candidate.is_some_and(|found| recorded.iter().any(|header| header.content() == found.header.content()))
+    }
+
+    /// Notes the finalized head, once a minute: each time costs an fsync, and the check at the next start, which it is
+    /// for, is as good with a block that is a minute old.
+    fn note_finalized_head(&mut self, now_ms: u64) -> Result<(), Halt> {
+        let Some(head) = self.follower.finalized_head() else { return Ok(()) };
+        if self.noted_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= NOTE_FINALIZED_EVERY_MS) {
+            self.voter.note_finalized_head(head)?;
+            self.noted_ms = Some(now_ms);
         }
         Ok(())
     }

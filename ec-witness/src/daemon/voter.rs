@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use alloy::primitives::Address;
 
+use super::Halt;
 use crate::{
     chain::{
         follow::Heads,
@@ -11,7 +12,7 @@ use crate::{
     },
     observation::{ObservationHash, ObservationHeader, SlotId},
     store::{Ballot, Recorded, StoreError, VoteProgress, VoteStore},
-    witness::decision::OwnVote,
+    witness::{decision::OwnVote, ledger::BlockRef},
 };
 
 /// Who votes.
@@ -52,11 +53,49 @@ impl Voter {
         matches!(self, Self::Dry { .. })
     }
 
+    /// The finalized head that was seen before this process.
+    ///
+    /// # Errors
+    ///
+    /// The store refuses.
+    pub fn finalized_head(&self) -> Result<Option<BlockRef>, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.finalized_head(),
+            Self::Dry { .. } => Ok(None),
+        }
+    }
+
     /// Whether the store knows this vote.
     pub(super) fn knows(&self, observation: ObservationHash) -> Result<bool, StoreError> {
         match self {
             Self::Casting { store, .. } => store.knows(observation),
             Self::Dry { .. } => Ok(true),
+        }
+    }
+
+    /// Every header recorded for a slot.
+    pub(super) fn recorded(&self, slot: SlotId) -> Result<Vec<ObservationHeader>, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.headers(slot),
+            Self::Dry { .. } => Ok(Vec::new()),
+        }
+    }
+
+    /// Notes the finalized head, unless it is the one noted last.
+    pub(super) fn note_finalized_head(&mut self, head: BlockRef) -> Result<(), StoreError> {
+        match self {
+            Self::Casting { store, .. } if store.finalized_head()? != Some(head) => store.note_finalized_head(head),
+            Self::Casting { .. } | Self::Dry { .. } => Ok(()),
+        }
+    }
+
+    /// Makes a halt durable, where a restart must not get past it.
+    pub(super) fn keep_halt(&mut self, halt: &Halt) {
+        let Self::Casting { store, .. } = self else { return };
+        let Some(evidence) = halt.evidence() else { return };
+        match store.halt(&evidence, &halt.to_string()) {
+            Ok(standing) => tracing::error!(halt = standing.id, kind = evidence.kind(), "halted until it is resumed"),
+            Err(error) => tracing::error!(%error, "the halt could not be recorded; the next start may find it again"),
         }
     }
 

@@ -1,5 +1,8 @@
 //! The guard's promises, on a real disk.
 
+mod halts;
+mod siblings;
+
 use std::{
     os::unix::fs::PermissionsExt,
     sync::{
@@ -22,9 +25,13 @@ fn identity() -> Identity {
     Identity { chain_id: 7, ledger: Address::repeat_byte(1), witness: Address::repeat_byte(2) }
 }
 
+fn create(directory: &Path, first_nonce: u64) -> Result<VoteStore, StoreError> {
+    VoteStore::create(directory, identity(), first_nonce, |_| Ok(()))
+}
+
 fn created() -> (TempDir, VoteStore) {
     let dir = tempfile::tempdir().unwrap();
-    let store = VoteStore::create(&dir.path().join("store"), identity(), 5).unwrap();
+    let store = create(&dir.path().join("store"), 5).unwrap();
     (dir, store)
 }
 
@@ -167,7 +174,7 @@ fn the_store_is_private_and_exclusive() {
     assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::InUse { .. })));
     assert!(VoteStore::read(&path).is_ok(), "a reader is allowed");
     drop(store);
-    assert!(matches!(VoteStore::create(&path, identity(), 0), Err(StoreError::Exists { .. })));
+    assert!(matches!(create(&path, 0), Err(StoreError::Exists { .. })));
     drop(reopened(&dir));
 }
 
@@ -187,8 +194,8 @@ fn a_missing_foreign_newer_or_damaged_store_is_refused() {
         assert!(matches!(opened, Err(StoreError::Foreign { field, .. }) if field == expected), "{expected}");
     }
     let file = path.join(STORE_FILE);
-    Connection::open(&file).unwrap().pragma_update(None, "user_version", 2).unwrap();
-    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::Newer { found: 2, .. })));
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::Newer { found: 3, .. })));
     fs::write(&file, b"not a database, but longer than its header").unwrap();
     assert!(VoteStore::open(&path, identity()).is_err());
     fs::write(&file, b"").unwrap();

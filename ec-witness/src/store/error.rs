@@ -1,0 +1,123 @@
+//! Why the store refuses.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{SCHEMA_VERSION, halts::StandingHalt};
+use crate::observation::{ContentHash, SlotId};
+
+/// Why the store refuses.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no store.
+    #[error("{}: no vote store; `ec-witness init` creates one", path.display())]
+    Missing {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// There is a store already.
+    #[error("{}: there is a vote store already; it must never be replaced while its key votes", path.display())]
+    Exists {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// Another process has it.
+    #[error("{}: another process uses this vote store; two must never vote with one store", path.display())]
+    InUse {
+        /// The store's directory.
+        path: PathBuf,
+    },
+    /// The file is not a store of ours, or damaged.
+    #[error("{}: not an intact vote store: {what}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// A newer program wrote it.
+    #[error("{}: the store has schema version {found}, this program knows {SCHEMA_VERSION}; use a newer one", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: i64,
+    },
+    /// An older program wrote it, and a reader must not change it.
+    #[error(
+        "{}: the store has schema version {found}; `ec-witness run` brings it to version {SCHEMA_VERSION} when it \
+         starts, and it can be read then",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// The version found.
+        found: i64,
+    },
+    /// The witness halted on a contradiction, and no operator has resumed it.
+    #[error("this witness halted and does not vote: {0}")]
+    Halted(Box<StandingHalt>),
+    /// It belongs to another chain, ledger or witness.
+    #[error("{}: the store belongs to {field} {stored}, but {given} is configured", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        field: &'static str,
+        /// The store's.
+        stored: String,
+        /// The configured one.
+        given: String,
+    },
+    /// A vote with other content than the recorded one was asked for: refused, for ever.
+    #[error("slot {slot}: refused to vote for content {asked}; this witness stands for content {recorded}")]
+    OtherContent {
+        /// The slot.
+        slot: SlotId,
+        /// The recorded content.
+        recorded: ContentHash,
+        /// The refused one.
+        asked: ContentHash,
+    },
+    /// A second header was asked for while the first one's vote may still land.
+    #[error("slot {slot}: refused to vote for another header while the vote recorded first can still land")]
+    StillOnItsWay {
+        /// The slot.
+        slot: SlotId,
+    },
+    /// Another transaction of the same nonce is final.
+    #[error("transaction {hash} cannot be executed: another of its nonce is final")]
+    NonceIsFinal {
+        /// The transaction that cannot be.
+        hash: alloy::primitives::TxHash,
+    },
+    /// Another halt stands, or none.
+    #[error("halt {asked} does not stand{}", standing.map(|id| format!(", halt {id} does")).unwrap_or_default())]
+    NotStanding {
+        /// The halt that was to be resumed.
+        asked: i64,
+        /// The one that stands.
+        standing: Option<i64>,
+    },
+    /// The file system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// SQLite refused; what was asked did not happen.
+    #[error("vote store: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl StoreError {
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        |source| Self::Io { path: path.to_owned(), source }
+    }
+}
