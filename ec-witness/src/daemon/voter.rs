@@ -120,8 +120,9 @@ impl Voter {
         slot: SlotId,
         head: Option<u64>,
     ) -> Result<Option<(ObservationHeader, OwnVote)>, StoreError> {
-        let Self::Casting { store, .. } = self else { return Ok(None) };
+        let Self::Casting { store, sender } = self else { return Ok(None) };
         Ok(store.vote(slot)?.map(|(header, progress)| match progress {
+            _ if sender.will_carry(header.hash()) => (header, OwnVote::Cast),
             // executed in a block that was read, and yet not counted
             VoteProgress::Executed { block } if head.is_some_and(|head| block <= head) => {
                 (header, OwnVote::CannotLand(header.content().hash()))
