@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod errors;
+mod generations;
 mod growth;
 mod lines;
 #[cfg(target_os = "linux")]
 mod memory;
+mod model;
 mod sets;
 mod vectors;
 

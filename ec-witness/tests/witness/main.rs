@@ -7,6 +7,7 @@ mod common;
 
 mod archive;
 mod daemon;
+mod files;
 mod once;
 mod proofs;
 mod refusals;
