@@ -22,7 +22,7 @@ enum Json {
     Number(String),
     Text(String),
     Array,
-    Object(Vec<(String, Json)>),
+    Object(Vec<(String, Self)>),
 }
 
 /// A parser by the grammar of RFC 8259, a character at a time. `None`: not JSON, too deep, or half a surrogate pair.

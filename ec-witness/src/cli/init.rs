@@ -177,6 +177,9 @@ impl InitArgs {
     }
 
     fn show(&self, created: &Created<'_>) -> eyre::Result<()> {
+        if created.streams.is_empty() {
+            eprintln!("warning: the archive has no broadcast yet; each stream will be judged from its first epoch");
+        }
         if self.json.json {
             return json_line(created);
         }
@@ -185,9 +188,6 @@ impl InitArgs {
         println!("{adopted_votes} earlier votes taken over from the chain");
         for Start { stream_id, from_sequence } in &created.streams {
             println!("{stream_id}: judged from epoch {from_sequence}");
-        }
-        if created.streams.is_empty() {
-            eprintln!("warning: the archive has no broadcast yet; each stream will be judged from its first epoch");
         }
         if !created.active {
             eprintln!("warning: {witness} is not an active witness; the registry's owner adds it with `registry add`");

@@ -206,6 +206,7 @@ impl Intake {
             let stream_id = &index.rule().stream_id;
             let from = begin(stream_id, from_sequence, first)?;
             tracing::info!(stream = stream_id, from, first, bytes = index.bytes_read(), "stream taken up");
+            self.keep_now(&index);
             ready.push((FollowedStream::new(index, from, max_inflight, self.closing), kept));
         }
         Ok(ready)

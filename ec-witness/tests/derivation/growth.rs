@@ -66,22 +66,27 @@ fn files() -> [String; 2] {
 
 #[test]
 fn a_file_cut_at_any_byte_and_then_completed_is_as_if_untouched() {
-    let [audio, video] = files();
-    let whole = TestArchive::new([("x/a.jsonl", &audio), ("x/v.jsonl", &video)]);
-    let expected = derive_anew(&whole);
+    let whole = files();
+    let names = TRACKS.map(|track| format!("x/{track}.jsonl"));
+    let archive_of = |texts: [&[u8]; 2]| TestArchive::new(names.iter().zip(texts));
+    let expected = derive_anew(&archive_of([whole[0].as_bytes(), whole[1].as_bytes()]));
     assert_eq!(expected.iter().map(|epoch| epoch.complete).collect::<Vec<_>>(), [false, false, false, true, true]);
-    for cut in 0..=video.len() {
-        let archive = TestArchive::new([("x/a.jsonl", audio.as_bytes()), ("x/v.jsonl", &video.as_bytes()[..cut])]);
-        let mut index = new_index(&archive);
-        index.read_on(&mut ()).unwrap();
-        let complete_lines = video.as_bytes()[..cut].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        assert_eq!(index.tracks()[1].offset(), complete_lines as u64, "cut at {cut}");
-        let before: Vec<_> = derive(&index);
-        archive.write("x/v.jsonl", &video[..complete_lines]);
-        assert_eq!(before, derive_anew(&archive), "a torn line is no data, cut at {cut}");
-        archive.write("x/v.jsonl", &video);
-        index.read_on(&mut ()).unwrap();
-        assert_eq!(derive(&index), expected, "cut at {cut}");
+    for (track, text) in whole.iter().enumerate() {
+        for cut in 0..=text.len() {
+            let mut texts = [whole[0].as_bytes(), whole[1].as_bytes()];
+            texts[track] = &text.as_bytes()[..cut];
+            let archive = archive_of(texts);
+            let mut index = new_index(&archive);
+            index.read_on(&mut ()).unwrap();
+            let complete_lines = texts[track].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+            assert_eq!(index.tracks()[track].offset(), complete_lines as u64, "{track} cut at {cut}");
+            let before = derive(&index);
+            texts[track] = &text.as_bytes()[..complete_lines];
+            assert_eq!(before, derive_anew(&archive_of(texts)), "a torn line is no data, {track} cut at {cut}");
+            append(&archive, track, &text.as_bytes()[cut..]);
+            index.read_on(&mut ()).unwrap();
+            assert_eq!(derive(&index), expected, "{track} cut at {cut}");
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod lines;
 #[cfg(target_os = "linux")]
 mod memory;
 mod model;
+mod restart;
 mod sets;
 mod vectors;
 

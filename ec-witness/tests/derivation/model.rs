@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::OpenOptions,
     io::Write,
+    os::unix::fs::MetadataExt,
     path::PathBuf,
 };
 
@@ -58,6 +59,8 @@ struct File {
     content: Vec<u8>,
     /// Its name now, if it has one.
     path: Option<PathBuf>,
+    /// Its number in the file system, which may be one that another file had before.
+    inode: u64,
 }
 
 struct World {
@@ -155,7 +158,8 @@ impl World {
         if let Some(old) = self.here() {
             self.files[old].path = None;
         }
-        self.files.push(File { content, path: Some(self.path()) });
+        let inode = self.path().metadata().unwrap().ino();
+        self.files.push(File { content, path: Some(self.path()), inode });
         self.files.len() - 1
     }
 
@@ -290,7 +294,11 @@ impl World {
         let here = self.here();
         for (seen, is_current) in rotated.into_iter().map(|seen| (seen, false)).chain(current.map(|seen| (seen, true)))
         {
-            let named = self.files[seen.file].path.as_ref().map(|_| seen.file);
+            let inode = self.files[seen.file].inode;
+            let named = (0..self.files.len()).filter(|&file| {
+                let File { path, inode: found, .. } = &self.files[file];
+                path.is_some() && *found == inode
+            });
             let candidates = here.filter(|_| is_current).into_iter().chain(named);
             let found = candidates.into_iter().find(|&file| seems_whole(&self.files[file].content, &seen.read));
             match found {

@@ -211,7 +211,7 @@ fn an_archive_that_comes_later_goes_away_and_comes_back_is_followed() {
     std::os::unix::fs::symlink(&there, &here).unwrap();
     await_final(&rail, &whole, &[0, 1, 2, 3], &[&one]);
     let (seen, sent) = (one.log(), rail.nonce(1));
-    assert!(!seen.contains("lost") && sent == 4, "{sent} transactions: {seen}");
+    assert!(!seen.contains("lost"), "{seen}");
     // a second broadcast, while it runs
     let second = TestArchive::of_groups(3);
     fs::rename(second.path().join("manifests/tv"), there.join("tv2")).unwrap();
