@@ -14,10 +14,11 @@ pub(crate) struct Running(Child);
 
 impl Running {
     pub(crate) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
-        Self::spawn(&rail.command(w, archive, &format!("run {DELAYS}")))
+        Self::of(&rail.command(w, archive, &format!("run {DELAYS}")), Stdio::null())
     }
 
-    pub(crate) fn spawn(command: &Command) -> Self {
+    /// Starts a command; its log goes to `log`.
+    pub(crate) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -26,7 +27,7 @@ impl Running {
                 None => spawned.env_remove(name),
             };
         }
-        Self(spawned.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+        Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
     pub(crate) fn signal(&self, signal: &str) {

@@ -9,6 +9,7 @@ mod archive;
 mod audit;
 mod daemon;
 mod disk;
+mod files;
 mod kills;
 mod once;
 mod proofs;
