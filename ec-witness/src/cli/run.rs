@@ -1,6 +1,6 @@
 //! `run`: the daemon, or with `--once` a single settling of what the archive holds.
 
-use std::{collections::HashSet, path::Path, time::Duration};
+use std::{collections::HashSet, path::Path};
 
 use alloy::primitives::{Address, U256};
 use clap::{Args, ValueEnum};
@@ -27,14 +27,11 @@ use super::{
     output::{JsonArg, Progress},
     settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Roster, StoreArgs},
     slots,
+    turns::TurnArgs,
 };
 
-/// Milliseconds between two polls of the ledger where nothing else is configured: half an OP Stack block.
-const DEFAULT_POLL_MS: u64 = 1_000;
 /// Where, in the store's directory, the daemon keeps what it has read of the archive's index. A cache.
 const CHECKPOINTS: &str = "index";
-/// The most that is paid for a unit of gas where nothing else is configured.
-const DEFAULT_MAX_FEE_GWEI: u64 = 100;
 
 /// What the witness works with.
 #[derive(Debug, Args)]
@@ -73,13 +70,8 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "EC_WITNESS_WITNESS", value_name = "ADDRESS", value_parser = address::parse, help_heading = "Run", requires = "dry_run")]
     witness: Option<Address>,
 
-    /// Milliseconds between two polls of the ledger [default: 1000].
-    #[arg(long, env = "EC_WITNESS_POLL_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Run")]
-    poll_ms: Option<u64>,
-
-    /// The most that is paid for a unit of gas [default: 100].
-    #[arg(long, env = "EC_WITNESS_MAX_FEE_GWEI", value_name = "GWEI", help_heading = "Run")]
-    max_fee_gwei: Option<u64>,
+    #[command(flatten)]
+    turns: TurnArgs,
 
     #[command(flatten)]
     json: JsonArg,
@@ -109,12 +101,13 @@ impl RunArgs {
         let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
         let place = place(&connection).await?;
         let voter = self.voter(&file, &connection, place).await?;
-        let turns = self.turns(file.run.poll_ms);
+        let turns = self.turns(file.run);
         let checkpoints = self.store.directory_if_set(&file.store).map(|store| store.join(CHECKPOINTS));
         let roster = self.archive.roster(file.archive, &file.stream)?;
         let intake = self.intake(roster, checkpoints.as_deref())?;
         // streams are added as they are taken in
-        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(HashSet::new()));
+        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(HashSet::new()))
+            .resting_on(voter.finalized_head()?);
         let mut daemon = Daemon::new(intake, follower, voter, policy, turns);
         let cancelled = cancelled_by_signals()?;
         tracing::info!(chain_id = place.chain_id, ledger = %place.ledger, "witness started");
@@ -141,9 +134,9 @@ impl RunArgs {
         Ok(ended?)
     }
 
-    fn turns(&self, file_poll_ms: Option<u64>) -> Turns {
+    fn turns(&self, file: TurnArgs) -> Turns {
         Turns {
-            poll: Duration::from_millis(self.poll_ms.or(file_poll_ms).unwrap_or(DEFAULT_POLL_MS)),
+            poll: self.turns.or(file).poll(),
             once: self.once.then_some(match self.until {
                 UntilArg::Latest => Until::Latest,
                 UntilArg::Finalized => Until::Finalized,
@@ -162,9 +155,8 @@ impl RunArgs {
         let signer = self.key.clone().or(file.key.clone()).load()?;
         let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness: signer.address() };
         let store = VoteStore::open(self.store.directory(&file.store)?, identity)?;
-        let max_fee_gwei = self.max_fee_gwei.or(file.run.max_fee_gwei).unwrap_or(DEFAULT_MAX_FEE_GWEI);
-        let max_fee_per_gas = u128::from(max_fee_gwei) * 1_000_000_000;
-        let sender = Box::new(Sender::new(connection.provider.clone(), signer, &store, max_fee_per_gas)?);
+        let rule = self.turns.or(file.run).sending(connection.chain.block_time_ms);
+        let sender = Box::new(Sender::new(connection.provider.clone(), signer, &store, rule)?);
         Ok(Voter::Casting { store, sender })
     }
 

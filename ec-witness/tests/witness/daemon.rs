@@ -14,7 +14,11 @@ pub(crate) struct Running(Child);
 
 impl Running {
     pub(crate) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
-        Self::of(&rail.command(w, archive, &format!("run {DELAYS}")), Stdio::null())
+        Self::spawn(&rail.command(w, archive, &format!("run {DELAYS}")))
+    }
+
+    pub(crate) fn spawn(command: &Command) -> Self {
+        Self::of(command, Stdio::piped())
     }
 
     /// Starts a command; its log goes to `log`.
@@ -33,6 +37,11 @@ impl Running {
     pub(crate) fn signal(&self, signal: &str) {
         let status = std::process::Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// The exit code, once it has one.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.0.try_wait().unwrap().map(|status| status.code().unwrap())
     }
 
     /// Waits for the end; the exit code, or `None` after a signal.
