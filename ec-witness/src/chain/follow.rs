@@ -179,6 +179,15 @@ impl Follower {
         }
     }
 
+    /// Follows one more stream: the next poll reads the log again from its beginning, if that was read before, and makes
+    /// sure that the chain still holds what was final.
+    pub fn follow(&mut self, stream: StreamHash) {
+        if self.streams.as_mut().is_some_and(|streams| streams.insert(stream)) {
+            self.state = LedgerState::new(self.streams.clone());
+            self.unproven = self.unproven.or(self.finalized);
+        }
+    }
+
     /// The first poll is to make sure that the chain holds this block, which was final when it was followed before.
     pub fn resting_on(self, finalized: Option<BlockRef>) -> Self {
         Self { unproven: finalized, ..self }
@@ -187,13 +196,6 @@ impl Follower {
     /// The finalized head at the last poll; `None` while the chain has none.
     pub fn finalized_head(&self) -> Option<BlockRef> {
         self.finalized
-    }
-
-    /// Follows one more stream: the next poll reads the log again from its beginning, if that was read before.
-    pub fn follow(&mut self, stream: StreamHash) {
-        if self.streams.as_mut().is_some_and(|streams| streams.insert(stream)) {
-            self.state = LedgerState::new(self.streams.clone());
-        }
     }
 
     /// The ledger at the last polled head.

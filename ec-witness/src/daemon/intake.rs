@@ -185,12 +185,12 @@ impl Intake {
 
     /// Looks for new broadcasts, if that is due, reads what is new on, and hands over what can be followed: streams whose
     /// files were read to their ends and hold a record. `begin` tells, of a stream's id, its configured and its first epoch,
-    /// which one is judged first.
+    /// which one is judged first, or that it cannot be fixed now.
     pub(super) fn advance(
         &mut self,
         now_ms: u64,
         max_inflight: usize,
-        mut begin: impl FnMut(&str, Option<u64>, u64) -> Result<u64, Halt>,
+        mut begin: impl FnMut(&str, Option<u64>, u64) -> Result<Option<u64>, Halt>,
     ) -> Result<Vec<(FollowedStream, Kept)>, Halt> {
         if self.looked_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= LOOK_EVERY_MS) {
             self.looked_ms = Some(now_ms);
@@ -198,13 +198,14 @@ impl Intake {
         }
         let mut ready = Vec::new();
         for mut joining in std::mem::take(&mut self.joining) {
-            let Some(first) = self.read(&mut joining, now_ms)? else {
+            let first = self.read(&mut joining, now_ms)?;
+            let begun = |first| begin(&joining.index.rule().stream_id, joining.from_sequence, first);
+            let (Some(first), Some(from)) = (first, first.map(begun).transpose()?.flatten()) else {
                 self.joining.push(joining);
                 continue;
             };
-            let Joining { index, from_sequence, kept, .. } = joining;
+            let Joining { index, kept, .. } = joining;
             let stream_id = &index.rule().stream_id;
-            let from = begin(stream_id, from_sequence, first)?;
             tracing::info!(stream = stream_id, from, first, bytes = index.bytes_read(), "stream taken up");
             self.keep_now(&index);
             ready.push((FollowedStream::new(index, from, max_inflight, self.closing), kept));

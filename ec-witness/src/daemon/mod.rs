@@ -3,6 +3,7 @@
 //! One task does it all in turns, so every decision rests on one block and one reading of the archive, and nothing
 //! but this task ever signs. Between turns it sleeps until the archive changes or the next poll is due.
 
+mod epochs;
 mod halt;
 mod intake;
 mod own;
@@ -11,20 +12,18 @@ mod streams;
 mod voter;
 mod wake;
 
-use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    archive::index::TrackEvent,
     chain::follow::{FollowError, Follower},
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
     store::{Ballot, Recorded, StoreError},
-    stream::{DerivedEpoch, StreamRule},
     witness::{
         decision::{OwnEpoch, OwnVote, Policy},
-        engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey},
+        engine::{Engine, Intent, JudgedSlot, Situation, SlotKey},
     },
 };
 
@@ -35,8 +34,8 @@ pub use report::{SlotReport, StreamReport};
 pub use streams::{Backlog, ClosedEpoch, Closing, FollowedStream, Heard, Reading, Tally};
 pub use voter::Voter;
 
+use epochs::Followed;
 use halt::{hold, tolerate};
-use intake::{Kept, tell_bad_line, tell_bad_lines, tell_event};
 use wake::{Alarm, drained};
 
 /// The least time between two turns that the archive's growth asks for.
@@ -47,8 +46,6 @@ const COMPLAIN_EVERY_MS: u64 = 60_000;
 
 /// How often the finalized head is noted in the store, milliseconds.
 const NOTE_FINALIZED_EVERY_MS: u64 = 60_000;
-/// How often the backlog is counted and told, milliseconds.
-const COUNT_EVERY_MS: u64 = 30_000;
 
 /// When `run --once` is content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,16 +95,8 @@ pub struct Daemon {
     summary: Summary,
     settled: Vec<SlotReport>,
     complained_ms: Option<u64>,
-    noted_ms: Option<u64>,
     counted_ms: Option<u64>,
-}
-
-/// A stream that is followed, and what is noted of it beside.
-#[derive(Debug)]
-struct Followed {
-    stream: FollowedStream,
-    kept: Kept,
-    backlog: Backlog,
+    noted_ms: Option<u64>,
 }
 
 impl Daemon {
@@ -124,8 +113,8 @@ impl Daemon {
             summary: Summary::default(),
             settled: Vec::new(),
             complained_ms: None,
-            noted_ms: None,
             counted_ms: None,
+            noted_ms: None,
         }
     }
 
@@ -240,24 +229,6 @@ impl Daemon {
         Ok(self.follower.ledger().head().is_none() || self.admit(now_ms)? > 0)
     }
 
-    /// Takes in streams that can be followed now, and reads all on. A stream whose files cannot be read waits; the others
-    /// go on.
-    fn read_archive(&mut self, now_ms: u64) -> Result<(), Halt> {
-        let Self { intake, streams, follower, voter, engine, .. } = self;
-        let begin = |stream: &str, configured, first| Ok(voter.begin(stream, configured, first)?);
-        for (stream, kept) in intake.advance(now_ms, engine.policy().max_inflight, begin)? {
-            follower.follow(stream.rule().stream_hash());
-            let followed = Followed { stream, kept, backlog: Backlog::default() };
-            streams.insert(followed.stream.rule().stream_hash(), followed);
-        }
-        for Followed { stream, kept, .. } in streams.values_mut() {
-            let heard = stream.read_on(now_ms, intake.turn_bytes());
-            take_heard(stream, &heard, engine);
-            intake.keep(stream.index(), kept, now_ms);
-        }
-        Ok(())
-    }
-
     /// A vote of ours that the store does not know was cast by another instance.
     fn check_own_votes(&self, own_votes: &[(SlotId, ObservationHash)]) -> Result<(), Halt> {
         for &(slot, observation) in own_votes {
@@ -319,87 +290,6 @@ impl Daemon {
             }
         }
         Ok(())
-    }
-
-    /// Hands closed epochs to the engine; returns how many were new.
-    fn admit(&mut self, now_ms: u64) -> Result<usize, Halt> {
-        let hashes: Vec<StreamHash> = self.streams.keys().copied().collect();
-        let mut admitted = 0;
-        for stream in hashes {
-            let (closed, derived) = self.derive(stream, now_ms)?;
-            let starting = self.summary.judged == 0;
-            admitted += closed.len();
-            closed.iter().try_for_each(|closed| self.admit_closed(stream, closed, starting))?;
-            derived.iter().try_for_each(|derived| self.admit_again(stream, derived, now_ms))?;
-        }
-        self.summary.judged += admitted;
-        self.count_backlog(now_ms);
-        Ok(admitted)
-    }
-
-    /// The epochs of a stream that are closed and new, and those derived again.
-    fn derive(&mut self, hash: StreamHash, now_ms: u64) -> Result<(Vec<ClosedEpoch>, Vec<DerivedEpoch>), Halt> {
-        let Self { streams, engine, follower, turns, .. } = self;
-        let (mut closed, mut derived) = (Vec::new(), Vec::new());
-        let Some(Followed { stream, .. }) = streams.get_mut(&hash) else { return Ok((closed, derived)) };
-        let gap = gaps(stream.rule().clone(), follower, turns.once.is_some());
-        let done = stream
-            .newly_closed(now_ms, |below| engine.undecided_below(hash, below), gap, &mut closed)
-            .and_then(|()| stream.rederived(&mut derived));
-        match done {
-            Ok(()) => {}
-            Err(error) if turns.once.is_some() => return Err(error.into()),
-            Err(error) => {
-                let heard = stream.fail(&error);
-                take_heard(stream, &heard, engine);
-            }
-        }
-        Ok((closed, derived))
-    }
-
-    fn admit_closed(&mut self, stream: StreamHash, closed: &ClosedEpoch, starting: bool) -> Result<(), Halt> {
-        let Self { streams, engine, voter, .. } = self;
-        let Some(Followed { stream: followed, .. }) = streams.get(&stream) else { return Ok(()) };
-        let ClosedEpoch { derived, closed_ms } = closed;
-        let Some(own) = own_epoch(followed.rule(), engine.policy(), derived, starting)? else { return Ok(()) };
-        let key = SlotKey { stream, sequence: derived.sequence };
-        engine.admit(key, derived.slot, own, *closed_ms, voter.standing(derived.slot, None)?);
-        let stream = &followed.rule().stream_id;
-        tracing::debug!(stream, epoch = derived.sequence, complete = derived.complete, "epoch closed");
-        Ok(())
-    }
-
-    fn admit_again(&mut self, stream: StreamHash, derived: &DerivedEpoch, now_ms: u64) -> Result<(), Halt> {
-        let Self { streams, engine, summary, .. } = self;
-        let Some(Followed { stream: followed, .. }) = streams.get(&stream) else { return Ok(()) };
-        let key = SlotKey { stream, sequence: derived.sequence };
-        let judged = engine.slot(key).is_some();
-        let Some(own) = own_epoch(followed.rule(), engine.policy(), derived, false)? else { return Ok(()) };
-        if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
-            summary.late += 1;
-            let stream = &followed.rule().stream_id;
-            tracing::warn!(stream, epoch = derived.sequence, "records came after the vote");
-        }
-        Ok(())
-    }
-
-    /// Counts what is still to be made up for, now and then, and tells while there is any.
-    fn count_backlog(&mut self, now_ms: u64) {
-        let is_due = self.counted_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= COUNT_EVERY_MS);
-        if !is_due || self.turns.once.is_some() || self.follower.ledger().head().is_none() {
-            return;
-        }
-        self.counted_ms = Some(now_ms);
-        for Followed { stream, backlog, .. } in self.streams.values_mut() {
-            let before = std::mem::replace(backlog, stream.backlog(gaps(stream.rule().clone(), &self.follower, false)));
-            let (stream, Backlog { filled, left }) = (&stream.rule().stream_id, *backlog);
-            if left > 0 {
-                let percent = u128::from(filled) * 100 / (u128::from(filled) + u128::from(left));
-                tracing::info!(stream, filled, left, percent, "making up for old epochs");
-            } else if before.left > 0 {
-                tracing::info!(stream, filled, "no old epoch is left");
-            }
-        }
     }
 
     /// An incomplete epoch of a stream whose files cannot be read to their ends now may have records that nobody read.
@@ -495,35 +385,5 @@ impl Daemon {
         let mut slots = self.engine.slots();
         self.voter.is_dry()
             || self.voter.pending() == 0 && slots.all(|(_, slot)| slot.state.is_outcome() && !awaits_finality(slot))
-    }
-}
-
-/// Where a stream has epochs to make up for: runs without a slot that is final for good. Where every slot is to be
-/// reported, all are looked at.
-fn gaps(rule: StreamRule, follower: &Follower, all: bool) -> impl Fn(u64, u64) -> Option<RangeInclusive<u64>> + '_ {
-    move |from, to| match all {
-        true => (from <= to).then_some(from..=to),
-        false => {
-            let (ledger, finalized) = (follower.ledger(), follower.heads().finalized);
-            ledger.next_gap(rule.stream_hash(), (from, to), finalized, |sequence| rule.slot(sequence))
-        }
-    }
-}
-
-/// Tells what a reading brought, and drops the slots that can no longer be judged.
-fn take_heard(stream: &FollowedStream, heard: &Heard, engine: &mut Engine) {
-    let stream_id = &stream.rule().stream_id;
-    heard.quarantined.iter().for_each(tell_bad_line);
-    tell_bad_lines(stream_id, heard.quarantined.len(), heard.bad_lines);
-    heard.events.iter().for_each(tell_event);
-    if heard.turned {
-        match stream.reading() {
-            Reading::Waiting(reason) => tracing::warn!(stream = stream_id, reason, "the stream waits"),
-            reading => tracing::info!(stream = stream_id, %reading, "the stream goes on"),
-        }
-    }
-    if heard.events.iter().any(|event| matches!(event, TrackEvent::Lost { .. })) {
-        let withdrawn = engine.withdraw(stream.rule().stream_hash(), |epoch| stream.withholds(epoch));
-        tracing::warn!(stream = stream_id, withdrawn, "open slots withdrawn");
     }
 }

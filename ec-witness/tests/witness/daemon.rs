@@ -14,7 +14,11 @@ pub(crate) struct Running(Child);
 
 impl Running {
     pub(crate) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
-        Self::of(&rail.command(w, archive, &format!("run {DELAYS}")), Stdio::null())
+        Self::spawn(&rail.command(w, archive, &format!("run {DELAYS}")))
+    }
+
+    pub(crate) fn spawn(command: &Command) -> Self {
+        Self::of(command, Stdio::null())
     }
 
     /// Starts a command; its log goes to `log`.
