@@ -110,7 +110,7 @@ impl RunArgs {
         let mut voter = self.voter(&file, &connection, place).await?;
         let sources = self.archive.sources(file.archive, &file.stream)?;
         let streams = self.streams(&sources, &mut voter, &policy)?;
-        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(sources.hashes()));
+        let follower = Follower::new(connection.endpoints, place, Some(voter.witness()), Some(sources.hashes()));
         let turns = self.turns(file.run.poll_ms);
         let mut daemon = Daemon::new(sources.archive.clone(), streams, follower, voter, policy, turns);
         let cancelled = cancelled_by_signals()?;
