@@ -22,7 +22,8 @@ use crate::{
     },
 };
 
-/// Blocks asked for in one `eth_getLogs`; halved when an endpoint refuses, down to one, and doubled when it does not.
+/// Blocks asked for in one `eth_getLogs`; halved when an endpoint refuses, down to one, and grown by an eighth when it
+/// does not.
 const LARGEST_PAGE: u64 = 10_000;
 
 /// Where the ledger is, and what makes its chain live.
@@ -40,6 +41,8 @@ pub struct LedgerPlace {
     pub head_stale: Duration,
     /// The chain's block time, where its head's age is to be judged.
     pub block_time: Option<Duration>,
+    /// How long the finalized head may stand still below the latest one before finality counts as stalled.
+    pub finality_stale: Duration,
 }
 
 /// Why the ledger cannot be followed.
@@ -101,6 +104,28 @@ pub struct Heads {
     pub finalized: u64,
 }
 
+/// How long a head stands still below a newer one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Standstill {
+    at: Option<u64>,
+    since_ms: u64,
+    now_ms: u64,
+}
+
+impl Standstill {
+    /// A head that has caught up with `newest` waits for nothing.
+    fn observe(&mut self, now_ms: u64, head: u64, newest: u64) {
+        self.now_ms = now_ms;
+        if self.at != Some(head) || head == newest {
+            (self.at, self.since_ms) = (Some(head), now_ms);
+        }
+    }
+
+    fn lasts_ms(&self) -> u64 {
+        self.now_ms.saturating_sub(self.since_ms)
+    }
+}
+
 /// What one poll brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -121,6 +146,7 @@ pub struct Follower {
     set: WitnessSet,
     seats: Vec<Address>,
     heads: Heads,
+    finality: Standstill,
     progress: Progress,
     page: u64,
     backoff: Backoff,
@@ -146,6 +172,7 @@ impl Follower {
             set: WitnessSet::default(),
             seats: Vec::new(),
             heads: Heads::default(),
+            finality: Standstill::default(),
             progress: Progress::default(),
             page: LARGEST_PAGE,
             backoff: Backoff::default(),
@@ -175,6 +202,12 @@ impl Follower {
         self.live_since_ms
     }
 
+    /// For how long the finalized head has stood still, if that is longer than it may.
+    pub fn finality_stalled_ms(&self) -> Option<u64> {
+        let stalled_ms = self.finality.lasts_ms();
+        (u128::from(stalled_ms) > self.place.finality_stale.as_millis()).then_some(stalled_ms)
+    }
+
     /// How long to wait after a poll that failed, until enough endpoints may be asked again; zero after another one.
     pub fn retry_in(&self) -> Duration {
         self.retry_in
@@ -193,9 +226,10 @@ impl Follower {
     /// What is read then is what was read before; see [`FollowError::is_fatal`].
     pub async fn poll(&mut self, now_ms: u64, settle: bool) -> Result<Progress, FollowError> {
         let polled = self.read_on(settle).await;
-        self.rest(polled.is_err());
+        self.rest(polled.as_ref().err());
         match &polled {
             Ok(_) => {
+                self.finality.observe(now_ms, self.heads.finalized, self.heads.latest);
                 self.answered_ms = Some(now_ms);
                 self.live_since_ms.get_or_insert(now_ms);
             }
@@ -210,13 +244,16 @@ impl Follower {
         polled
     }
 
-    /// Puts off the next poll after a failed one.
-    fn rest(&mut self, failed: bool) {
-        if failed {
-            self.retry_in = self.backoff.next_delay().max(self.endpoints.rest());
-        } else {
-            (self.backoff, self.retry_in) = (Backoff::default(), Duration::ZERO);
-        }
+    /// Puts off the next poll after a failed one; one that asked nobody makes it no later.
+    fn rest(&mut self, failed: Option<&FollowError>) {
+        self.retry_in = match failed {
+            None => {
+                self.backoff = Backoff::default();
+                Duration::ZERO
+            }
+            Some(FollowError::Ask(AskError::Resting { wait, .. })) => *wait,
+            Some(_) => self.backoff.next_delay().max(self.endpoints.rest()),
+        };
     }
 
     async fn read_on(&mut self, settle: bool) -> Result<Progress, FollowError> {
@@ -308,7 +345,7 @@ impl Follower {
         let read = |provider| async move { logs::read(&provider, ledger, from, end).await };
         match self.endpoints.agreed("eth_getLogs", read).await {
             Ok(logs) => {
-                self.page = self.page.saturating_mul(2).min(LARGEST_PAGE);
+                self.page = (self.page + self.page / 8 + 1).min(LARGEST_PAGE);
                 Ok(Some(logs))
             }
             Err(error) if error.is_refusal() && self.page > 1 && end.number > from => {
@@ -351,5 +388,25 @@ fn vote_of(event: &LedgerEvent, watched: Address) -> Option<(SlotId, Observation
         LedgerEvent::Proposed { proposer, header } if *proposer == watched => Some((header.slot(), header.hash())),
         LedgerEvent::Attested { slot, observation, witness } if *witness == watched => Some((*slot, *observation)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_stands_still_while_a_newer_one_waits() {
+        let mut still = Standstill::default();
+        let mut lasts = |now_ms, head, newest| {
+            still.observe(now_ms, head, newest);
+            still.lasts_ms()
+        };
+        assert_eq!(lasts(1000, 0, 5), 0, "from the first look on");
+        assert_eq!(lasts(3000, 0, 9), 2000);
+        assert_eq!(lasts(4000, 3, 9), 0);
+        assert_eq!(lasts(9000, 3, 9), 5000);
+        assert_eq!(lasts(9500, 2, 9), 0, "back is a move, too");
+        assert_eq!([lasts(20_000, 9, 9), lasts(30_000, 9, 9), lasts(40_000, 9, 10)], [0, 0, 10_000]);
     }
 }

@@ -8,13 +8,14 @@ use alloy::{
     eips::Encodable2718,
     network::TxSignerSync,
     primitives::{Address, B256, Bytes, TxKind, U256},
-    providers::{DynProvider, Provider},
     signers::local::PrivateKeySigner,
     sol_types::SolCall,
-    transports::{RpcError, TransportErrorKind},
 };
 
-use super::follow::Heads;
+use super::{
+    endpoints::{AskError, Endpoints, SendRefusal},
+    follow::Heads,
+};
 use crate::{
     contracts::EveryChannelObservationLedger as Ledger,
     observation::{ObservationHash, SlotId},
@@ -39,9 +40,9 @@ const MISSING_POLLS: u32 = 8;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The endpoint failed to answer.
+    /// The endpoints gave no answer to rely on.
     #[error("rpc: {0}")]
-    Rpc(#[from] RpcError<TransportErrorKind>),
+    Ask(#[from] AskError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -79,7 +80,7 @@ struct Followed {
 /// Sends votes and follows them to the finalized head.
 #[derive(Debug)]
 pub struct Sender {
-    provider: DynProvider,
+    endpoints: Endpoints,
     signer: PrivateKeySigner,
     chain_id: u64,
     ledger: Address,
@@ -95,7 +96,7 @@ impl Sender {
     ///
     /// The store refuses.
     pub fn new(
-        provider: DynProvider,
+        endpoints: Endpoints,
         signer: PrivateKeySigner,
         store: &VoteStore,
         max_fee_per_gas: u128,
@@ -103,7 +104,7 @@ impl Sender {
         let identity = store.identity();
         let outbox = store.outbox()?.into_iter().map(|tx| Followed { tx, sent_ms: None, missing: 0 }).collect();
         Ok(Self {
-            provider,
+            endpoints,
             signer,
             chain_id: identity.chain_id,
             ledger: identity.ledger,
@@ -165,7 +166,7 @@ impl Sender {
         votes: &[ObservationHash],
         now_ms: u64,
     ) -> Result<(), SendError> {
-        let fees = self.provider.estimate_eip1559_fees().await?;
+        let fees = self.endpoints.fees().await?;
         let max_fee_per_gas = fees.max_fee_per_gas.min(self.max_fee_per_gas);
         let tx = TxEip1559 {
             chain_id: self.chain_id,
@@ -205,9 +206,11 @@ impl Sender {
     async fn send(&mut self, at: usize, now_ms: u64) {
         let Followed { tx, sent_ms, .. } = &mut self.outbox[at];
         *sent_ms = Some(now_ms);
-        match self.provider.send_raw_transaction(&tx.raw).await {
-            Ok(_) => tracing::debug!(hash = %tx.hash, nonce = tx.nonce, "transaction sent"),
-            Err(error) if is_known(&error) => tracing::debug!(hash = %tx.hash, "transaction is known already"),
+        match self.endpoints.send_raw(&tx.raw).await {
+            Ok(()) => tracing::debug!(hash = %tx.hash, nonce = tx.nonce, "transaction sent"),
+            Err(SendRefusal::AlreadyKnown(_) | SendRefusal::NonceTooLow(_)) => {
+                tracing::debug!(hash = %tx.hash, "transaction is known already");
+            }
             Err(error) => {
                 tracing::warn!(hash = %tx.hash, nonce = tx.nonce, %error, "transaction not accepted; trying again");
             }
@@ -227,7 +230,7 @@ impl Sender {
         now_ms: u64,
     ) -> Result<(), SendError> {
         let account = self.signer.address();
-        let used = self.provider.get_transaction_count(account).await?;
+        let used = self.endpoints.transaction_count(account).await?;
         if used > self.next_nonce {
             return Err(SendError::ForeignNonce { account, nonce: self.next_nonce });
         }
@@ -254,8 +257,8 @@ impl Sender {
     }
 
     async fn look_up(&self, at: usize, heads: Heads) -> Result<TxState, SendError> {
-        let receipt = self.provider.get_transaction_receipt(self.outbox[at].tx.hash).await?;
-        Ok(match receipt.and_then(|receipt| receipt.block_number) {
+        let receipt = self.endpoints.receipt(self.outbox[at].tx.hash).await?;
+        Ok(match receipt.map(|receipt| receipt.block) {
             None => TxState::Signed,
             Some(block) if block <= heads.finalized => TxState::Finalized { block },
             Some(block) => TxState::Executed { block },
@@ -313,10 +316,4 @@ fn calldata(batch: &[Ballot]) -> Bytes {
         (_, _) => Ledger::proposeBatchCall { headers: headers().collect(), candidatesSeen: seen }.abi_encode(),
     };
     encoded.into()
-}
-
-/// Whether an endpoint refused a transaction because it has it, or has executed it.
-fn is_known(error: &RpcError<TransportErrorKind>) -> bool {
-    let message = error.as_error_resp().map(|response| response.message.to_lowercase()).unwrap_or_default();
-    ["already known", "already imported", "nonce too low"].iter().any(|known| message.contains(known))
 }

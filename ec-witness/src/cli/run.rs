@@ -161,7 +161,7 @@ impl RunArgs {
         let store = VoteStore::open(self.store.directory(&file.store)?, identity)?;
         let max_fee_gwei = self.max_fee_gwei.or(file.run.max_fee_gwei).unwrap_or(DEFAULT_MAX_FEE_GWEI);
         let max_fee_per_gas = u128::from(max_fee_gwei) * 1_000_000_000;
-        let sender = Box::new(Sender::new(connection.provider.clone(), signer, &store, max_fee_per_gas)?);
+        let sender = Box::new(Sender::new(connection.endpoints.clone(), signer, &store, max_fee_per_gas)?);
         Ok(Voter::Casting { store, sender })
     }
 

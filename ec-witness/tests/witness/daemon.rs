@@ -10,11 +10,15 @@ use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 use super::*;
 
 /// A running witness; killed when it is dropped.
-struct Running(Child);
+pub(super) struct Running(Child);
 
 impl Running {
-    fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
-        let command = rail.command(w, archive, &format!("run {DELAYS}"));
+    pub(super) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
+        Self::of(&rail.command(w, archive, &format!("run {DELAYS}")), Stdio::null())
+    }
+
+    /// Starts a command, whose log goes to `log`.
+    pub(super) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -23,16 +27,15 @@ impl Running {
                 None => spawned.env_remove(name),
             };
         }
-        Self(spawned.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+        Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
-    fn signal(&self, signal: &str) {
-        let status = std::process::Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
-        assert!(status.success());
+    pub(super) fn signal(&self, signal: &str) {
+        common::send_signal(self.0.id(), signal);
     }
 
     /// Waits for the end; the exit code, or `None` after a signal.
-    fn end(mut self) -> (Option<i32>, Duration) {
+    pub(super) fn end(mut self) -> (Option<i32>, Duration) {
         let begun = Instant::now();
         let status = self.0.wait().unwrap();
         (status.code(), begun.elapsed())
@@ -48,7 +51,7 @@ impl Drop for Running {
 
 /// Waits until every closed epoch of the archive is final and equal.
 #[track_caller]
-fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
+pub(super) fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
     let begun = Instant::now();
     loop {
         let verify = run(&mut rail.command(1, archive, "verify --json --require-final"));

@@ -7,6 +7,8 @@ mod common;
 
 mod archive;
 mod daemon;
+mod endpoints;
+mod faults;
 mod once;
 mod proofs;
 mod refusals;

@@ -7,7 +7,7 @@ use alloy::{
     transports::TransportError,
 };
 
-use super::{AskError, Endpoints, Fault, SendRefusal};
+use super::{AskError, Asking, Endpoints, Fault, SendRefusal};
 
 /// Where a transaction was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,12 +98,12 @@ impl Endpoints {
     pub async fn send_raw(&self, raw: &Bytes) -> Result<(), SendRefusal> {
         let request = "eth_sendRawTransaction";
         let members = self.available(request, 1).map_err(SendRefusal::NoAnswer)?;
-        let mut told = Self::ask_all(members, |member| {
+        let mut asking = Asking::of(members, |member| {
             let raw = raw.clone();
             async move { member.provider.send_raw_transaction(&raw).await.map(|_| ()) }
         });
         let (mut refusals, mut faults) = (Vec::new(), Vec::new());
-        while let Some((member, answer)) = told.recv().await {
+        while let Some((member, answer)) = asking.next().await {
             match answer {
                 Ok(()) => return Ok(()),
                 Err(Fault::Rpc { code, message }) => refusals.push(SendRefusal::of(code, &message)),

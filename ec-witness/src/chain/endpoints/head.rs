@@ -11,7 +11,7 @@ use alloy::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{AskError, Endpoints, Fault, Member};
+use super::{AskError, Asking, Endpoints, Fault, Member};
 use crate::witness::ledger::BlockRef;
 
 /// How long an endpoint that is slower than enough others is waited for: it may have a newer block.
@@ -72,7 +72,7 @@ impl Endpoints {
     async fn tips(&self) -> Result<Vec<(Arc<Member>, Tip)>, AskError> {
         let (request, needed, chain_id) = ("eth_getBlockByNumber", self.0.agree, self.0.chain_id);
         let members = self.available(request, needed)?;
-        let mut told = Self::ask_all(members, |member| async move {
+        let mut asking = Asking::of(members, |member| async move {
             let tip = tip(&member.provider, chain_id).await;
             match &tip {
                 Ok(tip) => member.state().0.head = Some(tip.latest.number),
@@ -85,8 +85,8 @@ impl Endpoints {
         let mut deadline = None;
         loop {
             let next = match deadline {
-                None => told.recv().await,
-                Some(deadline) => timeout_at(deadline, told.recv()).await.ok().flatten(),
+                None => asking.next().await,
+                Some(deadline) => timeout_at(deadline, asking.next()).await.ok().flatten(),
             };
             match next {
                 None => break,
