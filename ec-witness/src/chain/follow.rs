@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use alloy::{
     eips::BlockId,
-    primitives::{Address, B256, U256},
+    primitives::{Address, U256},
     providers::Provider,
     transports::TransportError,
 };
@@ -65,12 +65,22 @@ pub enum FollowError {
     #[error("no contract at the ledger's address {0}")]
     NoLedger(Address),
     /// A reorg reaches below what was final.
-    #[error("the chain no longer holds block {number} ({hash}), which was final: a reorg below the finalized head")]
-    DeepReorg {
-        /// The block's number.
-        number: u64,
-        /// The hash it had.
-        hash: B256,
+    #[error(
+        "the chain no longer holds block {} ({}), which was final: a reorg below the finalized head",
+        _0.number, _0.hash
+    )]
+    DeepReorg(BlockRef),
+    /// The endpoint does not have, or not yet, a block that was final.
+    #[error(
+        "the newest block is {latest}, but block {} was final already: the endpoint lags, or serves an older chain than \
+         the vote store knows",
+        finalized.number
+    )]
+    Behind {
+        /// The endpoint's newest block.
+        latest: u64,
+        /// The block that was final.
+        finalized: BlockRef,
     },
 }
 
@@ -79,8 +89,8 @@ impl FollowError {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Ask(error) => error.is_fatal(),
-            Self::NoLedger(_) | Self::DeepReorg { .. } => true,
-            Self::HeadMoved(_) | Self::StaleHead { .. } => false,
+            Self::NoLedger(_) | Self::DeepReorg(_) => true,
+            Self::HeadMoved(_) | Self::StaleHead { .. } | Self::Behind { .. } => false,
         }
     }
 
@@ -147,6 +157,9 @@ pub struct Follower {
     seats: Vec<Address>,
     heads: Heads,
     finality: Standstill,
+    finalized: Option<BlockRef>,
+    /// A finalized head of before, which the chain must hold; `None` once it was found.
+    unproven: Option<BlockRef>,
     progress: Progress,
     page: u64,
     backoff: Backoff,
@@ -157,6 +170,8 @@ pub struct Follower {
 
 impl Follower {
     /// Follows these streams, or all of them, and watches for the votes of `witness`. Nothing is read yet.
+    ///
+    /// See [`Self::resting_on`] for a chain that was followed before.
     pub fn new(
         endpoints: Endpoints,
         place: LedgerPlace,
@@ -173,12 +188,31 @@ impl Follower {
             seats: Vec::new(),
             heads: Heads::default(),
             finality: Standstill::default(),
+            finalized: None,
+            unproven: None,
             progress: Progress::default(),
             page: LARGEST_PAGE,
             backoff: Backoff::default(),
             retry_in: Duration::ZERO,
             answered_ms: None,
             live_since_ms: None,
+        }
+    }
+
+    /// The first poll is to make sure that the chain holds this block, which was final when it was followed before.
+    pub fn resting_on(self, finalized: Option<BlockRef>) -> Self {
+        Self { unproven: finalized, ..self }
+    }
+
+    /// The finalized head at the last poll; `None` while the chain has none.
+    pub fn finalized_head(&self) -> Option<BlockRef> {
+        self.finalized
+    }
+
+    /// Follows one more stream: the next poll reads the log again from its beginning, if that was read before.
+    pub fn follow(&mut self, stream: StreamHash) {
+        if self.streams.as_mut().is_some_and(|streams| streams.insert(stream)) {
+            self.state = LedgerState::new(self.streams.clone());
         }
     }
 
@@ -259,12 +293,15 @@ impl Follower {
     async fn read_on(&mut self, settle: bool) -> Result<Progress, FollowError> {
         let head = self.endpoints.heads().await?;
         self.check_age(&head)?;
+        self.check_final(&head).await?;
         if self.state.head() != Some(head.latest) {
             self.read_set(head.latest).await?;
             self.revert_to_shared(&head).await?;
             self.read_logs(head.latest).await?;
         }
-        self.heads = Heads { latest: head.latest.number, safe: head.safe, finalized: head.finalized };
+        self.finalized = head.finalized;
+        let finalized = head.finalized.map_or(0, |finalized| finalized.number);
+        self.heads = Heads { latest: head.latest.number, safe: head.safe, finalized };
         if settle {
             self.state.settle(self.heads.finalized);
         }
@@ -281,18 +318,26 @@ impl Follower {
         Ok(())
     }
 
-    /// The chain's block at this number, if it has one.
-    async fn block(&self, number: u64) -> Result<Option<BlockRef>, FollowError> {
-        let block = self.endpoints.agreed("eth_getBlockByNumber", |provider| async move {
-            let block = provider.get_block_by_number(number.into()).await?;
-            Ok::<_, TransportError>(block.map(|block| BlockRef { number, hash: block.header.hash }))
-        });
-        Ok(block.await?)
-    }
-
     /// Whether the chain still holds this block.
     async fn is_canonical(&self, block: BlockRef) -> Result<bool, FollowError> {
-        Ok(self.block(block.number).await? == Some(block))
+        Ok(self.endpoints.block(block.number).await? == Some(block))
+    }
+
+    /// Makes sure once that the chain holds the finalized head of before.
+    async fn check_final(&mut self, head: &AgreedHead) -> Result<(), FollowError> {
+        let Some(finalized) = self.unproven else { return Ok(()) };
+        self.refuse_other(finalized, head).await?;
+        self.unproven = None;
+        Ok(())
+    }
+
+    /// Refuses a chain that has another block than this one, which was final, or is too short to have any.
+    async fn refuse_other(&self, finalized: BlockRef, head: &AgreedHead) -> Result<(), FollowError> {
+        match self.endpoints.block(finalized.number).await? {
+            Some(found) if found == finalized => Ok(()),
+            Some(_) => Err(FollowError::DeepReorg(finalized)),
+            None => Err(FollowError::Behind { latest: head.latest.number, finalized }),
+        }
     }
 
     /// Takes back what the chain no longer holds.
@@ -316,7 +361,7 @@ impl Follower {
             self.progress.reorg = true;
             return Ok(());
         }
-        Err(FollowError::DeepReorg { number: oldest.number, hash: oldest.hash })
+        self.refuse_other(oldest, latest).await
     }
 
     /// Reads the ledger's log up to `latest`, page by page.
@@ -327,7 +372,7 @@ impl Follower {
                 return Ok(());
             }
             let to = latest.number.min(from.saturating_add(self.page - 1));
-            let end = if to == latest.number { Some(latest) } else { self.block(to).await? };
+            let end = if to == latest.number { Some(latest) } else { self.endpoints.block(to).await? };
             let end = end.ok_or(FollowError::HeadMoved(to))?;
             let Some(logs) = self.logs(from, end).await? else { continue };
             if !self.is_canonical(end).await? {

@@ -10,15 +10,15 @@ use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 use super::*;
 
 /// A running witness; killed when it is dropped.
-pub(super) struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Running {
-    pub(super) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
+    pub(crate) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
         Self::of(&rail.command(w, archive, &format!("run {DELAYS}")), Stdio::null())
     }
 
-    /// Starts a command, whose log goes to `log`.
-    pub(super) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
+    /// Starts a command; its log goes to `log`.
+    pub(crate) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -30,12 +30,17 @@ impl Running {
         Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
-    pub(super) fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         common::send_signal(self.0.id(), signal);
     }
 
+    /// The exit code, once it has one.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.0.try_wait().unwrap().map(|status| status.code().unwrap())
+    }
+
     /// Waits for the end; the exit code, or `None` after a signal.
-    pub(super) fn end(mut self) -> (Option<i32>, Duration) {
+    pub(crate) fn end(mut self) -> (Option<i32>, Duration) {
         let begun = Instant::now();
         let status = self.0.wait().unwrap();
         (status.code(), begun.elapsed())

@@ -21,7 +21,6 @@ use crate::witness::ledger::BlockRef;
 
 use asking::{Answered, Asking};
 
-pub use account::Inclusion;
 pub use fault::{AskError, Fault};
 pub use head::AgreedHead;
 pub use health::{Backoff, Health};

@@ -83,6 +83,11 @@ impl Proxy {
         self.script.set_lag(Some(block));
     }
 
+    /// Stands still no longer.
+    pub(crate) fn lag_off(&self) {
+        self.script.set_lag(None);
+    }
+
     /// Takes replacements as geth does: both fees at least a tenth higher, its errors word by word.
     pub(crate) fn enforce_replacement_rule(&self) {
         self.script.set_strict();
