@@ -11,6 +11,7 @@ use alloy::{
 use ec_witness::{
     chain::{
         connect::Endpoint,
+        endpoints::Endpoints,
         follow::Heads,
         sender::{FeeRule, SendError, SendRule, Sender},
     },
@@ -175,7 +176,7 @@ fn sender_of(net: &Devnet, proxy: &Proxy, store: &VoteStore, rule: SendRule) -> 
     let endpoint =
         Endpoint { rpc: proxy.rpc().parse().unwrap(), chain_id: net.chain_id(), timeout: Duration::from_secs(2) };
     let signer: PrivateKeySigner = net.key(WITNESS).parse().unwrap();
-    Sender::new(endpoint.provider().unwrap(), signer, store, rule).unwrap()
+    Sender::new(Endpoints::new(&[endpoint], 1).unwrap(), signer, store, rule).unwrap()
 }
 
 pub(crate) fn proposal(header: ObservationHeader) -> Ballot {

@@ -35,8 +35,7 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let status = std::process::Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
-        assert!(status.success());
+        common::send_signal(self.0.id(), signal);
     }
 
     /// The exit code, once it has one.
@@ -61,7 +60,7 @@ impl Drop for Running {
 
 /// Waits until every closed epoch of the archive is final and equal.
 #[track_caller]
-fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
+pub(super) fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
     let begun = Instant::now();
     loop {
         let verify = run(&mut rail.command(1, archive, "verify --json --require-final"));

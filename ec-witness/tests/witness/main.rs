@@ -9,6 +9,8 @@ mod archive;
 mod audit;
 mod daemon;
 mod disk;
+mod endpoints;
+mod faults;
 mod files;
 mod kills;
 mod once;

@@ -19,13 +19,14 @@ use alloy::{
     eips::{BlockId, Encodable2718},
     network::TxSignerSync,
     primitives::{Address, Bytes, TxHash, TxKind},
-    providers::DynProvider,
     rpc::types::TransactionReceipt,
     signers::local::PrivateKeySigner,
-    transports::{RpcError, TransportErrorKind},
 };
 
-use super::{connect::without_url, follow::Heads};
+use super::{
+    endpoints::{AskError, Endpoints},
+    follow::Heads,
+};
 use crate::{
     observation::{ObservationHash, SlotId},
     store::{Ballot, OutboxTx, StoreError, TxState, VoteStore},
@@ -49,9 +50,9 @@ const COMPLAIN_EVERY_MS: u64 = 60_000;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The endpoint failed to answer.
+    /// The endpoints gave no answer to rely on.
     #[error("rpc: {0}")]
-    Rpc(#[from] RpcError<TransportErrorKind>),
+    Ask(#[from] AskError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,7 +95,7 @@ impl SendError {
     /// Whether to stop rather than to try again.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::Rpc(_) => false,
+            Self::Ask(error) => error.is_fatal(),
             Self::Store(error) => !error.may_pass(),
             _ => true,
         }
@@ -138,7 +139,7 @@ impl Sender {
     ///
     /// The store refuses, or holds a transaction that is none.
     pub fn new(
-        provider: DynProvider,
+        endpoints: Endpoints,
         signer: PrivateKeySigner,
         store: &VoteStore,
         rule: SendRule,
@@ -153,7 +154,7 @@ impl Sender {
             }
         }
         Ok(Self {
-            account: Account { provider, address: signer.address() },
+            account: Account { endpoints, address: signer.address() },
             signer,
             chain_id: identity.chain_id,
             ledger: identity.ledger,
@@ -378,7 +379,7 @@ impl Sender {
         self.state.fees = Some(followed.open().fees);
         let (answer, error) = self.account.send(&raw).await;
         followed.answered(answer, now_ms, self.head);
-        match error.map(without_url) {
+        match error {
             None => tracing::debug!(%hash, nonce, "transaction sent"),
             Some(_) if matches!(answer, Answer::Held | Answer::Used) => {
                 tracing::debug!(%hash, nonce, ?answer, "transaction is known already");
