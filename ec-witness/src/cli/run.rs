@@ -99,7 +99,7 @@ impl RunArgs {
         let mut voter = self.voter(&file, &connection, place).await?;
         let sources = self.archive.sources(file.archive, &file.stream)?;
         let streams = self.streams(&sources, &mut voter, &policy)?;
-        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(sources.hashes()))
+        let follower = Follower::new(connection.endpoints, place, Some(voter.witness()), Some(sources.hashes()))
             .resting_on(voter.finalized_head()?);
         let turns = self.turns(file.run);
         let mut daemon = Daemon::new(sources.archive.clone(), streams, follower, voter, policy, turns);
@@ -150,7 +150,7 @@ impl RunArgs {
         let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness: signer.address() };
         let store = VoteStore::open(self.store.directory(&file.store)?, identity)?;
         let rule = self.turns.or(file.run).sending(connection.chain.block_time_ms);
-        let sender = Box::new(Sender::new(connection.provider.clone(), signer, &store, rule)?);
+        let sender = Box::new(Sender::new(connection.endpoints.clone(), signer, &store, rule)?);
         Ok(Voter::Casting { store, sender })
     }
 

@@ -168,7 +168,7 @@ impl Daemon {
             if done && self.turns.once.is_some() {
                 return Ok(());
             }
-            due = Instant::now() + self.turns.poll;
+            due = Instant::now() + self.turns.poll.max(self.follower.retry_in());
         }
     }
 

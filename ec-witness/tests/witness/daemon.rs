@@ -1,6 +1,7 @@
 //! `run` as a daemon: growth, signals, reorgs.
 
 use std::{
+    io::{BufRead, BufReader},
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
@@ -10,11 +11,14 @@ use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 use super::*;
 
 /// A running witness; killed when it is dropped.
-struct Running(Child);
+pub(super) struct Running(Child);
 
 impl Running {
-    fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
-        let command = rail.command(w, archive, &format!("run {DELAYS}"));
+    pub(super) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
+        Self::spawn(&rail.command(w, archive, &format!("run {DELAYS}")))
+    }
+
+    pub(super) fn spawn(command: &Command) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -26,13 +30,20 @@ impl Running {
         Self(spawned.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
-    fn signal(&self, signal: &str) {
+    pub(super) fn signal(&self, signal: &str) {
         let status = std::process::Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
+    /// Waits until it says this on stderr.
+    pub(super) fn await_words(&mut self, words: &str) {
+        let said = self.0.stderr.as_mut().unwrap();
+        let heard = BufReader::new(said).lines().map_while(Result::ok).any(|line| line.contains(words));
+        assert!(heard, "it ended without {words:?}");
+    }
+
     /// Waits for the end; the exit code, or `None` after a signal.
-    fn end(mut self) -> (Option<i32>, Duration) {
+    pub(super) fn end(mut self) -> (Option<i32>, Duration) {
         let begun = Instant::now();
         let status = self.0.wait().unwrap();
         (status.code(), begun.elapsed())
@@ -48,7 +59,7 @@ impl Drop for Running {
 
 /// Waits until every closed epoch of the archive is final and equal.
 #[track_caller]
-fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
+pub(super) fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
     let begun = Instant::now();
     loop {
         let verify = run(&mut rail.command(1, archive, "verify --json --require-final"));

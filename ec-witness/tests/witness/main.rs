@@ -10,6 +10,7 @@ mod daemon;
 mod once;
 mod proofs;
 mod refusals;
+mod sending;
 
 use std::path::PathBuf;
 

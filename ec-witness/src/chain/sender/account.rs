@@ -4,18 +4,21 @@ use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     network::TransactionBuilder,
     primitives::{Address, Bytes, TxHash, U256},
-    providers::{DynProvider, Provider},
-    rpc::types::{TransactionReceipt, TransactionRequest},
+    providers::Provider,
+    rpc::types::TransactionRequest,
     transports::{TransportError, TransportErrorKind},
 };
 
-use super::{fees::Market, plan::Answer};
-use crate::contracts::Revert;
+use super::{fees::Market, outcome, plan::Answer};
+use crate::{
+    chain::endpoints::{AskError, Endpoints, Inclusion, SendRefusal},
+    contracts::Revert,
+};
 
 /// An account of the chain.
 #[derive(Clone, Debug)]
 pub(super) struct Account {
-    pub(super) provider: DynProvider,
+    pub(super) endpoints: Endpoints,
     pub(super) address: Address,
 }
 
@@ -28,54 +31,75 @@ pub(super) struct Means {
 }
 
 impl Account {
-    /// Transactions that the latest block has executed.
-    pub(super) async fn used(&self) -> Result<u64, TransportError> {
-        self.provider.get_transaction_count(self.address).await
+    /// Transactions that the agreed head has executed.
+    pub(super) async fn used(&self) -> Result<u64, AskError> {
+        self.endpoints.transaction_count(self.address).await
     }
 
-    pub(super) async fn means(&self) -> Result<Means, TransportError> {
-        let latest = self.provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
-        let header = latest.ok_or_else(|| TransportErrorKind::custom_str("no latest block"))?.header;
-        let tip = match self.provider.get_max_priority_fee_per_gas().await {
-            Ok(tip) => tip,
-            // some nodes have no opinion; the configured least tip stands in
-            Err(error) if error.as_error_resp().is_some() => 0,
-            Err(error) => return Err(error),
-        };
-        let base_fee = header.base_fee_per_gas.unwrap_or_default().into();
-        let balance = self.provider.get_balance(self.address).await?;
-        Ok(Means { market: Market { base_fee, tip }, balance, block_gas_limit: header.gas_limit })
+    /// Where a transaction was executed, as enough endpoints agree.
+    pub(super) async fn receipt(&self, hash: TxHash) -> Result<Option<Inclusion>, AskError> {
+        self.endpoints.receipt(hash).await
     }
 
-    pub(super) async fn receipt(&self, hash: TxHash) -> Result<Option<TransactionReceipt>, TransportError> {
-        self.provider.get_transaction_receipt(hash).await
+    pub(super) async fn means(&self) -> Result<Means, AskError> {
+        let (market, block_gas_limit) = self
+            .endpoints
+            .first("eth_maxPriorityFeePerGas", |provider| async move {
+                let latest = provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
+                let header = latest.ok_or_else(|| TransportErrorKind::custom_str("no latest block"))?.header;
+                let tip = match provider.get_max_priority_fee_per_gas().await {
+                    Ok(tip) => tip,
+                    // some nodes have no opinion; the configured least tip stands in
+                    Err(error) if error.as_error_resp().is_some() => 0,
+                    Err(error) => return Err(error),
+                };
+                let base_fee = header.base_fee_per_gas.unwrap_or_default().into();
+                Ok::<_, TransportError>((Market { base_fee, tip }, header.gas_limit))
+            })
+            .await?;
+        Ok(Means { market, balance: self.endpoints.balance(self.address).await?, block_gas_limit })
     }
 
-    /// Hands signed bytes to the pool.
-    pub(super) async fn send(&self, raw: &Bytes) -> (Answer, Option<TransportError>) {
-        match self.provider.send_raw_transaction(raw).await {
-            Ok(_) => (Answer::Held, None),
-            Err(error) => (answer(&error), Some(error)),
+    /// Hands signed bytes to every pool.
+    pub(super) async fn send(&self, raw: &Bytes) -> (Answer, Option<SendRefusal>) {
+        match self.endpoints.send_raw(raw).await {
+            Ok(()) => (Answer::Held, None),
+            Err(refusal) => (answer(&refusal), Some(refusal)),
         }
+    }
+
+    /// Votes of an executed transaction that the ledger passed over, as far as an endpoint tells.
+    pub(super) async fn skipped(&self, hash: TxHash) -> Vec<Revert> {
+        let read = self
+            .endpoints
+            .first("eth_getTransactionReceipt", |provider| async move { provider.get_transaction_receipt(hash).await });
+        read.await.ok().flatten().map(|receipt| outcome::skipped(&receipt)).unwrap_or_default()
     }
 
     /// Why a call that reverted in this block did, as far as the state after the block tells.
     pub(super) async fn reason(&self, to: Address, input: Bytes, block: BlockId) -> Option<Revert> {
         let request = TransactionRequest::default().with_from(self.address).with_to(to).with_input(input);
-        self.provider.call(request).block(block).await.err().and_then(|error| Revert::of(&error))
+        let replay = self.endpoints.first("eth_call", |provider| {
+            let request = request.clone();
+            async move {
+                match provider.call(request).block(block).await {
+                    Ok(_) => Ok(None),
+                    Err(error) => Revert::of(&error).map(Some).ok_or(error),
+                }
+            }
+        });
+        replay.await.ok().flatten()
     }
 }
 
-/// What a refusal means. Pools differ in words; these are those of geth, reth, erigon, nethermind, besu and anvil.
-fn answer(error: &TransportError) -> Answer {
-    const WORDS: [(Answer, &[&str]); 4] = [
-        (Answer::Held, &["already known", "already imported", "alreadyknown", "known transaction"]),
-        (Answer::Used, &["nonce too low", "nonce_too_low", "oldnonce", "nonce is too low"]),
-        (Answer::Underpriced, &["underpriced", "fee too low", "less than block base fee", "gas price below"]),
-        (Answer::Unfunded, &["insufficient funds", "insufficientfunds", "upfront cost exceeds"]),
-    ];
-    let Some(response) = error.as_error_resp() else { return Answer::Nothing };
-    let message = response.message.to_lowercase();
-    let said = |words: &&(Answer, &[&str])| words.1.iter().any(|words| message.contains(words));
-    WORDS.iter().find(said).map_or(Answer::Refused, |(answer, _)| *answer)
+/// What a refusal asks for.
+fn answer(refusal: &SendRefusal) -> Answer {
+    match refusal {
+        SendRefusal::AlreadyKnown(_) => Answer::Held,
+        SendRefusal::NonceTooLow(_) => Answer::Used,
+        SendRefusal::Underpriced(_) | SendRefusal::FeeTooLow(_) => Answer::Underpriced,
+        SendRefusal::InsufficientFunds(_) => Answer::Unfunded,
+        SendRefusal::NoAnswer(_) => Answer::Nothing,
+        SendRefusal::GasLimit(_) | SendRefusal::NoRoom(_) | SendRefusal::Other { .. } => Answer::Refused,
+    }
 }

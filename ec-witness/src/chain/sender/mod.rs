@@ -19,13 +19,13 @@ use alloy::{
     eips::{BlockId, Encodable2718},
     network::TxSignerSync,
     primitives::{Address, Bytes, TxHash, TxKind},
-    providers::DynProvider,
-    rpc::types::TransactionReceipt,
     signers::local::PrivateKeySigner,
-    transports::{RpcError, TransportErrorKind},
 };
 
-use super::{connect::without_url, follow::Heads};
+use super::{
+    endpoints::{AskError, Endpoints, Inclusion},
+    follow::Heads,
+};
 use crate::{
     observation::{ObservationHash, SlotId},
     store::{Ballot, OutboxTx, StoreError, TxState, VoteStore},
@@ -49,9 +49,9 @@ const COMPLAIN_EVERY_MS: u64 = 60_000;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The endpoint failed to answer.
+    /// The endpoints gave no answer to rely on.
     #[error("rpc: {0}")]
-    Rpc(#[from] RpcError<TransportErrorKind>),
+    Rpc(#[from] AskError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,7 +93,10 @@ pub enum SendError {
 impl SendError {
     /// Whether to stop rather than to try again.
     pub fn is_fatal(&self) -> bool {
-        !matches!(self, Self::Rpc(_))
+        match self {
+            Self::Rpc(error) => error.is_fatal(),
+            _ => true,
+        }
     }
 }
 
@@ -134,7 +137,7 @@ impl Sender {
     ///
     /// The store refuses, or holds a transaction that is none.
     pub fn new(
-        provider: DynProvider,
+        endpoints: Endpoints,
         signer: PrivateKeySigner,
         store: &VoteStore,
         rule: SendRule,
@@ -149,7 +152,7 @@ impl Sender {
             }
         }
         Ok(Self {
-            account: Account { provider, address: signer.address() },
+            account: Account { endpoints, address: signer.address() },
             signer,
             chain_id: identity.chain_id,
             ledger: identity.ledger,
@@ -217,10 +220,7 @@ impl Sender {
         }
         (self.used, self.head) = (used, heads.latest);
         self.check_final().await?;
-        let changes = self.look_up(heads).await?;
-        self.note(store, &changes)?;
-        self.take_back(&changes);
-        self.let_go();
+        self.look_up(store, heads).await?;
         self.see_to_open(store, now_ms).await?;
         (self.recheck, self.is_clear) = (false, true);
         Ok(())
@@ -372,14 +372,14 @@ impl Sender {
         let OutboxTx { hash, raw, state, .. } = followed.newest().kept.clone();
         self.state.resent += u64::from(followed.sent.is_some() || state != TxState::Signed);
         self.state.fees = Some(followed.open().fees);
-        let (answer, error) = self.account.send(&raw).await;
+        let (answer, refusal) = self.account.send(&raw).await;
         followed.answered(answer, now_ms, self.head);
-        match error.map(without_url) {
+        match refusal {
             None => tracing::debug!(%hash, nonce, "transaction sent"),
             Some(_) if matches!(answer, Answer::Held | Answer::Used) => {
                 tracing::debug!(%hash, nonce, ?answer, "transaction is known already");
             }
-            Some(error) => tracing::warn!(%hash, nonce, ?answer, %error, "transaction not accepted; trying again"),
+            Some(refusal) => tracing::warn!(%hash, nonce, %refusal, "transaction not accepted; trying again"),
         }
         if answer == Answer::Held && state == TxState::Signed {
             self.note(store, &[(nonce, hash, TxState::Sent)])?;
@@ -401,12 +401,21 @@ impl Sender {
     }
 
     async fn stands_at(&self, hash: TxHash, block: u64) -> Result<bool, SendError> {
-        Ok(self.account.receipt(hash).await?.and_then(|receipt| receipt.block_number) == Some(block))
+        Ok(self.account.receipt(hash).await?.map(|receipt| receipt.block) == Some(block))
     }
 
-    /// What became of the transactions whose state may have changed.
-    async fn look_up(&mut self, heads: Heads) -> Result<Vec<(u64, TxHash, TxState)>, SendError> {
+    /// Looks up the transactions whose state may have changed, and notes what became of them; what was found before an
+    /// endpoint failed is noted as well.
+    async fn look_up(&mut self, store: &mut VoteStore, heads: Heads) -> Result<(), SendError> {
         let mut changes = Vec::new();
+        let looked = self.look_at_all(heads, &mut changes).await;
+        self.note(store, &changes)?;
+        self.take_back(&changes);
+        self.let_go();
+        looked
+    }
+
+    async fn look_at_all(&mut self, heads: Heads, changes: &mut Vec<(u64, TxHash, TxState)>) -> Result<(), SendError> {
         let nonces: Vec<u64> = self.outbox.keys().copied().collect();
         for nonce in nonces {
             let Some(followed) = self.outbox.get(&nonce) else { continue };
@@ -421,7 +430,7 @@ impl Sender {
                 changes.extend(self.look_at(nonce, landed, heads).await?);
             }
         }
-        Ok(changes)
+        Ok(())
     }
 
     /// Looks for the receipt of any transaction of a nonce.
@@ -446,23 +455,22 @@ impl Sender {
             return Err(SendError::ForeignNonce { account: self.account.address, nonce });
         }
         if let Some((hash, receipt)) = found {
-            let block = receipt.block_number.unwrap_or_default();
-            let state = depth(block, heads);
+            let state = depth(receipt.block, heads);
             if landed != Some((hash, state)) {
                 changes.push((nonce, hash, state));
             }
             if is_new {
-                self.tell_outcome(nonce, &receipt).await;
+                self.tell_outcome(nonce, hash, receipt).await;
             }
         }
         Ok(changes)
     }
 
-    async fn receipt_of(&self, nonce: u64) -> Result<Option<(TxHash, TransactionReceipt)>, SendError> {
+    async fn receipt_of(&self, nonce: u64) -> Result<Option<(TxHash, Inclusion)>, SendError> {
         let Some(followed) = self.outbox.get(&nonce) else { return Ok(None) };
         for sibling in followed.siblings().rev() {
             let hash = sibling.kept.hash;
-            if let Some(receipt) = self.account.receipt(hash).await?.filter(|receipt| receipt.block_number.is_some()) {
+            if let Some(receipt) = self.account.receipt(hash).await? {
                 return Ok(Some((hash, receipt)));
             }
         }
@@ -470,14 +478,14 @@ impl Sender {
     }
 
     /// Counts and logs what an executed transaction did not do.
-    async fn tell_outcome(&mut self, nonce: u64, receipt: &TransactionReceipt) {
-        let hash = receipt.transaction_hash;
-        let mut names: Vec<_> =
-            outcome::skipped(receipt).iter().map(|revert| outcome::tell(Some(revert), hash)).collect();
-        if !receipt.status() {
+    async fn tell_outcome(&mut self, nonce: u64, hash: TxHash, receipt: Inclusion) {
+        let mut names = Vec::new();
+        if receipt.succeeded {
+            let skipped = self.account.skipped(hash).await;
+            names.extend(skipped.iter().map(|revert| outcome::tell(Some(revert), hash)));
+        } else {
             let input = self.outbox.get(&nonce).map(|followed| followed.newest().tx.input.clone()).unwrap_or_default();
-            let block = receipt.block_hash.map_or(BlockId::latest(), BlockId::hash);
-            let revert = self.account.reason(self.ledger, input, block).await;
+            let revert = self.account.reason(self.ledger, input, BlockId::hash(receipt.block_hash)).await;
             names.push(outcome::tell(revert.as_ref(), hash));
         }
         for name in names {
