@@ -55,9 +55,9 @@ fn chance(seed: u64, n: u32) -> impl Fn() -> bool + Send + Sync {
 
 fn strike(proxy: &Proxy, seed: u64) {
     proxy.random(seed, 0.001, ANY, &[Fault::Hang, Fault::HangReply]);
-    proxy.random(seed + 1, 0.01, ANY, &FAULTS);
+    proxy.random(seed + 1, 0.006, ANY, &FAULTS);
     proxy.random(seed + 2, 0.05, "eth_sendRawTransaction", &WORDS);
-    proxy.random(seed + 3, 0.05, "eth_sendRawTransaction", &FAULTS);
+    proxy.random(seed + 3, 0.04, "eth_sendRawTransaction", &FAULTS);
     // reads that lag behind: of the nonce, and of receipts
     let (old_nonce, no_receipt) = (chance(seed + 4, 20), chance(seed + 5, 20));
     proxy.lie("eth_getTransactionCount", move |_, result| {
