@@ -17,6 +17,7 @@ use alloy::{
 use super::follow::Heads;
 use crate::{
     contracts::EveryChannelObservationLedger as Ledger,
+    failpoint,
     observation::{ObservationHash, SlotId},
     store::{Ballot, OutboxTx, StoreError, TxState, VoteStore},
     witness::engine::VoteKind,
@@ -192,10 +193,12 @@ impl Sender {
         mut tx: TxEip1559,
         votes: &[ObservationHash],
     ) -> Result<(), SendError> {
+        failpoint::SIGN.begins();
         let signature = self.signer.sign_transaction_sync(&mut tx)?;
         let nonce = tx.nonce;
         let signed = tx.into_signed(signature);
         let hash = *signed.hash();
+        failpoint::SIGN.is_done();
         let raw = Bytes::from(TxEnvelope::from(signed).encoded_2718());
         let tx = OutboxTx { hash, nonce, raw, state: TxState::Signed };
         store.keep(&tx, votes)?;
@@ -209,7 +212,10 @@ impl Sender {
     async fn send(&mut self, at: usize, now_ms: u64) {
         let Followed { tx, sent_ms, .. } = &mut self.outbox[at];
         *sent_ms = Some(now_ms);
-        match self.provider.send_raw_transaction(&tx.raw).await {
+        failpoint::SEND.begins();
+        let sent = self.provider.send_raw_transaction(&tx.raw).await;
+        failpoint::SEND.is_done();
+        match sent {
             Ok(_) => tracing::debug!(hash = %tx.hash, nonce = tx.nonce, "transaction sent"),
             Err(error) if is_known(&error) => tracing::debug!(hash = %tx.hash, "transaction is known already"),
             Err(error) => {

@@ -4,7 +4,7 @@ use alloy::primitives::{Bytes, TxHash};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
-use crate::observation::ObservationHash;
+use crate::{failpoint, observation::ObservationHash};
 
 /// What became of a transaction. Blocks are where it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl VoteStore {
     ///
     /// A halt stands, or SQLite refuses.
     pub fn keep(&mut self, tx: &OutboxTx, votes: &[ObservationHash]) -> Result<(), StoreError> {
-        self.write(|db| {
+        self.write(failpoint::KEEP, |db| {
             refuse_halted(db)?;
             let (state, block) = tx.state.columns();
             let insert = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
@@ -110,7 +110,7 @@ impl VoteStore {
     ///
     /// It is executed, but another of its nonce is final; or SQLite refuses.
     pub fn set_state(&mut self, hash: TxHash, state: TxState) -> Result<(), StoreError> {
-        self.write(|db| {
+        self.write(failpoint::SET_STATE, |db| {
             if state.block().is_some() {
                 take_back_siblings(db, hash)?;
             }
