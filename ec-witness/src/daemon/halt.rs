@@ -72,6 +72,15 @@ impl Halt {
     }
 }
 
+/// Passes an error on, unless the same may be asked again later.
+pub(super) fn hold<T>(outcome: Result<T, StoreError>) -> Result<Option<T>, Halt> {
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.may_pass() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Passes a fatal error on, logs another one.
 pub(super) fn tolerate<T>(outcome: Result<T, SendError>, message: &str) -> Result<Option<T>, Halt> {
     match outcome {

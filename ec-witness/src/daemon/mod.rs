@@ -32,7 +32,7 @@ pub use report::SlotReport;
 pub use streams::{ClosedEpoch, Closing, FollowedStream};
 pub use voter::Voter;
 
-use halt::tolerate;
+use halt::{hold, tolerate};
 use wake::{drained, watch};
 
 /// The least time between two turns that the archive's growth asks for.
@@ -75,6 +75,8 @@ pub struct Summary {
     pub late: usize,
     /// Votes the guard refused.
     pub refused: usize,
+    /// Whether the disk is full: nothing is voted until there is room.
+    pub no_room: bool,
 }
 
 /// One witness at work.
@@ -197,6 +199,7 @@ impl Daemon {
         let admitted = self.admit(now_ms)?;
         self.judge(now_ms).await?;
         self.settle();
+        self.note_room();
         Ok(admitted == 0 && self.is_done())
     }
 
@@ -251,10 +254,21 @@ impl Daemon {
     fn note_finalized_head(&mut self, now_ms: u64) -> Result<(), Halt> {
         let Some(head) = self.follower.finalized_head() else { return Ok(()) };
         if self.noted_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= NOTE_FINALIZED_EVERY_MS) {
-            self.voter.note_finalized_head(head)?;
-            self.noted_ms = Some(now_ms);
+            let noted = hold(self.voter.note_finalized_head(head))?;
+            self.noted_ms = noted.map(|()| now_ms);
         }
         Ok(())
+    }
+
+    /// Says when the disk is full, and when it no longer is.
+    fn note_room(&mut self) {
+        let no_room = self.voter.has_no_room();
+        match (self.summary.no_room, no_room) {
+            (false, true) => tracing::error!("no room on the vote store's disk; nothing is voted until there is"),
+            (true, false) => tracing::info!("there is room on the vote store's disk again"),
+            _ => {}
+        }
+        self.summary.no_room = no_room;
     }
 
     /// Takes from the store how the votes stand that the ledger does not show.
@@ -341,7 +355,7 @@ impl Daemon {
             return Ok(Vec::new());
         }
         let ballots: Vec<Ballot> = intents.iter().map(|&Intent { header, vote, .. }| Ballot { header, vote }).collect();
-        let recorded = self.voter.record(&ballots)?;
+        let Some(recorded) = hold(self.voter.record(&ballots))? else { return Ok(Vec::new()) };
         let mut again = Vec::new();
         for (ballot, recorded) in ballots.into_iter().zip(recorded) {
             match recorded {

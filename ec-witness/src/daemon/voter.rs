@@ -81,12 +81,19 @@ impl Voter {
         }
     }
 
-    /// Notes the finalized head, unless it is the one noted last.
+    /// Notes the finalized head, unless it is the one noted last; where there was no room, to find out if there is.
     pub(super) fn note_finalized_head(&mut self, head: BlockRef) -> Result<(), StoreError> {
         match self {
-            Self::Casting { store, .. } if store.finalized_head()? != Some(head) => store.note_finalized_head(head),
+            Self::Casting { store, .. } if store.has_no_room() || store.finalized_head()? != Some(head) => {
+                store.note_finalized_head(head)
+            }
             Self::Casting { .. } | Self::Dry { .. } => Ok(()),
         }
+    }
+
+    /// Whether the last write found no room on the disk.
+    pub(super) fn has_no_room(&self) -> bool {
+        matches!(self, Self::Casting { store, .. } if store.has_no_room())
     }
 
     /// Makes a halt durable, where a restart must not get past it.

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rusqlite::ErrorCode;
+
 use super::{SCHEMA_VERSION, halts::StandingHalt};
 use crate::observation::{ContentHash, SlotId};
 
@@ -29,6 +31,19 @@ pub enum StoreError {
     InUse {
         /// The store's directory.
         path: PathBuf,
+    },
+    /// Others than the owner may read or write it.
+    #[error(
+        "{}: others may use it (mode {mode:03o}); find out why, then: chmod {wanted:03o} {}",
+        path.display(), path.display()
+    )]
+    OpenToOthers {
+        /// The directory or file.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+        /// The mode it must have.
+        wanted: u32,
     },
     /// The file is not a store of ours, or damaged.
     #[error("{}: not an intact vote store: {what}", path.display())]
@@ -111,12 +126,31 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// SQLite refused; what was asked did not happen.
+    /// There is no room on the disk. What was asked did not happen, and may be asked again.
+    #[error("vote store: no room on the disk: {0}")]
+    NoRoom(#[source] rusqlite::Error),
+    /// SQLite refused; what was asked did not happen. After a failed write or sync nothing may be asked again: what the
+    /// disk holds is known only to a process that reads it anew.
     #[error("vote store: {0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        // a journal that cannot be created is the other way in which a full disk shows; nothing was written then
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull | ErrorCode::CannotOpen) => Self::NoRoom(error),
+            _ => Self::Sqlite(error),
+        }
+    }
 }
 
 impl StoreError {
+    /// Whether it may pass by itself: nothing happened, and the same may be asked again.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::NoRoom(_))
+    }
+
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         |source| Self::Io { path: path.to_owned(), source }
     }

@@ -2,8 +2,9 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
+    time::Duration,
 };
 
 use rusqlite::{Connection, OpenFlags};
@@ -11,10 +12,23 @@ use rusqlite::{Connection, OpenFlags};
 use super::StoreError;
 
 const LOCK_FILE: &str = "lock";
+/// How long a commit waits for readers: longer than any of them takes.
+const BUSY: Duration = Duration::from_secs(60);
 
-/// Creates the directory, private, with those above it.
+/// Creates the directory, private, with those above it, durably.
 pub(super) fn create_directory(directory: &Path) -> Result<(), StoreError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(StoreError::io(directory))
+    let new: Vec<&Path> = directory.ancestors().take_while(|path| !path.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(StoreError::io(directory))?;
+    new.into_iter().filter_map(Path::parent).try_for_each(sync_directory)
+}
+
+/// Refuses a directory or file that others than its owner may look into or change. It is not set right here: whoever
+/// opened it to others, and whoever used that, is for the operator to find out.
+pub(super) fn refuse_open_to_others(path: &Path) -> Result<(), StoreError> {
+    let metadata = fs::metadata(path).map_err(StoreError::io(path))?;
+    let mode = metadata.permissions().mode() & 0o777;
+    let wanted = if metadata.is_dir() { 0o700 } else { 0o600 };
+    if mode & 0o077 == 0 { Ok(()) } else { Err(StoreError::OpenToOthers { path: path.to_owned(), mode, wanted }) }
 }
 
 /// For writing files that only their owner may read.
@@ -37,6 +51,8 @@ pub(super) fn lock(directory: &Path) -> Result<File, StoreError> {
 
 /// Makes the directory's entries durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+    // the parent of a bare name is the empty path
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(StoreError::io(directory))
 }
 
@@ -51,8 +67,21 @@ pub(super) fn connect(path: &Path, writable: bool) -> Result<Connection, StoreEr
     let mode = if writable { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
     fs::metadata(path).map_err(StoreError::io(path))?;
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "synchronous", "EXTRA")?;
+    connection.pragma_update(None, "synchronous", "EXTRA").map_err(|error| damaged_by(error, path))?;
     Ok(connection)
+}
+
+/// An error that reading a store met: the file's fault where SQLite says so.
+pub(super) fn damaged_by(error: rusqlite::Error, path: &Path) -> StoreError {
+    use rusqlite::{Error, ErrorCode};
+    match error {
+        Error::SqliteFailure(ref failure, _)
+            if !matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown) =>
+        {
+            error.into()
+        }
+        error => StoreError::Damaged { path: path.to_owned(), what: error.to_string() },
+    }
 }

@@ -6,8 +6,9 @@ use alloy::primitives::{Address, TxHash};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, VoteStore, unix_ms};
+use super::{StoreError, VoteStore, invalid, unix_ms};
 use crate::{
+    failpoint,
     observation::{ObservationHash, ObservationHeader, SlotId},
     witness::ledger::BlockRef,
 };
@@ -104,7 +105,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn halt(&mut self, evidence: &Evidence, message: &str) -> Result<StandingHalt, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::HALT, |db| {
             if let Some(standing) = standing(db)? {
                 return Ok(standing);
             }
@@ -135,7 +136,7 @@ impl VoteStore {
     ///
     /// Another halt stands, or none, or SQLite refuses.
     pub fn resume(&mut self, id: i64) -> Result<StandingHalt, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::RESUME, |db| {
             let halt = standing(db)?;
             let standing = halt.as_ref().map(|halt| halt.id);
             let Some(halt) = halt.filter(|halt| halt.id == id) else {
@@ -165,8 +166,7 @@ fn standing(db: &Connection) -> Result<Option<StandingHalt>, StoreError> {
 
 fn standing_at(row: &Row<'_>) -> rusqlite::Result<StandingHalt> {
     let json: String = row.get(3)?;
-    let evidence = serde_json::from_str(&json)
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, Box::new(error)))?;
+    let evidence = serde_json::from_str(&json).map_err(|error| invalid(3, error))?;
     Ok(StandingHalt { id: row.get(0)?, halted_unix_ms: row.get(1)?, message: row.get(2)?, evidence })
 }
 

@@ -5,6 +5,7 @@
 //! wrote is on the disk. A lock file beside it, held for the life of the process, keeps a second one out; reading
 //! beside a running daemon is allowed.
 
+mod check;
 mod error;
 mod files;
 mod finalized;
@@ -30,6 +31,8 @@ pub use error::StoreError;
 pub use halts::{Evidence, StandingHalt};
 pub use outbox::{OutboxTx, TxState};
 pub use votes::{Ballot, Recorded, VoteProgress};
+
+use crate::failpoint::{self, Step};
 
 /// The file inside the store's directory.
 pub const STORE_FILE: &str = "votes.sqlite";
@@ -57,6 +60,7 @@ pub struct VoteStore {
     connection: Connection,
     identity: Identity,
     first_nonce: u64,
+    no_room: bool,
     /// Held for the life of the store; `None` when it was opened to be read.
     _lock: Option<File>,
 }
@@ -75,6 +79,7 @@ impl VoteStore {
         fill: impl FnOnce(&mut Self) -> Result<(), E>,
     ) -> Result<Self, E> {
         files::create_directory(directory)?;
+        files::refuse_open_to_others(directory)?;
         let lock = files::lock(directory)?;
         let path = directory.join(STORE_FILE);
         if path.exists() {
@@ -84,7 +89,9 @@ impl VoteStore {
         let mut store = Self::begin(&unfinished, identity, first_nonce)?;
         fill(&mut store)?;
         drop(store);
+        failpoint::CREATE.begins();
         files::rename(&unfinished, &path)?;
+        failpoint::CREATE.is_done();
         Ok(Self::load(directory, true, Some(lock))?)
     }
 
@@ -98,8 +105,8 @@ impl VoteStore {
         }
         files::private().create_new(true).open(unfinished).map_err(StoreError::io(unfinished))?;
         let connection = files::connect(unfinished, true)?;
-        let mut store = Self { connection, identity, first_nonce, _lock: None };
-        store.write(|db| {
+        let mut store = Self { connection, identity, first_nonce, no_room: false, _lock: None };
+        store.write(failpoint::BEGIN, |db| {
             db.pragma_update(None, "application_id", APPLICATION_ID)?;
             db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             db.execute_batch(migrate::SCHEMA)?;
@@ -137,16 +144,22 @@ impl VoteStore {
     /// It is missing, in use, damaged or newer than this program.
     pub fn open_halted(directory: &Path) -> Result<Self, StoreError> {
         Self::exists(directory)?;
+        let path = directory.join(STORE_FILE);
+        files::refuse_open_to_others(directory)?;
+        files::refuse_open_to_others(&path)?;
         let lock = files::lock(directory)?;
         migrate::migrate(directory)?;
-        Self::load(directory, true, Some(lock))
+        let store = Self::load(directory, true, Some(lock))?;
+        check::check(&store.connection, &path, store.identity, store.first_nonce)?;
+        Ok(store)
     }
 
     /// Opens a store to be read, beside a process that votes with it.
     ///
     /// # Errors
     ///
-    /// It is missing, damaged, or of another version than this program.
+    /// It is missing, no store, or of another version than this program. Its rows are checked as they are read, but not
+    /// all at once: that would keep the process that votes from writing.
     pub fn read(directory: &Path) -> Result<Self, StoreError> {
         Self::exists(directory)?;
         Self::load(directory, false, None)
@@ -165,12 +178,9 @@ impl VoteStore {
         if found < SCHEMA_VERSION {
             return Err(StoreError::Older { path, found });
         }
-        let check: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        if check != "ok" {
-            return Err(damaged(check));
-        }
-        let (identity, first_nonce) = identity(&connection)?.ok_or_else(|| damaged("it has no identity".into()))?;
-        Ok(Self { connection, identity, first_nonce, _lock: lock })
+        let identity = identity(&connection).map_err(|error| files::damaged_by(error, &path))?;
+        let (identity, first_nonce) = identity.ok_or_else(|| damaged("it has no identity".into()))?;
+        Ok(Self { connection, identity, first_nonce, no_room: false, _lock: lock })
     }
 
     fn belongs_to(&self, directory: &Path, given: Identity) -> Result<(), StoreError> {
@@ -209,7 +219,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn fix_from_sequence(&mut self, stream_id: &str, from_sequence: u64) -> Result<u64, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::FIX_FROM_SEQUENCE, |db| {
             let insert = "INSERT OR IGNORE INTO streams VALUES (?1, ?2)";
             db.execute(insert, params![stream_id, from_sequence.to_string()])?;
             Ok(())
@@ -217,22 +227,39 @@ impl VoteStore {
         Ok(self.from_sequence(stream_id)?.unwrap_or(from_sequence))
     }
 
+    /// Whether the last write found no room on the disk.
+    pub fn has_no_room(&self) -> bool {
+        self.no_room
+    }
+
     /// Runs `change` as one exclusive durable transaction: all of it or nothing.
-    fn write<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let done = change(&transaction)?;
-        transaction.commit()?;
-        Ok(done)
+    fn write<T>(
+        &mut self,
+        step: Step,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let connection = &mut self.connection;
+        let write = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = change(&transaction)?;
+            step.begins();
+            transaction.commit()?;
+            step.is_done();
+            Ok(done)
+        };
+        let written = write();
+        self.no_room = matches!(written, Err(StoreError::NoRoom(_)));
+        written
     }
 }
 
-fn identity(connection: &Connection) -> Result<Option<(Identity, u64)>, StoreError> {
+fn identity(connection: &Connection) -> rusqlite::Result<Option<(Identity, u64)>> {
     let query = "SELECT chain_id, ledger, witness, first_nonce FROM identity";
     let row = connection.query_row(query, [], |row| {
         let identity = Identity { chain_id: parsed(row, 0)?, ledger: parsed(row, 1)?, witness: parsed(row, 2)? };
         Ok((identity, parsed(row, 3)?))
     });
-    Ok(row.optional()?)
+    row.optional()
 }
 
 /// A column that holds the text of a `T`.
@@ -241,9 +268,12 @@ where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
     let text: String = row.get(column)?;
-    text.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-    })
+    text.parse().map_err(|error| invalid(column, error))
+}
+
+/// A text column that does not hold what it should.
+fn invalid(column: usize, what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.into())
 }
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {

@@ -3,8 +3,8 @@
 use alloy::primitives::{Bytes, TxHash};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{StoreError, VoteStore, halts::refuse_halted, hex, parsed, unix_ms};
-use crate::observation::ObservationHash;
+use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
+use crate::{failpoint, observation::ObservationHash};
 
 /// What became of a transaction. Blocks are where it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl VoteStore {
     ///
     /// A halt stands, or SQLite refuses.
     pub fn keep(&mut self, tx: &OutboxTx, votes: &[ObservationHash]) -> Result<(), StoreError> {
-        self.write(|db| {
+        self.write(failpoint::KEEP, |db| {
             let id = insert(db, tx)?;
             for vote in votes {
                 db.execute("INSERT INTO ballots VALUES (?1, ?2)", params![id, hex(vote.0)])?;
@@ -104,7 +104,7 @@ impl VoteStore {
     ///
     /// A halt stands, or SQLite refuses.
     pub fn keep_replacement(&mut self, tx: &OutboxTx, of: TxHash) -> Result<(), StoreError> {
-        self.write(|db| {
+        self.write(failpoint::KEEP, |db| {
             let id = insert(db, tx)?;
             let carry = "INSERT INTO ballots SELECT ?1, b.observation FROM ballots b
                          JOIN transactions t ON t.id = b.transaction_id WHERE t.hash = ?2";
@@ -120,7 +120,7 @@ impl VoteStore {
     ///
     /// One is executed, but another of its nonce is final; or SQLite refuses.
     pub fn set_states(&mut self, states: &[(TxHash, TxState)]) -> Result<(), StoreError> {
-        self.write(|db| {
+        self.write(failpoint::SET_STATE, |db| {
             for &(hash, state) in states {
                 if state.block().is_some() {
                     take_back_siblings(db, hash)?;
@@ -211,12 +211,10 @@ fn take_back_siblings(db: &Transaction<'_>, hash: TxHash) -> Result<(), StoreErr
 }
 
 /// A row of `hash, nonce, raw, state, block`.
-fn outbox_tx(row: &Row<'_>) -> rusqlite::Result<OutboxTx> {
+pub(super) fn outbox_tx(row: &Row<'_>) -> rusqlite::Result<OutboxTx> {
     let name: String = row.get(3)?;
     let block: Option<String> = row.get(4)?;
     let block = block.map(|_| parsed(row, 4)).transpose()?;
-    let state = TxState::of_columns(&name, block).ok_or_else(|| {
-        rusqlite::Error::FromSqlConversionFailure(3, rusqlite::types::Type::Text, format!("state {name}").into())
-    })?;
+    let state = TxState::of_columns(&name, block).ok_or_else(|| invalid(3, format!("state {name}")))?;
     Ok(OutboxTx { hash: parsed(row, 0)?, nonce: parsed(row, 1)?, raw: parsed(row, 2)?, state })
 }

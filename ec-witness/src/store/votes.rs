@@ -3,8 +3,9 @@
 use alloy::primitives::Bytes;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{StoreError, VoteStore, halts::refuse_halted, hex, parsed, unix_ms};
+use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
 use crate::{
+    failpoint,
     observation::{ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId},
     witness::engine::VoteKind,
 };
@@ -52,7 +53,7 @@ impl VoteStore {
     ///
     /// A halt stands, or the whole transaction failed; no vote is recorded.
     pub fn record(&mut self, ballots: &[Ballot]) -> Result<Vec<Result<Recorded, StoreError>>, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::RECORD, |db| {
             refuse_halted(db)?;
             let mut outcomes = Vec::with_capacity(ballots.len());
             for ballot in ballots {
@@ -106,7 +107,7 @@ impl VoteStore {
         self.ballots_where("carried = 0")
     }
 
-    /// Every recorded ballot, oldest first.
+    /// Every recorded ballot, oldest first, each as it was recorded.
     ///
     /// # Errors
     ///
@@ -116,7 +117,7 @@ impl VoteStore {
     }
 
     fn ballots_where(&self, condition: &'static str) -> Result<Vec<Ballot>, StoreError> {
-        let query = format!("SELECT header, candidates_seen FROM headers WHERE {condition} ORDER BY id");
+        let query = format!("SELECT header, candidates_seen, observation FROM headers WHERE {condition} ORDER BY id");
         let mut statement = self.connection.prepare(&query)?;
         let ballots = statement.query_map([], ballot)?;
         Ok(ballots.collect::<Result<_, _>>()?)
@@ -129,7 +130,7 @@ impl VoteStore {
     ///
     /// One contradicts a recorded vote, and then none is taken over, or SQLite refuses.
     pub fn adopt(&mut self, headers: &[ObservationHeader]) -> Result<usize, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::ADOPT, |db| {
             let mut adopted = 0;
             for header in headers {
                 let ballot = Ballot { header: *header, vote: VoteKind::Attest };
@@ -245,21 +246,22 @@ fn progress_of_slot(db: &Connection, slot: SlotId) -> Result<VoteProgress, Store
     Ok(VoteProgress::Executed { block: highest })
 }
 
-/// A row of `header, candidates_seen`.
+/// A row of `header, candidates_seen, observation`.
 fn ballot(row: &rusqlite::Row<'_>) -> rusqlite::Result<Ballot> {
     let candidates_seen: Option<i64> = row.get(1)?;
     let vote = match candidates_seen {
         Some(candidates_seen) => VoteKind::Propose { candidates_seen: candidates_seen as usize },
         None => VoteKind::Attest,
     };
-    Ok(Ballot { header: header_at(row, 0)?, vote })
+    let header = header_at(row, 0)?;
+    if header.hash() != parsed(row, 2)? {
+        return Err(invalid(0, "not the header that its hash names"));
+    }
+    Ok(Ballot { header, vote })
 }
 
-fn header_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<ObservationHeader> {
+pub(super) fn header_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<ObservationHeader> {
     let bytes: Bytes = parsed(row, column)?;
     let header = <&[u8; HEADER_LEN]>::try_from(bytes.as_ref()).ok().and_then(ObservationHeader::abi_decode);
-    header.ok_or_else(|| {
-        let what = "not an encoded header".into();
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what)
-    })
+    header.ok_or_else(|| invalid(column, "not an encoded header"))
 }

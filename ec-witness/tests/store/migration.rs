@@ -13,7 +13,10 @@ use ec_witness::{
 use rusqlite::{Connection, types::Value};
 use tempfile::TempDir;
 
-fn identity() -> Identity {
+use super::{create_private, write_private};
+
+/// Whose store the fixture is.
+pub(crate) fn identity() -> Identity {
     Identity {
         chain_id: 31337,
         ledger: "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512".parse().unwrap(),
@@ -21,18 +24,16 @@ fn identity() -> Identity {
     }
 }
 
-fn fixture() -> PathBuf {
+pub(crate) fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/v1").join(STORE_FILE)
 }
 
 /// A private copy of the version-1 store.
-fn old_store() -> (TempDir, PathBuf) {
+pub(crate) fn old_store() -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
-    fs::create_dir(&store).unwrap();
-    fs::set_permissions(&store, fs::Permissions::from_mode(0o700)).unwrap();
-    fs::copy(fixture(), store.join(STORE_FILE)).unwrap();
-    fs::set_permissions(store.join(STORE_FILE), fs::Permissions::from_mode(0o600)).unwrap();
+    create_private(&store);
+    write_private(&store.join(STORE_FILE), &fs::read(fixture()).unwrap());
     (dir, store)
 }
 

@@ -7,6 +7,7 @@ mod common;
 
 mod archive;
 mod daemon;
+mod disk;
 mod once;
 mod proofs;
 mod refusals;
@@ -31,7 +32,10 @@ struct Rail {
 
 impl Rail {
     fn start(witnesses: usize, quorum: u8) -> Self {
-        let net = Devnet::start();
+        Self::on(Devnet::start(), witnesses, quorum)
+    }
+
+    fn on(net: Devnet, witnesses: usize, quorum: u8) -> Self {
         let deployed = net.deploy(witnesses, quorum);
         Self { net, deployed }
     }

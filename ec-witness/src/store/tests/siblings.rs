@@ -3,12 +3,8 @@
 use super::*;
 
 /// Keeps a replacement of a transaction, under a hash of its own.
-fn replace(store: &mut VoteStore, nonce: u64, fee: u8, headers: &[ObservationHeader]) -> TxHash {
-    let hash = TxHash::repeat_byte(fee);
-    let votes: Vec<_> = headers.iter().map(ObservationHeader::hash).collect();
-    let tx = OutboxTx { hash, nonce, raw: Bytes::from_static(&[3]), state: TxState::Signed };
-    store.keep(&tx, &votes).unwrap();
-    hash
+fn replace(store: &mut VoteStore, nonce: u64, headers: &[ObservationHeader]) -> TxHash {
+    carry_at(store, nonce, 2, headers, TxState::Signed)
 }
 
 fn progress(store: &VoteStore, header: ObservationHeader) -> VoteProgress {
@@ -21,7 +17,7 @@ fn a_vote_is_executed_when_one_of_its_nonce_is() {
     let header = header(1, 1, 1);
     record(&mut store, attest(header)).unwrap();
     carry(&mut store, 5, &[header], TxState::Sent);
-    let second = replace(&mut store, 5, 0xaa, &[header]);
+    let second = replace(&mut store, 5, &[header]);
     assert_eq!(progress(&store, header), VoteProgress::OnItsWay);
     assert_eq!(store.next_nonce().unwrap(), 6, "a replacement takes no new nonce");
     store.set_state(second, TxState::Executed { block: 7 }).unwrap();
@@ -35,7 +31,7 @@ fn one_that_carries_nothing_uses_the_nonce_up_all_the_same() {
     let header = header(1, 1, 1);
     record(&mut store, attest(header)).unwrap();
     carry(&mut store, 5, &[header], TxState::Sent);
-    let cancel = replace(&mut store, 5, 0xaa, &[]);
+    let cancel = replace(&mut store, 5, &[]);
     store.set_state(cancel, TxState::Safe { block: 9 }).unwrap();
     assert_eq!(progress(&store, header), VoteProgress::Executed { block: 9 });
 }
@@ -59,7 +55,7 @@ fn a_reorg_may_execute_the_other_one() {
     let header = header(1, 1, 1);
     record(&mut store, attest(header)).unwrap();
     let first = carry(&mut store, 5, &[header], TxState::Signed);
-    let second = replace(&mut store, 5, 0xaa, &[header]);
+    let second = replace(&mut store, 5, &[header]);
     store.set_state(first, TxState::Executed { block: 7 }).unwrap();
     store.set_state(second, TxState::Executed { block: 8 }).unwrap();
     let states: Vec<_> = store.outbox().unwrap().iter().map(|tx| tx.state).collect();
@@ -74,7 +70,7 @@ fn siblings_of_a_final_one_are_done() {
     let header = header(1, 1, 1);
     record(&mut store, attest(header)).unwrap();
     let first = carry(&mut store, 5, &[header], TxState::Sent);
-    let second = replace(&mut store, 5, 0xaa, &[header]);
+    let second = replace(&mut store, 5, &[header]);
     store.set_state(second, TxState::Finalized { block: 8 }).unwrap();
     assert!(store.outbox().unwrap().is_empty());
     let refused = store.set_state(first, TxState::Executed { block: 9 });
@@ -89,7 +85,7 @@ fn the_outbox_is_in_order_of_nonces() {
     for nonce in [10, 9, 100, 8] {
         carry(&mut store, nonce, &[], TxState::Sent);
     }
-    replace(&mut store, 9, 0xaa, &[]);
+    replace(&mut store, 9, &[]);
     let nonces: Vec<_> = store.outbox().unwrap().iter().map(|tx| tx.nonce).collect();
     assert_eq!(nonces, [8, 9, 9, 10, 100]);
     assert_eq!(store.next_nonce().unwrap(), 101);
