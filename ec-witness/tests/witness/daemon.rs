@@ -1,6 +1,7 @@
 //! `run` as a daemon: growth, signals, reorgs.
 
 use std::{
+    io::{BufRead, BufReader},
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
@@ -41,6 +42,13 @@ impl Running {
     /// The exit code, once it has one.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.0.try_wait().unwrap().map(|status| status.code().unwrap())
+    }
+
+    /// Waits until it says this on stderr.
+    pub(super) fn await_words(&mut self, words: &str) {
+        let said = self.0.stderr.as_mut().unwrap();
+        let heard = BufReader::new(said).lines().map_while(Result::ok).any(|line| line.contains(words));
+        assert!(heard, "it ended without {words:?}");
     }
 
     /// Waits for the end; the exit code, or `None` after a signal.

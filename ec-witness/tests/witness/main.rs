@@ -16,6 +16,7 @@ mod kills;
 mod once;
 mod proofs;
 mod refusals;
+mod sending;
 mod two_places;
 
 use std::path::PathBuf;

@@ -28,6 +28,7 @@ use super::{
     follow::Heads,
 };
 use crate::{
+    failpoint,
     observation::{ObservationHash, SlotId},
     store::{Ballot, OutboxTx, StoreError, TxState, VoteStore},
 };
@@ -97,7 +98,7 @@ impl SendError {
         match self {
             Self::Ask(error) => error.is_fatal(),
             Self::Store(error) => !error.may_pass(),
-            _ => true,
+            Self::Sign(_) | Self::Undecodable { .. } | Self::ForeignNonce { .. } | Self::FinalTakenBack { .. } => true,
         }
     }
 }
@@ -339,7 +340,9 @@ impl Sender {
     }
 
     fn sign(&self, mut tx: TxEip1559) -> Result<Sibling, SendError> {
+        failpoint::SIGN.begins();
         let signature = self.signer.sign_transaction_sync(&mut tx)?;
+        failpoint::SIGN.is_done();
         let signed = tx.clone().into_signed(signature);
         let hash = *signed.hash();
         let raw = Bytes::from(TxEnvelope::from(signed).encoded_2718());
@@ -377,7 +380,9 @@ impl Sender {
         let OutboxTx { hash, raw, state, .. } = followed.newest().kept.clone();
         self.state.resent += u64::from(followed.sent.is_some() || state != TxState::Signed);
         self.state.fees = Some(followed.open().fees);
+        failpoint::SEND.begins();
         let (answer, error) = self.account.send(&raw).await;
+        failpoint::SEND.is_done();
         followed.answered(answer, now_ms, self.head);
         match error {
             None => tracing::debug!(%hash, nonce, "transaction sent"),
