@@ -189,6 +189,13 @@ impl Follower {
         self.finalized
     }
 
+    /// Follows one more stream: the next poll reads the log again from its beginning, if that was read before.
+    pub fn follow(&mut self, stream: StreamHash) {
+        if self.streams.as_mut().is_some_and(|streams| streams.insert(stream)) {
+            self.state = LedgerState::new(self.streams.clone());
+        }
+    }
+
     /// The ledger at the last polled head.
     pub fn ledger(&self) -> &LedgerState {
         &self.state

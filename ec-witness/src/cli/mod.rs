@@ -27,6 +27,7 @@ mod settings;
 mod settle;
 mod slots;
 mod status;
+mod turns;
 mod verify;
 
 use std::process::ExitCode;

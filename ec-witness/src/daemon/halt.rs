@@ -63,6 +63,9 @@ impl Halt {
                 Some(Evidence::GuardContradiction { slot, observation, recorded: recorded.clone() })
             }
             Self::Send(SendError::ForeignNonce { account, nonce }) => Some(Evidence::ForeignNonce { account, nonce }),
+            Self::Send(SendError::FinalTakenBack { hash, nonce, block }) => {
+                Some(Evidence::FinalTakenBack { hash, nonce, block })
+            }
             Self::Chain(FollowError::DeepReorg(block)) => Some(Evidence::DeepReorg { block }),
             _ => None,
         }

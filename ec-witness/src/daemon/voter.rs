@@ -65,6 +65,15 @@ impl Voter {
         }
     }
 
+    /// The first epoch of a stream that is judged: what the store fixed, else what is configured, else `first`, which is
+    /// fixed then. A dry run fixes nothing.
+    pub(super) fn begin(&mut self, stream_id: &str, configured: Option<u64>, first: u64) -> Result<u64, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.fix_from_sequence(stream_id, configured.unwrap_or(first)),
+            Self::Dry { .. } => Ok(configured.unwrap_or(0)),
+        }
+    }
+
     /// Whether the store knows this vote.
     pub(super) fn knows(&self, observation: ObservationHash) -> Result<bool, StoreError> {
         match self {
@@ -120,8 +129,9 @@ impl Voter {
         slot: SlotId,
         head: Option<u64>,
     ) -> Result<Option<(ObservationHeader, OwnVote)>, StoreError> {
-        let Self::Casting { store, .. } = self else { return Ok(None) };
+        let Self::Casting { store, sender } = self else { return Ok(None) };
         Ok(store.vote(slot)?.map(|(header, progress)| match progress {
+            _ if sender.will_carry(header.hash()) => (header, OwnVote::Cast),
             // executed in a block that was read, and yet not counted
             VoteProgress::Executed { block } if head.is_some_and(|head| block <= head) => {
                 (header, OwnVote::CannotLand(header.content().hash()))

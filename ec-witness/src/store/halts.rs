@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, TxHash};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,15 @@ pub enum Evidence {
         /// The first such nonce.
         nonce: u64,
     },
+    /// The chain no longer holds a transaction of this witness that was final.
+    FinalTakenBack {
+        /// The transaction.
+        hash: TxHash,
+        /// Its nonce.
+        nonce: u64,
+        /// The block that it was final in.
+        block: u64,
+    },
     /// The chain no longer holds a block that was final.
     DeepReorg {
         /// The block that was final.
@@ -56,6 +65,7 @@ impl Evidence {
             Self::ForeignVote { .. } => "foreign_vote",
             Self::GuardContradiction { .. } => "guard_contradiction",
             Self::ForeignNonce { .. } => "foreign_nonce",
+            Self::FinalTakenBack { .. } => "final_taken_back",
             Self::DeepReorg { .. } => "deep_reorg",
         }
     }
@@ -133,7 +143,7 @@ impl VoteStore {
                 return Err(StoreError::NotStanding { asked: id, standing });
             };
             db.execute("UPDATE halts SET resumed_unix_ms = ?2 WHERE id = ?1", params![id, unix_ms()])?;
-            if matches!(halt.evidence, Evidence::DeepReorg { .. }) {
+            if matches!(halt.evidence, Evidence::DeepReorg { .. } | Evidence::FinalTakenBack { .. }) {
                 db.execute("DELETE FROM finalized_head", [])?;
                 let again = "UPDATE transactions SET state = 'sent', block = NULL
                              WHERE state IN ('executed', 'safe', 'finalized')";

@@ -90,12 +90,7 @@ impl VoteStore {
     /// A halt stands, or SQLite refuses.
     pub fn keep(&mut self, tx: &OutboxTx, votes: &[ObservationHash]) -> Result<(), StoreError> {
         self.write(failpoint::KEEP, |db| {
-            refuse_halted(db)?;
-            let (state, block) = tx.state.columns();
-            let insert = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            db.execute(insert, params![hex(tx.hash), tx.nonce.to_string(), hex(&tx.raw), state, block, unix_ms()])?;
-            let id = db.last_insert_rowid();
+            let id = insert(db, tx)?;
             for vote in votes {
                 db.execute("INSERT INTO ballots VALUES (?1, ?2)", params![id, hex(vote.0)])?;
             }
@@ -103,22 +98,48 @@ impl VoteStore {
         })
     }
 
-    /// Notes what became of a transaction. Of one nonce's transactions at most one is executed: where this one is,
-    /// another one that was has been taken back by a reorg, and becomes `sent` in the same step.
+    /// Keeps a signed transaction that replaces the one with the hash `of`, and carries exactly its votes.
     ///
     /// # Errors
     ///
-    /// It is executed, but another of its nonce is final; or SQLite refuses.
-    pub fn set_state(&mut self, hash: TxHash, state: TxState) -> Result<(), StoreError> {
-        self.write(failpoint::SET_STATE, |db| {
-            if state.block().is_some() {
-                take_back_siblings(db, hash)?;
-            }
-            let (name, block) = state.columns();
-            let update = "UPDATE transactions SET state = ?2, block = ?3 WHERE hash = ?1";
-            db.execute(update, params![hex(hash), name, block])?;
+    /// A halt stands, or SQLite refuses.
+    pub fn keep_replacement(&mut self, tx: &OutboxTx, of: TxHash) -> Result<(), StoreError> {
+        self.write(failpoint::KEEP_REPLACEMENT, |db| {
+            let id = insert(db, tx)?;
+            let carry = "INSERT INTO ballots SELECT ?1, b.observation FROM ballots b
+                         JOIN transactions t ON t.id = b.transaction_id WHERE t.hash = ?2";
+            db.execute(carry, params![id, hex(of)])?;
             Ok(())
         })
+    }
+
+    /// Notes what became of transactions, of all or of none. Of one nonce's transactions at most one is executed: where
+    /// this one is, another one that was has been taken back by a reorg, and becomes `sent` in the same step.
+    ///
+    /// # Errors
+    ///
+    /// One is executed, but another of its nonce is final; or SQLite refuses.
+    pub fn set_states(&mut self, states: &[(TxHash, TxState)]) -> Result<(), StoreError> {
+        self.write(failpoint::SET_STATES, |db| {
+            for &(hash, state) in states {
+                if state.block().is_some() {
+                    take_back_siblings(db, hash)?;
+                }
+                let (name, block) = state.columns();
+                let update = "UPDATE transactions SET state = ?2, block = ?3 WHERE hash = ?1";
+                db.execute(update, params![hex(hash), name, block])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes what became of one transaction, as [`Self::set_states`] does.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn set_state(&mut self, hash: TxHash, state: TxState) -> Result<(), StoreError> {
+        self.set_states(&[(hash, state)])
     }
 
     /// Transactions to look after: those that are not finalized, and of whose nonce no other one is; by nonce, and
@@ -137,6 +158,22 @@ impl VoteStore {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The final transaction with the highest nonce.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn last_final(&self) -> Result<Option<OutboxTx>, StoreError> {
+        let query = "SELECT hash, nonce, raw, state, block FROM transactions WHERE state = 'finalized'
+                     ORDER BY length(nonce) DESC, nonce DESC LIMIT 1";
+        Ok(self.connection.query_row(query, [], outbox_tx).optional()?)
+    }
+
+    /// The account's transaction count when the store was made: what is below was not signed here.
+    pub fn first_nonce(&self) -> u64 {
+        self.first_nonce
+    }
+
     /// The nonce that the next transaction takes, unless it is to replace one.
     ///
     /// # Errors
@@ -147,6 +184,16 @@ impl VoteStore {
         let highest: Option<u64> = self.connection.query_row(query, [], |row| parsed(row, 0)).optional()?;
         Ok(highest.map_or(self.first_nonce, |nonce| nonce.saturating_add(1)).max(self.first_nonce))
     }
+}
+
+/// Inserts a transaction; returns its row.
+fn insert(db: &Transaction<'_>, tx: &OutboxTx) -> Result<i64, StoreError> {
+    refuse_halted(db)?;
+    let (state, block) = tx.state.columns();
+    let insert = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    db.execute(insert, params![hex(tx.hash), tx.nonce.to_string(), hex(&tx.raw), state, block, unix_ms()])?;
+    Ok(db.last_insert_rowid())
 }
 
 /// Takes back the executed transactions of the same nonce.

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used)] // Shared test code: not every test uses all; a panic is its report.
 
-pub(crate) mod lossy;
+pub(crate) mod proxy;
 
 use std::{
     env, fs,
