@@ -40,8 +40,10 @@ steps! {
     RECORD "store::record",
     /// A signed transaction is kept.
     KEEP "store::keep",
-    /// A transaction's state is noted.
-    SET_STATE "store::set_state",
+    /// A transaction that replaces another one is kept.
+    KEEP_REPLACEMENT "store::keep_replacement",
+    /// States of transactions are noted.
+    SET_STATES "store::set_states",
     /// The finalized head is noted.
     NOTE_FINALIZED_HEAD "store::note_finalized_head",
     /// A halt is recorded.

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
+#[allow(dead_code)] // Shared test code: not every test uses all.
 #[path = "witness/archive.rs"]
 mod archive;
 mod common;
@@ -89,7 +90,7 @@ fn killed_at_every_step_of_a_vote_it_votes_once() {
         failpoint::SIGN,
         failpoint::KEEP,
         failpoint::SEND,
-        failpoint::SET_STATE,
+        failpoint::SET_STATES,
         failpoint::NOTE_FINALIZED_HEAD,
     ];
     let once = || witness.command(&format!("run --once --json {DELAYS}"));
@@ -175,7 +176,9 @@ fn killed_at_every_step_of_a_halt_it_halts_or_has_halted() {
 #[test]
 fn every_step_is_killed_by_one_of_these_tests() {
     let here = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/failpoints.rs")).unwrap();
-    for step in failpoint::ALL {
+    // a replacement takes a market whose fees rise under a vote that is stuck
+    let elsewhere = failpoint::KEEP_REPLACEMENT.before;
+    for step in failpoint::ALL.iter().filter(|step| step.before != elsewhere) {
         let name = step.before.split("::").nth(1).unwrap().to_uppercase();
         assert!(here.contains(&format!("failpoint::{name}")), "{name}");
     }
