@@ -22,7 +22,8 @@ use crate::{
     },
 };
 
-/// Blocks asked for in one `eth_getLogs`; halved when an endpoint refuses, down to one, and doubled when it does not.
+/// Blocks asked for in one `eth_getLogs`; halved when an endpoint refuses, down to one, and grown by an eighth when it
+/// does not.
 const LARGEST_PAGE: u64 = 10_000;
 
 /// Where the ledger is, and what makes its chain live.
@@ -40,6 +41,8 @@ pub struct LedgerPlace {
     pub head_stale: Duration,
     /// The chain's block time, where its head's age is to be judged.
     pub block_time: Option<Duration>,
+    /// How long the finalized head may stand still below the latest one before finality counts as stalled.
+    pub finality_stale: Duration,
 }
 
 /// Why the ledger cannot be followed.
@@ -111,6 +114,28 @@ pub struct Heads {
     pub finalized: u64,
 }
 
+/// How long a head stands still below a newer one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Standstill {
+    at: Option<u64>,
+    since_ms: u64,
+    now_ms: u64,
+}
+
+impl Standstill {
+    /// A head that has caught up with `newest` waits for nothing.
+    fn observe(&mut self, now_ms: u64, head: u64, newest: u64) {
+        self.now_ms = now_ms;
+        if self.at != Some(head) || head == newest {
+            (self.at, self.since_ms) = (Some(head), now_ms);
+        }
+    }
+
+    fn lasts_ms(&self) -> u64 {
+        self.now_ms.saturating_sub(self.since_ms)
+    }
+}
+
 /// What one poll brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -131,6 +156,7 @@ pub struct Follower {
     set: WitnessSet,
     seats: Vec<Address>,
     heads: Heads,
+    finality: Standstill,
     finalized: Option<BlockRef>,
     /// A finalized head of before, which the chain must hold; `None` once it was found.
     unproven: Option<BlockRef>,
@@ -161,6 +187,7 @@ impl Follower {
             set: WitnessSet::default(),
             seats: Vec::new(),
             heads: Heads::default(),
+            finality: Standstill::default(),
             finalized: None,
             unproven: None,
             progress: Progress::default(),
@@ -180,6 +207,13 @@ impl Follower {
     /// The finalized head at the last poll; `None` while the chain has none.
     pub fn finalized_head(&self) -> Option<BlockRef> {
         self.finalized
+    }
+
+    /// Follows one more stream: the next poll reads the log again from its beginning, if that was read before.
+    pub fn follow(&mut self, stream: StreamHash) {
+        if self.streams.as_mut().is_some_and(|streams| streams.insert(stream)) {
+            self.state = LedgerState::new(self.streams.clone());
+        }
     }
 
     /// The ledger at the last polled head.
@@ -202,6 +236,12 @@ impl Follower {
         self.live_since_ms
     }
 
+    /// For how long the finalized head has stood still, if that is longer than it may.
+    pub fn finality_stalled_ms(&self) -> Option<u64> {
+        let stalled_ms = self.finality.lasts_ms();
+        (u128::from(stalled_ms) > self.place.finality_stale.as_millis()).then_some(stalled_ms)
+    }
+
     /// How long to wait after a poll that failed, until enough endpoints may be asked again; zero after another one.
     pub fn retry_in(&self) -> Duration {
         self.retry_in
@@ -220,9 +260,10 @@ impl Follower {
     /// What is read then is what was read before; see [`FollowError::is_fatal`].
     pub async fn poll(&mut self, now_ms: u64, settle: bool) -> Result<Progress, FollowError> {
         let polled = self.read_on(settle).await;
-        self.rest(polled.is_err());
+        self.rest(polled.as_ref().err());
         match &polled {
             Ok(_) => {
+                self.finality.observe(now_ms, self.heads.finalized, self.heads.latest);
                 self.answered_ms = Some(now_ms);
                 self.live_since_ms.get_or_insert(now_ms);
             }
@@ -237,13 +278,16 @@ impl Follower {
         polled
     }
 
-    /// Puts off the next poll after a failed one.
-    fn rest(&mut self, failed: bool) {
-        if failed {
-            self.retry_in = self.backoff.next_delay().max(self.endpoints.rest());
-        } else {
-            (self.backoff, self.retry_in) = (Backoff::default(), Duration::ZERO);
-        }
+    /// Puts off the next poll after a failed one; one that asked nobody makes it no later.
+    fn rest(&mut self, failed: Option<&FollowError>) {
+        self.retry_in = match failed {
+            None => {
+                self.backoff = Backoff::default();
+                Duration::ZERO
+            }
+            Some(FollowError::Ask(AskError::Resting { wait, .. })) => *wait,
+            Some(_) => self.backoff.next_delay().max(self.endpoints.rest()),
+        };
     }
 
     async fn read_on(&mut self, settle: bool) -> Result<Progress, FollowError> {
@@ -255,10 +299,9 @@ impl Follower {
             self.revert_to_shared(&head).await?;
             self.read_logs(head.latest).await?;
         }
-        if self.finalized.is_none_or(|finalized| finalized.number != head.finalized) {
-            self.finalized = self.block(head.finalized).await?;
-        }
-        self.heads = Heads { latest: head.latest.number, safe: head.safe, finalized: head.finalized };
+        self.finalized = head.finalized;
+        let finalized = head.finalized.map_or(0, |finalized| finalized.number);
+        self.heads = Heads { latest: head.latest.number, safe: head.safe, finalized };
         if settle {
             self.state.settle(self.heads.finalized);
         }
@@ -275,34 +318,25 @@ impl Follower {
         Ok(())
     }
 
-    /// The chain's block at this number, if it has one.
-    async fn block(&self, number: u64) -> Result<Option<BlockRef>, FollowError> {
-        let block = self.endpoints.agreed("eth_getBlockByNumber", |provider| async move {
-            let block = provider.get_block_by_number(number.into()).await?;
-            Ok::<_, TransportError>(block.map(|block| BlockRef { number, hash: block.header.hash }))
-        });
-        Ok(block.await?)
-    }
-
     /// Whether the chain still holds this block.
     async fn is_canonical(&self, block: BlockRef) -> Result<bool, FollowError> {
-        Ok(self.block(block.number).await? == Some(block))
+        Ok(self.endpoints.block(block.number).await? == Some(block))
     }
 
     /// Makes sure once that the chain holds the finalized head of before.
-    async fn check_final(&mut self, latest: &AgreedHead) -> Result<(), FollowError> {
+    async fn check_final(&mut self, head: &AgreedHead) -> Result<(), FollowError> {
         let Some(finalized) = self.unproven else { return Ok(()) };
-        self.refuse_other(finalized, latest).await?;
+        self.refuse_other(finalized, head).await?;
         self.unproven = None;
         Ok(())
     }
 
     /// Refuses a chain that has another block than this one, which was final, or is too short to have any.
-    async fn refuse_other(&self, finalized: BlockRef, latest: &AgreedHead) -> Result<(), FollowError> {
-        match self.block(finalized.number).await? {
+    async fn refuse_other(&self, finalized: BlockRef, head: &AgreedHead) -> Result<(), FollowError> {
+        match self.endpoints.block(finalized.number).await? {
             Some(found) if found == finalized => Ok(()),
             Some(_) => Err(FollowError::DeepReorg(finalized)),
-            None => Err(FollowError::Behind { latest: latest.latest.number, finalized }),
+            None => Err(FollowError::Behind { latest: head.latest.number, finalized }),
         }
     }
 
@@ -338,7 +372,7 @@ impl Follower {
                 return Ok(());
             }
             let to = latest.number.min(from.saturating_add(self.page - 1));
-            let end = if to == latest.number { Some(latest) } else { self.block(to).await? };
+            let end = if to == latest.number { Some(latest) } else { self.endpoints.block(to).await? };
             let end = end.ok_or(FollowError::HeadMoved(to))?;
             let Some(logs) = self.logs(from, end).await? else { continue };
             if !self.is_canonical(end).await? {
@@ -356,7 +390,7 @@ impl Follower {
         let read = |provider| async move { logs::read(&provider, ledger, from, end).await };
         match self.endpoints.agreed("eth_getLogs", read).await {
             Ok(logs) => {
-                self.page = self.page.saturating_mul(2).min(LARGEST_PAGE);
+                self.page = (self.page + self.page / 8 + 1).min(LARGEST_PAGE);
                 Ok(Some(logs))
             }
             Err(error) if error.is_refusal() && self.page > 1 && end.number > from => {
@@ -399,5 +433,25 @@ fn vote_of(event: &LedgerEvent, watched: Address) -> Option<(SlotId, Observation
         LedgerEvent::Proposed { proposer, header } if *proposer == watched => Some((header.slot(), header.hash())),
         LedgerEvent::Attested { slot, observation, witness } if *witness == watched => Some((*slot, *observation)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_stands_still_while_a_newer_one_waits() {
+        let mut still = Standstill::default();
+        let mut lasts = |now_ms, head, newest| {
+            still.observe(now_ms, head, newest);
+            still.lasts_ms()
+        };
+        assert_eq!(lasts(1000, 0, 5), 0, "from the first look on");
+        assert_eq!(lasts(3000, 0, 9), 2000);
+        assert_eq!(lasts(4000, 3, 9), 0);
+        assert_eq!(lasts(9000, 3, 9), 5000);
+        assert_eq!(lasts(9500, 2, 9), 0, "back is a move, too");
+        assert_eq!([lasts(20_000, 9, 9), lasts(30_000, 9, 9), lasts(40_000, 9, 10)], [0, 0, 10_000]);
     }
 }

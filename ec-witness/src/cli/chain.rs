@@ -58,6 +58,10 @@ pub(crate) struct ChainArgs {
     #[arg(long, env = "EC_WITNESS_BLOCK_TIME_MS", value_name = "MS")]
     pub(crate) block_time_ms: Option<u64>,
 
+    /// Milliseconds for which the finalized head may stand still before that is complained about [default: 1800000].
+    #[arg(long, env = "EC_WITNESS_FINALITY_STALE_MS", value_name = "MS")]
+    pub(crate) finality_stale_ms: Option<u64>,
+
     /// Milliseconds that one RPC request may take [default: 10000].
     #[arg(long, env = "EC_WITNESS_RPC_TIMEOUT_MS", value_name = "MS")]
     pub(crate) rpc_timeout_ms: Option<u64>,
@@ -85,6 +89,7 @@ impl ChainArgs {
             rail: self.rail.or(file.rail),
             deploy_block: self.deploy_block.or(file.deploy_block),
             block_time_ms: self.block_time_ms.or(file.block_time_ms),
+            finality_stale_ms: self.finality_stale_ms.or(file.finality_stale_ms),
             rpc_timeout_ms: self.rpc_timeout_ms.or(file.rpc_timeout_ms),
         }
     }

@@ -3,46 +3,51 @@
 //! One task does it all in turns, so every decision rests on one block and one reading of the archive, and nothing
 //! but this task ever signs. Between turns it sleeps until the archive changes or the next poll is due.
 
+mod complaint;
 mod halt;
+mod intake;
 mod own;
 mod report;
 mod streams;
 mod voter;
 mod wake;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, ops::RangeInclusive, sync::Arc, time::Duration};
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    archive::{Archive, index::Quarantined},
-    chain::follow::{FollowError, Follower},
+    archive::index::TrackEvent,
+    chain::follow::{FollowError, Follower, Heads},
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
     store::{Ballot, Recorded, StoreError},
+    stream::{DerivedEpoch, StreamRule},
     witness::{
-        decision::{OwnVote, Policy},
+        decision::{OwnEpoch, OwnVote, Policy},
         engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey},
     },
 };
 
 pub use halt::Halt;
+pub use intake::{Intake, Mapping, Source};
 pub use own::own_epoch;
-pub use report::SlotReport;
-pub use streams::{ClosedEpoch, Closing, FollowedStream};
+pub use report::{SlotReport, StreamReport};
+pub use streams::{Backlog, ClosedEpoch, Closing, FollowedStream, Heard, Reading, Tally};
 pub use voter::Voter;
 
+use complaint::Complaint;
 use halt::{hold, tolerate};
-use wake::{drained, watch};
+use intake::{Kept, tell_bad_line, tell_bad_lines, tell_event};
+use wake::{Alarm, drained};
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
-/// How often a ledger that cannot be read is complained about, milliseconds.
-const COMPLAIN_EVERY_MS: u64 = 60_000;
-
 /// How often the finalized head is noted in the store, milliseconds.
 const NOTE_FINALIZED_EVERY_MS: u64 = 60_000;
+/// How often the backlog is counted and told, milliseconds.
+const COUNT_EVERY_MS: u64 = 30_000;
 
 /// When `run --once` is content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,8 +87,8 @@ pub struct Summary {
 /// One witness at work.
 #[derive(Debug)]
 pub struct Daemon {
-    archive: Archive,
-    streams: BTreeMap<StreamHash, FollowedStream>,
+    intake: Intake,
+    streams: BTreeMap<StreamHash, Followed>,
     follower: Follower,
     engine: Engine,
     voter: Voter,
@@ -91,24 +96,26 @@ pub struct Daemon {
     started: Instant,
     summary: Summary,
     settled: Vec<SlotReport>,
-    complained_ms: Option<u64>,
+    unreadable: Complaint,
+    stalled: Complaint,
     noted_ms: Option<u64>,
+    counted_ms: Option<u64>,
+}
+
+/// A stream that is followed, and what is noted of it beside.
+#[derive(Debug)]
+struct Followed {
+    stream: FollowedStream,
+    kept: Kept,
+    backlog: Backlog,
 }
 
 impl Daemon {
-    /// A daemon that judges these streams.
-    pub fn new(
-        archive: Archive,
-        streams: impl IntoIterator<Item = FollowedStream>,
-        follower: Follower,
-        voter: Voter,
-        policy: Policy,
-        turns: Turns,
-    ) -> Self {
-        let streams = streams.into_iter().map(|stream| (stream.rule().stream_hash(), stream)).collect();
+    /// A daemon that judges the streams that `intake` finds.
+    pub fn new(intake: Intake, follower: Follower, voter: Voter, policy: Policy, turns: Turns) -> Self {
         Self {
-            archive,
-            streams,
+            intake,
+            streams: BTreeMap::new(),
             follower,
             engine: Engine::new(voter.witness(), policy),
             voter,
@@ -116,16 +123,28 @@ impl Daemon {
             started: Instant::now(),
             summary: Summary::default(),
             settled: Vec::new(),
-            complained_ms: None,
+            unreadable: Complaint::default(),
+            stalled: Complaint::default(),
             noted_ms: None,
+            counted_ms: None,
         }
+    }
+
+    /// How each stream stands.
+    pub fn stream_reports(&self) -> impl Iterator<Item = StreamReport> + '_ {
+        self.streams.values().map(|Followed { stream, backlog, .. }| StreamReport::new(stream, *backlog))
+    }
+
+    /// Why the archive cannot be walked now, if it cannot.
+    pub fn archive_trouble(&self) -> Option<&str> {
+        self.intake.trouble()
     }
 
     /// What every slot that is judged, or was, has come to.
     pub fn reports(&self) -> Vec<SlotReport> {
         let judged = self.engine.slots().filter_map(|(key, slot)| {
-            let stream = self.streams.get(&key.stream)?;
-            Some(SlotReport::new(stream.rule(), *key, slot, &self.follower))
+            let followed = self.streams.get(&key.stream)?;
+            Some(SlotReport::new(followed.stream.rule(), *key, slot, &self.follower))
         });
         let mut reports: Vec<_> = self.settled.iter().cloned().chain(judged).collect();
         reports.sort_by(|a, b| (&a.stream_id, a.sequence).cmp(&(&b.stream_id, b.sequence)));
@@ -143,27 +162,31 @@ impl Daemon {
         if let Err(halt) = &ended {
             self.voter.keep_halt(halt);
         }
+        self.streams.values().for_each(|followed| self.intake.keep_now(followed.stream.index()));
+        self.intake.keep_joining();
         ended
     }
 
     async fn work(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(Summary)) -> Result<(), Halt> {
-        let changed = Arc::new(Notify::new());
-        let _watcher = watch(&self.archive, &changed);
+        let mut alarm = Alarm::default();
+        let changed = Arc::clone(&alarm.changed);
         let mut due = Instant::now();
         loop {
+            alarm.keep(&self.intake.archive().manifests);
             tokio::select! {
                 biased;
                 () = cancelled.cancelled() => return Ok(()),
                 () = tokio::time::sleep_until(due) => {}
                 () = changed.notified() => {
                     tokio::time::sleep(DEBOUNCE).await;
-                    if !self.archive_closed_an_epoch()? {
+                    let closed = self.archive_closed_an_epoch()?;
+                    if !closed || !self.follower.retry_in().is_zero() {
                         continue;
                     }
                 }
             }
             let done = tokio::select! {
-                done = self.turn() => done?,
+                done = self.turn(cancelled) => done?,
                 () = drained(cancelled) => return Ok(()),
             };
             progress(self.summary);
@@ -179,18 +202,20 @@ impl Daemon {
     }
 
     /// One turn; true when nothing is left to wait for.
-    async fn turn(&mut self) -> Result<bool, Halt> {
+    async fn turn(&mut self, cancelled: &CancellationToken) -> Result<bool, Halt> {
         let now_ms = self.now_ms();
         self.read_archive(now_ms)?;
-        let polled = match self.follower.poll(now_ms, self.turns.once.is_none()).await {
-            Ok(polled) => polled,
-            Err(error) if error.is_fatal() => return Err(error.into()),
-            Err(error) => {
-                self.complain(now_ms, &error);
-                return Ok(false);
-            }
+        // nothing is lost by giving up a poll, so that an endpoint that is silent delays no stop
+        let polled = tokio::select! {
+            polled = self.follower.poll(now_ms, self.turns.once.is_none()) => polled,
+            () = cancelled.cancelled() => return Ok(false),
         };
-        self.complained_ms = None;
+        let polled = match polled {
+            Err(error) if error.is_fatal() => return Err(error.into()),
+            polled => polled,
+        };
+        self.complain(now_ms, polled.as_ref().err());
+        let Ok(polled) = polled else { return Ok(false) };
         self.check_own_votes(&polled.own_votes)?;
         self.note_finalized_head(now_ms)?;
         let followed = self.voter.follow(self.follower.heads(), polled.reorg, now_ms).await;
@@ -200,14 +225,21 @@ impl Daemon {
         self.judge(now_ms).await?;
         self.settle();
         self.note_room();
-        Ok(admitted == 0 && self.is_done())
+        Ok(admitted == 0 && self.intake.joining() == 0 && self.is_done())
     }
 
-    /// Logs that the ledger cannot be read: at first, and then once a minute.
-    fn complain(&mut self, now_ms: u64, error: &FollowError) {
-        if self.complained_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= COMPLAIN_EVERY_MS) {
-            self.complained_ms = Some(now_ms);
-            tracing::warn!(%error, "the ledger cannot be read; trying again");
+    /// Says what the witness waits for, while the ledger cannot be read or its chain finalizes nothing.
+    fn complain(&mut self, now_ms: u64, unread: Option<&FollowError>) {
+        let wrong = unread.map(|error| error as &dyn Display);
+        self.unreadable.tell(now_ms, wrong, "the ledger cannot be read; trying again", "the ledger can be read again");
+        if unread.is_none() {
+            let heads = self.follower.heads();
+            let stalled = self.follower.finality_stalled_ms().map(|for_ms| {
+                let Heads { latest, finalized, .. } = heads;
+                format!("the finalized head is block {finalized} for {} s, the latest is {latest}", for_ms / 1000)
+            });
+            let wrong = stalled.as_ref().map(|stalled| stalled as &dyn Display);
+            self.stalled.tell(now_ms, wrong, "finality stalls; waiting for the chain", "finality moves again");
         }
     }
 
@@ -215,14 +247,24 @@ impl Daemon {
     fn archive_closed_an_epoch(&mut self) -> Result<bool, Halt> {
         let now_ms = self.now_ms();
         self.read_archive(now_ms)?;
-        Ok(self.admit(now_ms)? > 0)
+        // a stream that was just taken in is judged once the ledger's log is read for it
+        Ok(self.follower.ledger().head().is_none() || self.admit(now_ms)? > 0)
     }
 
+    /// Takes in streams that can be followed now, and reads all on. A stream whose files cannot be read waits; the others
+    /// go on.
     fn read_archive(&mut self, now_ms: u64) -> Result<(), Halt> {
-        for stream in self.streams.values_mut() {
-            for Quarantined { file, offset, reason } in stream.read_on(now_ms, &mut |_| {})? {
-                tracing::warn!(file = %file.display(), offset, %reason, "bad line quarantined");
-            }
+        let Self { intake, streams, follower, voter, engine, .. } = self;
+        let begin = |stream: &str, configured, first| Ok(voter.begin(stream, configured, first)?);
+        for (stream, kept) in intake.advance(now_ms, engine.policy().max_inflight, begin)? {
+            follower.follow(stream.rule().stream_hash());
+            let followed = Followed { stream, kept, backlog: Backlog::default() };
+            streams.insert(followed.stream.rule().stream_hash(), followed);
+        }
+        for Followed { stream, kept, .. } in streams.values_mut() {
+            let heard = stream.read_on(now_ms, intake.turn_bytes());
+            take_heard(stream, &heard, engine);
+            intake.keep(stream.index(), kept, now_ms);
         }
         Ok(())
     }
@@ -292,40 +334,92 @@ impl Daemon {
 
     /// Hands closed epochs to the engine; returns how many were new.
     fn admit(&mut self, now_ms: u64) -> Result<usize, Halt> {
-        let Self { streams, engine, voter, summary, .. } = self;
+        let hashes: Vec<StreamHash> = self.streams.keys().copied().collect();
         let mut admitted = 0;
-        for (&stream_hash, stream) in streams {
-            let closed = stream.newly_closed(now_ms, |below| engine.undecided_below(stream_hash, below))?;
-            let starting = summary.judged == 0;
-            for ClosedEpoch { derived, closed_ms } in closed {
-                admitted += 1;
-                let Some(own) = own_epoch(stream.rule(), engine.policy(), &derived, starting)? else { continue };
-                let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
-                let past = voter.standing(derived.slot, None)?;
-                engine.admit(key, derived.slot, own, closed_ms, past);
-                tracing::debug!(
-                    stream = stream.rule().stream_id,
-                    epoch = derived.sequence,
-                    complete = derived.complete,
-                    "epoch closed"
-                );
-            }
-            for derived in stream.rederived()? {
-                let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
-                let judged = engine.slot(key).is_some();
-                let Some(own) = own_epoch(stream.rule(), engine.policy(), &derived, false)? else { continue };
-                if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
-                    summary.late += 1;
-                    tracing::warn!(
-                        stream = stream.rule().stream_id,
-                        epoch = derived.sequence,
-                        "records came after the vote"
-                    );
-                }
-            }
+        for stream in hashes {
+            let (closed, derived) = self.derive(stream, now_ms)?;
+            let starting = self.summary.judged == 0;
+            admitted += closed.len();
+            closed.iter().try_for_each(|closed| self.admit_closed(stream, closed, starting))?;
+            derived.iter().try_for_each(|derived| self.admit_again(stream, derived, now_ms))?;
         }
         self.summary.judged += admitted;
+        self.count_backlog(now_ms);
         Ok(admitted)
+    }
+
+    /// The epochs of a stream that are closed and new, and those derived again.
+    fn derive(&mut self, hash: StreamHash, now_ms: u64) -> Result<(Vec<ClosedEpoch>, Vec<DerivedEpoch>), Halt> {
+        let Self { streams, engine, follower, turns, .. } = self;
+        let (mut closed, mut derived) = (Vec::new(), Vec::new());
+        let Some(Followed { stream, .. }) = streams.get_mut(&hash) else { return Ok((closed, derived)) };
+        let gap = gaps(stream.rule().clone(), follower, turns.once.is_some());
+        let done = stream
+            .newly_closed(now_ms, |below| engine.undecided_below(hash, below), gap, &mut closed)
+            .and_then(|()| stream.rederived(&mut derived));
+        match done {
+            Ok(()) => {}
+            Err(error) if turns.once.is_some() => return Err(error.into()),
+            Err(error) => {
+                let heard = stream.fail(&error);
+                take_heard(stream, &heard, engine);
+            }
+        }
+        Ok((closed, derived))
+    }
+
+    fn admit_closed(&mut self, stream: StreamHash, closed: &ClosedEpoch, starting: bool) -> Result<(), Halt> {
+        let Self { streams, engine, voter, .. } = self;
+        let Some(Followed { stream: followed, .. }) = streams.get(&stream) else { return Ok(()) };
+        let ClosedEpoch { derived, closed_ms } = closed;
+        let Some(own) = own_epoch(followed.rule(), engine.policy(), derived, starting)? else { return Ok(()) };
+        let key = SlotKey { stream, sequence: derived.sequence };
+        engine.admit(key, derived.slot, own, *closed_ms, voter.standing(derived.slot, None)?);
+        let stream = &followed.rule().stream_id;
+        tracing::debug!(stream, epoch = derived.sequence, complete = derived.complete, "epoch closed");
+        Ok(())
+    }
+
+    fn admit_again(&mut self, stream: StreamHash, derived: &DerivedEpoch, now_ms: u64) -> Result<(), Halt> {
+        let Self { streams, engine, summary, .. } = self;
+        let Some(Followed { stream: followed, .. }) = streams.get(&stream) else { return Ok(()) };
+        let key = SlotKey { stream, sequence: derived.sequence };
+        let judged = engine.slot(key).is_some();
+        let Some(own) = own_epoch(followed.rule(), engine.policy(), derived, false)? else { return Ok(()) };
+        if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
+            summary.late += 1;
+            let stream = &followed.rule().stream_id;
+            tracing::warn!(stream, epoch = derived.sequence, "records came after the vote");
+        }
+        Ok(())
+    }
+
+    /// Counts what is still to be made up for, now and then, and tells while there is any.
+    fn count_backlog(&mut self, now_ms: u64) {
+        let is_due = self.counted_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= COUNT_EVERY_MS);
+        if !is_due || self.turns.once.is_some() || self.follower.ledger().head().is_none() {
+            return;
+        }
+        self.counted_ms = Some(now_ms);
+        for Followed { stream, backlog, .. } in self.streams.values_mut() {
+            let before = std::mem::replace(backlog, stream.backlog(gaps(stream.rule().clone(), &self.follower, false)));
+            let (stream, Backlog { filled, left }) = (&stream.rule().stream_id, *backlog);
+            if left > 0 {
+                let percent = u128::from(filled) * 100 / (u128::from(filled) + u128::from(left));
+                tracing::info!(stream, filled, left, percent, "making up for old epochs");
+            } else if before.left > 0 {
+                tracing::info!(stream, filled, "no old epoch is left");
+            }
+        }
+    }
+
+    /// An incomplete epoch of a stream whose files cannot be read to their ends now may have records that nobody read.
+    fn may_be_voted(&self, intent: &Intent) -> bool {
+        let key = SlotKey::of(&intent.header);
+        let is_complete = |slot: &JudgedSlot| matches!(slot.own, OwnEpoch::Derived { complete: true, .. });
+        let is_current = |followed: &Followed| *followed.stream.reading() == Reading::Current;
+        self.engine.slot(key).is_some_and(|slot| slot.voted.is_some() || is_complete(slot))
+            || self.streams.get(&key.stream).is_some_and(is_current)
     }
 
     async fn judge(&mut self, now_ms: u64) -> Result<(), Halt> {
@@ -335,8 +429,9 @@ impl Daemon {
             now_ms,
             live_since_ms: self.follower.live_since_ms(),
         };
-        let intents = self.engine.judge(&situation);
+        let mut intents = self.engine.judge(&situation);
         let ripe = self.engine.ripe(&situation);
+        intents.retain(|intent| self.may_be_voted(intent));
         let again = self.record(&intents)?;
         let sent =
             tolerate(self.voter.send(&again, now_ms).await, "votes are recorded, but cannot be sent; trying again")?;
@@ -395,7 +490,7 @@ impl Daemon {
     /// Lets go of what is final below the finalized head.
     fn settle(&mut self) {
         for (key, slot) in self.engine.take_settled(self.follower.ledger(), self.follower.heads().finalized) {
-            let Some(stream) = self.streams.get(&key.stream) else { continue };
+            let Some(Followed { stream, .. }) = self.streams.get(&key.stream) else { continue };
             let report = SlotReport::new(stream.rule(), key, &slot, &self.follower);
             tracing::info!(stream = report.stream_id, epoch = report.sequence, state = ?report.state, "slot settled");
             if self.turns.once.is_some() {
@@ -411,5 +506,35 @@ impl Daemon {
         let mut slots = self.engine.slots();
         self.voter.is_dry()
             || self.voter.pending() == 0 && slots.all(|(_, slot)| slot.state.is_outcome() && !awaits_finality(slot))
+    }
+}
+
+/// Where a stream has epochs to make up for: runs without a slot that is final for good. Where every slot is to be
+/// reported, all are looked at.
+fn gaps(rule: StreamRule, follower: &Follower, all: bool) -> impl Fn(u64, u64) -> Option<RangeInclusive<u64>> + '_ {
+    move |from, to| match all {
+        true => (from <= to).then_some(from..=to),
+        false => {
+            let (ledger, finalized) = (follower.ledger(), follower.heads().finalized);
+            ledger.next_gap(rule.stream_hash(), (from, to), finalized, |sequence| rule.slot(sequence))
+        }
+    }
+}
+
+/// Tells what a reading brought, and drops the slots that can no longer be judged.
+fn take_heard(stream: &FollowedStream, heard: &Heard, engine: &mut Engine) {
+    let stream_id = &stream.rule().stream_id;
+    heard.quarantined.iter().for_each(tell_bad_line);
+    tell_bad_lines(stream_id, heard.quarantined.len(), heard.bad_lines);
+    heard.events.iter().for_each(tell_event);
+    if heard.turned {
+        match stream.reading() {
+            Reading::Waiting(reason) => tracing::warn!(stream = stream_id, reason, "the stream waits"),
+            reading => tracing::info!(stream = stream_id, %reading, "the stream goes on"),
+        }
+    }
+    if heard.events.iter().any(|event| matches!(event, TrackEvent::Lost { .. })) {
+        let withdrawn = engine.withdraw(stream.rule().stream_hash(), |epoch| stream.withholds(epoch));
+        tracing::warn!(stream = stream_id, withdrawn, "open slots withdrawn");
     }
 }

@@ -1,26 +1,33 @@
-//! What the sender of votes needs: its account's nonce, its receipts, fees, and a way out.
+//! What the sender of votes needs: its account's nonce and balance, its receipts, and a way out.
 
 use alloy::{
-    eips::{BlockId, eip1559::Eip1559Estimation},
+    eips::BlockId,
     primitives::{Address, B256, Bytes, U256},
     providers::Provider,
+    rpc::types::TransactionReceipt,
     transports::TransportError,
 };
 
-use super::{AskError, Endpoints, Fault, SendRefusal};
+use super::{AskError, Asking, Endpoints, Fault, SendRefusal};
 
-/// Where a transaction was executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Inclusion {
-    /// The block's number.
-    pub block: u64,
-    /// The block's hash.
-    pub block_hash: B256,
-    /// False when it reverted.
-    pub succeeded: bool,
-    /// Gas used.
-    pub gas_used: u64,
+/// A receipt, by what endpoints must agree on: other fields differ between clients.
+#[derive(Clone, Debug)]
+struct Agreed(TransactionReceipt);
+
+impl Agreed {
+    fn place(&self) -> (Option<u64>, Option<B256>, B256, bool) {
+        let receipt = &self.0;
+        (receipt.block_number, receipt.block_hash, receipt.transaction_hash, receipt.status())
+    }
 }
+
+impl PartialEq for Agreed {
+    fn eq(&self, other: &Self) -> bool {
+        self.place() == other.place()
+    }
+}
+
+impl Eq for Agreed {}
 
 impl Endpoints {
     /// Transactions of an account that the agreed head has executed, as enough endpoints agree. Before any head was
@@ -37,48 +44,20 @@ impl Endpoints {
         .await
     }
 
-    /// The same with those counted that wait in the pool of the first endpoint that answers. No vote may rest on it:
-    /// pools differ.
-    ///
-    /// # Errors
-    ///
-    /// Nobody answers.
-    pub async fn pending_transaction_count(&self, account: Address) -> Result<u64, AskError> {
-        self.first("eth_getTransactionCount", |provider| async move {
-            provider.get_transaction_count(account).pending().await
-        })
-        .await
-    }
-
-    /// Where a transaction was executed, at or below the agreed head, as enough endpoints agree; `None` when it is not.
+    /// The receipt of a transaction that was executed at or below the agreed head, as enough endpoints agree on its
+    /// block and outcome; `None` when it was not.
     ///
     /// # Errors
     ///
     /// Too few answers, or no agreement.
-    pub async fn receipt(&self, hash: B256) -> Result<Option<Inclusion>, AskError> {
+    pub async fn receipt(&self, hash: B256) -> Result<Option<TransactionReceipt>, AskError> {
         let head = self.agreed_head().map_or(u64::MAX, |head| head.number);
-        self.agreed("eth_getTransactionReceipt", |provider| async move {
+        let agreed = self.agreed("eth_getTransactionReceipt", |provider| async move {
             let receipt = provider.get_transaction_receipt(hash).await?;
-            let inclusion = receipt.and_then(|receipt| {
-                Some(Inclusion {
-                    block: receipt.block_number?,
-                    block_hash: receipt.block_hash?,
-                    succeeded: receipt.status(),
-                    gas_used: receipt.gas_used,
-                })
-            });
-            Ok::<_, TransportError>(inclusion.filter(|inclusion| inclusion.block <= head))
-        })
-        .await
-    }
-
-    /// What a transaction pays at present, estimated by the first endpoint that answers.
-    ///
-    /// # Errors
-    ///
-    /// Nobody answers.
-    pub async fn fees(&self) -> Result<Eip1559Estimation, AskError> {
-        self.first("eth_feeHistory", |provider| async move { provider.estimate_eip1559_fees().await }).await
+            let executed = receipt.filter(|receipt| receipt.block_number.is_some_and(|block| block <= head));
+            Ok::<_, TransportError>(executed.map(Agreed))
+        });
+        Ok(agreed.await?.map(|agreed| agreed.0))
     }
 
     /// Wei of an account, by the first endpoint that answers.
@@ -98,12 +77,12 @@ impl Endpoints {
     pub async fn send_raw(&self, raw: &Bytes) -> Result<(), SendRefusal> {
         let request = "eth_sendRawTransaction";
         let members = self.available(request, 1).map_err(SendRefusal::NoAnswer)?;
-        let mut told = Self::ask_all(members, |member| {
+        let mut asking = Asking::of(members, |member| {
             let raw = raw.clone();
             async move { member.provider.send_raw_transaction(&raw).await.map(|_| ()) }
         });
         let (mut refusals, mut faults) = (Vec::new(), Vec::new());
-        while let Some((member, answer)) = told.recv().await {
+        while let Some((member, answer)) = asking.next().await {
             match answer {
                 Ok(()) => return Ok(()),
                 Err(Fault::Rpc { code, message }) => refusals.push(SendRefusal::of(code, &message)),

@@ -104,6 +104,11 @@ impl Fault {
         !matches!(self, Self::Rpc { .. } | Self::Syncing | Self::Dissent)
     }
 
+    /// Whether the request is asked once more at once: a connection or an answer was spoilt, which may not happen again.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Reset | Self::NotJson | Self::Truncated | Self::Http(500..))
+    }
+
     /// How long the endpoint asks to be left alone.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -11,7 +11,7 @@ use alloy::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{AskError, Endpoints, Fault, Member};
+use super::{AskError, Asking, Endpoints, Fault, Member};
 use crate::witness::ledger::BlockRef;
 
 /// How long an endpoint that is slower than enough others is waited for: it may have a newer block.
@@ -28,8 +28,8 @@ pub struct AgreedHead {
     pub timestamp: u64,
     /// The number of the newest safe block; 0 while there is none.
     pub safe: u64,
-    /// The number of the newest finalized block; 0 while there is none.
-    pub finalized: u64,
+    /// The newest finalized block; `None` while there is none.
+    pub finalized: Option<BlockRef>,
 }
 
 /// One endpoint's heads.
@@ -37,7 +37,7 @@ pub struct AgreedHead {
 struct Tip {
     latest: Header,
     safe: u64,
-    finalized: u64,
+    finalized: Option<BlockRef>,
 }
 
 impl Endpoints {
@@ -51,11 +51,15 @@ impl Endpoints {
         let tips = self.tips().await?;
         for number in numbers(&tips, self.0.agree) {
             let held = held(&tips, number).await;
-            if let Some(head) = agreed_head(&held, self.0.agree) {
+            if let Some(mut head) = agreed_head(&held, self.0.agree) {
                 for (member, header, _) in &held {
                     if header.as_ref().is_some_and(|header| header.hash != head.latest.hash) {
                         member.dissents("eth_getBlockByNumber");
                     }
+                }
+                if let (Some(finalized), 2..) = (head.finalized, tips.len()) {
+                    // that enough have finalized this number does not say that they have the same block there
+                    head.finalized = self.block(finalized.number).await?;
                 }
                 *self.0.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head.latest);
                 return Ok(head);
@@ -68,11 +72,24 @@ impl Endpoints {
         Err(AskError::Disagreement { request: "eth_getBlockByNumber", needed: self.0.agree, answers })
     }
 
+    /// The chain's block at this number, as enough endpoints agree; `None` where it is shorter.
+    ///
+    /// # Errors
+    ///
+    /// Too few answers, or no agreement.
+    pub async fn block(&self, number: u64) -> Result<Option<BlockRef>, AskError> {
+        self.agreed("eth_getBlockByNumber", |provider| async move {
+            let header = header(&provider, number.into()).await?;
+            Ok::<_, TransportError>(header.map(|header| BlockRef { number, hash: header.hash }))
+        })
+        .await
+    }
+
     /// The heads of every endpoint that gives them in time; of enough of them, else it is an error.
     async fn tips(&self) -> Result<Vec<(Arc<Member>, Tip)>, AskError> {
         let (request, needed, chain_id) = ("eth_getBlockByNumber", self.0.agree, self.0.chain_id);
         let members = self.available(request, needed)?;
-        let mut told = Self::ask_all(members, |member| async move {
+        let mut asking = Asking::of(members, |member| async move {
             let tip = tip(&member.provider, chain_id).await;
             match &tip {
                 Ok(tip) => member.state().0.head = Some(tip.latest.number),
@@ -85,8 +102,8 @@ impl Endpoints {
         let mut deadline = None;
         loop {
             let next = match deadline {
-                None => told.recv().await,
-                Some(deadline) => timeout_at(deadline, told.recv()).await.ok().flatten(),
+                None => asking.next().await,
+                Some(deadline) => timeout_at(deadline, asking.next()).await.ok().flatten(),
             };
             match next {
                 None => break,
@@ -121,8 +138,10 @@ async fn tip(provider: &DynProvider, chain_id: u64) -> Result<Tip, Fault> {
     }
     let latest = latest.ok_or_else(|| Fault::Unusable("it has no latest block".into()))?;
     // they were asked for at the same time, so the others may be newer
-    let number = |header: Option<Header>| header.map_or(0, |header| header.number).min(latest.number);
-    Ok(Tip { safe: number(safe), finalized: number(finalized), latest })
+    let safe = safe.map_or(0, |header| header.number).min(latest.number);
+    let at = |header: &Header| BlockRef { number: header.number, hash: header.hash };
+    let finalized = finalized.map(|header| if header.number < latest.number { at(&header) } else { at(&latest) });
+    Ok(Tip { safe, finalized, latest })
 }
 
 async fn header(provider: &DynProvider, at: BlockNumberOrTag) -> Result<Option<Header>, TransportError> {
@@ -162,16 +181,16 @@ fn agreed_head(held: &[Held<'_>], needed: usize) -> Option<AgreedHead> {
     };
     let mut headers = held.iter().filter_map(|(_, header, _)| header.as_ref());
     let head = headers.find(|header| holders(header.hash).count() >= needed)?;
-    let reached = |of: fn(&Tip) -> u64| {
-        let mut numbers: Vec<_> = holders(head.hash).map(|(.., tip)| of(tip)).collect();
-        numbers.sort_unstable_by(|a, b| b.cmp(a));
-        numbers[needed - 1].min(head.number)
-    };
+    let mut safe: Vec<_> = holders(head.hash).map(|(.., tip)| tip.safe).collect();
+    safe.sort_unstable_by(|a, b| b.cmp(a));
+    let mut finalized: Vec<_> = holders(head.hash).map(|(.., tip)| tip.finalized).collect();
+    finalized.sort_unstable_by_key(|block| std::cmp::Reverse(block.map(|block| block.number)));
+    let latest = BlockRef { number: head.number, hash: head.hash };
     Some(AgreedHead {
-        latest: BlockRef { number: head.number, hash: head.hash },
+        latest,
         parent: head.parent_hash,
         timestamp: head.timestamp,
-        safe: reached(|tip| tip.safe),
-        finalized: reached(|tip| tip.finalized),
+        safe: safe[needed - 1].min(head.number),
+        finalized: finalized[needed - 1].map(|block| if block.number < latest.number { block } else { latest }),
     })
 }

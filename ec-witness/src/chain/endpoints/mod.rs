@@ -1,6 +1,7 @@
 //! Several RPC endpoints of one chain: agreement of k of them for what a vote rests on, the healthiest one for the rest.
 
 mod account;
+mod asking;
 mod fault;
 mod head;
 mod health;
@@ -13,12 +14,13 @@ use std::{
 };
 
 use alloy::providers::DynProvider;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::connect::{ConnectError, Endpoint};
 use crate::witness::ledger::BlockRef;
 
-pub use account::Inclusion;
+use asking::{Answered, Asking};
+
 pub use fault::{AskError, Fault};
 pub use head::AgreedHead;
 pub use health::{Backoff, Health};
@@ -85,11 +87,26 @@ impl Member {
 
     /// Asks, and notes how it went.
     async fn ask<T, E: Into<Fault>>(&self, asked: impl Future<Output = Result<T, E>>) -> Result<T, Fault> {
-        self.state().0.in_flight += 1;
+        let _in_flight = InFlight::of(self);
         let answer = asked.await.map_err(Into::into);
-        self.state().0.in_flight -= 1;
         self.note(answer.as_ref().err());
         answer
+    }
+}
+
+/// A request until it is answered, or nobody waits for it.
+struct InFlight<'a>(&'a Member);
+
+impl<'a> InFlight<'a> {
+    fn of(member: &'a Member) -> Self {
+        member.state().0.in_flight += 1;
+        Self(member)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.state().0.in_flight -= 1;
     }
 }
 
@@ -101,9 +118,6 @@ async fn hear_dissent<T: Eq>(mut told: UnboundedReceiver<Answered<T>>, agreed: T
         }
     }
 }
-
-/// An endpoint's answer.
-type Answered<T> = (Arc<Member>, Result<T, Fault>);
 
 impl Endpoints {
     /// Endpoints of which `agree` must give the same answer. Nothing is asked yet.
@@ -186,25 +200,6 @@ impl Endpoints {
         Ok(available)
     }
 
-    /// Asks endpoints at the same time. Each goes on to its answer, and its health hears of it, even when nobody waits
-    /// any more.
-    fn ask_all<T, E, A>(members: Vec<Arc<Member>>, ask: impl Fn(Arc<Member>) -> A) -> UnboundedReceiver<Answered<T>>
-    where
-        T: Send + 'static,
-        E: Into<Fault> + 'static,
-        A: Future<Output = Result<T, E>> + Send + 'static,
-    {
-        let (tell, told) = unbounded_channel();
-        for member in members {
-            let (tell, asked) = (tell.clone(), ask(Arc::clone(&member)));
-            tokio::spawn(async move {
-                let answer = member.ask(asked).await;
-                let _ = tell.send((member, answer));
-            });
-        }
-        told
-    }
-
     /// The answer that enough endpoints give alike. All that are not resting are asked at the same time.
     ///
     /// # Errors
@@ -218,9 +213,9 @@ impl Endpoints {
     {
         let needed = self.0.agree;
         let members = self.available(request, needed)?;
-        let mut told = Self::ask_all(members, |member| ask(member.provider.clone()));
+        let mut asking = Asking::of(members, |member| ask(member.provider.clone()));
         let (mut answers, mut faults) = (Vec::<(T, Vec<Arc<Member>>)>::new(), Vec::new());
-        while let Some((member, answer)) = told.recv().await {
+        while let Some((member, answer)) = asking.next().await {
             let answer = match answer {
                 Ok(answer) => answer,
                 Err(fault) => {
@@ -236,7 +231,7 @@ impl Endpoints {
             if answers[at].1.len() == needed {
                 let (agreed, _) = answers.swap_remove(at);
                 answers.iter().flat_map(|(_, members)| members).for_each(|member| member.dissents(request));
-                tokio::spawn(hear_dissent(told, agreed.clone(), request));
+                tokio::spawn(hear_dissent(asking.told, agreed.clone(), request));
                 return Ok(agreed);
             }
         }

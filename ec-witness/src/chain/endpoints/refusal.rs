@@ -74,13 +74,11 @@ const WORDS: &[(&str, Make)] = &[
     ("gas limit too high", SendRefusal::GasLimit),
     ("gaslimitexceeded", SendRefusal::GasLimit),
     ("max fee per gas less than block base fee", SendRefusal::FeeTooLow),
-    ("max priority fee per gas higher than max fee per gas", SendRefusal::FeeTooLow),
     ("transaction underpriced", SendRefusal::FeeTooLow),
     ("transaction gas price below minimum", SendRefusal::FeeTooLow),
     ("gas price below configured minimum", SendRefusal::FeeTooLow),
     ("feetoolow", SendRefusal::FeeTooLow),
     ("fee too low", SendRefusal::FeeTooLow),
-    ("exceeds the configured cap", SendRefusal::FeeTooLow),
 ];
 
 impl SendRefusal {
@@ -148,7 +146,7 @@ mod tests {
             ("geth", -32000, "intrinsic gas too low: gas 20000, minimum needed 21000", "gas_limit"),
             ("geth", -32000, "exceeds block gas limit", "gas_limit"),
             ("geth", -32000, "txpool is full", "no_room"),
-            ("geth", -32000, "tx fee (2.00 ether) exceeds the configured cap (1.00 ether)", "fee_too_low"),
+            ("geth", -32000, "tx fee (2.00 ether) exceeds the configured cap (1.00 ether)", "other"),
             ("reth", -32000, "already known", "already_known"),
             ("reth", -32000, "nonce too low: next nonce 7, tx nonce 6", "nonce_too_low"),
             ("reth", -32000, "replacement transaction underpriced", "underpriced"),

@@ -87,7 +87,7 @@ async fn faults_put_an_endpoint_to_rest_and_an_answer_wakes_it() {
         let rest = endpoints.rest();
         rests.push(rest);
         tokio::time::advance(rest).await;
-        assert_eq!(ask(&endpoints, &[Err(Fault::Reset)]).await.unwrap_err().kind(), "unanswered");
+        assert_eq!(ask(&endpoints, &[Err(Fault::Refused)]).await.unwrap_err().kind(), "unanswered");
     }
     assert!(rests[0] >= Duration::from_millis(250) && rests[0] <= Duration::from_millis(500), "{rests:?}");
     assert!(rests[11] >= Duration::from_secs(15) && rests[11] <= Duration::from_secs(30), "{rests:?}");
@@ -95,7 +95,7 @@ async fn faults_put_an_endpoint_to_rest_and_an_answer_wakes_it() {
     assert_eq!(ask(&endpoints, &[Ok(1)]).await, Ok(1));
     assert_eq!(endpoints.rest(), Duration::ZERO);
     let health = &endpoints.health()[0].1;
-    assert_eq!((health.failures, health.answered, health.faults["reset"]), (0, 1, 12));
+    assert_eq!((health.failures, health.answered, health.faults["refused"]), (0, 1, 12));
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,6 +111,16 @@ async fn a_json_rpc_error_is_no_reason_to_rest() {
     let (endpoints, answer) = agreed(1, &[Err(refusal)]).await;
     assert!(answer.unwrap_err().is_refusal());
     assert_eq!(endpoints.rest(), Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_spoilt_answer_is_asked_for_once_more() {
+    let endpoints = endpoints(1, 1).unwrap();
+    assert_eq!(ask(&endpoints, &[Err(Fault::Truncated), Ok(1)]).await, Ok(1));
+    assert_eq!(endpoints.rest(), Duration::ZERO);
+    let spoilt = ask(&endpoints, &[Err(Fault::Reset), Err(Fault::Http(502))]).await.unwrap_err();
+    assert_eq!(Vec::from_iter(spoilt.faults()), [&Fault::Http(502)]);
+    assert!(!endpoints.rest().is_zero());
 }
 
 #[tokio::test]

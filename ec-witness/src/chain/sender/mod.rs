@@ -19,11 +19,12 @@ use alloy::{
     eips::{BlockId, Encodable2718},
     network::TxSignerSync,
     primitives::{Address, Bytes, TxHash, TxKind},
+    rpc::types::TransactionReceipt,
     signers::local::PrivateKeySigner,
 };
 
 use super::{
-    endpoints::{AskError, Endpoints, Inclusion},
+    endpoints::{AskError, Endpoints},
     follow::Heads,
 };
 use crate::{
@@ -52,7 +53,7 @@ const COMPLAIN_EVERY_MS: u64 = 60_000;
 pub enum SendError {
     /// The endpoints gave no answer to rely on.
     #[error("rpc: {0}")]
-    Rpc(#[from] AskError),
+    Ask(#[from] AskError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -95,9 +96,9 @@ impl SendError {
     /// Whether to stop rather than to try again.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::Rpc(error) => error.is_fatal(),
+            Self::Ask(error) => error.is_fatal(),
             Self::Store(error) => !error.may_pass(),
-            Self::Sign(_) | Self::Undecodable { .. } | Self::ForeignNonce { .. } | Self::FinalTakenBack { .. } => true,
+            _ => true,
         }
     }
 }
@@ -377,15 +378,15 @@ impl Sender {
         self.state.resent += u64::from(followed.sent.is_some() || state != TxState::Signed);
         self.state.fees = Some(followed.open().fees);
         failpoint::SEND.begins();
-        let (answer, refusal) = self.account.send(&raw).await;
+        let (answer, error) = self.account.send(&raw).await;
         failpoint::SEND.is_done();
         followed.answered(answer, now_ms, self.head);
-        match refusal {
+        match error {
             None => tracing::debug!(%hash, nonce, "transaction sent"),
             Some(_) if matches!(answer, Answer::Held | Answer::Used) => {
                 tracing::debug!(%hash, nonce, ?answer, "transaction is known already");
             }
-            Some(refusal) => tracing::warn!(%hash, nonce, %refusal, "transaction not accepted; trying again"),
+            Some(error) => tracing::warn!(%hash, nonce, ?answer, %error, "transaction not accepted; trying again"),
         }
         if answer == Answer::Held && state == TxState::Signed {
             self.note(store, &[(nonce, hash, TxState::Sent)])?;
@@ -407,7 +408,7 @@ impl Sender {
     }
 
     async fn stands_at(&self, hash: TxHash, block: u64) -> Result<bool, SendError> {
-        Ok(self.account.receipt(hash).await?.map(|receipt| receipt.block) == Some(block))
+        Ok(self.account.receipt(hash).await?.and_then(|receipt| receipt.block_number) == Some(block))
     }
 
     /// Looks up the transactions whose state may have changed, and notes what became of them; what was found before an
@@ -461,22 +462,23 @@ impl Sender {
             return Err(SendError::ForeignNonce { account: self.account.address, nonce });
         }
         if let Some((hash, receipt)) = found {
-            let state = depth(receipt.block, heads);
+            let block = receipt.block_number.unwrap_or_default();
+            let state = depth(block, heads);
             if landed != Some((hash, state)) {
                 changes.push((nonce, hash, state));
             }
             if is_new {
-                self.tell_outcome(nonce, hash, receipt).await;
+                self.tell_outcome(nonce, &receipt).await;
             }
         }
         Ok(changes)
     }
 
-    async fn receipt_of(&self, nonce: u64) -> Result<Option<(TxHash, Inclusion)>, SendError> {
+    async fn receipt_of(&self, nonce: u64) -> Result<Option<(TxHash, TransactionReceipt)>, SendError> {
         let Some(followed) = self.outbox.get(&nonce) else { return Ok(None) };
         for sibling in followed.siblings().rev() {
             let hash = sibling.kept.hash;
-            if let Some(receipt) = self.account.receipt(hash).await? {
+            if let Some(receipt) = self.account.receipt(hash).await?.filter(|receipt| receipt.block_number.is_some()) {
                 return Ok(Some((hash, receipt)));
             }
         }
@@ -484,14 +486,14 @@ impl Sender {
     }
 
     /// Counts and logs what an executed transaction did not do.
-    async fn tell_outcome(&mut self, nonce: u64, hash: TxHash, receipt: Inclusion) {
-        let mut names = Vec::new();
-        if receipt.succeeded {
-            let skipped = self.account.skipped(hash).await;
-            names.extend(skipped.iter().map(|revert| outcome::tell(Some(revert), hash)));
-        } else {
+    async fn tell_outcome(&mut self, nonce: u64, receipt: &TransactionReceipt) {
+        let hash = receipt.transaction_hash;
+        let mut names: Vec<_> =
+            outcome::skipped(receipt).iter().map(|revert| outcome::tell(Some(revert), hash)).collect();
+        if !receipt.status() {
             let input = self.outbox.get(&nonce).map(|followed| followed.newest().tx.input.clone()).unwrap_or_default();
-            let revert = self.account.reason(self.ledger, input, BlockId::hash(receipt.block_hash)).await;
+            let block = receipt.block_hash.map_or(BlockId::latest(), BlockId::hash);
+            let revert = self.account.reason(self.ledger, input, block).await;
             names.push(outcome::tell(revert.as_ref(), hash));
         }
         for name in names {
