@@ -46,6 +46,7 @@ pub(crate) struct Bench {
     pub(crate) proxy: Proxy,
     /// To the node itself.
     pub(crate) node: DynProvider,
+    endpoints: Endpoints,
     pub(crate) store: VoteStore,
     pub(crate) sender: Sender,
     pub(crate) now_ms: u64,
@@ -69,24 +70,26 @@ impl Bench {
         node.anvil_set_auto_mine(false).await.unwrap();
         let identity = Identity { chain_id: net.chain_id(), ledger: deployed.ledger, witness: net.account(WITNESS) };
         let store = VoteStore::create(&net.dir.path().join("store"), identity, 0, |_| Ok::<_, StoreError>(())).unwrap();
-        let sender = sender_of(&net, &proxy, &store, rule);
-        Self { net, deployed, proxy, node, store, sender, now_ms: 0, reorg: false, rule }
+        let endpoints = endpoints_of(&net, &proxy);
+        let sender = sender_of(&net, &endpoints, &store, rule);
+        Self { net, deployed, proxy, node, endpoints, store, sender, now_ms: 0, reorg: false, rule }
     }
 
     /// The process dies and starts again.
     pub(crate) fn restart(self) -> Self {
         let Self { net, deployed, proxy, node, store, sender: gone, now_ms, rule, .. } = self;
+        let endpoints = endpoints_of(&net, &proxy);
         let identity = store.identity();
         drop((store, gone));
         let store = VoteStore::open(&net.dir.path().join("store"), identity).unwrap();
-        let sender = sender_of(&net, &proxy, &store, rule);
+        let sender = sender_of(&net, &endpoints, &store, rule);
         // what the clock counts from is another moment, and the reorg that was on its way to be heard of is not heard of
-        Self { net, deployed, proxy, node, store, sender, now_ms: now_ms / 2, reorg: false, rule }
+        Self { net, deployed, proxy, node, endpoints, store, sender, now_ms: now_ms / 2, reorg: false, rule }
     }
 
     /// Another sender of the same store.
     pub(crate) fn again(&self) -> Sender {
-        sender_of(&self.net, &self.proxy, &self.store, self.rule)
+        sender_of(&self.net, &self.endpoints, &self.store, self.rule)
     }
 
     /// Records proposals for these slots.
@@ -99,9 +102,10 @@ impl Bench {
         headers
     }
 
-    /// One turn of the daemon, as far as it concerns sending.
+    /// One turn of the daemon, as far as it concerns sending; like the daemon it waits while the endpoint rests.
     pub(crate) async fn turn(&mut self) -> Result<(), SendError> {
         self.now_ms += TURN_MS;
+        tokio::time::sleep(self.endpoints.rest()).await;
         let latest = self.node.get_block_number().await.unwrap();
         let below = |depth| latest.saturating_sub(depth);
         let heads = Heads { latest, safe: below(FINALITY / 2), finalized: below(FINALITY) };
@@ -172,11 +176,15 @@ impl Bench {
     }
 }
 
-fn sender_of(net: &Devnet, proxy: &Proxy, store: &VoteStore, rule: SendRule) -> Sender {
+fn endpoints_of(net: &Devnet, proxy: &Proxy) -> Endpoints {
     let endpoint =
         Endpoint { rpc: proxy.rpc().parse().unwrap(), chain_id: net.chain_id(), timeout: Duration::from_secs(2) };
+    Endpoints::new(&[endpoint], 1).unwrap()
+}
+
+fn sender_of(net: &Devnet, endpoints: &Endpoints, store: &VoteStore, rule: SendRule) -> Sender {
     let signer: PrivateKeySigner = net.key(WITNESS).parse().unwrap();
-    Sender::new(Endpoints::new(&[endpoint], 1).unwrap(), signer, store, rule).unwrap()
+    Sender::new(endpoints.clone(), signer, store, rule).unwrap()
 }
 
 pub(crate) fn proposal(header: ObservationHeader) -> Ballot {
