@@ -1,5 +1,7 @@
 //! `intent` over every known layout.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{copies, edit, expect, expect_json, read};

@@ -2,9 +2,11 @@
 //!
 //! Facts go to stdout, everything else to stderr. Exit codes: 0 yes, 1 the answer is no, 2 error.
 
+mod doctor;
 mod files;
 mod intent;
 mod normalise;
+mod prestate;
 mod state;
 
 use std::process::ExitCode;
@@ -53,6 +55,12 @@ enum Command {
     /// Changes only what a table of known incompatibilities names and what cannot alter the chain, and says what. Exit code
     /// 1 when something else stands in the way of a start; then nothing is written.
     Normalise(normalise::NormaliseArgs),
+
+    /// The hash of an absolute prestate, and whether it is the one that the chain demands.
+    Prestate(prestate::PrestateArgs),
+
+    /// Before a start: look for every failure that can be found beforehand, and say the fix. Exit code 1 if there is one.
+    Doctor(doctor::DoctorArgs),
 }
 
 /// `--json`, for every command that prints facts.
@@ -77,6 +85,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Intent(args) => args.run(),
         Command::State(args) => args.run(),
         Command::Normalise(args) => args.run(),
+        Command::Prestate(args) => args.run(),
+        Command::Doctor(args) => args.run(),
     };
     match outcome {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
@@ -86,4 +96,9 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Runs the calls of a command.
+fn block_on<T>(calls: impl Future<Output = T>) -> eyre::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(calls))
 }

@@ -1,5 +1,6 @@
 //! The real binary on copies of real inputs.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::{
