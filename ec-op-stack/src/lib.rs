@@ -5,6 +5,7 @@
 //! - [`normalise`]: its output, made to fit the pinned runtime
 //! - [`stack`]: what runs on a host, and with which arguments
 //! - [`doctor`]: what would go wrong, before the start
+//! - [`status`]: what goes wrong, live
 //!
 //! What decides is pure over file contents and facts; reading, writing and calling is apart from it.
 
@@ -17,4 +18,5 @@ pub mod prestate;
 pub mod rpc;
 pub mod stack;
 pub mod state;
+pub mod status;
 pub mod version;

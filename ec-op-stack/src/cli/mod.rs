@@ -8,6 +8,7 @@ mod intent;
 mod normalise;
 mod prestate;
 mod state;
+mod status;
 
 use std::process::ExitCode;
 
@@ -61,6 +62,10 @@ enum Command {
 
     /// Before a start: look for every failure that can be found beforehand, and say the fix. Exit code 1 if there is one.
     Doctor(doctor::DoctorArgs),
+
+    /// Where the chain stands on this host, live: heads and their lag, accounts, games, peers. Exit code 1 if something is
+    /// wrong.
+    Status(status::StatusArgs),
 }
 
 /// `--json`, for every command that prints facts.
@@ -87,6 +92,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Normalise(args) => args.run(),
         Command::Prestate(args) => args.run(),
         Command::Doctor(args) => args.run(),
+        Command::Status(args) => args.run(),
     };
     match outcome {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
