@@ -1,6 +1,6 @@
 //! `intent` over every known layout.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
 mod common;
 

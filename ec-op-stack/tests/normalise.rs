@@ -1,6 +1,6 @@
 //! `normalise`: each incompatibility that was met, narrowly mended.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! `state` over every known key style, and over what looks deployed and is not.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
 mod common;
 

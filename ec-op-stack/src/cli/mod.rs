@@ -5,6 +5,7 @@
 mod doctor;
 mod files;
 mod intent;
+mod key;
 mod normalise;
 mod prestate;
 mod state;
@@ -41,6 +42,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make keys for the roles, and tell their addresses.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+
     /// Create or repair op-deployer's intent: fill what is missing or zero, keep comments and every other value.
     ///
     /// Exit code 1 when a value contradicts the roles; it is left as it is.
@@ -87,6 +92,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
+        Command::Key(command) => command.run(),
         Command::Intent(args) => args.run(),
         Command::State(args) => args.run(),
         Command::Normalise(args) => args.run(),
