@@ -4,7 +4,14 @@
 
 mod common;
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    path::PathBuf,
+    thread,
+};
 
 use alloy::primitives::{B256, U256, address, b256};
 use common::{copies, expect_json, inputs};
@@ -256,6 +263,34 @@ fn without_l1_and_with_raw_files_the_answer_is_no() {
         assert!(failed(check), "{check}: {line}");
     }
     assert_eq!(line["ready"], json!(false));
+}
+
+/// Answers every request with this status line, until the process ends.
+fn endpoint(status: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v3/sEcReT", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn a_limited_and_a_broken_endpoint_are_told_apart_and_no_api_key_is_shown() {
+    for (status, part) in [("429 Too Many Requests", "rate limited"), ("502 Bad Gateway", "HTTP 502")] {
+        let dir = copies(&["stack.json", "rollup.json", "genesis.json"]);
+        common::edit(dir.path(), "stack.json", "http://127.0.0.1:1", &endpoint(status));
+        let (out, err) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
+        assert!(out.contains(part), "{out}");
+        assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
+        let (out, err) = common::expect(dir.path(), 1, &["status", "--stack", "stack.json"]);
+        assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
+    }
 }
 
 #[test]

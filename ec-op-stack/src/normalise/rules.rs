@@ -154,7 +154,7 @@ pub(super) fn fill_fee_parameters(files: &mut ChainFiles, outcome: &mut Outcome)
     }
     let zeros = files.rollup.get::<String>(EIP1559_PARAMS).is_some_and(|text| is_zero(&text));
     if let (true, true, Some(holocene)) = (zeros, holocene_at_genesis(&files.rollup), parameters.holocene()) {
-        let reason = "zeros make op-geth panic at the first payload; derived from chain_op_config";
+        let reason = "zeros make releases of op-geth panic at the first payload; derived from chain_op_config";
         outcome.changes.push(set(&mut files.rollup, File::Rollup, EIP1559_PARAMS, &json!(holocene), reason));
     }
 }
