@@ -1,0 +1,40 @@
+{ settings, own, ... }:
+let
+  inherit (settings) paths l2;
+  common = import ./execution.nix { inherit settings own; };
+  datadir = "${paths.state}/op-geth";
+  hosts = [
+    "localhost"
+    own.address
+  ];
+in
+common
+// {
+  flags = common.flags // {
+    inherit datadir;
+    "authrpc.vhosts" = hosts;
+    # proofs of any age are needed by the proposer and the challenger
+    gcmode = "archive";
+    "http.vhosts" = hosts;
+    metrics = true;
+    "metrics.addr" = own.address;
+    "metrics.port" = own.ports.metrics;
+    "pprof.addr" = own.address;
+    "pprof.port" = own.ports.pprof;
+    "rollup.disabletxpoolgossip" = true;
+    "rollup.sequencerhttp" = l2.sequencerRpc;
+    "state.scheme" = "hash";
+    syncmode = "full";
+  };
+  writes = [ datadir ];
+  init = {
+    marker = "${datadir}/initialised";
+    # DIR stands for a fresh directory, which becomes the datadir when this has succeeded
+    args = [
+      "--datadir=DIR"
+      "--state.scheme=hash"
+      "init"
+      "${paths.chain}/genesis.json"
+    ];
+  };
+}
