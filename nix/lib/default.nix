@@ -20,7 +20,7 @@
 #   secrets               name → { option, file }: the files it wants under these names in its directory of secrets
 #   needs                 components that must be ready first
 #   health                how readiness is asked for
-#   init                  null, or { args, marker }: run once with the same program before the first start
+#   init                  null, or { args, datadir, genesis }: run once with the same program before the first start
 let
   releases = import ./releases.nix;
   normalise = import ./settings.nix;

@@ -197,7 +197,7 @@ let
       "${file} is also ${
         concatStringsSep ", " (map (secret: secret.option) (builtins.tail users))
       }. Two services with one key race for its nonces: give each a key of its own."
-  ) (unique (map (secret: secret.file) keys));
+  ) (unique (map (secret: builtins.unsafeDiscardStringContext secret.file) keys));
 
   # --- listeners
 

@@ -81,7 +81,7 @@ let
 
     paths = rec {
       state = "/var/lib/every-channel/op-stack";
-      # What the bootstrap publishes: genesis.json, rollup.json, dispute-game-factory, complete.
+      # What the bootstrap publishes: genesis.json, rollup.json, dispute-game-factory; last `complete`, their digests.
       chain = "${state}/chain";
       prestate = null;
       # The shell that reads secrets into the environment of a program that takes them from nowhere else.

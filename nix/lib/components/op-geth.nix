@@ -2,7 +2,8 @@
 let
   inherit (settings) paths l2;
   common = import ./execution.nix { inherit settings own; };
-  datadir = "${paths.state}/op-geth";
+  home = "${paths.state}/op-geth";
+  datadir = "${home}/data";
   hosts = [
     "localhost"
     own.address
@@ -26,9 +27,10 @@ common
     "state.scheme" = "hash";
     syncmode = "full";
   };
-  writes = [ datadir ];
+  writes = [ home ];
   init = {
-    marker = "${datadir}/initialised";
+    inherit datadir;
+    genesis = "${paths.chain}/genesis.json";
     # DIR stands for a fresh directory, which becomes the datadir when this has succeeded
     args = [
       "--datadir=DIR"

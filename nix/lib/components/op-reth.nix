@@ -2,7 +2,8 @@
 let
   inherit (settings) paths l2;
   common = import ./execution.nix { inherit settings own; };
-  datadir = "${paths.state}/op-reth";
+  home = "${paths.state}/op-reth";
+  datadir = "${home}/data";
 in
 common
 // {
@@ -19,5 +20,5 @@ common
   };
   # it has no pprof listener
   ports = removeAttrs common.ports [ "pprof" ];
-  writes = [ datadir ];
+  writes = [ home ];
 }
