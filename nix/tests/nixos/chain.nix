@@ -2,42 +2,8 @@
 # engine, then op-node; and what must be refused is.
 { pkgs, self }:
 let
-  chainId = 901;
-  genesis = pkgs.writeText "genesis.json" (
-    builtins.toJSON {
-      config = {
-        inherit chainId;
-        homesteadBlock = 0;
-        eip150Block = 0;
-        eip155Block = 0;
-        eip158Block = 0;
-        byzantiumBlock = 0;
-        constantinopleBlock = 0;
-        petersburgBlock = 0;
-        istanbulBlock = 0;
-        muirGlacierBlock = 0;
-        berlinBlock = 0;
-        londonBlock = 0;
-        arrowGlacierBlock = 0;
-        grayGlacierBlock = 0;
-        mergeNetsplitBlock = 0;
-        bedrockBlock = 0;
-        regolithTime = 0;
-        terminalTotalDifficulty = 0;
-        optimism = {
-          eip1559Elasticity = 6;
-          eip1559Denominator = 50;
-          eip1559DenominatorCanyon = 250;
-        };
-      };
-      nonce = "0x0";
-      timestamp = "0x1";
-      extraData = "0x";
-      gasLimit = "0x1c9c380";
-      difficulty = "0x0";
-      alloc = { };
-    }
-  );
+  chainId = 420901;
+  genesis = ../units/genesis.json;
   rollup = pkgs.writeText "rollup.json" (
     builtins.toJSON {
       l1_chain_id = 11155111;
@@ -93,7 +59,7 @@ in
         verifier.succeed("systemctl restart op-stack-chain")
         verifier.wait_for_unit("op-geth-init.service")
         verifier.wait_for_unit("op-geth.service")
-        verifier.wait_until_succeeds(rpc + " | grep 0x385")
+        verifier.wait_until_succeeds(rpc + " | grep 0x66c25")
         verifier.fail("ss -ltnH | awk '{print $4}' | grep -vE '^(127|\\[::1\\])' | grep -E ':(28545|28546|28551|27300)$'")
 
     with subtest("publishing again changes nothing"):
