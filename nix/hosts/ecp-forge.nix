@@ -33,6 +33,11 @@
       deployerKey = "/run/agenix/op-deployer-key";
     };
 
+    bootstrap = {
+      owner = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+      # brought by scripts/op-stack/download-op-deployer.sh
+      opDeployer = "/tank/op-deployer";
+    };
     dispute.prestateFile = "/tank/op-prestate/prestate.bin.gz";
     components.op-node.settings."p2p.advertise.ip" = "192.0.2.7";
   };

@@ -24,7 +24,7 @@ in
 
   config.services.every-channel.op-stack = {
     tools = mkDefault own.ec-op-stack;
-    bootstrap.command = mkDefault [ "${own.op-stack-scripts}/bin/setup-rollup" ];
+    bootstrap.setupRollup = mkDefault "${own.op-stack-scripts}/bin/setup-rollup";
     components =
       lib.genAttrs tools (_: {
         package = mkDefault own.op-stack-tools;

@@ -17,7 +17,7 @@ let
     {
       services.every-channel.op-stack = {
         tools = program "ec-op-stack";
-        bootstrap.command = [ "/run/setup-rollup" ];
+        bootstrap.setupRollup = "/run/setup-rollup";
         components =
           lib.genAttrs
             [
@@ -192,6 +192,10 @@ in
     (refused "no deployer key" (native {
       secrets.deployerKey = null;
     }) "op-stack.secrets.deployerKey" "funded key")
+    (refused "no owner" (native { bootstrap.owner = null; }) "op-stack.bootstrap.owner" "need an owner")
+    (refused "no op-deployer" (native {
+      bootstrap.opDeployer = null;
+    }) "op-stack.bootstrap.opDeployer" "download-op-deployer.sh")
     (refused "deployer with the batcher's key" (native {
       secrets.deployerKey = "/run/agenix/op-batcher-key";
     }) "op-stack.secrets.deployerKey" "key of its own")

@@ -91,7 +91,6 @@ surroundings() {
   mkdir -p "$root"/opt/test/out "$root"/tank/{op-prestate,every-channel/archive} "$root/var/lib/every-channel/manifests/la-nbc" "$root/etc/tmpfiles.d"
   cp nix/tests/units/genesis.json "$root/opt/test/out/"
   printf '{"l1_chain_id":11155111,"l2_chain_id":420901}\n' >"$root/opt/test/out/rollup.json"
-  printf '0x51095eac6e2b6da9811c6febbdd67add79135ce0\n' >"$root/opt/test/out/dispute-game-factory"
   printf 'prestate\n' >"$root/tank/op-prestate/prestate.bin.gz"
   touch "$root/opt/test/deployment-fails"
   printf '0\n' >"$root/opt/test/deployments"
@@ -101,9 +100,20 @@ surroundings() {
 set -eu
 echo $(($(cat /opt/test/deployments) + 1)) >/opt/test/deployments
 [ ! -e /opt/test/deployment-fails ] || { echo 'the deployment fails, as the test wants' >&2; exit 1; }
-test -s "$CREDENTIALS_DIRECTORY/deployer-key"
-mkdir -p "$SOURCE"
-cp /opt/test/out/* "$SOURCE/"
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --dir) dir=$2 ;;
+    --deployer-key) test -s "$2" ;;
+  esac
+  shift 2
+done
+for key in sequencer.key batcher.key proposer.key challenger.key jwt.hex; do
+  test -s "$dir/keys/$key"
+done
+test "$L1_RPC_URL" = http://127.0.0.1:1/an-api-key
+mkdir -p "$dir/chain"
+cp /opt/test/out/* "$dir/chain/"
+printf '{"contracts":{"disputeGameFactoryProxy":"0x51095eac6e2b6da9811c6febbdd67add79135ce0"}}\n' >"$dir/summary.json"
 DEPLOY
   chmod +x "$root/opt/test/setup-rollup"
   cp nix/tests/units/scenario.sh "$root/opt/test/"

@@ -22,29 +22,30 @@ let
 
   deploys = cfg.role == "sequencer" && cfg.l2.files == null;
   work = "${cfg.stateDir}/bootstrap";
-  # the secrets of the deployment, under these names in the unit's credentials
+  # what the deployment may read, by name in the unit's credentials; accounts and owners of the chain follow from the keys
   credentials = lib.filterAttrs (_: file: file != null) {
+    inherit (cfg.secrets) jwt;
+    sequencer = cfg.secrets.p2pKey;
+    batcher = cfg.secrets.batcherKey;
+    proposer = cfg.secrets.proposerKey;
+    challenger = cfg.secrets.challengerKey;
     deployer-key = cfg.secrets.deployerKey;
     l1-rpc = cfg.l1.rpcFile;
   };
 
-  bootstrap = pkgs.writeShellApplication {
-    name = "op-stack-chain";
-    runtimeInputs = [
-      (host.script "publish-chain" [
-        pkgs.coreutils
-        pkgs.diffutils
-        pkgs.jq
-      ])
-    ];
-    text = ''
-      ${lib.optionalString (deploys && cfg.bootstrap.command != null) ''
-        # a chain that is published is never deployed again
-        [[ -e $CHAIN/complete ]] || ${lib.escapeShellArgs cfg.bootstrap.command}
-      ''}
-      exec publish-chain
-    '';
-  };
+  publish = lib.getExe (
+    host.script "publish-chain" [
+      pkgs.coreutils
+      pkgs.diffutils
+      pkgs.jq
+    ]
+  );
+  deploy = lib.getExe (
+    host.script "deploy-chain" [
+      pkgs.coreutils
+      pkgs.jq
+    ]
+  );
 
   initialise =
     component:
@@ -120,8 +121,16 @@ in
         message = "services.every-channel.op-stack.l2.files: a verifier needs the chain's genesis.json and rollup.json. Name the directory that holds them.";
       }
       {
-        assertion = deploys -> cfg.bootstrap.command != null;
-        message = "services.every-channel.op-stack.bootstrap.command: nothing here deploys the chain. Use the flake's module, or name a deployed chain's files by l2.files.";
+        assertion = deploys -> cfg.bootstrap.owner != null;
+        message = "services.every-channel.op-stack.bootstrap.owner: the chain's contracts need an owner. Give an address of which no key is on this host. Or name a deployed chain's files by l2.files.";
+      }
+      {
+        assertion = deploys -> cfg.bootstrap.opDeployer != null;
+        message = "services.every-channel.op-stack.bootstrap.opDeployer: deploying the chain needs op-deployer. Bring it by scripts/op-stack/download-op-deployer.sh and give its path. Or name a deployed chain's files by l2.files.";
+      }
+      {
+        assertion = deploys -> cfg.bootstrap.setupRollup != null;
+        message = "services.every-channel.op-stack.bootstrap.setupRollup: nothing here deploys the chain. Use the flake's module. Or name a deployed chain's files by l2.files.";
       }
       {
         assertion = deploys -> cfg.secrets.deployerKey != null;
@@ -152,7 +161,7 @@ in
         after = lib.optional deploys "network-online.target";
         environment = {
           CHAIN = settings.paths.chain;
-          SOURCE = if deploys then "${work}/out" else "${cfg.l2.files}";
+          SOURCE = if deploys then "${work}/chain" else "${cfg.l2.files}";
           L1_CHAIN_ID = toString settings.l1.chainId;
           L2_CHAIN_ID = toString settings.l2.chainId;
           KARST = lib.boolToString release.karst;
@@ -164,17 +173,23 @@ in
           {
             WORK = work;
             HOME = work;
+            OWNER = toString cfg.bootstrap.owner;
+            OP_DEPLOYER = toString cfg.bootstrap.opDeployer;
+            SETUP_ROLLUP = toString cfg.bootstrap.setupRollup;
+            OP_NODE_VERSION = cfg.plan.components.op-node.image.tag;
           }
           // lib.optionalAttrs (cfg.l1.rpcFile == null) { L1_RPC_URL = cfg.l1.rpc; }
-          // cfg.bootstrap.environment
         );
         unitConfig.RequiresMountsFor = [ cfg.stateDir ];
         serviceConfig = hardening // {
           Type = "oneshot";
           RemainAfterExit = true;
-          ExecStart = lib.getExe bootstrap;
+          ExecStartPre = lib.optional deploys deploy;
+          ExecStart = publish;
           User = (host.userOf "chain").name;
-          LoadCredential = lib.mapAttrsToList (name: file: "${name}:${file}") credentials;
+          LoadCredential = lib.optionals deploys (
+            lib.mapAttrsToList (name: file: "${name}:${file}") credentials
+          );
           ReadWritePaths = [
             settings.paths.chain
             work

@@ -132,32 +132,47 @@ rec {
     ])
     ++ lib.optional (component.name == "op-challenger") (prestateGate component);
 
-  # the prestate's hash must be the one that the chain's games name
+  # the prestate's hash must be the one that the chain's games name; cannon hashes it
   prestateGate =
     component:
+    let
+      inherit (plan.settings) paths l1 l2;
+      cannon =
+        if native then
+          paths.cannon
+        else
+          lib.getExe (
+            pkgs.writeShellApplication {
+              name = "cannon";
+              text = ''
+                exec podman run --rm --network=none --read-only --cap-drop=all --security-opt=no-new-privileges \
+                  --volume=${lib.escapeShellArg "${paths.prestate}:${paths.prestate}:ro"} \
+                  --entrypoint=${paths.cannon} ${component.image.reference} "$@"
+              '';
+            }
+          );
+    in
     lib.getExe (
       pkgs.writeShellApplication {
         name = "check-prestate";
-        runtimeInputs = [
-          cfg.tools
-          pkgs.coreutils
-        ];
+        runtimeInputs = [ cfg.tools ];
+        # the URL may hold an API key: by the environment, not as an argument
         text = ''
-          factory=${
-            if plan.settings.l2.disputeGameFactory == null then
-              "$(<${plan.settings.paths.chain}/dispute-game-factory)"
-            else
-              plan.settings.l2.disputeGameFactory
-          }
-          l1=${
+          EC_OP_STACK_L1_RPC=${
             if component.secrets ? l1-rpc then
               ''$(<"$CREDENTIALS_DIRECTORY/l1-rpc")''
             else
-              lib.escapeShellArg plan.settings.l1.rpc
+              lib.escapeShellArg l1.rpc
           }
-          # the URL may hold an API key: by the environment, not as an argument
-          EC_OP_STACK_L1_RPC=$l1 exec ec-op-stack prestate ${lib.escapeShellArg plan.settings.paths.prestate} \
-            --game-factory "$factory" --game-type ${toString plan.settings.components.op-proposer.gameType}
+          EC_OP_STACK_CANNON=${cannon}
+          export EC_OP_STACK_L1_RPC EC_OP_STACK_CANNON
+          exec ec-op-stack prestate --prestate ${lib.escapeShellArg paths.prestate} \
+            --factory ${
+              if l2.disputeGameFactory == null then
+                ''"$(<${paths.chain}/dispute-game-factory)"''
+              else
+                l2.disputeGameFactory
+            } --game-type ${toString plan.settings.components.op-proposer.gameType}
         '';
       }
     );

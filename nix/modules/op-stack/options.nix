@@ -298,23 +298,26 @@ in
     };
 
     bootstrap = {
-      command = mkOption {
-        type = types.nullOr (types.listOf types.str);
+      owner = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        description = "Address that owns the chain's contracts and receives its fees: a multisig or a hardware wallet.";
+        example = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+      };
+      opDeployer = mkOption {
+        type = types.nullOr types.str;
         default = null;
         description = ''
-          What deploys the chain on a sequencer without `l2.files`, and leaves `genesis.json`, `rollup.json` and
-          `dispute-game-factory` in the directory that the variable `SOURCE` names. The flake sets it to
-          `scripts/op-stack/setup-rollup.sh`.
+          The program op-deployer, which deploys the contracts. `scripts/op-stack/download-op-deployer.sh` brings the
+          released one; the flake's package lacks the contracts' artifacts.
         '';
-        example = [ "/srv/op-stack/setup-rollup.sh" ];
+        example = "/tank/op-deployer";
       };
-      environment = mkOption {
-        type = types.attrsOf types.str;
-        default = { };
-        description = "Variables for that command.";
-        example = {
-          GUARDIAN = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-        };
+      setupRollup = mkOption {
+        type = types.nullOr types.str;
+        default = null;
+        description = "The program that deploys the chain on a sequencer without `l2.files`. The flake sets it to `scripts/op-stack/setup-rollup.sh`.";
+        example = "/srv/every-channel/scripts/op-stack/setup-rollup.sh";
       };
     };
 

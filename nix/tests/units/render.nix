@@ -40,7 +40,7 @@ let
         imageLock = lib.mkForce (builtins.fromJSON imageLock);
         tools = programs "ec-op-stack";
         # a chain that was deployed before, published by a script in setup-rollup.sh's place
-        bootstrap.command = [ "/opt/test/setup-rollup" ];
+        bootstrap.setupRollup = "/opt/test/setup-rollup";
         readyTimeout = 20;
         # the components may not leave the container's loopback
         l1.rpcFile = lib.mkForce "/run/agenix/l1-rpc";
@@ -65,10 +65,14 @@ let
     ];
 in
 {
-  units = lib.mapAttrs (_: unit: unit.text) (lib.filterAttrs (name: _: wanted name) config.systemd.units);
+  units = lib.mapAttrs (_: unit: unit.text) (
+    lib.filterAttrs (name: _: wanted name) config.systemd.units
+  );
   failed = map (a: a.message) (lib.filter (a: !a.assertion) config.assertions);
   users = lib.mapAttrs (_: user: { inherit (user) uid group; }) (
     lib.filterAttrs (name: _: lib.hasPrefix "ec-" name) config.users.users
   );
-  directories = lib.mapAttrs (_: rule: rule.d) config.systemd.tmpfiles.settings.every-channel-op-stack;
+  directories = lib.mapAttrs (
+    _: rule: rule.d
+  ) config.systemd.tmpfiles.settings.every-channel-op-stack;
 }
