@@ -3,11 +3,20 @@
 //! - [`intent`]: what op-deployer is asked for
 //! - [`state`]: what it has deployed
 //! - [`normalise`]: its output, made to fit the pinned runtime
+//! - [`stack`]: what runs on a host, and with which arguments
+//! - [`doctor`]: what would go wrong, before the start
+//! - [`status`]: what goes wrong, live
 //!
-//! All of it is pure over file contents; the command line does the reading and writing.
+//! What decides is pure over file contents and facts; reading, writing and calling is apart from it.
 
+pub mod doctor;
+pub mod games;
 pub mod intent;
 pub mod normalise;
 pub mod object;
+pub mod prestate;
+pub mod rpc;
+pub mod stack;
 pub mod state;
+pub mod status;
 pub mod version;

@@ -1,5 +1,7 @@
 //! `intent` over every known layout.
 
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
+
 mod common;
 
 use common::{copies, edit, expect, expect_json, read};

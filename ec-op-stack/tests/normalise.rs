@@ -1,5 +1,7 @@
 //! `normalise`: each incompatibility that was met, narrowly mended.
 
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
+
 mod common;
 
 use std::path::Path;

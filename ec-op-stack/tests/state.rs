@@ -1,5 +1,7 @@
 //! `state` over every known key style, and over what looks deployed and is not.
 
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
+
 mod common;
 
 use std::fs;

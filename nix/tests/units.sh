@@ -93,12 +93,10 @@ surroundings() {
   printf '{"l1_chain_id":11155111,"l2_chain_id":420901}\n' >"$root/opt/test/out/rollup.json"
   printf 'prestate\n' >"$root/tank/op-prestate/prestate.bin.gz"
   touch "$root/opt/test/deployment-fails"
-  printf '0\n' >"$root/opt/test/deployments"
-  chmod 0666 "$root/opt/test/deployments"
   cat >"$root/opt/test/setup-rollup" <<'DEPLOY'
 #!/bin/sh
 set -eu
-echo $(($(cat /opt/test/deployments) + 1)) >/opt/test/deployments
+echo deployed >>"$WORK/deployments"
 [ ! -e /opt/test/deployment-fails ] || { echo 'the deployment fails, as the test wants' >&2; exit 1; }
 while [ $# -gt 0 ]; do
   case "$1" in

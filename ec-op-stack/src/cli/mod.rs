@@ -2,10 +2,14 @@
 //!
 //! Facts go to stdout, everything else to stderr. Exit codes: 0 yes, 1 the answer is no, 2 error.
 
+mod doctor;
 mod files;
 mod intent;
+mod key;
 mod normalise;
+mod prestate;
 mod state;
+mod status;
 
 use std::process::ExitCode;
 
@@ -38,6 +42,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Make keys for the roles, and tell their addresses.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+
     /// Create or repair op-deployer's intent: fill what is missing or zero, keep comments and every other value.
     ///
     /// Exit code 1 when a value contradicts the roles; it is left as it is.
@@ -53,6 +61,16 @@ enum Command {
     /// Changes only what a table of known incompatibilities names and what cannot alter the chain, and says what. Exit code
     /// 1 when something else stands in the way of a start; then nothing is written.
     Normalise(normalise::NormaliseArgs),
+
+    /// The hash of an absolute prestate, and whether it is the one that the chain demands.
+    Prestate(prestate::PrestateArgs),
+
+    /// Before a start: look for every failure that can be found beforehand, and say the fix. Exit code 1 if there is one.
+    Doctor(doctor::DoctorArgs),
+
+    /// Where the chain stands on this host, live: heads and their lag, accounts, games, peers. Exit code 1 if something is
+    /// wrong.
+    Status(status::StatusArgs),
 }
 
 /// `--json`, for every command that prints facts.
@@ -74,9 +92,13 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
+        Command::Key(command) => command.run(),
         Command::Intent(args) => args.run(),
         Command::State(args) => args.run(),
         Command::Normalise(args) => args.run(),
+        Command::Prestate(args) => args.run(),
+        Command::Doctor(args) => args.run(),
+        Command::Status(args) => args.run(),
     };
     match outcome {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
@@ -86,4 +108,9 @@ pub(crate) fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Runs the calls of a command.
+fn block_on<T>(calls: impl Future<Output = T>) -> eyre::Result<T> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(calls))
 }

@@ -1,6 +1,7 @@
 //! The real binary on copies of real inputs.
 
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
+#![allow(dead_code)] // Not every test uses all.
 
 use std::{
     fs,

@@ -36,8 +36,9 @@ within() {
 not() { ! "$@"; }
 state() { [[ $(systemctl is-active "$1") == "$2" ]]; }
 active() { state "$(unit "$1")" active; }
-logged() { journalctl --no-pager --output=cat --unit "$1" | grep -q -- "$2"; }
-listening() { ss -ltnH | awk '{print $4}' | grep -q ":$1\$"; }
+# not by grep -q: what writes to it would be told that by a signal
+logged() { journalctl --no-pager --output=cat --unit "$1" | grep -- "$2" >/dev/null; }
+listening() { ss -ltnH | awk '{print $4}' | grep ":$1\$" >/dev/null; }
 property() { systemctl show --property="$2" --value "$1"; }
 earlier() { (($(property "$(unit "$1")" "$3") < $(property "$(unit "$2")" "$3"))); }
 
@@ -96,7 +97,7 @@ idempotence() {
   must 'publishing again succeeds' systemctl restart op-stack-chain.service
   after=$(stat -c '%n %i %Y' $CHAIN/*)
   must 'and changes nothing' test "$before" == "$after"
-  must 'the deployment ran twice: once failing, once not' test "$(cat /opt/test/deployments)" -eq 2
+  must 'the deployment ran twice: once failing, once not' test "$(wc -l </tank/op-stack/bootstrap/deployments)" -eq 2
 }
 
 secrets() {
@@ -153,7 +154,6 @@ datadir() {
   systemctl stop op-geth-init.service
   must 'and named' logged op-geth-init.service 'from another genesis'
   cp /tmp/initialised /tank/op-stack/op-geth/data/initialised
-  echo >>/opt/test/published
   chmod u+w $CHAIN/rollup.json
   echo ' ' >>$CHAIN/rollup.json
   must "changed files of the chain are refused" not systemctl restart op-stack-chain.service
@@ -181,6 +181,8 @@ main() {
   verify_units
   security
   gating
+  # the rest needs a chain that runs
+  ((FAILED == 0)) || return 1
   prestate
   idempotence
   listeners
