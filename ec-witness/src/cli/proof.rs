@@ -9,6 +9,7 @@ use clap::Args;
 use ec_witness::{
     archive::{AtRest, Observation, StreamIndex},
     contracts::EveryChannelObservationLedger,
+    daemon::Source,
     observation::{ObservationHash, ObservationHeader},
     proof::Proof,
 };
@@ -22,7 +23,7 @@ use super::{
     input::read_text,
     ledger,
     output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, Source},
+    settings::{ArchiveArgs, ConfigArg},
 };
 
 /// Which record to prove. Prints the proof as JSON.

@@ -10,11 +10,19 @@ use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 use super::*;
 
 /// A running witness; killed when it is dropped.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Running {
-    fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
-        let command = rail.command(w, archive, &format!("run {DELAYS}"));
+    pub(crate) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
+        Self::spawn(&rail.command(w, archive, &format!("run {DELAYS}")))
+    }
+
+    pub(crate) fn spawn(command: &Command) -> Self {
+        Self::of(command, Stdio::null())
+    }
+
+    /// Starts a command; its log goes to `log`.
+    pub(crate) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -23,16 +31,21 @@ impl Running {
                 None => spawned.env_remove(name),
             };
         }
-        Self(spawned.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+        Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let status = std::process::Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
+    /// The exit code, once it has one.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.0.try_wait().unwrap().map(|status| status.code().unwrap())
+    }
+
     /// Waits for the end; the exit code, or `None` after a signal.
-    fn end(mut self) -> (Option<i32>, Duration) {
+    pub(crate) fn end(mut self) -> (Option<i32>, Duration) {
         let begun = Instant::now();
         let status = self.0.wait().unwrap();
         (status.code(), begun.elapsed())

@@ -44,6 +44,10 @@ in
             ReadWritePaths = component.writes;
             KillSignal = "SIGINT";
             LimitNOFILE = 65536;
+          }
+          // lib.optionalAttrs (component.key == "execution") {
+            # it measures processor and disks for its metrics
+            ProcSubset = "all";
           };
         };
       }) host.components

@@ -72,7 +72,7 @@ gating() {
   sleep 5
   must 'on half-made output nothing starts: op-geth' not listening 28551
   must 'on half-made output nothing starts: op-node' not listening 29545
-  must 'op-geth says what it waits for' logged "$(unit op-geth)" "$CHAIN/complete is not there"
+  must 'what is waited for is said' logged op-geth-init.service "$CHAIN/complete is not there"
   rm /opt/test/deployment-fails
   must 'the deployment succeeds when it is run again' systemctl restart op-stack-chain.service
   within 'op-geth runs' active op-geth
