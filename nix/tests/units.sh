@@ -176,7 +176,8 @@ while read -r image name program; do
   cp "/opt/op-stack-tools/bin/$name" "$work/usr/local/bin/$program"
   cp /bin/dash "$work/bin/sh"
   for file in /bin/dash "/opt/op-stack-tools/bin/$name"; do
-    { ldd "$file" 2>/dev/null || true; } | grep -oE '/[^ ]+\.so[^ ]*' | while read -r library; do
+    # a static program has none
+    for library in $(ldd "$file" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*'); do
       mkdir -p "$work$(dirname "$library")"
       cp -L "$library" "$work$library"
     done
@@ -248,7 +249,9 @@ main() {
   # shellcheck disable=SC2064 # work is known now
   [[ -n $keep ]] || trap "rm -rf '$work'" EXIT
   for backend in "${backends[@]}"; do
-    try "$backend" "$cache" "$work/$backend" || {
+    # in the background, where it ends at its first error
+    try "$backend" "$cache" "$work/$backend" &
+    wait "$!" || {
       result=1
       say "$backend: FAILED"
     }

@@ -37,18 +37,20 @@ in
         inherit (component) name;
         value = {
           inherit (component) environment;
-          serviceConfig = hardening // {
-            Type = "exec";
-            ExecStart = lib.getExe (start component);
-            User = (host.userOf component.name).name;
-            ReadWritePaths = component.writes;
-            KillSignal = "SIGINT";
-            LimitNOFILE = 65536;
-          }
-          // lib.optionalAttrs (component.key == "execution") {
-            # it measures processor and disks for its metrics
-            ProcSubset = "all";
-          };
+          serviceConfig =
+            hardening
+            // {
+              Type = "exec";
+              ExecStart = lib.getExe (start component);
+              User = (host.userOf component.name).name;
+              ReadWritePaths = component.writes;
+              KillSignal = "SIGINT";
+              LimitNOFILE = 65536;
+            }
+            // lib.optionalAttrs (component.key == "execution") {
+              # it measures processor and disks for its metrics
+              ProcSubset = "all";
+            };
         };
       }) host.components
     );

@@ -129,12 +129,14 @@ restarts() {
   within 'as a unit' active op-geth
   must 'op-node rode it out' test "$(process op-node)" == "$node"
 
-  systemctl stop "$(unit op-geth)"
+  # stopped, it would be started again as what op-node wants; frozen, it is there and does not answer
+  geth=$(process op-geth) || geth=$(process geth)
+  kill -STOP "$geth"
   systemctl restart --no-block "$(unit op-node)"
-  sleep 4
-  must 'without an engine op-node waits' state "$(unit op-node)" activating
+  sleep 6
+  must 'without an engine that answers op-node waits' state "$(unit op-node)" activating
   must 'and is not started' not pgrep -x op-node
-  systemctl start "$(unit op-geth)"
+  kill -CONT "$geth"
   within 'with it, it starts' active op-node
 }
 
