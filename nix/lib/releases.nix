@@ -1,7 +1,7 @@
 # The release sets: which versions belong together, where their images are, and what they need from us.
 #
-# `flags` names the directory below ./flags with one file per program: the flags its `--help` lists, written by
-# scripts/op-stack/flag-lists. The digest of an image is not known here: scripts/op-stack/pin-images.sh resolves it
+# `flags` is the directory with one file per program: a line per flag, with the variables that stand for it. Those of the
+# programs that this project builds are written by scripts/op-stack/known-flags from their `--help`. The digest of an image is not known here: scripts/op-stack/pin-images.sh resolves it
 # once into nix/images.lock.json, or the operator sets it.
 let
   registry = "us-docker.pkg.dev/oplabs-tools-artifacts/images";
@@ -14,7 +14,7 @@ in
   op-geth = {
     execution = "op-geth";
     engineKind = "geth";
-    flags = "op-geth";
+    flags = ../../ec-op-stack/src/stack/known;
     flagsFromProgram = true;
     karst = false;
     endOfSupport = "2026-05-31";
@@ -35,7 +35,7 @@ in
   op-reth = {
     execution = "op-reth";
     engineKind = "reth";
-    flags = "op-reth";
+    flags = ./flags/op-reth;
     flagsFromProgram = false;
     karst = true;
     endOfSupport = null;

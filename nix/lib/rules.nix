@@ -82,24 +82,45 @@ let
 
   # --- flags
 
-  knownFlags =
+  # { flags, variables } that the release's program knows; null where that is not to be checked
+  known =
     component:
     let
-      file = ./flags + "/${release.flags}/${component.name}";
+      file = release.flags + "/${component.name}.txt";
+      words = map (line: filter builtins.isString (split " " line)) (lines (readFile file));
     in
-    if settings.checkFlags && pathExists file then lines (readFile file) else null;
+    if settings.checkFlags && pathExists file then
+      {
+        flags = map head words;
+        variables = concatMap builtins.tail words;
+      }
+    else
+      null;
 
   unknownFlags = each (
     component:
     let
-      known = knownFlags component;
-      unknown = filter (flag: known != null && !elem flag.name known) (parsed component);
+      knows = known component;
+      unknown = filter (flag: !elem flag.name knows.flags) (parsed component);
+      # other variables are the runtime's business
+      misspelt = filter (name: match "(OP|GETH)_.*" name != null && !elem name knows.variables) (
+        attrNames component.environment
+      );
+      told = "Correct the name, or set checkFlags = false for an image of another release.";
     in
-    each (
-      flag:
-      problem true (on component "settings")
-        "${component.name} of the release ${settings.executionClient} has no flag --${flag.name}. Correct the name, or set checkFlags = false for an image of another release."
-    ) unknown
+    if knows == null then
+      [ ]
+    else
+      each (
+        flag:
+        problem true (on component "settings")
+          "${component.name} of the release ${settings.executionClient} has no flag --${flag.name}. ${told}"
+      ) unknown
+      ++ each (
+        name:
+        problem true (on component "environment")
+          "${component.name} of the release ${settings.executionClient} does not know the variable ${name}, and would ignore it. ${told}"
+      ) misspelt
   ) list;
 
   repeatedFlags = each (

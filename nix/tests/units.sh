@@ -134,6 +134,8 @@ Description=nix/tests/units/scenario.sh
 [Service]
 Type=exec
 Environment=STORE=$(store)
+# nspawn mounts a v1 hierarchy's controllers read-only; podman makes groups in them
+ExecStartPre=-/bin/sh -c 'for group in /sys/fs/cgroup/*/; do mount -o remount,rw,bind \$\$group; done'
 ExecStart=/bin/sh -c '/opt/test/scenario.sh $backend >/opt/test/result 2>&1; echo \$\$? >/opt/test/exit; journalctl --no-pager >/opt/test/journal; systemctl poweroff --force'
 [Install]
 WantedBy=multi-user.target
@@ -159,7 +161,7 @@ runroot = "/run/containers/storage"
 CONF
   cat >"$root/etc/containers/containers.conf" <<'CONF'
 [containers]
-default_ulimits = ["nofile=65536:65536", "nproc=4096:4096"]
+default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 keyring = false
 log_driver = "journald"
 [engine]
@@ -172,6 +174,7 @@ CONF
 set -euo pipefail
 while read -r image name program; do
   work=$(mktemp -d)
+  chmod 0755 "$work"
   mkdir -p "$work"/{bin,usr/local/bin,tmp,secrets,etc}
   cp "/opt/op-stack-tools/bin/$name" "$work/usr/local/bin/$program"
   cp /bin/dash "$work/bin/sh"

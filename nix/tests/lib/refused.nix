@@ -71,6 +71,9 @@ in
   unknown-reth-flag = from "verifier-reth" "components.execution.settings" "has no flag --gcmode" (
     component "execution" { settings.gcmode = "archive"; }
   );
+  unknown-variable =
+    sequencer "components.op-batcher.environment" "does not know the variable OP_BATCHER_INBOX_ADDRESS"
+      (component "op-batcher" { environment.OP_BATCHER_INBOX_ADDRESS = "0x00"; });
   flag-given-twice = sequencer "components.op-batcher.extraArgs" "given twice" (
     component "op-batcher" { extraArgs = [ "--poll-interval=1s" ]; }
   );
