@@ -215,6 +215,7 @@ try() {
 
   nspawn "$root" --boot </dev/null >"$root.console" 2>&1 || true
   cat "$root/opt/test/result" || die "$backend: the scenario left no result; see $root"
+  say "$backend: $(grep -c '^ok ' "$root/opt/test/result") expectations met, $(grep -c '^FAILED ' "$root/opt/test/result" || true) not"
   [[ $(cat "$root/opt/test/exit" 2>/dev/null) == 0 ]]
 }
 

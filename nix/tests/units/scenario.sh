@@ -101,13 +101,16 @@ idempotence() {
 }
 
 secrets() {
-  local key
+  local key value
+  [[ $BACKEND == native ]] || podman ps --quiet | xargs podman inspect >/tmp/inspected
+  systemctl show '*' >/tmp/shown
   for key in batcher proposer challenger; do
-    key=$(<"/run/agenix/op-$key-key")
-    must 'no key in any unit' not grep -rq "$key" /etc/systemd/system "$STORE"
-    must 'no key in any argument' not grep -aq "$key" /proc/[0-9]*/cmdline
-    must 'no key in systemctl show' not grep -q "$key" <(systemctl show '*')
-    [[ $BACKEND == native ]] || must 'no key in podman inspect' not grep -q "$key" <(podman inspect --all 2>/dev/null || podman ps -q | xargs podman inspect)
+    value=$(<"/run/agenix/op-$key-key")
+    must "the $key's key is in its process" grep -aq "$value" "/proc/$(process "op-$key")/environ"
+    must "the $key's key is in no unit" not grep -rq "$value" /etc/systemd/system "$STORE"
+    must 'in no argument' not grep -aq "$value" /proc/[0-9]*/cmdline
+    must 'not shown by systemctl' not grep -q "$value" /tmp/shown
+    [[ $BACKEND == native ]] || must 'not shown by podman' not grep -q "$value" /tmp/inspected
   done
   must 'one component cannot read the key of another' not setpriv --reuid=ec-op-proposer --regid=ec-op-proposer --clear-groups \
     cat "/proc/$(process op-batcher)/environ"
