@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use alloy::{primitives::Address, providers::Provider};
+use alloy::primitives::Address;
 use clap::Args;
 use ec_witness::{
     archive::{StreamIndex, Sweep},
@@ -142,9 +142,9 @@ impl InitArgs {
         let place = place(&connection).await?;
         let registry = EveryChannelWitnessRegistry::new(place.registry, &connection.provider);
         let active = registry.isWitness(witness).call().await.wrap_err("registry: isWitness() failed")?;
-        let first_nonce = connection.provider.get_transaction_count(witness).await?;
-        let follower = Follower::new(connection.provider.clone(), place, Some(witness), None);
+        let follower = Follower::new(connection.endpoints.clone(), place, Some(witness), None);
         let past = past_votes(follower, witness).await?;
+        let first_nonce = connection.endpoints.transaction_count(witness).await?;
         let directory = self.store.directory(&file.store)?.to_owned();
         let sources = self.archive.roster(file.archive, &file.stream)?.sources_so_far()?;
         let starts = self.starts(&sources)?;

@@ -136,12 +136,12 @@ impl CheckProofArgs {
             return self.answer(hash, None);
         }
         let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
-        let contract =
-            EveryChannelObservationLedger::new(ledger::place(&connection).await?.ledger, &connection.provider);
+        let ledger = ledger::place(&connection).await?.ledger;
         let slot = proof.header.slot();
-        let found =
-            contract.finalizedObservation(slot.0).call().await.wrap_err("ledger: finalizedObservation() failed")?;
-        let found = ObservationHash(found);
+        let found = connection.endpoints.agreed("finalizedObservation()", |provider| async move {
+            EveryChannelObservationLedger::new(ledger, provider).finalizedObservation(slot.0).call().await
+        });
+        let found = ObservationHash(found.await?);
         let reason = match found {
             found if found == hash => None,
             ObservationHash::ZERO => Some(format!("slot {slot} is not final on the ledger")),

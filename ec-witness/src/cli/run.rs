@@ -106,7 +106,7 @@ impl RunArgs {
         let roster = self.archive.roster(file.archive, &file.stream)?;
         let intake = self.intake(roster, checkpoints.as_deref())?;
         // streams are added as they are taken in
-        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(HashSet::new()))
+        let follower = Follower::new(connection.endpoints, place, Some(voter.witness()), Some(HashSet::new()))
             .resting_on(voter.finalized_head()?);
         let mut daemon = Daemon::new(intake, follower, voter, policy, turns);
         let cancelled = cancelled_by_signals()?;
@@ -156,7 +156,7 @@ impl RunArgs {
         let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness: signer.address() };
         let store = VoteStore::open(self.store.directory(&file.store)?, identity)?;
         let rule = self.turns.or(file.run).sending(connection.chain.block_time_ms);
-        let sender = Box::new(Sender::new(connection.provider.clone(), signer, &store, rule)?);
+        let sender = Box::new(Sender::new(connection.endpoints.clone(), signer, &store, rule)?);
         Ok(Voter::Casting { store, sender })
     }
 

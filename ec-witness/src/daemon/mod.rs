@@ -3,6 +3,7 @@
 //! One task does it all in turns, so every decision rests on one block and one reading of the archive, and nothing
 //! but this task ever signs. Between turns it sleeps until the archive changes or the next poll is due.
 
+mod complaint;
 mod epochs;
 mod halt;
 mod intake;
@@ -12,13 +13,13 @@ mod streams;
 mod voter;
 mod wake;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    chain::follow::{FollowError, Follower},
+    chain::follow::{FollowError, Follower, Heads},
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
     store::{Ballot, Recorded, StoreError},
     witness::{
@@ -34,15 +35,13 @@ pub use report::{SlotReport, StreamReport};
 pub use streams::{Backlog, ClosedEpoch, Closing, FollowedStream, Heard, Reading, Tally};
 pub use voter::Voter;
 
+use complaint::Complaint;
 use epochs::Followed;
 use halt::{hold, tolerate};
 use wake::{Alarm, drained};
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);
-
-/// How often a ledger that cannot be read is complained about, milliseconds.
-const COMPLAIN_EVERY_MS: u64 = 60_000;
 
 /// How often the finalized head is noted in the store, milliseconds.
 const NOTE_FINALIZED_EVERY_MS: u64 = 60_000;
@@ -94,7 +93,8 @@ pub struct Daemon {
     started: Instant,
     summary: Summary,
     settled: Vec<SlotReport>,
-    complained_ms: Option<u64>,
+    unreadable: Complaint,
+    stalled: Complaint,
     counted_ms: Option<u64>,
     noted_ms: Option<u64>,
 }
@@ -112,7 +112,8 @@ impl Daemon {
             started: Instant::now(),
             summary: Summary::default(),
             settled: Vec::new(),
-            complained_ms: None,
+            unreadable: Complaint::default(),
+            stalled: Complaint::default(),
             counted_ms: None,
             noted_ms: None,
         }
@@ -167,20 +168,21 @@ impl Daemon {
                 () = tokio::time::sleep_until(due) => {}
                 () = changed.notified() => {
                     tokio::time::sleep(DEBOUNCE).await;
-                    if !self.archive_closed_an_epoch()? {
+                    let closed = self.archive_closed_an_epoch()?;
+                    if !closed || !self.follower.retry_in().is_zero() {
                         continue;
                     }
                 }
             }
             let done = tokio::select! {
-                done = self.turn() => done?,
+                done = self.turn(cancelled) => done?,
                 () = drained(cancelled) => return Ok(()),
             };
             progress(self.summary);
             if done && self.turns.once.is_some() {
                 return Ok(());
             }
-            due = Instant::now() + self.turns.poll;
+            due = Instant::now() + self.turns.poll.max(self.follower.retry_in());
         }
     }
 
@@ -189,18 +191,20 @@ impl Daemon {
     }
 
     /// One turn; true when nothing is left to wait for.
-    async fn turn(&mut self) -> Result<bool, Halt> {
+    async fn turn(&mut self, cancelled: &CancellationToken) -> Result<bool, Halt> {
         let now_ms = self.now_ms();
         self.read_archive(now_ms)?;
-        let polled = match self.follower.poll(now_ms, self.turns.once.is_none()).await {
-            Ok(polled) => polled,
-            Err(error) if error.is_fatal() => return Err(error.into()),
-            Err(error) => {
-                self.complain(now_ms, &error);
-                return Ok(false);
-            }
+        // nothing is lost by giving up a poll, so that an endpoint that is silent delays no stop
+        let polled = tokio::select! {
+            polled = self.follower.poll(now_ms, self.turns.once.is_none()) => polled,
+            () = cancelled.cancelled() => return Ok(false),
         };
-        self.complained_ms = None;
+        let polled = match polled {
+            Err(error) if error.is_fatal() => return Err(error.into()),
+            polled => polled,
+        };
+        self.complain(now_ms, polled.as_ref().err());
+        let Ok(polled) = polled else { return Ok(false) };
         self.check_own_votes(&polled.own_votes)?;
         self.note_finalized_head(now_ms)?;
         let followed = self.voter.follow(self.follower.heads(), polled.reorg, now_ms).await;
@@ -213,11 +217,18 @@ impl Daemon {
         Ok(admitted == 0 && self.intake.joining() == 0 && self.is_done())
     }
 
-    /// Logs that the ledger cannot be read: at first, and then once a minute.
-    fn complain(&mut self, now_ms: u64, error: &FollowError) {
-        if self.complained_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= COMPLAIN_EVERY_MS) {
-            self.complained_ms = Some(now_ms);
-            tracing::warn!(%error, "the ledger cannot be read; trying again");
+    /// Says what the witness waits for, while the ledger cannot be read or its chain finalizes nothing.
+    fn complain(&mut self, now_ms: u64, unread: Option<&FollowError>) {
+        let wrong = unread.map(|error| error as &dyn Display);
+        self.unreadable.tell(now_ms, wrong, "the ledger cannot be read; trying again", "the ledger can be read again");
+        if unread.is_none() {
+            let heads = self.follower.heads();
+            let stalled = self.follower.finality_stalled_ms().map(|for_ms| {
+                let Heads { latest, finalized, .. } = heads;
+                format!("the finalized head is block {finalized} for {} s, the latest is {latest}", for_ms / 1000)
+            });
+            let wrong = stalled.as_ref().map(|stalled| stalled as &dyn Display);
+            self.stalled.tell(now_ms, wrong, "finality stalls; waiting for the chain", "finality moves again");
         }
     }
 

@@ -1,6 +1,7 @@
 //! `run` as a daemon: growth, signals, reorgs.
 
 use std::{
+    io::{BufRead, BufReader},
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
@@ -35,13 +36,19 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let status = std::process::Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
-        assert!(status.success());
+        common::send_signal(self.0.id(), signal);
     }
 
     /// The exit code, once it has one.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.0.try_wait().unwrap().map(|status| status.code().unwrap())
+    }
+
+    /// Waits until it says this on stderr.
+    pub(super) fn await_words(&mut self, words: &str) {
+        let said = self.0.stderr.as_mut().unwrap();
+        let heard = BufReader::new(said).lines().map_while(Result::ok).any(|line| line.contains(words));
+        assert!(heard, "it ended without {words:?}");
     }
 
     /// Waits for the end; the exit code, or `None` after a signal.
@@ -61,7 +68,7 @@ impl Drop for Running {
 
 /// Waits until every closed epoch of the archive is final and equal.
 #[track_caller]
-fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
+pub(super) fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
     let begun = Instant::now();
     loop {
         let verify = run(&mut rail.command(1, archive, "verify --json --require-final"));

@@ -9,11 +9,14 @@ mod archive;
 mod audit;
 mod daemon;
 mod disk;
+mod endpoints;
+mod faults;
 mod files;
 mod kills;
 mod once;
 mod proofs;
 mod refusals;
+mod sending;
 mod two_places;
 
 use std::path::PathBuf;

@@ -19,14 +19,16 @@ use alloy::{
     eips::{BlockId, Encodable2718},
     network::TxSignerSync,
     primitives::{Address, Bytes, TxHash, TxKind},
-    providers::DynProvider,
     rpc::types::TransactionReceipt,
     signers::local::PrivateKeySigner,
-    transports::{RpcError, TransportErrorKind},
 };
 
-use super::{connect::without_url, follow::Heads};
+use super::{
+    endpoints::{AskError, Endpoints},
+    follow::Heads,
+};
 use crate::{
+    failpoint,
     observation::{ObservationHash, SlotId},
     store::{Ballot, OutboxTx, StoreError, TxState, VoteStore},
 };
@@ -49,9 +51,9 @@ const COMPLAIN_EVERY_MS: u64 = 60_000;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The endpoint failed to answer.
+    /// The endpoints gave no answer to rely on.
     #[error("rpc: {0}")]
-    Rpc(#[from] RpcError<TransportErrorKind>),
+    Ask(#[from] AskError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,9 +96,9 @@ impl SendError {
     /// Whether to stop rather than to try again.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::Rpc(_) => false,
+            Self::Ask(error) => error.is_fatal(),
             Self::Store(error) => !error.may_pass(),
-            _ => true,
+            Self::Sign(_) | Self::Undecodable { .. } | Self::ForeignNonce { .. } | Self::FinalTakenBack { .. } => true,
         }
     }
 }
@@ -138,7 +140,7 @@ impl Sender {
     ///
     /// The store refuses, or holds a transaction that is none.
     pub fn new(
-        provider: DynProvider,
+        endpoints: Endpoints,
         signer: PrivateKeySigner,
         store: &VoteStore,
         rule: SendRule,
@@ -153,7 +155,7 @@ impl Sender {
             }
         }
         Ok(Self {
-            account: Account { provider, address: signer.address() },
+            account: Account { endpoints, address: signer.address() },
             signer,
             chain_id: identity.chain_id,
             ledger: identity.ledger,
@@ -338,7 +340,9 @@ impl Sender {
     }
 
     fn sign(&self, mut tx: TxEip1559) -> Result<Sibling, SendError> {
+        failpoint::SIGN.begins();
         let signature = self.signer.sign_transaction_sync(&mut tx)?;
+        failpoint::SIGN.is_done();
         let signed = tx.clone().into_signed(signature);
         let hash = *signed.hash();
         let raw = Bytes::from(TxEnvelope::from(signed).encoded_2718());
@@ -376,9 +380,11 @@ impl Sender {
         let OutboxTx { hash, raw, state, .. } = followed.newest().kept.clone();
         self.state.resent += u64::from(followed.sent.is_some() || state != TxState::Signed);
         self.state.fees = Some(followed.open().fees);
+        failpoint::SEND.begins();
         let (answer, error) = self.account.send(&raw).await;
+        failpoint::SEND.is_done();
         followed.answered(answer, now_ms, self.head);
-        match error.map(without_url) {
+        match error {
             None => tracing::debug!(%hash, nonce, "transaction sent"),
             Some(_) if matches!(answer, Answer::Held | Answer::Used) => {
                 tracing::debug!(%hash, nonce, ?answer, "transaction is known already");

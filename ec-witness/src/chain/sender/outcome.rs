@@ -16,7 +16,7 @@ pub(super) fn tell(revert: Option<&Revert>, hash: alloy::primitives::TxHash) -> 
     let name = name(revert);
     match revert {
         Some(revert @ Revert::AlreadyVoted { .. }) => {
-            tracing::debug!(%hash, %revert, "the vote is in the ledger already")
+            tracing::debug!(%hash, %revert, "the vote is in the ledger already");
         }
         Some(
             revert @ (Revert::SlotFinalized { .. } | Revert::StaleProposal { .. } | Revert::UnknownCandidate { .. }),
