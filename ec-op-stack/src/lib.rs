@@ -9,6 +9,7 @@
 //!
 //! What decides is pure over file contents and facts; reading, writing and calling is apart from it.
 
+mod chain_id;
 pub mod doctor;
 pub mod games;
 pub mod intent;

@@ -10,6 +10,8 @@ use alloy::primitives::Address;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::chain_id;
+
 /// The contracts without which nothing can be started.
 const NEEDED: [&str; 4] =
     ["systemConfigProxy", "optimismPortalProxy", "disputeGameFactoryProxy", "l1StandardBridgeProxy"];
@@ -103,9 +105,5 @@ fn plain(key: &str) -> String {
 
 fn id_of(chain: &Map<String, Value>) -> Option<u64> {
     let id = find(chain, "id")?;
-    let Some(text) = id.as_str() else { return id.as_u64() };
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits.trim_start_matches('0'), 16).ok(),
-        None => text.parse().ok(),
-    }
+    id.as_u64().or_else(|| chain_id::parse(id.as_str()?))
 }

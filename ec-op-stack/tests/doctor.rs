@@ -105,7 +105,7 @@ const FAILURES: [(Break, Check, Verdict, &str); 30] = [
                 "op-proposer",
                 "--game-factory",
                 "--game-factory-address=0x75ceb25776d0402972b736f6e13fd0616be98f22",
-            )
+            );
         },
         Check::GameType,
         Verdict::Failure,
@@ -183,7 +183,7 @@ const FAILURES: [(Break, Check, Verdict, &str); 30] = [
     (
         |_, facts| {
             facts.games.as_mut().unwrap().signers =
-                Some((B256::ZERO.0[..20].try_into().unwrap(), B256::ZERO.0[..20].try_into().unwrap()))
+                Some((B256::ZERO.0[..20].try_into().unwrap(), B256::ZERO.0[..20].try_into().unwrap()));
         },
         Check::Accounts,
         Verdict::Failure,
@@ -199,7 +199,7 @@ const FAILURES: [(Break, Check, Verdict, &str); 30] = [
                     .unwrap()
                     .environment
                     .insert("OP_BATCHER_L1_RPC_URL".to_owned(), None),
-            )
+            );
         },
         Check::Settings,
         Verdict::Failure,

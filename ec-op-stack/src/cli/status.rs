@@ -83,7 +83,10 @@ fn show(status: &Status, problems: &[String]) {
     match problems {
         [] => println!("\nall is well"),
         _ => {
-            println!("\n{}", problems.iter().map(|problem| format!("PROBLEM {problem}")).collect::<Vec<_>>().join("\n"))
+            println!(
+                "\n{}",
+                problems.iter().map(|problem| format!("PROBLEM {problem}")).collect::<Vec<_>>().join("\n")
+            );
         }
     }
 }

@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::{Address, U256, utils::format_ether};
 
 use super::{Check, Facts, Finding, GameFacts, facts::game_type};
-use crate::stack::{Role, Stack};
-
-/// Below this an account is as good as empty: about a day of batches on a quiet Sepolia, in wei.
-const LOW_BALANCE: u64 = 50_000_000_000_000_000;
+use crate::stack::{LOW_BALANCE_WEI, Role, Stack};
 
 /// Failures 1 and 2.
 pub(super) fn games(stack: &Stack, facts: &Facts) -> Vec<Finding> {
@@ -105,7 +102,7 @@ fn balance(role: &'static str, facts: &Facts) -> Finding {
         Some(Some(wei)) if wei.is_zero() => {
             Check::Accounts.failure(format!("{role}: the account is empty on L1"), format!("send ETH to the {role}"))
         }
-        Some(Some(wei)) if wei < U256::from(LOW_BALANCE) => Check::Accounts
+        Some(Some(wei)) if wei < LOW_BALANCE_WEI => Check::Accounts
             .warning(format!("{role}: only {} ETH left on L1", format_ether(wei)), format!("send ETH to the {role}")),
         Some(Some(wei)) => Check::Accounts.good(format!("{role}: {} ETH on L1", format_ether(wei))),
     }

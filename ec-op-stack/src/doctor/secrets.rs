@@ -35,7 +35,9 @@ fn bad(flag: &str, file: &SecretFacts) -> Option<Finding> {
                 .failure(format!("--{flag}={path}: {reason}"), "make it: (umask 077; openssl rand -hex 32 >FILE)"),
         );
     }
-    (file.mode & 0o077 != 0).then(|| {
+    // what systemd's LoadCredential= provides may have a group, and is private all the same
+    let is_credential = file.path.starts_with("/run/credentials");
+    (!is_credential && file.mode & 0o077 != 0).then(|| {
         Check::Jwt.failure(
             format!("--{flag}={path}: mode {:04o} lets others read it", file.mode),
             format!("chmod 600 {path}"),

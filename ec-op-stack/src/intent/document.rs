@@ -4,6 +4,8 @@ use alloy::primitives::{Address, B256};
 use serde::Serialize;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
+use crate::chain_id;
+
 /// The names of the superchain's roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -100,15 +102,11 @@ pub(super) fn address(value: &Value) -> Option<Address> {
     value.as_str()?.parse().ok()
 }
 
-/// A chain id in any way that op-deployer reads: a 32-byte hash, other hex, a decimal string, an integer.
+/// A chain id in any way that op-deployer reads.
 pub(super) fn chain_id(value: &Value) -> Option<u64> {
-    if let Some(number) = value.as_integer() {
-        return u64::try_from(number).ok();
-    }
-    let text = value.as_str()?;
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(Some(digits.trim_start_matches('0')).filter(|d| !d.is_empty())?, 16).ok(),
-        None => text.parse().ok(),
+    match value.as_integer() {
+        Some(number) => u64::try_from(number).ok(),
+        None => chain_id::parse(value.as_str()?),
     }
 }
 

@@ -1,7 +1,7 @@
 //! op-deployer's `rollup.json` and `genesis.json`, made to fit the pinned runtime.
 //!
 //! op-node refuses a rollup file with a field that it does not know, and which fields op-deployer writes depends on
-//! *its* version. [`normalise`] changes what a table of rules names, only where the change cannot alter the chain, and
+//! *its* version. [`normalise()`] changes what a table of rules names, only where the change cannot alter the chain, and
 //! reports each change; it never touches what the genesis block's hash is made of. A field that is unknown to the runtime
 //! but means something is refused: there the runtime is too old.
 

@@ -7,13 +7,16 @@ mod known;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, U256, uint};
 use serde::Deserialize;
 use url::Url;
 
 use crate::version::{Version, VersionError};
 
 pub use known::Known;
+
+/// Below this an account that sends transactions on L1 is as good as empty: about a day of batches on a quiet Sepolia, in wei.
+pub(crate) const LOW_BALANCE_WEI: U256 = uint!(50_000_000_000_000_000_U256);
 
 /// What the host is in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

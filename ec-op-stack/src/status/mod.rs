@@ -16,7 +16,7 @@ use url::Url;
 use crate::{
     games::Game,
     rpc::Endpoint,
-    stack::{Role, Running, Stack},
+    stack::{LOW_BALANCE_WEI, Role, Running, Stack},
 };
 
 pub use posts::LastPost;
@@ -27,8 +27,6 @@ const STALE_UNSAFE_S: u64 = 30;
 const SAFE_LAG_S: u64 = 1800;
 /// An L1 origin older than this: the sequencer may drift 1800 s at most (Fjord), in seconds.
 const OLD_ORIGIN_S: u64 = 600;
-/// Below this an account is as good as empty, in wei.
-const LOW_BALANCE: u64 = 50_000_000_000_000_000;
 /// op-proposer's default proposal interval, in seconds.
 const PROPOSAL_INTERVAL_S: u64 = 3600;
 const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
@@ -230,7 +228,7 @@ impl Status {
 
 fn account_problem(account: &Account) -> Option<String> {
     let wei = account.balance_wei.as_ref()?.parse::<U256>().ok()?;
-    (wei < U256::from(LOW_BALANCE)).then(|| {
+    (wei < LOW_BALANCE_WEI).then(|| {
         format!("the {} has only {} ETH on L1: send ETH to {}", account.role, format_ether(wei), account.address)
     })
 }
