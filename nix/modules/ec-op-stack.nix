@@ -87,6 +87,12 @@ in
       }) host.directories
     );
 
+    # all of the chain: one transaction, and so the right order, to stop or restart it
+    systemd.targets.op-stack = {
+      description = "The chain ${toString cfg.l2.chainId}";
+      wantedBy = [ "multi-user.target" ];
+    };
+
     # What both backends have in common. A service waits for what it needs instead of requiring its unit: a crash there is
     # ridden out, and a first start that failed is tried again.
     systemd.services = lib.listToAttrs (
@@ -95,7 +101,8 @@ in
         value = {
           description = "${component.name} of the chain ${toString cfg.l2.chainId}";
           documentation = [ "https://docs.optimism.io/operators" ];
-          wantedBy = [ "multi-user.target" ];
+          wantedBy = [ "op-stack.target" ];
+          partOf = [ "op-stack.target" ];
           wants = [ "network-online.target" ] ++ host.before component;
           after = [ "network-online.target" ] ++ host.before component;
           unitConfig = {

@@ -31,6 +31,8 @@ in
         inherit (component) name;
         value = {
           image = component.image.reference;
+          # by op-stack.target
+          autoStart = false;
           entrypoint = lib.head component.command;
           cmd = lib.tail component.command;
           user = host.ownerOf component.name;

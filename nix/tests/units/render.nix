@@ -57,12 +57,14 @@ let
 
   wanted =
     name:
-    lib.hasSuffix ".service" name
-    && lib.any (part: lib.hasPrefix part name) [
-      "op-"
-      "podman-op-"
-      "ec-"
-    ];
+    name == "op-stack.target"
+    ||
+      lib.hasSuffix ".service" name
+      && lib.any (part: lib.hasPrefix part name) [
+        "op-"
+        "podman-op-"
+        "ec-"
+      ];
 in
 {
   units = lib.mapAttrs (_: unit: unit.text) (

@@ -47,7 +47,7 @@ process() { pgrep -x "$1" | head -n 1; }
 
 verify_units() {
   local file name
-  for file in /etc/systemd/system/{op-,podman-op-,ec-}*.service; do
+  for file in /etc/systemd/system/{op-,podman-op-,ec-}*.{service,target}; do
     [[ -e $file ]] || continue
     name=$(basename "$file")
     # an unknown key is only a line on stderr, with exit code 0
@@ -144,7 +144,8 @@ restarts() {
 }
 
 stops() {
-  systemctl stop "$(unit op-geth)" "$(unit op-node)" "$(unit op-batcher)"
+  must 'the target stops all' systemctl stop op-stack.target
+  must 'none is left' not pgrep -x 'op-node|op-batcher|op-proposer|op-challenger|op-dispute-mon|op-geth|geth'
   must 'op-batcher stopped before op-node' earlier op-batcher op-node InactiveEnterTimestampMonotonic
   must 'op-node stopped before op-geth' earlier op-node op-geth InactiveEnterTimestampMonotonic
   must 'op-geth wrote its state down' logged "$(unit op-geth)" 'Blockchain stopped\|stopped cleanly'
