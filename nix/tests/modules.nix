@@ -8,6 +8,15 @@ let
   lib = import (nixpkgs + "/lib");
   digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+  keys = [
+    "execution"
+    "op-node"
+    "op-batcher"
+    "op-proposer"
+    "op-challenger"
+    "op-dispute-mon"
+  ];
+
   # stands in for the flake's packages: nothing is built
   packages =
     { pkgs, ... }:
@@ -18,19 +27,9 @@ let
       services.every-channel.op-stack = {
         tools = program "ec-op-stack";
         bootstrap.setupRollup = "/run/setup-rollup";
-        components =
-          lib.genAttrs
-            [
-              "execution"
-              "op-node"
-              "op-batcher"
-              "op-proposer"
-              "op-challenger"
-              "op-dispute-mon"
-            ]
-            (name: {
-              package = program name;
-            });
+        components = lib.genAttrs keys (name: {
+          package = program name;
+        });
       };
       services.every-channel.witness.la.package = program "ec-witness";
     };
@@ -82,19 +81,9 @@ let
 
   oci = stack { };
   pinned = stack {
-    components =
-      lib.genAttrs
-        [
-          "execution"
-          "op-node"
-          "op-batcher"
-          "op-proposer"
-          "op-challenger"
-          "op-dispute-mon"
-        ]
-        (_: {
-          inherit digest;
-        });
+    components = lib.genAttrs keys (_: {
+      inherit digest;
+    });
   };
   asPackages = native { };
   noPrestate = native { dispute.prestateFile = null; };
