@@ -103,7 +103,8 @@ in
           documentation = [ "https://docs.optimism.io/operators" ];
           wantedBy = [ "op-stack.target" ];
           partOf = [ "op-stack.target" ];
-          wants = [ "network-online.target" ] ++ host.before component;
+          # not op-stack-chain: each retry here would try the deployment again
+          wants = [ "network-online.target" ] ++ lib.remove "op-stack-chain.service" (host.before component);
           after = [ "network-online.target" ] ++ host.before component;
           unitConfig = {
             RequiresMountsFor = [ cfg.stateDir ];

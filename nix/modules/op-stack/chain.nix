@@ -79,7 +79,6 @@ let
     in
     {
       description = "Datadir of ${component.name}";
-      wants = [ "op-stack-chain.service" ];
       after = [ "op-stack-chain.service" ];
       path = lib.optional (!host.native) config.virtualisation.podman.package;
       unitConfig = {

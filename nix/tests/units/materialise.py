@@ -91,11 +91,10 @@ def main():
     for name, text in rendered["units"].items():
         write(f"{root}/etc/systemd/system/{name}", text, False)
         place.place(text)
-        for target in re.findall(r"^WantedBy=(.*)$", text, re.M):
-            wants = f"{root}/etc/systemd/system/{target.split()[0]}.wants"
+        for target in set(rendered["wantedBy"][name]):
+            wants = f"{root}/etc/systemd/system/{target}.wants"
             os.makedirs(wants, exist_ok=True)
-            if not os.path.lexists(f"{wants}/{name}"):
-                os.symlink(f"../{name}", f"{wants}/{name}")
+            os.symlink(f"../{name}", f"{wants}/{name}")
     lines = [f"d {path} {d['mode']} {d['user']} {d['group']}\n" for path, d in sorted(rendered["directories"].items())]
     write(f"{root}/etc/tmpfiles.d/every-channel.conf", "".join(lines), False)
     users = "".join(f"u {name} {user['uid']}\n" for name, user in rendered["users"].items())

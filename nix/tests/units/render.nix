@@ -65,11 +65,12 @@ let
         "podman-op-"
         "ec-"
       ];
+
+  units = lib.filterAttrs (name: _: wanted name) config.systemd.units;
 in
 {
-  units = lib.mapAttrs (_: unit: unit.text) (
-    lib.filterAttrs (name: _: wanted name) config.systemd.units
-  );
+  units = lib.mapAttrs (_: unit: unit.text) units;
+  wantedBy = lib.mapAttrs (_: unit: unit.wantedBy) units;
   failed = map (a: a.message) (lib.filter (a: !a.assertion) config.assertions);
   users = lib.mapAttrs (_: user: { inherit (user) uid group; }) (
     lib.filterAttrs (name: _: lib.hasPrefix "ec-" name) config.users.users
