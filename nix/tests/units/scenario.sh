@@ -145,7 +145,9 @@ restarts() {
 
 stops() {
   must 'the target stops all' systemctl stop op-stack.target
-  must 'none is left' not pgrep -x 'op-node|op-batcher|op-proposer|op-challenger|op-dispute-mon|op-geth|geth'
+  # systemctl waits for the target only
+  within 'none is left' not pgrep -x 'op-node|op-batcher|op-proposer|op-challenger|op-dispute-mon|op-geth|geth'
+  within 'op-geth is the last' state "$(unit op-geth)" inactive
   must 'op-batcher stopped before op-node' earlier op-batcher op-node InactiveEnterTimestampMonotonic
   must 'op-node stopped before op-geth' earlier op-node op-geth InactiveEnterTimestampMonotonic
   must 'op-geth wrote its state down' logged "$(unit op-geth)" 'Blockchain stopped\|stopped cleanly'
