@@ -91,4 +91,5 @@ let
 in
 {
   inherit plan releases;
+  stack = import ./stack.nix;
 }
