@@ -283,7 +283,8 @@ run_live() {
     schedule "$work/source$w" >"$work/schedule$w"
     mkdir "$work/archive$w/manifests"
   done
-  start=$(cut -f1 "$work"/schedule* | sort -n | head -n 1)
+  # not by head: a signal would tell sort that nobody reads the rest
+  start=$(cut -f1 "$work"/schedule* | sort -n | sed -n 1p)
   for ((w = 1; w <= witnesses; w++)); do
     feed "$w" "$start" &
     feeders[w]=$!

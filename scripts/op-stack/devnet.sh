@@ -8,7 +8,7 @@ readonly PARTS='blocks deposit batches proposals verifier withdrawal challenger 
 
 usage() {
   cat <<'USAGE'
-usage: scripts/op-stack/devnet.sh up|check|down [--role sequencer|verifier] [--dir DIR] [--only PART,…] [--keep] [--json]
+usage: scripts/op-stack/devnet.sh up|check|down [OPTION…]
 
   up             bring up L1 (chain 900) and L2 (901) and leave them running in the background
   check          check what the chain must do, each with a case in which it must not; brings the chain up, and down in the
@@ -18,6 +18,8 @@ usage: scripts/op-stack/devnet.sh up|check|down [--role sequencer|verifier] [--d
   --role ROLE    up: sequencer (default), or verifier: a second node beside a sequencer that runs
   --only PART,…  check: only these of blocks, deposit, batches, proposals, verifier, withdrawal, challenger (the chain);
                  rail, reorg (witnesses on it); doctor, deployer (ec-op-stack on it). Default: all, in this order
+  --short        without disputes, as a host without a prestate: four programs fewer to build; check: only blocks,
+                 deposit, batches, proposals, rail
   --dir DIR      where files and logs are (default: ~/.local/state/every-channel/devnet)
   --keep         check: leave the chain running; down: leave the directory; up: leave what failed
   --json         facts as JSON, one object a line
@@ -63,7 +65,6 @@ find_tools() {
   [[ -x $EC && -x $EC_WITNESS ]] || die 2 "$EC or $EC_WITNESS is missing: cargo build -p ec-op-stack -p ec-witness"
   ANVIL=$(native anvil)
   CAST=$(native cast)
-  PRESTATE=$("$ROOT/scripts/op-stack/tools/build" --path)/prestate.bin.gz
 }
 
 # Whatever happens, no process stays that nobody asked for.
@@ -122,7 +123,7 @@ down() {
 main() {
   local verb=''
   DIR=${XDG_STATE_HOME:-$HOME/.local/state}/every-channel/devnet
-  ROLE=sequencer KEEP='' JSON='' ONLY='' ENDING='' FAILED=0 EXPECTED=0 PART=''
+  ROLE=sequencer KEEP='' JSON='' SHORT='' ONLY='' ENDING='' FAILED=0 EXPECTED=0 PART=''
   while (($# > 0)); do
     case "$1" in
       up | check | down) verb=$1 ;;
@@ -137,6 +138,7 @@ main() {
         ;;
       --keep) KEEP=1 ;;
       --json) JSON=1 ;;
+      --short) SHORT=1 ;;
       -h | --help)
         usage
         return 0
@@ -147,6 +149,7 @@ main() {
   done
   [[ -n $verb ]] || die 2 'up, check or down? see --help'
   [[ $ROLE == sequencer || $ROLE == verifier ]] || die 2 "--role $ROLE: sequencer or verifier"
+  [[ -z $SHORT ]] || ONLY=${ONLY:-blocks,deposit,batches,proposals,rail}
   ONLY=${ONLY:-${PARTS// /,}}
   [[ $ONLY =~ ^((${PARTS// /|})(,|$))+$ ]] || die 2 "--only $ONLY: of ${PARTS// /, }"
   find_tools
@@ -158,3 +161,4 @@ main() {
 }
 
 main "$@"
+exit

@@ -14,7 +14,7 @@ readonly FACTORY=0x51095eac6e2b6da9811c6febbdd67add79135ce0
 readonly INBOX=0x00289C189bEE4E70334629f04Cd5eD602B6600eB
 # public test keys: never use them anywhere else
 readonly MNEMONIC='test test test test test test test test test test test junk'
-readonly PROGRAMS=(op-geth op-node op-batcher op-proposer op-challenger cannon op-program)
+readonly PROGRAMS=(op-geth op-node op-batcher op-proposer) DISPUTES=(op-challenger cannon op-program)
 
 native() {
   local found=("$ROOT"/contracts/node_modules/@foundry-rs/"$1"-*/bin/"$1")
@@ -87,7 +87,7 @@ nix_eval() {
 # plan ROLE [PEER]: what is started, from nix/lib
 plan() {
   local prestate=''
-  [[ $1 != sequencer ]] || prestate=$PRESTATE
+  [[ $1 != sequencer || ! -e $DIR/prestate.bin.gz ]] || prestate=$DIR/prestate.bin.gz
   nix_eval "$ROOT/scripts/op-stack/devnet/plan.nix" --argstr dir "$DIR" --argstr bin "$DIR/bin" --argstr role "$1" \
     --argstr peer "${2-}" --argstr prestate "$prestate" >"$DIR/$1/plan.json"
   jq -e '.problems == []' "$DIR/$1/plan.json" >/dev/null || die 1 "nix/lib refuses: $(jq -c .problems "$DIR/$1/plan.json")"
@@ -106,7 +106,7 @@ write_stack() {
   versions=$(for name in $(planned "$1" -r '.components | keys[]'); do
     jq -n --arg name "$name" --arg version "$("$DIR/bin/$name" --version | awk '{ print $3 }')" '{($name): {$version}}'
   done | jq -s add)
-  [[ -n $PRESTATE ]] || accounts=$(jq 'del(.challenger)' <<<"$accounts")
+  [[ -e $DIR/prestate.bin.gz ]] || accounts=$(jq 'del(.challenger)' <<<"$accounts")
   planned "$1" --argjson versions "$versions" --argjson accounts "$accounts" \
     '.stack | .accounts = $accounts | .components *= $versions' >"$DIR/$1/stack.json"
 }
@@ -178,7 +178,7 @@ write_rollup() {
 
 start_l1() {
   local now=$1 prestate=()
-  [[ -z $PRESTATE ]] || prestate=("$("$EC" prestate --prestate "$PRESTATE" --cannon "$DIR/bin/cannon")")
+  [[ ! -e $DIR/prestate.bin.gz ]] || prestate=("$("$EC" prestate --prestate "$DIR/prestate.bin.gz" --cannon "$DIR/bin/cannon")")
   "$ROOT/scripts/op-stack/devnet/geneses" "$(supersim)" "$DIR/chain" "$now" "${prestate[@]}"
   jq .config "$DIR/chain/l1.json" >"$DIR/chain/l1-config.json"
   printf '%s\n' "$FACTORY" >"$DIR/chain/dispute-game-factory"
@@ -187,10 +187,14 @@ start_l1() {
 }
 
 bring_up_sequencer() {
-  local now component
+  local now component prestate
   mkdir -p "$DIR"/{chain,log,run,sequencer}
   collect_programs "${PROGRAMS[@]}"
-  PRESTATE=$("$ROOT/scripts/op-stack/tools/prestate") || die 2 'the prestate cannot be built'
+  if [[ -z $SHORT ]]; then
+    collect_programs "${DISPUTES[@]}"
+    prestate=$("$ROOT/scripts/op-stack/tools/prestate") || die 2 'the prestate cannot be built'
+    ln -s "$prestate" "$DIR/prestate.bin.gz"
+  fi
   now=$(date +%s)
   make_keys sequencer
   start_l1 "$now"

@@ -37,9 +37,9 @@ send_signal() {
   kill -s "$1" "$pid" 2>/dev/null || true
 }
 
-# stop NAME [SECONDS]: asks it to end, then makes it
+# stop NAME: asks it to end, after a minute makes it
 stop() {
-  local name=$1 end=$((SECONDS + ${2:-30}))
+  local name=$1 end=$((SECONDS + 60))
   send_signal CONT "$name"
   send_signal TERM "$name"
   while runs "$name"; do
