@@ -275,6 +275,26 @@ differs() {
   fi
 }
 
+# watch_over W: the witness, which is started again when it was killed; its process is in pid$W
+watch_over() {
+  local child status
+  trap 'kill -TERM "$child"' TERM
+  while :; do
+    run_witness "$1" 2>>"$work/run$1.log" &
+    child=$!
+    echo "$child" >"$work/pid$1"
+    status=0
+    wait "$child" || status=$?
+    # a signal to this shell ends its wait before the witness has ended
+    if kill -0 "$child" 2>/dev/null; then
+      status=0
+      wait "$child" || status=$?
+    fi
+    ((status == 128 + 9)) || exit "$status"
+    say "witness $1: killed; it is started again"
+  done
+}
+
 # The archives grow from nothing while the witnesses run.
 run_live() {
   local w status running=() feeders=() start
@@ -293,7 +313,7 @@ run_live() {
   sleep 2
   for ((w = 1; w <= witnesses; w++)); do
     init_witness "$w"
-    run_witness "$w" 2>"$work/run$w.log" &
+    watch_over "$w" &
     running[w]=$!
     pids+=($!)
   done

@@ -5,6 +5,8 @@ set -Eeuo pipefail
 shopt -s inherit_errexit
 
 readonly PARTS='blocks deposit batches proposals verifier withdrawal challenger rail reorg doctor deployer'
+# Only by name: it takes 35 minutes.
+readonly MORE_PARTS='soak'
 
 usage() {
   cat <<'USAGE'
@@ -17,7 +19,8 @@ usage: scripts/op-stack/devnet.sh up|check|down [OPTION…]
 
   --role ROLE    up: sequencer (default), or verifier: a second node beside a sequencer that runs
   --only PART,…  check: only these of blocks, deposit, batches, proposals, verifier, withdrawal, challenger (the chain);
-                 rail, reorg (witnesses on it); doctor, deployer (ec-op-stack on it). Default: all, in this order
+                 rail, reorg (witnesses on it); doctor, deployer (ec-op-stack on it). Default: all, in this order.
+                 By name only: soak, which takes 35 minutes
   --short        without disputes, as a host without a prestate: four programs fewer to build; check: only blocks,
                  deposit, batches, proposals, rail
   --dir DIR      where files and logs are (default: ~/.local/state/every-channel/devnet)
@@ -28,7 +31,7 @@ usage: scripts/op-stack/devnet.sh up|check|down [OPTION…]
 The components' arguments come from nix/lib, with the settings in devnet/settings.nix. Programs come from OP_GETH_BIN,
 OP_NODE_BIN and so on, or PATH, or are built from the pinned Go modules (ten minutes, once). Needs contracts/node_modules
 (scripts/install-tools smoke), target/debug/ec-op-stack and ec-witness, jq, curl, openssl, Python 3, npm once for supersim, and
-the ports 21000 to 21255 on loopback. The keys are the public test mnemonic's.
+the ports 21000 to 21255 on loopback, or from DEVNET_PORT on. The keys are the public test mnemonic's.
 
 When something fails, the processes are ended and the logs stay in DIR/log. Exit codes: 0 all is well, 1 something is
 not, 2 error.
@@ -60,6 +63,8 @@ find_tools() {
   source "$ROOT/scripts/op-stack/devnet/chain-checks.bash"
   # shellcheck source=scripts/op-stack/devnet/doctor-checks.bash
   source "$ROOT/scripts/op-stack/devnet/doctor-checks.bash"
+  # shellcheck source=scripts/op-stack/devnet/soak.bash
+  source "$ROOT/scripts/op-stack/devnet/soak.bash"
   # shellcheck source=scripts/op-stack/devnet/rail-checks.bash
   source "$ROOT/scripts/op-stack/devnet/rail-checks.bash"
   [[ -x $EC && -x $EC_WITNESS ]] || die 2 "$EC or $EC_WITNESS is missing: cargo build -p ec-op-stack -p ec-witness"
@@ -151,7 +156,7 @@ main() {
   [[ $ROLE == sequencer || $ROLE == verifier ]] || die 2 "--role $ROLE: sequencer or verifier"
   [[ -z $SHORT ]] || ONLY=${ONLY:-blocks,deposit,batches,proposals,rail}
   ONLY=${ONLY:-${PARTS// /,}}
-  [[ $ONLY =~ ^((${PARTS// /|})(,|$))+$ ]] || die 2 "--only $ONLY: of ${PARTS// /, }"
+  [[ $ONLY =~ ^((${PARTS// /|}|$MORE_PARTS)(,|$))+$ ]] || die 2 "--only $ONLY: of ${PARTS// /, }, $MORE_PARTS"
   find_tools
   trap end EXIT
   trap 'say "${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND"' ERR
@@ -161,4 +166,3 @@ main() {
 }
 
 main "$@"
-exit

@@ -4,9 +4,11 @@
 
 readonly SUPERSIM=0.1.0-alpha.58
 readonly SUPERSIM_SHA512=f181e8de3e40be1c0340d5ae42f1a7375d8304e575a5960d9765cd33520c80bc9d85ede88fd79a59acb817f65269250e26234f740bfd9038a37a95de10087ee8
-readonly L1=http://127.0.0.1:21000
-readonly SEQUENCER=http://127.0.0.1:21101 SEQUENCER_NODE=http://127.0.0.1:21111
-readonly VERIFIER=http://127.0.0.1:21201 VERIFIER_NODE=http://127.0.0.1:21211
+readonly PORT=${DEVNET_PORT:-21000}
+# as devnet/settings.nix places them
+readonly L1=http://127.0.0.1:$PORT
+readonly SEQUENCER=http://127.0.0.1:$((PORT + 101)) SEQUENCER_NODE=http://127.0.0.1:$((PORT + 111))
+readonly VERIFIER=http://127.0.0.1:$((PORT + 201)) VERIFIER_NODE=http://127.0.0.1:$((PORT + 211))
 # of chain 901 in supersim's L1
 readonly SYSTEM_CONFIG=0x3feb7f8765b9341b054eb4671cc47d3e33d1606d
 readonly PORTAL=0x75ceb25776d0402972b736f6e13fd0616be98f22
@@ -89,7 +91,7 @@ plan() {
   local prestate=''
   [[ $1 != sequencer || ! -e $DIR/prestate.bin.gz ]] || prestate=$DIR/prestate.bin.gz
   nix_eval "$ROOT/scripts/op-stack/devnet/plan.nix" --argstr dir "$DIR" --argstr bin "$DIR/bin" --argstr role "$1" \
-    --argstr peer "${2-}" --argstr prestate "$prestate" >"$DIR/$1/plan.json"
+    --argstr port "$PORT" --argstr peer "${2-}" --argstr prestate "$prestate" >"$DIR/$1/plan.json"
   jq -e '.problems == []' "$DIR/$1/plan.json" >/dev/null || die 1 "nix/lib refuses: $(jq -c .problems "$DIR/$1/plan.json")"
 }
 
@@ -182,7 +184,7 @@ start_l1() {
   "$ROOT/scripts/op-stack/devnet/geneses" "$(supersim)" "$DIR/chain" "$now" "${prestate[@]}"
   jq .config "$DIR/chain/l1.json" >"$DIR/chain/l1-config.json"
   printf '%s\n' "$FACTORY" >"$DIR/chain/dispute-game-factory"
-  start anvil "$ANVIL" --init "$DIR/chain/l1.json" --chain-id 900 --block-time 2 --slots-in-an-epoch 4 --hardfork prague --port "${L1##*:}"
+  start anvil "$ANVIL" --init "$DIR/chain/l1.json" --chain-id 900 --block-time 2 --slots-in-an-epoch 4 --hardfork prague --port "$PORT"
   wait_for 60 rpc "$L1" eth_chainId || die 1 "anvil does not answer: $(last_words anvil)"
 }
 

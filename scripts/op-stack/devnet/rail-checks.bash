@@ -130,13 +130,18 @@ differ() {
   [[ $(block "$VERIFIER" "$number" hash) != "$(block "$SEQUENCER" "$number" hash)" ]]
 }
 
-# No slot has two votes of a witness, in its store.
+# one_vote_per_slot NAME: in each store all headers that were tried in a slot have one content, and on the chain no witness
+# has attested twice in a slot
 one_vote_per_slot() {
   local w
   for ((w = 1; w <= WITNESSES; w++)); do
     "$EC_WITNESS" history export --store "$DIR/$1/store$w" >"$DIR/$1/history$w.json" || return 1
-    jq -e '.votes | length > 0 and all(.headers | length == 1) and ([.[].slot] | length == (unique | length))' "$DIR/$1/history$w.json" || return 1
+    jq -e '.votes | length > 0 and all(.headers | map(del(.observedUnixMs)) | unique | length == 1)
+      and ([.[].slot] | length == (unique | length))' "$DIR/$1/history$w.json" || return 1
   done
+  jq -se --arg attested "$("$CAST" sig-event 'ObservationAttested(bytes32,bytes32,address)')" \
+    '[.[].logs[] | select(.topics[0] == $attested) | [.topics[1], .topics[3]]] | length > 0 and length == (unique | length)' \
+    "$DIR/$1/receipts.jsonl"
 }
 
 check_reorg() {
