@@ -5,8 +5,8 @@ set -Eeuo pipefail
 shopt -s inherit_errexit
 
 readonly PARTS='blocks deposit batches proposals verifier withdrawal challenger rail reorg doctor deployer'
-# Only by name: it takes 35 minutes.
-readonly MORE_PARTS='soak'
+# Only by name: they take 35 and 20 minutes.
+readonly MORE_PARTS='soak load'
 
 usage() {
   cat <<'USAGE'
@@ -20,7 +20,7 @@ usage: scripts/op-stack/devnet.sh up|check|down [OPTION…]
   --role ROLE    up: sequencer (default), or verifier: a second node beside a sequencer that runs
   --only PART,…  check: only these of blocks, deposit, batches, proposals, verifier, withdrawal, challenger (the chain);
                  rail, reorg (witnesses on it); doctor, deployer (ec-op-stack on it). Default: all, in this order.
-                 By name only: soak, which takes 35 minutes
+                 By name only: soak and load, which take 35 and 20 minutes
   --short        without disputes, as a host without a prestate: four programs fewer to build; check: only blocks,
                  deposit, batches, proposals, rail
   --dir DIR      where files and logs are (default: ~/.local/state/every-channel/devnet)
@@ -65,6 +65,8 @@ find_tools() {
   source "$ROOT/scripts/op-stack/devnet/doctor-checks.bash"
   # shellcheck source=scripts/op-stack/devnet/soak.bash
   source "$ROOT/scripts/op-stack/devnet/soak.bash"
+  # shellcheck source=scripts/op-stack/devnet/load.bash
+  source "$ROOT/scripts/op-stack/devnet/load.bash"
   # shellcheck source=scripts/op-stack/devnet/rail-checks.bash
   source "$ROOT/scripts/op-stack/devnet/rail-checks.bash"
   [[ -x $EC && -x $EC_WITNESS ]] || die 2 "$EC or $EC_WITNESS is missing: cargo build -p ec-op-stack -p ec-witness"
@@ -156,7 +158,7 @@ main() {
   [[ $ROLE == sequencer || $ROLE == verifier ]] || die 2 "--role $ROLE: sequencer or verifier"
   [[ -z $SHORT ]] || ONLY=${ONLY:-blocks,deposit,batches,proposals,rail}
   ONLY=${ONLY:-${PARTS// /,}}
-  [[ $ONLY =~ ^((${PARTS// /|}|$MORE_PARTS)(,|$))+$ ]] || die 2 "--only $ONLY: of ${PARTS// /, }, $MORE_PARTS"
+  [[ $ONLY =~ ^((${PARTS// /|}|${MORE_PARTS// /|})(,|$))+$ ]] || die 2 "--only $ONLY: of ${PARTS// /, }, ${MORE_PARTS// /, }"
   find_tools
   trap end EXIT
   trap 'say "${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND"' ERR

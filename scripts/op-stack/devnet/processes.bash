@@ -55,7 +55,7 @@ stop() {
 # In the reverse order of their start.
 stop_all() {
   local name names
-  mapfile -t names < <(ls -t "$DIR/run" 2>/dev/null)
+  mapfile -t names < <(ls -t "$DIR/run" 2>/dev/null || true)
   for name in "${names[@]}"; do
     stop "$name"
   done

@@ -2,27 +2,27 @@
 # Sourced by devnet.sh: four witnesses attest a real archive on the chain.
 # shellcheck disable=SC2034 # PART is said with each expectation
 
+# the smoke's default
 readonly WITNESSES=4
 
-# Keys of the deployer and the witnesses, funded by deposits.
+# fund_witnesses NUMBER: keys of the deployer and of so many witnesses, funded by deposits
 fund_witnesses() {
-  local keys=$DIR/keys/rail i address
-  [[ ! -e $keys/addresses ]] || return 0
+  local keys=$DIR/keys/rail i address=''
   mkdir -p "$keys"
-  for ((i = 0; i <= WITNESSES; i++)); do
+  for ((i = 0; i <= $1; i++)); do
+    [[ ! -e $keys/key$i ]] || continue
     address=$("$EC" key create "$keys/key$i")
     deposit "$address" 1 100000
-    printf '%s\n' "$address" >>"$keys/new"
+    printf '%s\n' "$address" >>"$keys/addresses"
   done
-  wait_for 120 has "$address" 1 || die 1 'the deposits for the witnesses do not arrive'
-  mv "$keys/new" "$keys/addresses"
+  [[ -z $address ]] || wait_for 120 has "$address" 1 || die 1 'the deposits for the witnesses do not arrive'
 }
 
 # smoke NAME ARGUMENT…: the same smoke as on Anvil, on this L2, in $DIR/NAME
 smoke() {
   local name=$1
   shift
-  start "$name" "$ROOT/scripts/op-stack/anvil-reality-smoke.sh" --rpc "$SEQUENCER" --keys "$DIR/keys/rail" --witnesses "$WITNESSES" \
+  start "$name" "$ROOT/scripts/op-stack/anvil-reality-smoke.sh" --rpc "$SEQUENCER" --keys "$DIR/keys/rail" \
     --work "$DIR/$name" --json "$@"
 }
 
@@ -74,7 +74,7 @@ pace() {
 
 check_rail() {
   PART=rail
-  fund_witnesses
+  fund_witnesses "$WITNESSES"
   runs heads || start heads watch_heads
   smoke rail
   within 400 'four witnesses come to an end' ended rail
@@ -89,7 +89,7 @@ check_rail() {
 votes() {
   local address
   sed -n "$((${1:-0} + 1))p" "$DIR/keys/rail/addresses" >"$DIR/voters"
-  [[ -n ${1-} ]] || tail -n "$WITNESSES" "$DIR/keys/rail/addresses" >"$DIR/voters"
+  [[ -n ${1-} ]] || sed -n "2,$((WITNESSES + 1))p" "$DIR/keys/rail/addresses" >"$DIR/voters"
   while read -r address; do
     printf '%d\n' "$(rpc "$SEQUENCER" eth_getTransactionCount "[\"$address\",\"latest\"]" | jq -r .)"
   done <"$DIR/voters" | awk '{ sum += $1 } END { print sum }'
@@ -147,7 +147,7 @@ one_vote_per_slot() {
 check_reorg() {
   local head
   PART=reorg
-  fund_witnesses
+  fund_witnesses "$WITNESSES"
   runs verifier-op-node || bring_up_verifier "$(sequencer_address)"
   smoke reorg --live 4 --also-rpc "$VERIFIER"
   wait_for 60 test -s "$DIR/reorg/chain.toml" || true

@@ -50,7 +50,7 @@ check_soak() {
   local round=0 process
   PART=soak
   local processes=(op-batcher witness1 op-node op-proposer witness2 op-geth op-challenger witness3 verifier-op-node anvil witness4 verifier-op-geth)
-  fund_witnesses
+  fund_witnesses "$WITNESSES"
   runs verifier-op-node || bring_up_verifier "$(sequencer_address)"
   longer_archive 3
   local begun=$SECONDS
