@@ -141,14 +141,18 @@ process_name() {
 
 # start_component ROLE COMPONENT: with the plan's very command, and waits until it is ready
 start_component() {
-  local role=$1 component=$2 name command environment
+  local role=$1 component=$2 name command environment end
   name=$(process_name "$role" "$component")
   mapfile -t environment < <(planned "$role" -r --arg name "$component" '.components[$name].environment | to_entries[] | "\(.key)=\(.value)"')
   # arguments may hold newlines
   mapfile -d '' command < <(planned "$role" -j --arg name "$component" '.components[$name].command[] | ., "\u0000"')
   planned "$role" -r --arg name "$component" '.components[$name].writes[]' | xargs -r mkdir -p
   start "$name" env "${environment[@]}" "${command[@]}"
-  ready "$role" "$component" 90 2>"$DIR/out" || die 1 "$name is not ready: $(tail -n 1 "$DIR/out"); $(last_words "$name")"
+  end=$((SECONDS + 90))
+  until ready "$role" "$component" 1 2>"$DIR/out"; do
+    runs "$name" || die 1 "$name has ended: $(last_words "$name")"
+    ((SECONDS < end)) || die 1 "$name is not ready: $(tail -n 1 "$DIR/out"); $(last_words "$name")"
+  done
 }
 
 # Makes the execution client's datadir, as the host's unit does.
