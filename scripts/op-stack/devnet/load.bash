@@ -5,20 +5,6 @@
 # witnesses, quorum, streams, times that the sample's ten epochs are repeated
 readonly LOADS=('4 3 2 1' '4 3 2 10' '4 3 20 1' '4 3 20 5' '8 5 2 10')
 
-# broadcasts NUMBER TIMES: an archive of so many, like the sample's first
-broadcasts() {
-  local i file name source=$ROOT/archives/sample/manifests/la-nbc
-  rm -rf "$DIR/archive"
-  for ((i = 1; i <= $1; i++)); do
-    mkdir -p "$DIR/archive/manifests/load-$i"
-    for file in "$source"/*.jsonl; do
-      name=$DIR/archive/manifests/load-$i/$(basename "$file")
-      "$ROOT/scripts/op-stack/archive-lines.pl" repeat "$2" <"$file" | sed "s/\"broadcast\":\"la-nbc\"/\"broadcast\":\"load-$i\"/" >"$name"
-    done
-  done
-  ln -s "$ROOT/archives/sample/cas" "$DIR/archive/cas"
-}
-
 # Bytes of the ledger's transactions of a smoke, as they are signed.
 signed_bytes() {
   local hash

@@ -18,6 +18,20 @@ fund_witnesses() {
   [[ -z $address ]] || wait_for 120 has "$address" 1 || die 1 'the deposits for the witnesses do not arrive'
 }
 
+# broadcasts NUMBER TIMES: an archive of so many, each the sample's first so many times one after the other
+broadcasts() {
+  local i file name source=$ROOT/archives/sample/manifests/la-nbc
+  rm -rf "$DIR/archive"
+  for ((i = 1; i <= $1; i++)); do
+    mkdir -p "$DIR/archive/manifests/copy-$i"
+    for file in "$source"/*.jsonl; do
+      name=$DIR/archive/manifests/copy-$i/$(basename "$file")
+      "$ROOT/scripts/op-stack/archive-lines.pl" repeat "$2" <"$file" | sed "s/\"broadcast\":\"la-nbc\"/\"broadcast\":\"copy-$i\"/" >"$name"
+    done
+  done
+  ln -s "$ROOT/archives/sample/cas" "$DIR/archive/cas"
+}
+
 # smoke NAME ARGUMENT…: the same smoke as on Anvil, on this L2, in $DIR/NAME
 smoke() {
   local name=$1

@@ -3,19 +3,6 @@
 # started again, in turn.
 # shellcheck disable=SC2034 # PART is said with each expectation
 
-# The sample's ten minutes, three times one after the other.
-longer_archive() {
-  local file name
-  rm -rf "$DIR/archive"
-  mkdir -p "$DIR/archive"
-  ln -s "$ROOT/archives/sample/cas" "$DIR/archive/cas"
-  while IFS= read -r -d '' file; do
-    name=${file#"$ROOT/archives/sample/"}
-    mkdir -p "$DIR/archive/$(dirname "$name")"
-    "$ROOT/scripts/op-stack/archive-lines.pl" repeat "$1" <"$file" >"$DIR/archive/$name"
-  done < <(find "$ROOT/archives/sample/manifests" -name '*.jsonl' -print0)
-}
-
 # restart KILL|TERM PROCESS
 restart() {
   local role=sequencer component=$2
@@ -52,7 +39,7 @@ check_soak() {
   local processes=(op-batcher witness1 op-node op-proposer witness2 op-geth op-challenger witness3 verifier-op-node anvil witness4 verifier-op-geth)
   fund_witnesses "$WITNESSES"
   runs verifier-op-node || bring_up_verifier "$(sequencer_address)"
-  longer_archive 3
+  broadcasts 2 3
   local begun=$SECONDS
   smoke soak --archive "$DIR/archive" --live 1 --also-rpc "$VERIFIER"
   wait_for 120 test -s "$DIR/soak/pid$WITNESSES" || die 1 "the witnesses do not start: $(last_words soak)"
