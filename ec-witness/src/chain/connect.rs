@@ -13,6 +13,7 @@ use alloy::{
 };
 use url::Url;
 
+use super::metered::Metered;
 use crate::contracts::{EveryChannelObservationLedger, EveryChannelRail, Revert};
 
 /// Why a chain or a contract on it is not the one that is configured.
@@ -154,7 +155,7 @@ impl Endpoint {
             .timeout(self.timeout)
             .build()
             .map_err(|source| ConnectError::Client { rpc: self.name(), source: source.without_url() })?;
-        let transport = Http::with_client(client, self.rpc.clone());
+        let transport = Metered::new(Http::with_client(client, self.rpc.clone()), self.name());
         Ok(ProviderBuilder::default().connect_client(RpcClient::new(transport, false)).erased())
     }
 

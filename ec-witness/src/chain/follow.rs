@@ -14,6 +14,7 @@ use alloy::{
 use crate::{
     contracts::{EveryChannelObservationLedger as Ledger, EveryChannelWitnessRegistry as Registry},
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
+    pulse::Pulse,
     witness::{
         engine::WitnessSet,
         ledger::{BlockRef, LedgerEvent, LedgerState},
@@ -95,6 +96,21 @@ pub enum FollowError {
 }
 
 impl FollowError {
+    /// A word for each kind, as a metric's label.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Rpc(_) | Self::Contract(_) => "rpc",
+            Self::HeadMoved(_) => "head_moved",
+            Self::NoBlock(_) => "no_block",
+            Self::Syncing => "syncing",
+            Self::StaleHead { .. } => "stale_head",
+            Self::Decode { .. } => "decode",
+            Self::WrongChain { .. } => "wrong_chain",
+            Self::NoLedger(_) => "no_ledger",
+            Self::DeepReorg { .. } => "deep_reorg",
+        }
+    }
+
     /// Whether to stop rather than to try again.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::WrongChain { .. } | Self::NoLedger(_) | Self::DeepReorg { .. })
@@ -109,6 +125,17 @@ pub struct Heads {
     /// The newest block that its L1 data proves.
     pub safe: u64,
     /// The newest block that cannot be taken back.
+    pub finalized: u64,
+}
+
+/// Block times of the three heads, Unix seconds; 0 where the chain has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HeadTimes {
+    /// Of the newest block.
+    pub latest: u64,
+    /// Of the newest safe block.
+    pub safe: u64,
+    /// Of the newest finalized block.
     pub finalized: u64,
 }
 
@@ -132,6 +159,8 @@ pub struct Follower {
     set: WitnessSet,
     seats: Vec<Address>,
     heads: Heads,
+    head_times: HeadTimes,
+    pulse: Pulse,
     progress: Progress,
     page: u64,
     answered_ms: Option<u64>,
@@ -155,11 +184,18 @@ impl Follower {
             set: WitnessSet::default(),
             seats: Vec::new(),
             heads: Heads::default(),
+            head_times: HeadTimes::default(),
+            pulse: Pulse::default(),
             progress: Progress::default(),
             page: LARGEST_PAGE,
             answered_ms: None,
             live_since_ms: None,
         }
+    }
+
+    /// Beats `pulse` whenever a page of the log was read.
+    pub fn beat(&mut self, pulse: Pulse) {
+        self.pulse = pulse;
     }
 
     /// The ledger at the last polled head.
@@ -175,6 +211,11 @@ impl Follower {
     /// The heads at the last poll.
     pub fn heads(&self) -> Heads {
         self.heads
+    }
+
+    /// The heads' block times at the last poll.
+    pub fn head_times(&self) -> HeadTimes {
+        self.head_times
     }
 
     /// Since when the ledger has been live without a break; `None` while it is not.
@@ -215,11 +256,10 @@ impl Follower {
             self.revert_to_shared(&latest).await?;
             self.read_logs(&latest).await?;
         }
-        self.heads = Heads {
-            latest: latest.number,
-            safe: self.number_of(BlockNumberOrTag::Safe).await?,
-            finalized: self.number_of(BlockNumberOrTag::Finalized).await?,
-        };
+        let (safe, safe_time) = self.tagged(BlockNumberOrTag::Safe).await?;
+        let (finalized, finalized_time) = self.tagged(BlockNumberOrTag::Finalized).await?;
+        self.heads = Heads { latest: latest.number, safe, finalized };
+        self.head_times = HeadTimes { latest: latest.timestamp, safe: safe_time, finalized: finalized_time };
         if settle {
             self.state.settle(self.heads.finalized);
         }
@@ -252,9 +292,10 @@ impl Follower {
         Ok(block.ok_or(FollowError::NoBlock(at))?.header)
     }
 
-    /// The number of a tagged head; 0 while the chain has none.
-    async fn number_of(&self, tag: BlockNumberOrTag) -> Result<u64, FollowError> {
-        Ok(self.provider.get_block_by_number(tag).await?.map_or(0, |block| block.header.number))
+    /// Number and time of a tagged head; 0 while the chain has none.
+    async fn tagged(&self, tag: BlockNumberOrTag) -> Result<(u64, u64), FollowError> {
+        let block = self.provider.get_block_by_number(tag).await?;
+        Ok(block.map_or((0, 0), |block| (block.header.number, block.header.timestamp)))
     }
 
     /// Whether the chain still holds this block.
@@ -304,6 +345,7 @@ impl Follower {
             let events = logs.iter().map(event).collect::<Result<Vec<_>, _>>()?;
             self.progress.own_votes.extend(events.iter().filter_map(|event| vote_of(event, self.witness?)));
             self.state.apply(end, events);
+            self.pulse.beat();
         }
     }
 

@@ -3,6 +3,8 @@
 //! Whatever is sent was recorded and signed in the vote store first; until it is executed below the finalized head
 //! the stored bytes are sent again.
 
+use std::collections::BTreeMap;
+
 use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     eips::Encodable2718,
@@ -116,6 +118,12 @@ impl Sender {
     /// Transactions that are not executed yet.
     pub fn pending(&self) -> usize {
         self.outbox.iter().filter(|followed| followed.tx.state == TxState::Signed).count()
+    }
+
+    /// Transactions that are not finalized, by state.
+    pub fn by_state(&self) -> BTreeMap<&'static str, usize> {
+        let executed = self.outbox.len() - self.pending();
+        BTreeMap::from([("signed", self.pending()), ("executed", executed)])
     }
 
     /// Signs, keeps and sends every recorded vote that no transaction carries, and the `again` ones.

@@ -10,12 +10,14 @@ use ec_witness::{
         sender::Sender,
     },
     contracts::EveryChannelWitnessRegistry,
-    daemon::{Closing, Daemon, FollowedStream, Summary, Turns, Until, Voter},
+    daemon::{Closing, Daemon, FollowedStream, Snapshot, Turns, Until, Voter},
+    metrics::INFO,
+    monitor::Monitor,
+    pulse::Pulse,
     store::{Identity, VoteStore},
     witness::{decision::Policy, engine::SlotState},
 };
 use eyre::WrapErr;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,6 +27,7 @@ use super::{
     init::StartArg,
     key::KeyArgs,
     ledger::place,
+    monitor::MonitorArgs,
     output::{JsonArg, Progress},
     settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Sources, StoreArgs},
     slots,
@@ -55,6 +58,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     agreement: AgreementArgs,
+
+    #[command(flatten)]
+    monitor: MonitorArgs,
 
     /// Settle what the archive holds now and end: 0 all final and equal, 1 not, 2 error.
     #[arg(long, env = "EC_WITNESS_ONCE", help_heading = "Run")]
@@ -104,18 +110,14 @@ impl RunArgs {
 
     async fn work(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
-        let policy = self.agreement.policy(&file.agreement);
-        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
-        let place = place(&connection).await?;
-        let mut voter = self.voter(&file, &connection, place).await?;
-        let sources = self.archive.sources(file.archive, &file.stream)?;
-        let streams = self.streams(&sources, &mut voter, &policy)?;
-        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(sources.hashes()));
-        let turns = self.turns(file.run.poll_ms);
-        let mut daemon = Daemon::new(sources.archive.clone(), streams, follower, voter, policy, turns);
-        let cancelled = cancelled_by_signals()?;
-        tracing::info!(chain_id = place.chain_id, ledger = %place.ledger, streams = sources.streams.len(), "witness started");
-        self.drive(&mut daemon, &cancelled).await?;
+        let pulse = Pulse::default();
+        let (monitor, cancelled) = self.monitor.or(file.monitor)?.start(pulse.clone())?;
+        let mut daemon = self.daemon(file, &pulse).await?.beat(pulse);
+        monitor.ready();
+        if let Err(halt) = self.drive(&mut daemon, &monitor, &cancelled).await {
+            monitor.halted(&format!("{halt:#}"));
+            return Err(halt);
+        }
         if !self.once {
             tracing::info!("witness stopped");
             return Ok(Answer::Yes);
@@ -126,11 +128,35 @@ impl RunArgs {
         Ok((all_equal && !cancelled.is_cancelled()).into())
     }
 
-    async fn drive(&self, daemon: &mut Daemon, cancelled: &CancellationToken) -> eyre::Result<()> {
+    /// Reaches the chain, opens the store and reads the archive.
+    async fn daemon(&self, file: ConfigFile, pulse: &Pulse) -> eyre::Result<Daemon> {
+        let policy = self.agreement.policy(&file.agreement);
+        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
+        let place = place(&connection).await?;
+        let mut voter = self.voter(&file, &connection, place).await?;
+        let sources = self.archive.sources(file.archive, &file.stream)?;
+        let streams = self.streams(&sources, &mut voter, &policy, pulse)?;
+        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(sources.hashes()));
+        let turns = self.turns(file.run.poll_ms);
+        let witness = voter.witness();
+        let daemon = Daemon::new(sources.archive, streams, follower, voter, policy, turns);
+        metrics::gauge!(
+            INFO, "chain_id" => place.chain_id.to_string(), "ledger" => place.ledger.to_string(),
+            "witness" => witness.to_string()
+        )
+        .set(1.0);
+        tracing::info!(
+            chain_id = place.chain_id, ledger = %place.ledger, %witness, streams = sources.streams.len(), "witness started"
+        );
+        Ok(daemon)
+    }
+
+    async fn drive(&self, daemon: &mut Daemon, monitor: &Monitor, cancelled: &CancellationToken) -> eyre::Result<()> {
         let progress = self.once.then(|| Progress::start("settling slots"));
-        let shown = |summary: Summary| {
+        let shown = |snapshot: &Snapshot| {
+            monitor.turned(snapshot);
             if let Some(progress) = &progress {
-                progress.set(summary.settled as u64, summary.judged as u64);
+                progress.set(snapshot.summary.settled as u64, snapshot.summary.judged as u64);
             }
         };
         let ended = daemon.run(cancelled, shown).await;
@@ -166,7 +192,13 @@ impl RunArgs {
     }
 
     /// Reads every stream's index. A stream that `init` did not know begins at its newest closed epoch from now on.
-    fn streams(&self, sources: &Sources, voter: &mut Voter, policy: &Policy) -> eyre::Result<Vec<FollowedStream>> {
+    fn streams(
+        &self,
+        sources: &Sources,
+        voter: &mut Voter,
+        policy: &Policy,
+        pulse: &Pulse,
+    ) -> eyre::Result<Vec<FollowedStream>> {
         let closing = if self.once { Closing::AtRest } else { Closing::Grace(sources.grace_ms) };
         let mut streams = Vec::new();
         for source in &sources.streams {
@@ -178,6 +210,7 @@ impl RunArgs {
                 }
                 Voter::Dry { .. } => source.from_sequence.unwrap_or(0),
             };
+            pulse.beat();
             streams.push(FollowedStream::new(index, from, policy.max_inflight, closing));
         }
         Ok(streams)
@@ -192,18 +225,4 @@ async fn first_active(connection: &Connection, registry: Address) -> eyre::Resul
         return Ok(Address::ZERO);
     }
     registry.witnessAt(U256::from(bitmap.trailing_zeros())).call().await.wrap_err("registry: witnessAt() failed")
-}
-
-/// Cancelled by the first SIGINT or SIGTERM.
-fn cancelled_by_signals() -> eyre::Result<CancellationToken> {
-    let cancelled = CancellationToken::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let (mut signals, cancelled) = (signal(kind)?, cancelled.clone());
-        tokio::spawn(async move {
-            signals.recv().await;
-            tracing::info!("stopping");
-            cancelled.cancel();
-        });
-    }
-    Ok(cancelled)
 }

@@ -17,7 +17,7 @@ use ec_witness::{
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde::Deserialize;
 
-use super::{archive::dirs::ArchiveDirs, chain::ChainArgs, key::KeyArgs};
+use super::{archive::dirs::ArchiveDirs, chain::ChainArgs, key::KeyArgs, monitor::MonitorArgs};
 
 /// The TOML file, whole. Every section's keys are the flags' names with underscores.
 #[derive(Debug, Default, Deserialize)]
@@ -29,6 +29,7 @@ pub(crate) struct ConfigFile {
     pub(crate) store: StoreArgs,
     pub(crate) agreement: AgreementArgs,
     pub(crate) run: RunSection,
+    pub(crate) monitor: MonitorArgs,
     pub(crate) stream: Vec<StreamTable>,
 }
 

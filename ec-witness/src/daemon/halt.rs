@@ -40,15 +40,3 @@ pub enum Halt {
     #[error(transparent)]
     Time(#[from] TimeError),
 }
-
-/// Passes a fatal error on, logs another one.
-pub(super) fn tolerate<T>(outcome: Result<T, SendError>, message: &str) -> Result<Option<T>, Halt> {
-    match outcome {
-        Ok(done) => Ok(Some(done)),
-        Err(error) if error.is_fatal() => Err(error.into()),
-        Err(error) => {
-            tracing::warn!(%error, "{message}");
-            Ok(None)
-        }
-    }
-}

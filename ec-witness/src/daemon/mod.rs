@@ -3,43 +3,55 @@
 //! One task does it all in turns, so every decision rests on one block and one reading of the archive, and nothing
 //! but this task ever signs. Between turns it sleeps until the archive changes or the next poll is due.
 
+mod complaint;
 mod halt;
 mod own;
 mod report;
+mod snapshot;
 mod streams;
 mod voter;
 mod wake;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use metrics::counter;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     archive::{Archive, index::Quarantined},
     chain::follow::{FollowError, Follower},
+    metrics::{
+        EPOCHS_CLOSED, LATE_RECORDS, POLL_ERRORS, QUARANTINED_LINES, REORGS, SLOTS_SETTLED, VOTES, VOTES_REFUSED,
+        VOTES_RESENT,
+    },
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
+    pulse::Pulse,
     store::{Ballot, Recorded, StoreError},
+    stream::{DerivedEpoch, StreamRule},
     witness::{
         decision::{OwnVote, Policy},
-        engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey},
+        engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey, VoteKind},
     },
 };
 
 pub use halt::Halt;
 pub use own::own_epoch;
 pub use report::SlotReport;
+pub use snapshot::{LedgerStanding, SendingStanding, Snapshot, StreamStanding};
 pub use streams::{ClosedEpoch, Closing, FollowedStream};
 pub use voter::Voter;
 
-use halt::tolerate;
+use complaint::{Complaints, tolerate};
+use snapshot::{HighWater, unix_s};
 use wake::{drained, watch};
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);
-
-/// How often a ledger that cannot be read is complained about, milliseconds.
-const COMPLAIN_EVERY_MS: u64 = 60_000;
 
 /// When `run --once` is content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +98,11 @@ pub struct Daemon {
     started: Instant,
     summary: Summary,
     settled: Vec<SlotReport>,
-    complained_ms: Option<u64>,
+    complaints: Complaints,
+    pulse: Pulse,
+    high_water: BTreeMap<StreamHash, HighWater>,
+    poll_error: Option<String>,
+    polled_unix_s: Option<u64>,
 }
 
 impl Daemon {
@@ -110,8 +126,19 @@ impl Daemon {
             started: Instant::now(),
             summary: Summary::default(),
             settled: Vec::new(),
-            complained_ms: None,
+            complaints: Complaints::default(),
+            pulse: Pulse::default(),
+            high_water: BTreeMap::new(),
+            poll_error: None,
+            polled_unix_s: None,
         }
+    }
+
+    /// Beats `pulse` as long as work goes on.
+    pub fn beat(mut self, pulse: Pulse) -> Self {
+        self.follower.beat(pulse.clone());
+        self.pulse = pulse;
+        self
     }
 
     /// What every slot that is judged, or was, has come to.
@@ -131,7 +158,11 @@ impl Daemon {
     /// # Errors
     ///
     /// A contradiction that only an operator can resolve.
-    pub async fn run(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(Summary)) -> Result<(), Halt> {
+    pub async fn run(
+        &mut self,
+        cancelled: &CancellationToken,
+        mut progress: impl FnMut(&Snapshot),
+    ) -> Result<(), Halt> {
         let changed = Arc::new(Notify::new());
         let _watcher = watch(&self.archive, &changed);
         let mut due = Instant::now();
@@ -147,11 +178,13 @@ impl Daemon {
                     }
                 }
             }
+            let begun = Instant::now();
             let done = tokio::select! {
                 done = self.turn() => done?,
                 () = drained(cancelled) => return Ok(()),
             };
-            progress(self.summary);
+            self.pulse.beat();
+            progress(&self.snapshot(begun.elapsed()));
             if done && self.turns.once.is_some() {
                 return Ok(());
             }
@@ -169,16 +202,17 @@ impl Daemon {
         self.read_archive(now_ms)?;
         let polled = match self.follower.poll(now_ms, self.turns.once.is_none()).await {
             Ok(polled) => polled,
-            Err(error) if error.is_fatal() => return Err(error.into()),
             Err(error) => {
-                self.complain(now_ms, &error);
+                self.poll_failed(error, now_ms)?;
                 return Ok(false);
             }
         };
-        self.complained_ms = None;
+        self.poll_error = None;
+        self.polled_unix_s = Some(unix_s(SystemTime::now()));
+        counter!(REORGS).increment(polled.reorg.into());
         self.check_own_votes(&polled.own_votes)?;
         let followed = self.voter.follow(self.follower.heads(), polled.reorg, now_ms).await;
-        tolerate(followed, "what was sent cannot be followed; trying again")?;
+        tolerate(followed, &mut self.complaints, now_ms, "what was sent cannot be followed; trying again")?;
         self.take_standing()?;
         let admitted = self.admit(now_ms)?;
         self.judge(now_ms).await?;
@@ -186,12 +220,17 @@ impl Daemon {
         Ok(admitted == 0 && self.is_done())
     }
 
-    /// Logs that the ledger cannot be read: at first, and then once a minute.
-    fn complain(&mut self, now_ms: u64, error: &FollowError) {
-        if self.complained_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= COMPLAIN_EVERY_MS) {
-            self.complained_ms = Some(now_ms);
-            tracing::warn!(%error, "the ledger cannot be read; trying again");
+    /// Halts, or notes that the ledger cannot be read now.
+    fn poll_failed(&mut self, error: FollowError, now_ms: u64) -> Result<(), Halt> {
+        counter!(POLL_ERRORS, "kind" => error.kind()).increment(1);
+        if error.is_fatal() {
+            return Err(error.into());
         }
+        if let Some(unsaid) = self.complaints.due("ledger", now_ms) {
+            tracing::warn!(%error, unsaid, "the ledger cannot be read; trying again");
+        }
+        self.poll_error = Some(error.to_string());
+        Ok(())
     }
 
     /// Reads the archive after it changed; true when that closed an epoch.
@@ -203,8 +242,11 @@ impl Daemon {
 
     fn read_archive(&mut self, now_ms: u64) -> Result<(), Halt> {
         for stream in self.streams.values_mut() {
-            for Quarantined { file, offset, reason } in stream.read_on(now_ms, &mut |_| {})? {
-                tracing::warn!(file = %file.display(), offset, %reason, "bad line quarantined");
+            let quarantined = stream.read_on(now_ms, &mut |_| self.pulse.beat())?;
+            let id = &stream.rule().stream_id;
+            counter!(QUARANTINED_LINES, "stream" => id.clone()).increment(quarantined.len() as u64);
+            for Quarantined { file, offset, reason } in quarantined {
+                tracing::warn!(stream = id, file = %file.display(), offset, %reason, "bad line quarantined");
             }
         }
         Ok(())
@@ -248,6 +290,7 @@ impl Daemon {
             let starting = summary.judged == 0;
             for ClosedEpoch { derived, closed_ms } in closed {
                 admitted += 1;
+                count_closed(stream.rule(), &derived);
                 let Some(own) = own_epoch(stream.rule(), engine.policy(), &derived, starting)? else { continue };
                 let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
                 let past = voter.standing(derived.slot, None)?;
@@ -265,6 +308,7 @@ impl Daemon {
                 let Some(own) = own_epoch(stream.rule(), engine.policy(), &derived, false)? else { continue };
                 if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
                     summary.late += 1;
+                    counter!(LATE_RECORDS, "stream" => stream.rule().stream_id.clone()).increment(1);
                     tracing::warn!(
                         stream = stream.rule().stream_id,
                         epoch = derived.sequence,
@@ -287,13 +331,14 @@ impl Daemon {
         let intents = self.engine.judge(&situation);
         let ripe = self.engine.ripe(&situation);
         let again = self.record(&intents)?;
+        let sent = self.voter.send(&again, now_ms).await;
         let sent =
-            tolerate(self.voter.send(&again, now_ms).await, "votes are recorded, but cannot be sent; trying again")?;
+            tolerate(sent, &mut self.complaints, now_ms, "votes are recorded, but cannot be sent; trying again")?;
         self.summary.votes += sent.unwrap_or_default();
         for (slot, observation) in ripe {
             tracing::info!(%slot, %observation, "a candidate has the quorum's votes; finalizing it");
             let finalized = self.voter.finalize(slot, observation, now_ms).await;
-            tolerate(finalized, "the candidate cannot be finalized; trying again")?;
+            tolerate(finalized, &mut self.complaints, now_ms, "the candidate cannot be finalized; trying again")?;
         }
         Ok(())
     }
@@ -323,10 +368,11 @@ impl Daemon {
         let header = ballot.header;
         let dry = self.voter.is_dry();
         tracing::info!(
-            slot = %header.slot(), observation = %header.hash(), sequence = header.sequence, vote = ?ballot.vote,
+            slot = %header.slot(), observation = %header.hash(), epoch = header.sequence, vote = ?ballot.vote,
             ?recorded, dry, "vote"
         );
         if !dry {
+            count_vote(ballot.vote, recorded);
             self.engine.set_vote(SlotKey::of(&header), header, OwnVote::Cast);
         }
     }
@@ -334,6 +380,7 @@ impl Daemon {
     /// The guard refused: what was voted for before stands.
     fn refuse(&mut self, header: ObservationHeader, refused: &StoreError) -> Result<(), Halt> {
         self.summary.refused += 1;
+        counter!(VOTES_REFUSED).increment(1);
         tracing::error!(%refused, "the guard refused a vote");
         if let Some((voted, vote)) = self.voter.standing(header.slot(), None)? {
             self.engine.set_vote(SlotKey::of(&header), voted, vote);
@@ -346,7 +393,9 @@ impl Daemon {
         for (key, slot) in self.engine.take_settled(self.follower.ledger(), self.follower.heads().finalized) {
             let Some(stream) = self.streams.get(&key.stream) else { continue };
             let report = SlotReport::new(stream.rule(), key, &slot, &self.follower);
-            tracing::info!(stream = report.stream_id, epoch = report.sequence, state = ?report.state, "slot settled");
+            let state = report.state.name();
+            tracing::info!(stream = report.stream_id, epoch = report.sequence, slot = %report.slot, state, "slot settled");
+            counter!(SLOTS_SETTLED, "stream" => report.stream_id.clone(), "state" => state).increment(1);
             if self.turns.once.is_some() {
                 self.settled.push(report);
             }
@@ -361,4 +410,25 @@ impl Daemon {
         self.voter.is_dry()
             || self.voter.pending() == 0 && slots.all(|(_, slot)| slot.state.is_outcome() && !awaits_finality(slot))
     }
+}
+
+fn count_closed(rule: &StreamRule, derived: &DerivedEpoch) {
+    let kind = match derived {
+        DerivedEpoch { content: None, .. } => "conflicting",
+        DerivedEpoch { complete: false, .. } => "incomplete",
+        _ => "complete",
+    };
+    counter!(EPOCHS_CLOSED, "stream" => rule.stream_id.clone(), "kind" => kind).increment(1);
+}
+
+fn count_vote(vote: VoteKind, recorded: Recorded) {
+    if recorded == Recorded::Again {
+        counter!(VOTES_RESENT).increment(1);
+        return;
+    }
+    let vote = match vote {
+        VoteKind::Propose { .. } => "propose",
+        VoteKind::Attest => "attest",
+    };
+    counter!(VOTES, "vote" => vote).increment(1);
 }

@@ -1,12 +1,16 @@
 //! Follows the streams of an archive and tells which epochs are closed (protocol §3).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::SystemTime,
+};
 
 use crate::{
     archive::{
         ArchiveError, StreamIndex, Sweep,
-        index::{Quarantined, Watch},
+        index::{Quarantined, TrackIndex, Watch},
     },
+    metrics,
     stream::{DerivedEpoch, StreamRule},
     witness::window::{Wanted, Window},
 };
@@ -75,6 +79,7 @@ impl Watch for Reading<'_> {
 impl FollowedStream {
     /// Takes up a stream whose index was read once, judging its epochs from `from` on.
     pub fn new(index: StreamIndex, from: u64, max_inflight: usize, closing: Closing) -> Self {
+        metrics::zero_stream(&index.rule().stream_id);
         Self {
             index,
             window: Window::new(from, max_inflight),
@@ -95,6 +100,12 @@ impl FollowedStream {
     /// The highest epoch that has a record.
     pub fn highest_epoch(&self) -> Option<u64> {
         self.index.highest_epoch()
+    }
+
+    /// When a track file changed last.
+    pub fn newest_change(&self) -> Option<SystemTime> {
+        let changed = |track: &TrackIndex| track.path().metadata().ok()?.modified().ok();
+        self.index.tracks().iter().filter_map(changed).max()
     }
 
     /// Reads what was appended; returns the bad lines.

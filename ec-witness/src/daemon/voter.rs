@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use alloy::primitives::Address;
 
+use super::snapshot::SendingStanding;
 use crate::{
     chain::{
         follow::Heads,
         sender::{SendError, Sender},
     },
     observation::{ObservationHash, ObservationHeader, SlotId},
-    store::{Ballot, Recorded, StoreError, VoteProgress, VoteStore},
+    store::{Ballot, Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
     witness::decision::OwnVote,
 };
 
@@ -66,6 +67,18 @@ impl Voter {
             Self::Casting { sender, .. } => sender.pending(),
             Self::Dry { .. } => 0,
         }
+    }
+
+    /// How sending stands; `None` in a dry run.
+    pub(super) fn sending(&self) -> Option<SendingStanding> {
+        let Self::Casting { sender, .. } = self else { return None };
+        Some(SendingStanding { transactions: sender.by_state(), ..SendingStanding::default() })
+    }
+
+    /// How the store stands; `None` in a dry run.
+    pub(super) fn store_standing(&self) -> Option<Result<StoreStanding, StoreError>> {
+        let Self::Casting { store, .. } = self else { return None };
+        Some(store.standing())
     }
 
     /// The own vote on a slot that the ledger, read up to block `head`, does not show.

@@ -7,6 +7,7 @@
 
 pub mod history;
 mod outbox;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod votes;
@@ -24,6 +25,7 @@ use alloy::primitives::Address;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 pub use outbox::{OutboxTx, TxState};
+pub use standing::StoreStanding;
 pub use votes::{Ballot, Recorded, VoteProgress};
 
 /// The file inside the store's directory.

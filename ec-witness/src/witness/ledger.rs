@@ -230,6 +230,11 @@ impl LedgerState {
         finals.map(|(&(sequence, slot), found)| (sequence, slot, found))
     }
 
+    /// The highest sequence of a stream that is final.
+    pub fn newest_final(&self, stream: StreamHash) -> Option<u64> {
+        Some(self.finals.get(&stream)?.last_key_value()?.0.0)
+    }
+
     /// The headers of all final slots that are not settled, by stream and sequence.
     pub fn final_headers(&self) -> Vec<ObservationHeader> {
         let header = |slot: &Slot| Some(slot.candidate(slot.finalized?)?.header);

@@ -1,0 +1,175 @@
+//! How the daemon stands after a turn: plain numbers for metrics, health checks and `status`.
+//!
+//! Data flows one way: the daemon makes a snapshot after each turn; nobody who reads it can reach back.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use alloy::primitives::{Address, U256};
+
+use super::{Daemon, FollowedStream, Summary};
+use crate::{
+    chain::follow::{Follower, HeadTimes, Heads},
+    observation::StreamHash,
+    store::StoreStanding,
+    witness::engine::{Engine, SlotState},
+};
+
+/// How the daemon stands.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// How long the turn took.
+    pub took: Duration,
+    /// Totals of this process.
+    pub summary: Summary,
+    /// The ledger and its chain.
+    pub ledger: LedgerStanding,
+    /// Every stream.
+    pub streams: Vec<StreamStanding>,
+    /// How sending stands; `None` in a dry run.
+    pub sending: Option<SendingStanding>,
+    /// The vote store; `None` in a dry run, the error where it cannot be looked at.
+    pub store: Option<Result<StoreStanding, String>>,
+}
+
+/// How the ledger and its chain stand.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerStanding {
+    /// Why the last poll failed, if it did.
+    pub error: Option<String>,
+    /// Whether it is live (protocol §5.5).
+    pub live: bool,
+    /// When it was read last, Unix seconds.
+    pub polled_unix_s: Option<u64>,
+    /// Block numbers of the heads.
+    pub heads: Heads,
+    /// Block times of the heads.
+    pub head_times: HeadTimes,
+    /// The witness.
+    pub witness: Address,
+    /// Whether the witness is in the active set.
+    pub member: bool,
+    /// Active witnesses.
+    pub witness_count: usize,
+    /// Votes that finalize.
+    pub quorum: usize,
+}
+
+impl LedgerStanding {
+    /// As a poll left it.
+    pub fn of(follower: &Follower, witness: Address, error: Option<String>, polled_unix_s: Option<u64>) -> Self {
+        let set = follower.set();
+        Self {
+            error,
+            live: follower.live_since_ms().is_some(),
+            polled_unix_s,
+            heads: follower.heads(),
+            head_times: follower.head_times(),
+            witness,
+            member: set.active.contains(&witness),
+            witness_count: set.active.len(),
+            quorum: set.quorum,
+        }
+    }
+}
+
+/// How a stream stands.
+#[derive(Clone, Debug, Default)]
+pub struct StreamStanding {
+    /// The stream.
+    pub stream_id: String,
+    /// Why it is no longer followed, if so.
+    pub halted: Option<String>,
+    /// When a track file grew last, Unix seconds.
+    pub newest_record_unix_s: Option<u64>,
+    /// The newest closed epoch.
+    pub newest_closed: Option<u64>,
+    /// The newest epoch voted on.
+    pub newest_voted: Option<u64>,
+    /// The newest epoch that is final.
+    pub newest_final: Option<u64>,
+    /// Slots that are judged, by state.
+    pub slots: BTreeMap<SlotState, usize>,
+}
+
+impl StreamStanding {
+    /// What the engine and the ledger tell of a stream.
+    pub fn of(stream_id: &str, stream: StreamHash, engine: &Engine, follower: &Follower) -> Self {
+        let mut standing = Self {
+            stream_id: stream_id.to_owned(),
+            newest_final: follower.ledger().newest_final(stream),
+            ..Self::default()
+        };
+        for (key, slot) in engine.slots().filter(|(key, _)| key.stream == stream) {
+            standing.newest_closed = standing.newest_closed.max(Some(key.sequence));
+            if slot.voted.is_some() {
+                standing.newest_voted = standing.newest_voted.max(Some(key.sequence));
+            }
+            *standing.slots.entry(slot.state).or_default() += 1;
+        }
+        standing
+    }
+
+    /// Slots in this state.
+    pub fn slots_in(&self, state: SlotState) -> usize {
+        self.slots.get(&state).copied().unwrap_or_default()
+    }
+}
+
+/// How sending stands. Transactions are counted by nonce.
+#[derive(Clone, Debug, Default)]
+pub struct SendingStanding {
+    /// Open transactions, by state.
+    pub transactions: BTreeMap<&'static str, usize>,
+    /// The age of the oldest one that is not executed.
+    pub oldest_pending: Option<Duration>,
+    /// Why nothing new is sent, if so.
+    pub held: Option<String>,
+    /// The account's balance, wei, where it is known.
+    pub balance_wei: Option<U256>,
+}
+
+/// Marks of a stream that outlive its slots in the engine.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HighWater {
+    newest_closed: Option<u64>,
+    newest_voted: Option<u64>,
+}
+
+impl HighWater {
+    /// Raises the marks to what is seen now, and shows them.
+    fn raise(&mut self, standing: &mut StreamStanding) {
+        self.newest_closed = self.newest_closed.max(standing.newest_closed);
+        self.newest_voted = self.newest_voted.max(standing.newest_voted);
+        standing.newest_closed = self.newest_closed;
+        standing.newest_voted = self.newest_voted;
+    }
+}
+
+impl Daemon {
+    /// How it stands after a turn that took this long.
+    pub(super) fn snapshot(&mut self, took: Duration) -> Snapshot {
+        let Self { streams, engine, follower, high_water, .. } = self;
+        let stand = |(&hash, stream): (&StreamHash, &FollowedStream)| {
+            let mut standing = StreamStanding::of(&stream.rule().stream_id, hash, engine, follower);
+            standing.newest_record_unix_s = stream.newest_change().map(unix_s);
+            high_water.entry(hash).or_default().raise(&mut standing);
+            standing
+        };
+        Snapshot {
+            took,
+            summary: self.summary,
+            streams: streams.iter().map(stand).collect(),
+            ledger: LedgerStanding::of(follower, self.voter.witness(), self.poll_error.clone(), self.polled_unix_s),
+            sending: self.voter.sending(),
+            store: self.voter.store_standing().map(|standing| standing.map_err(|error| error.to_string())),
+        }
+    }
+}
+
+/// Seconds since 1970; 0 before that.
+pub(super) fn unix_s(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

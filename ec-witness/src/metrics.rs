@@ -1,0 +1,172 @@
+//! The names of every metric, what each means, and how it starts.
+//!
+//! Events are counted where they happen, through the `metrics` facade; gauges are set after each turn from the daemon's
+//! snapshot. Without a recorder, as in every command but `run`, all of it does nothing.
+//!
+//! Names follow Prometheus: one prefix, base units, `_total` for what only grows. Labels are few and bounded: `stream`
+//! (a stream's id), `state`, `head`, `kind`, `vote`, `reason`, and `endpoint` (scheme, host and port; never a path).
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+
+use crate::witness::engine::SlotState;
+
+/// A metric's kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// How often values fell into which range.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// What it means, for the scraped `# HELP`.
+    pub help: &'static str,
+}
+
+/// Defines a constant for each name, and the list of them all.
+macro_rules! metrics {
+    ($($kind:ident $constant:ident = $name:literal, $help:literal;)*) => {
+        $(#[doc = $help] pub const $constant: &str = concat!("ec_witness_", $name);)*
+
+        /// Every metric of the witness.
+        pub const ALL: &[Metric] = &[
+            $(Metric { name: $constant, kind: Kind::$kind, help: $help }),*
+        ];
+    };
+}
+
+metrics! {
+    Gauge BUILD_INFO = "build_info", "Always 1; the label `version` is the program's.";
+    Gauge INFO = "info", "Always 1; the labels name the witness, its chain and its ledger.";
+
+    // the process
+    Gauge LAST_TURN = "last_turn_timestamp_seconds", "When the last turn ended, Unix time.";
+    Histogram TURN_DURATION = "turn_duration_seconds", "How long a turn took: archive read, ledger polled, slots judged, votes sent.";
+
+    // the archive
+    Gauge STREAMS = "streams", "Streams by state: following, halted.";
+    Gauge NEWEST_RECORD = "newest_record_timestamp_seconds", "When a track file of the stream grew last, Unix time.";
+    Gauge NEWEST_CLOSED_EPOCH = "newest_closed_epoch", "Index of the stream's newest closed epoch.";
+    Gauge NEWEST_VOTED_EPOCH = "newest_voted_epoch", "Index of the newest epoch that this witness voted on.";
+    Gauge NEWEST_FINAL_EPOCH = "newest_final_epoch", "Index of the stream's newest epoch that is final on the ledger.";
+    Counter EPOCHS_CLOSED = "epochs_closed_total", "Epochs closed, by kind: complete, incomplete, conflicting.";
+    Counter LATE_RECORDS = "late_records_total", "Epochs that changed after the vote on them.";
+    Counter QUARANTINED_LINES = "quarantined_lines_total", "Lines of the index that are no record.";
+
+    // slots and votes
+    Gauge SLOTS = "slots", "Slots judged now, by state.";
+    Counter SLOTS_SETTLED = "slots_settled_total", "Slots whose outcome lies below the finalized head, by state.";
+    Counter VOTES = "votes_total", "Votes recorded in the store, by vote: propose, attest.";
+    Counter VOTES_RESENT = "votes_resent_total", "Votes that were carried again, as their transactions came to nothing.";
+    Counter VOTES_REFUSED = "votes_refused_total", "Votes that the guard refused: the archive says other than was voted for.";
+
+    // the ledger and its chain
+    Gauge LEDGER_LIVE = "ledger_live", "1 while the ledger is live: its RPC answers, of the right chain, in sync, with a fresh head.";
+    Gauge LAST_POLL = "last_poll_timestamp_seconds", "When the ledger was read last, Unix time.";
+    Counter POLL_ERRORS = "poll_errors_total", "Polls of the ledger that failed, by kind.";
+    Counter REORGS = "reorgs_total", "Polls that found blocks taken back.";
+    Gauge HEAD_BLOCK = "head_block", "Number of the newest block, by head: latest, safe, finalized.";
+    Gauge HEAD_TIMESTAMP = "head_timestamp_seconds", "Time of the newest block, by head, Unix time.";
+    Gauge MEMBER = "member", "1 while this witness is in the registry's active set.";
+    Gauge WITNESSES = "witnesses", "Active witnesses.";
+    Gauge QUORUM = "quorum", "Votes that finalize a slot.";
+    Counter RPC_ERRORS = "rpc_errors_total", "RPC requests that failed, by endpoint and kind: transport, status, refused, decode.";
+    Histogram RPC_DURATION = "rpc_duration_seconds", "How long an RPC request took, answered or not, by endpoint.";
+
+    // transactions
+    Gauge TRANSACTIONS = "transactions", "Transactions that are not finalized, by state: signed, sent, executed, safe.";
+    Gauge HELD = "sending_held", "1 while nothing new is sent, as for want of funds or above the fee cap.";
+    Gauge OLDEST_PENDING = "oldest_pending_transaction_timestamp_seconds", "When the oldest pending transaction was signed, Unix time; 0 without one.";
+    Gauge BALANCE = "balance_wei", "The account's balance at the latest head.";
+
+    // the vote store
+    Gauge STORE_VOTES = "store_votes", "Slots that this witness voted on, ever.";
+    Gauge STORE_SIZE = "store_size_bytes", "Size of the vote store's files.";
+    Gauge STORE_FREE = "store_free_bytes", "Room left on the vote store's file system.";
+    Gauge STORE_WRITABLE = "store_writable", "1 while the vote store can be written.";
+    Gauge STORE_LAST_COMMIT = "store_last_commit_timestamp_seconds", "When the vote store was written last, Unix time.";
+    Gauge HALTED = "halted", "1 while the witness has stopped voting by itself.";
+}
+
+/// What the label `kind` of [`EPOCHS_CLOSED`] says.
+pub const EPOCH_KINDS: [&str; 3] = ["complete", "incomplete", "conflicting"];
+
+/// What the label `kind` of [`RPC_ERRORS`] says.
+pub const RPC_ERROR_KINDS: [&str; 4] = ["transport", "status", "refused", "decode"];
+
+/// What the label `state` of [`TRANSACTIONS`] says.
+pub const TRANSACTION_STATES: [&str; 4] = ["signed", "sent", "executed", "safe"];
+
+/// The heads' labels.
+pub const HEADS: [&str; 3] = ["latest", "safe", "finalized"];
+
+/// Describes every metric and sets those without a label that varies to zero, so that a rate exists from the start.
+pub fn describe() {
+    for &Metric { name, kind, help } in ALL {
+        match kind {
+            Kind::Counter => describe_counter!(name, help),
+            Kind::Gauge => describe_gauge!(name, help),
+            Kind::Histogram => describe_histogram!(name, Unit::Seconds, help),
+        }
+    }
+    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    for unlabelled in [VOTES_RESENT, VOTES_REFUSED, REORGS] {
+        counter!(unlabelled).increment(0);
+    }
+    for unlabelled in [LEDGER_LIVE, MEMBER, HALTED, HELD, OLDEST_PENDING] {
+        gauge!(unlabelled).set(0.0);
+    }
+    for state in TRANSACTION_STATES {
+        gauge!(TRANSACTIONS, "state" => state).set(0.0);
+    }
+    for vote in ["propose", "attest"] {
+        counter!(VOTES, "vote" => vote).increment(0);
+    }
+}
+
+/// Sets the counters of one stream to zero.
+pub fn zero_stream(stream: &str) {
+    for unlabelled in [LATE_RECORDS, QUARANTINED_LINES] {
+        counter!(unlabelled, "stream" => stream.to_owned()).increment(0);
+    }
+    for kind in EPOCH_KINDS {
+        counter!(EPOCHS_CLOSED, "stream" => stream.to_owned(), "kind" => kind).increment(0);
+    }
+    for state in SlotState::ALL.into_iter().filter(|state| state.is_outcome()) {
+        counter!(SLOTS_SETTLED, "stream" => stream.to_owned(), "state" => state.name()).increment(0);
+    }
+}
+
+/// Sets the error counters of one endpoint to zero. `endpoint` shows no secret part of its URL.
+pub fn zero_endpoint(endpoint: &str) {
+    for kind in RPC_ERROR_KINDS {
+        counter!(RPC_ERRORS, "endpoint" => endpoint.to_owned(), "kind" => kind).increment(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rules() {
+        let mut seen = HashSet::new();
+        for Metric { name, kind, help } in ALL {
+            assert!(seen.insert(name), "{name} twice");
+            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            assert!(help.ends_with('.') && !help.contains('\n'), "{name}: {help}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Is the witness fine? If not, why, and what helps. Pure: numbers in, checks out.
+//!
+//! `/readyz` and `status` ask the same checks, one of the daemon's own snapshot, the other of what it finds from
+//! outside.
+
+use serde::Serialize;
+
+use crate::{
+    daemon::{SendingStanding, Snapshot, StreamStanding},
+    store::StoreStanding,
+    witness::engine::SlotState,
+};
+
+/// How long the ledger's RPC may be silent, seconds. A poll that fails once is no reason to wake anyone.
+const RPC_SILENT_S: u64 = 15;
+/// Room that a store must find, bytes: thousands of votes and SQLite's journal.
+const LEAST_FREE_BYTES: u64 = 16 << 20;
+/// Room below which an operator is told, bytes.
+const LITTLE_FREE_BYTES: u64 = 256 << 20;
+/// How long a transaction may be pending before an operator is told, seconds: many blocks of any chain this is for.
+const LONG_PENDING_S: u64 = 300;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Nothing to do.
+    Ok,
+    /// It votes, but something wants looking at.
+    Warn,
+    /// It cannot witness.
+    Fail,
+}
+
+/// One thing that must hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: &'static str,
+    /// How it came out.
+    pub level: Level,
+    /// What was found.
+    pub reason: String,
+    /// What helps; empty where nothing is needed.
+    pub fix: String,
+}
+
+impl Check {
+    /// A check that came out well.
+    pub fn ok(name: &'static str, reason: impl Into<String>) -> Self {
+        Self { name, level: Level::Ok, reason: reason.into(), fix: String::new() }
+    }
+
+    /// Something to look at.
+    pub fn warn(name: &'static str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name, level: Level::Warn, reason: reason.into(), fix: fix.into() }
+    }
+
+    /// Something that keeps it from witnessing.
+    pub fn fail(name: &'static str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name, level: Level::Fail, reason: reason.into(), fix: fix.into() }
+    }
+}
+
+/// Everything that a snapshot tells, at this Unix time in seconds.
+pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
+    let mut checks = vec![rpc(snapshot, now_unix_s), member(snapshot), streams(&snapshot.streams)];
+    match &snapshot.store {
+        Some(Ok(store)) => checks.extend([halt(store), writable(store), pending(store, now_unix_s)]),
+        Some(Err(error)) => checks.push(Check::fail("store", error, "see the manual: a lost store")),
+        None => {}
+    }
+    checks.extend(snapshot.sending.as_ref().map(sending));
+    checks.push(disagreements(&snapshot.streams));
+    checks
+}
+
+fn rpc(snapshot: &Snapshot, now_unix_s: u64) -> Check {
+    let ledger = &snapshot.ledger;
+    let fix = "check that the node runs, is in sync and reachable at [chain] rpc";
+    let silent_s = ledger.polled_unix_s.map(|polled| now_unix_s.saturating_sub(polled));
+    match (&ledger.error, silent_s) {
+        (Some(error), None) => Check::fail("rpc", format!("the ledger was never read: {error}"), fix),
+        (None, None) => Check::fail("rpc", "the ledger was not read yet", "wait for the first turn"),
+        (Some(error), Some(silent_s)) if silent_s > RPC_SILENT_S || !ledger.live => {
+            Check::fail("rpc", format!("the ledger was not read for {silent_s} s: {error}"), fix)
+        }
+        (_, Some(_)) => {
+            let age_s = now_unix_s.saturating_sub(ledger.head_times.latest);
+            Check::ok("rpc", format!("the ledger is read up to block {}, {age_s} s old", ledger.heads.latest))
+        }
+    }
+}
+
+fn member(snapshot: &Snapshot) -> Check {
+    let ledger = &snapshot.ledger;
+    if ledger.polled_unix_s.is_none() {
+        return Check::warn("member", "the registry was not read", "see rpc");
+    }
+    let of = format!("{} witnesses, quorum {}", ledger.witness_count, ledger.quorum);
+    if !ledger.member {
+        let fix = format!("the registry's owner runs `ec-witness registry add {}`", ledger.witness);
+        return Check::fail("member", format!("{} is no active witness ({of})", ledger.witness), fix);
+    }
+    if ledger.quorum == 0 {
+        return Check::warn("member", format!("nothing can become final ({of})"), "the registry's owner sets a quorum");
+    }
+    Check::ok("member", format!("{} is one of {of}", ledger.witness))
+}
+
+fn streams(streams: &[StreamStanding]) -> Check {
+    let halted: Vec<_> = streams
+        .iter()
+        .filter_map(|stream| Some(format!("{}: {}", stream.stream_id, stream.halted.as_ref()?)))
+        .collect();
+    let followed = streams.len() - halted.len();
+    let fix = "look at the stream's files below manifests/";
+    if followed == 0 {
+        let why = if halted.is_empty() { "no stream".to_owned() } else { halted.join("; ") };
+        return Check::fail("streams", format!("no stream is followed: {why}"), fix);
+    }
+    if !halted.is_empty() {
+        return Check::warn("streams", format!("{followed} followed, halted: {}", halted.join("; ")), fix);
+    }
+    Check::ok("streams", format!("{followed} followed"))
+}
+
+fn halt(store: &StoreStanding) -> Check {
+    match &store.halt {
+        None => Check::ok("halt", "not halted"),
+        Some(halt) => Check::fail("halt", format!("halted: {halt}"), "see the manual: it halts"),
+    }
+}
+
+fn writable(store: &StoreStanding) -> Check {
+    let free = format!("{} MiB free", store.free_bytes >> 20);
+    if !store.writable {
+        return Check::fail("store", "the store's directory cannot be written", "check its owner, mode and mount");
+    }
+    if store.free_bytes < LEAST_FREE_BYTES {
+        return Check::fail("store", free, "make room on the store's file system");
+    }
+    if store.free_bytes < LITTLE_FREE_BYTES {
+        return Check::warn("store", free, "make room on the store's file system");
+    }
+    Check::ok("store", format!("{} votes, {} KiB, {free}", store.votes, store.size_bytes >> 10))
+}
+
+fn pending(store: &StoreStanding, now_unix_s: u64) -> Check {
+    let count: i64 = store
+        .open_transactions
+        .iter()
+        .filter(|(state, _)| matches!(state.as_str(), "signed" | "sent"))
+        .map(|(_, n)| n)
+        .sum();
+    let oldest_s = store
+        .oldest_pending_unix_ms
+        .map_or(0, |oldest_ms| now_unix_s.saturating_sub(u64::try_from(oldest_ms / 1000).unwrap_or_default()));
+    let found = format!("{count} transactions pending, the oldest for {oldest_s} s");
+    if oldest_s > LONG_PENDING_S {
+        return Check::warn("transactions", found, "compare run.max_fee_gwei with the chain's fees; look at the log");
+    }
+    Check::ok("transactions", if count == 0 { "none pending".to_owned() } else { found })
+}
+
+fn sending(sending: &SendingStanding) -> Check {
+    match &sending.held {
+        Some(held) => Check::fail("sending", format!("held: {held}"), "fund the account, or raise run.max_fee_gwei"),
+        None => Check::ok("sending", "not held"),
+    }
+}
+
+fn disagreements(streams: &[StreamStanding]) -> Check {
+    let of = |state: SlotState| streams.iter().map(|stream| stream.slots_in(state)).sum::<usize>();
+    let counts = [SlotState::Mismatch, SlotState::Disputed, SlotState::Conflicting].map(|state| (state, of(state)));
+    let found: Vec<_> =
+        counts.iter().filter(|(_, n)| *n > 0).map(|(state, n)| format!("{n} {}", state.name())).collect();
+    if found.is_empty() {
+        return Check::ok("agreement", "no slot disagrees");
+    }
+    let fix = "compare this archive with another witness's: `ec-witness diff`";
+    Check::warn("agreement", format!("slots: {}", found.join(", ")), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::daemon::LedgerStanding;
+
+    const NOW: u64 = 1_000_000;
+
+    fn fine() -> Snapshot {
+        Snapshot {
+            ledger: LedgerStanding {
+                live: true,
+                polled_unix_s: Some(NOW - 1),
+                member: true,
+                witness_count: 3,
+                quorum: 2,
+                ..LedgerStanding::default()
+            },
+            streams: vec![StreamStanding { stream_id: "tv".into(), ..StreamStanding::default() }],
+            sending: Some(SendingStanding::default()),
+            store: Some(Ok(StoreStanding { writable: true, free_bytes: 1 << 40, ..StoreStanding::default() })),
+            ..Snapshot::default()
+        }
+    }
+
+    /// The checks that are not well.
+    fn wrong(snapshot: &Snapshot) -> Vec<(&'static str, Level)> {
+        checks(snapshot, NOW).into_iter().filter(|c| c.level != Level::Ok).map(|c| (c.name, c.level)).collect()
+    }
+
+    fn but(change: impl FnOnce(&mut Snapshot)) -> Vec<(&'static str, Level)> {
+        let mut snapshot = fine();
+        change(&mut snapshot);
+        wrong(&snapshot)
+    }
+
+    fn with_store(change: impl FnOnce(&mut StoreStanding)) -> Vec<(&'static str, Level)> {
+        but(|s| change(s.store.as_mut().unwrap().as_mut().unwrap()))
+    }
+
+    #[test]
+    fn each_fault_is_found_alone() {
+        use Level::{Fail, Warn};
+        assert_eq!(wrong(&fine()), []);
+        assert_eq!(but(|s| s.ledger.error = Some("reset".into())), [], "one failed poll is nothing yet");
+        let silent = |s: &mut Snapshot| {
+            s.ledger.error = Some("reset".into());
+            s.ledger.polled_unix_s = Some(NOW - 16);
+        };
+        assert_eq!(but(silent), [("rpc", Fail)]);
+        let syncing = |s: &mut Snapshot| {
+            s.ledger.error = Some("syncing".into());
+            s.ledger.live = false;
+        };
+        assert_eq!(but(syncing), [("rpc", Fail)]);
+        assert_eq!(but(|s| s.ledger.member = false), [("member", Fail)]);
+        assert_eq!(but(|s| s.ledger.quorum = 0), [("member", Warn)]);
+        assert_eq!(but(|s| s.streams.clear()), [("streams", Fail)]);
+        assert_eq!(but(|s| s.streams[0].halted = Some("truncated".into())), [("streams", Fail)]);
+        let one_of_two = |s: &mut Snapshot| {
+            s.streams.push(StreamStanding { halted: Some("truncated".into()), ..StreamStanding::default() });
+        };
+        assert_eq!(but(one_of_two), [("streams", Warn)]);
+        assert_eq!(with_store(|s| s.halt = Some("deep reorg".into())), [("halt", Fail)]);
+        assert_eq!(with_store(|s| s.writable = false), [("store", Fail)]);
+        assert_eq!(with_store(|s| s.free_bytes = 1 << 20), [("store", Fail)]);
+        assert_eq!(with_store(|s| s.free_bytes = 100 << 20), [("store", Warn)]);
+        assert_eq!(but(|s| s.store = Some(Err("gone".into()))), [("store", Fail)]);
+        let old = i64::try_from(NOW - 301).unwrap() * 1000;
+        assert_eq!(with_store(|s| s.oldest_pending_unix_ms = Some(old)), [("transactions", Warn)]);
+        assert_eq!(but(|s| s.sending.as_mut().unwrap().held = Some("funds".into())), [("sending", Fail)]);
+        let mismatch = |s: &mut Snapshot| s.streams[0].slots = BTreeMap::from([(SlotState::Mismatch, 1)]);
+        assert_eq!(but(mismatch), [("agreement", Warn)]);
+        assert_eq!(but(|s| (s.sending, s.store) = (None, None)), [], "a dry run has neither");
+    }
+}

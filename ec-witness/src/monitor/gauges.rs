@@ -1,0 +1,84 @@
+//! Sets the gauges from a snapshot.
+
+use std::time::Duration;
+
+use metrics::{gauge, histogram};
+
+use crate::{
+    daemon::{LedgerStanding, SendingStanding, Snapshot, StreamStanding},
+    metrics as names,
+    store::StoreStanding,
+    witness::engine::SlotState,
+};
+
+/// Shows a snapshot that was made at this Unix time.
+pub(super) fn show(snapshot: &Snapshot, now: Duration) {
+    gauge!(names::LAST_TURN).set(now.as_secs_f64());
+    histogram!(names::TURN_DURATION).record(snapshot.took);
+    let halted = snapshot.streams.iter().filter(|stream| stream.halted.is_some()).count();
+    gauge!(names::STREAMS, "state" => "halted").set(halted as f64);
+    gauge!(names::STREAMS, "state" => "following").set((snapshot.streams.len() - halted) as f64);
+    snapshot.streams.iter().for_each(stream);
+    ledger(&snapshot.ledger);
+    snapshot.sending.iter().for_each(sending);
+    match &snapshot.store {
+        Some(Ok(standing)) => store(standing),
+        Some(Err(_)) => gauge!(names::STORE_WRITABLE).set(0.0),
+        None => {}
+    }
+}
+
+fn stream(stream: &StreamStanding) {
+    let numbers = [
+        (names::NEWEST_RECORD, stream.newest_record_unix_s),
+        (names::NEWEST_CLOSED_EPOCH, stream.newest_closed),
+        (names::NEWEST_VOTED_EPOCH, stream.newest_voted),
+        (names::NEWEST_FINAL_EPOCH, stream.newest_final),
+    ];
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            gauge!(name, "stream" => stream.stream_id.clone()).set(number as f64);
+        }
+    }
+    for state in SlotState::ALL {
+        let slots = stream.slots_in(state) as f64;
+        gauge!(names::SLOTS, "stream" => stream.stream_id.clone(), "state" => state.name()).set(slots);
+    }
+}
+
+fn ledger(ledger: &LedgerStanding) {
+    gauge!(names::LEDGER_LIVE).set(f64::from(u8::from(ledger.live)));
+    let Some(polled_unix_s) = ledger.polled_unix_s else { return };
+    gauge!(names::LAST_POLL).set(polled_unix_s as f64);
+    gauge!(names::MEMBER).set(f64::from(u8::from(ledger.member)));
+    gauge!(names::WITNESSES).set(ledger.witness_count as f64);
+    gauge!(names::QUORUM).set(ledger.quorum as f64);
+    let (blocks, times) = (ledger.heads, ledger.head_times);
+    let heads = [(blocks.latest, times.latest), (blocks.safe, times.safe), (blocks.finalized, times.finalized)];
+    for (head, (block, time)) in names::HEADS.into_iter().zip(heads) {
+        gauge!(names::HEAD_BLOCK, "head" => head).set(block as f64);
+        gauge!(names::HEAD_TIMESTAMP, "head" => head).set(time as f64);
+    }
+}
+
+fn sending(sending: &SendingStanding) {
+    for state in names::TRANSACTION_STATES {
+        let count = sending.transactions.get(state).copied().unwrap_or_default();
+        gauge!(names::TRANSACTIONS, "state" => state).set(count as f64);
+    }
+    gauge!(names::HELD).set(f64::from(u8::from(sending.held.is_some())));
+    if let Some(balance_wei) = sending.balance_wei {
+        gauge!(names::BALANCE).set(f64::from(balance_wei));
+    }
+}
+
+fn store(store: &StoreStanding) {
+    let oldest_s = store.oldest_pending_unix_ms.map_or(0.0, |ms| ms as f64 / 1000.0);
+    gauge!(names::OLDEST_PENDING).set(oldest_s);
+    gauge!(names::STORE_VOTES).set(store.votes as f64);
+    gauge!(names::STORE_SIZE).set(store.size_bytes as f64);
+    gauge!(names::STORE_FREE).set(store.free_bytes as f64);
+    gauge!(names::STORE_WRITABLE).set(f64::from(u8::from(store.writable)));
+    gauge!(names::STORE_LAST_COMMIT).set(store.last_commit_unix_s as f64);
+    gauge!(names::HALTED).set(f64::from(u8::from(store.halt.is_some())));
+}

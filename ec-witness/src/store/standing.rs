@@ -1,0 +1,83 @@
+//! How a store stands: figures for those who watch it. Nothing is decided by them.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
+
+use super::{StoreError, VoteStore};
+
+/// How a store and its file system stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreStanding {
+    /// Slots voted on, ever.
+    pub votes: i64,
+    /// Transactions that are not finalized, by their state in the store.
+    pub open_transactions: Vec<(String, i64)>,
+    /// When the oldest transaction was signed that is not executed, Unix milliseconds.
+    pub oldest_pending_unix_ms: Option<i64>,
+    /// Bytes of the store's files.
+    pub size_bytes: u64,
+    /// Bytes left to this user on the file system.
+    pub free_bytes: u64,
+    /// Whether this process could write there; full disks apart.
+    pub writable: bool,
+    /// When a file of the store changed last, Unix seconds.
+    pub last_commit_unix_s: u64,
+    /// Why the witness stopped voting by itself, as long as nobody resumed it.
+    pub halt: Option<String>,
+}
+
+/// What of it the file system tells.
+impl StoreStanding {
+    /// Looks at the store's directory.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be looked at.
+    fn of_directory(directory: &Path) -> Result<Self, StoreError> {
+        let io = StoreError::io;
+        let space = statvfs(directory).map_err(|error| io(directory)(error.into()))?;
+        let mut standing = Self {
+            free_bytes: space.f_bavail.saturating_mul(space.f_frsize),
+            writable: !space.f_flag.contains(StatVfsMountFlags::RDONLY) && access(directory, Access::WRITE_OK).is_ok(),
+            ..Self::default()
+        };
+        for file in fs::read_dir(directory).map_err(io(directory))? {
+            // a journal may be gone between listing and looking
+            let Some(metadata) = file.ok().and_then(|file| file.metadata().ok()) else { continue };
+            standing.size_bytes += metadata.size();
+            let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            let changed_s = changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            standing.last_commit_unix_s = standing.last_commit_unix_s.max(changed_s);
+        }
+        Ok(standing)
+    }
+}
+
+impl VoteStore {
+    /// How the store stands.
+    ///
+    /// # Errors
+    ///
+    /// SQLite or the file system refuses.
+    pub fn standing(&self) -> Result<StoreStanding, StoreError> {
+        let db = &self.connection;
+        let directory = db.path().and_then(|path| Path::new(path).parent()).unwrap_or(Path::new("."));
+        let mut standing = StoreStanding::of_directory(directory)?;
+        // rows are never deleted, and counting them all would take longer with every vote
+        standing.votes = db.query_row("SELECT COALESCE(MAX(rowid), 0) FROM votes", [], |row| row.get(0))?;
+        let open =
+            "SELECT state, COUNT(*) FROM transactions WHERE state NOT IN ('finalized', 'adopted') GROUP BY state";
+        let mut statement = db.prepare_cached(open)?;
+        let states = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        standing.open_transactions = states.collect::<Result<_, _>>()?;
+        let oldest = "SELECT MIN(signed_unix_ms) FROM transactions WHERE state IN ('signed', 'sent')";
+        standing.oldest_pending_unix_ms = db.query_row(oldest, [], |row| row.get(0))?;
+        Ok(standing)
+    }
+}
