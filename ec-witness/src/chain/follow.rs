@@ -118,7 +118,7 @@ impl FollowError {
 }
 
 /// Block numbers of the three heads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Heads {
     /// The newest block.
     pub latest: u64,
@@ -129,7 +129,7 @@ pub struct Heads {
 }
 
 /// Block times of the three heads, Unix seconds; 0 where the chain has none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct HeadTimes {
     /// Of the newest block.
     pub latest: u64,

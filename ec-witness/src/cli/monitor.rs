@@ -50,10 +50,11 @@ impl MonitorArgs {
         })
     }
 
-    /// Starts the monitor. Its token is cancelled by the first SIGINT or SIGTERM.
-    pub(crate) fn start(&self, pulse: Pulse) -> eyre::Result<(Monitor, CancellationToken)> {
+    /// Starts the monitor of a process that rests for `poll` between turns. Its token is cancelled by the first SIGINT or
+    /// SIGTERM.
+    pub(crate) fn start(&self, pulse: Pulse, poll: Duration) -> eyre::Result<(Monitor, CancellationToken)> {
         let stuck_after = self.stuck_after_ms.map_or(DEFAULT_STUCK_AFTER_MS, NonZeroU64::get);
-        let monitor = Monitor::new(pulse, Duration::from_millis(stuck_after));
+        let monitor = Monitor::new(pulse, poll + Duration::from_millis(stuck_after));
         let cancelled = CancellationToken::new();
         let http = self.metrics_listen.map(listen).transpose()?;
         watch(monitor.clone(), Watching { http, cancelled: cancelled.clone() }).wrap_err("the monitor cannot start")?;

@@ -111,7 +111,8 @@ impl RunArgs {
     async fn work(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
         let pulse = Pulse::default();
-        let (monitor, cancelled) = self.monitor.or(file.monitor)?.start(pulse.clone())?;
+        let (monitor, cancelled) =
+            self.monitor.or(file.monitor)?.start(pulse.clone(), self.turns(file.run.poll_ms).poll)?;
         let mut daemon = self.daemon(file, &pulse).await?.beat(pulse);
         monitor.ready();
         if let Err(halt) = self.drive(&mut daemon, &monitor, &cancelled).await {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, U256};
+use serde::Serialize;
 
 use super::{Daemon, FollowedStream, Summary};
 use crate::{
@@ -76,7 +77,7 @@ impl LedgerStanding {
 }
 
 /// How a stream stands.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct StreamStanding {
     /// The stream.
     pub stream_id: String,
@@ -129,6 +130,8 @@ pub struct SendingStanding {
     pub held: Option<String>,
     /// The account's balance, wei, where it is known.
     pub balance_wei: Option<U256>,
+    /// What one vote costs now, wei, where it is known.
+    pub vote_cost_wei: Option<U256>,
 }
 
 /// Marks of a stream that outlive its slots in the engine.

@@ -3,7 +3,10 @@
 //! `/readyz` and `status` ask the same checks, one of the daemon's own snapshot, the other of what it finds from
 //! outside.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use alloy::primitives::{U256, utils::format_ether};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     daemon::{SendingStanding, Snapshot, StreamStanding},
@@ -20,8 +23,13 @@ const LITTLE_FREE_BYTES: u64 = 256 << 20;
 /// How long a transaction may be pending before an operator is told, seconds: many blocks of any chain this is for.
 const LONG_PENDING_S: u64 = 300;
 
+/// Votes that the account must pay for, below which an operator is told: more than an hour of a dozen streams.
+const LITTLE_FUNDS_VOTES: u64 = 1000;
+/// Closed epochs above the newest final one, beyond which an operator is told: as many as are judged at once.
+const FAR_BEHIND_EPOCHS: u64 = 64;
+
 /// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Nothing to do.
@@ -33,10 +41,10 @@ pub enum Level {
 }
 
 /// One thing that must hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
     /// What was looked at.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// How it came out.
     pub level: Level,
     /// What was found.
@@ -48,17 +56,17 @@ pub struct Check {
 impl Check {
     /// A check that came out well.
     pub fn ok(name: &'static str, reason: impl Into<String>) -> Self {
-        Self { name, level: Level::Ok, reason: reason.into(), fix: String::new() }
+        Self { name: name.into(), level: Level::Ok, reason: reason.into(), fix: String::new() }
     }
 
     /// Something to look at.
     pub fn warn(name: &'static str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { name, level: Level::Warn, reason: reason.into(), fix: fix.into() }
+        Self { name: name.into(), level: Level::Warn, reason: reason.into(), fix: fix.into() }
     }
 
     /// Something that keeps it from witnessing.
     pub fn fail(name: &'static str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { name, level: Level::Fail, reason: reason.into(), fix: fix.into() }
+        Self { name: name.into(), level: Level::Fail, reason: reason.into(), fix: fix.into() }
     }
 }
 
@@ -70,8 +78,11 @@ pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
         Some(Err(error)) => checks.push(Check::fail("store", error, "see the manual: a lost store")),
         None => {}
     }
-    checks.extend(snapshot.sending.as_ref().map(sending));
-    checks.push(disagreements(&snapshot.streams));
+    if let Some(standing) = &snapshot.sending {
+        checks.push(sending(standing));
+        checks.extend(standing.balance_wei.map(|balance| funds(balance, standing.vote_cost_wei)));
+    }
+    checks.extend([lag(&snapshot.streams), disagreements(&snapshot.streams)]);
     checks
 }
 
@@ -170,6 +181,33 @@ fn sending(sending: &SendingStanding) -> Check {
     }
 }
 
+fn funds(balance_wei: U256, vote_cost_wei: Option<U256>) -> Check {
+    let cost_wei = vote_cost_wei.unwrap_or(U256::from(1));
+    let found = format!("{} ether", format_ether(balance_wei));
+    let pays = format!("{found} pays for {} votes", balance_wei / cost_wei.max(U256::from(1)));
+    if balance_wei < cost_wei {
+        return Check::fail("funds", format!("{found} does not pay for a vote"), "send ether to the witness's account");
+    }
+    match vote_cost_wei {
+        Some(cost_wei) if balance_wei < cost_wei.saturating_mul(U256::from(LITTLE_FUNDS_VOTES)) => {
+            Check::warn("funds", pays, "send ether to the witness's account")
+        }
+        Some(_) => Check::ok("funds", pays),
+        None => Check::ok("funds", found),
+    }
+}
+
+fn lag(streams: &[StreamStanding]) -> Check {
+    let behind = |stream: &StreamStanding| Some(stream.newest_closed?.saturating_sub(stream.newest_final?));
+    let far = |stream: &&StreamStanding| behind(stream).is_some_and(|behind| behind > FAR_BEHIND_EPOCHS);
+    let far: Vec<_> = streams.iter().filter(far).map(|stream| stream.stream_id.as_str()).collect();
+    if far.is_empty() {
+        return Check::ok("lag", "final observations keep up with the archive");
+    }
+    let found = format!("nothing became final for more than {FAR_BEHIND_EPOCHS} epochs: {}", far.join(", "));
+    Check::warn("lag", found, "catching up takes a while; else too few witnesses vote: ask the others")
+}
+
 fn disagreements(streams: &[StreamStanding]) -> Check {
     let of = |state: SlotState| streams.iter().map(|stream| stream.slots_in(state)).sum::<usize>();
     let counts = [SlotState::Mismatch, SlotState::Disputed, SlotState::Conflicting].map(|state| (state, of(state)));
@@ -209,53 +247,69 @@ mod tests {
     }
 
     /// The checks that are not well.
-    fn wrong(snapshot: &Snapshot) -> Vec<(&'static str, Level)> {
-        checks(snapshot, NOW).into_iter().filter(|c| c.level != Level::Ok).map(|c| (c.name, c.level)).collect()
+    fn wrong(snapshot: &Snapshot) -> Vec<(String, Level)> {
+        checks(snapshot, NOW)
+            .into_iter()
+            .filter(|c| c.level != Level::Ok)
+            .map(|c| (c.name.into_owned(), c.level))
+            .collect()
     }
 
-    fn but(change: impl FnOnce(&mut Snapshot)) -> Vec<(&'static str, Level)> {
+    fn but(change: impl FnOnce(&mut Snapshot)) -> Vec<(String, Level)> {
         let mut snapshot = fine();
         change(&mut snapshot);
         wrong(&snapshot)
     }
 
-    fn with_store(change: impl FnOnce(&mut StoreStanding)) -> Vec<(&'static str, Level)> {
+    fn with_store(change: impl FnOnce(&mut StoreStanding)) -> Vec<(String, Level)> {
         but(|s| change(s.store.as_mut().unwrap().as_mut().unwrap()))
     }
 
     #[test]
     fn each_fault_is_found_alone() {
-        use Level::{Fail, Warn};
+        let f = |name: &str| (name.to_owned(), Level::Fail);
+        let w = |name: &str| (name.to_owned(), Level::Warn);
         assert_eq!(wrong(&fine()), []);
         assert_eq!(but(|s| s.ledger.error = Some("reset".into())), [], "one failed poll is nothing yet");
         let silent = |s: &mut Snapshot| {
             s.ledger.error = Some("reset".into());
             s.ledger.polled_unix_s = Some(NOW - 16);
         };
-        assert_eq!(but(silent), [("rpc", Fail)]);
+        assert_eq!(but(silent), [f("rpc")]);
         let syncing = |s: &mut Snapshot| {
             s.ledger.error = Some("syncing".into());
             s.ledger.live = false;
         };
-        assert_eq!(but(syncing), [("rpc", Fail)]);
-        assert_eq!(but(|s| s.ledger.member = false), [("member", Fail)]);
-        assert_eq!(but(|s| s.ledger.quorum = 0), [("member", Warn)]);
-        assert_eq!(but(|s| s.streams.clear()), [("streams", Fail)]);
-        assert_eq!(but(|s| s.streams[0].halted = Some("truncated".into())), [("streams", Fail)]);
+        assert_eq!(but(syncing), [f("rpc")]);
+        assert_eq!(but(|s| s.ledger.member = false), [f("member")]);
+        assert_eq!(but(|s| s.ledger.quorum = 0), [w("member")]);
+        assert_eq!(but(|s| s.streams.clear()), [f("streams")]);
+        assert_eq!(but(|s| s.streams[0].halted = Some("truncated".into())), [f("streams")]);
         let one_of_two = |s: &mut Snapshot| {
             s.streams.push(StreamStanding { halted: Some("truncated".into()), ..StreamStanding::default() });
         };
-        assert_eq!(but(one_of_two), [("streams", Warn)]);
-        assert_eq!(with_store(|s| s.halt = Some("deep reorg".into())), [("halt", Fail)]);
-        assert_eq!(with_store(|s| s.writable = false), [("store", Fail)]);
-        assert_eq!(with_store(|s| s.free_bytes = 1 << 20), [("store", Fail)]);
-        assert_eq!(with_store(|s| s.free_bytes = 100 << 20), [("store", Warn)]);
-        assert_eq!(but(|s| s.store = Some(Err("gone".into()))), [("store", Fail)]);
+        assert_eq!(but(one_of_two), [w("streams")]);
+        assert_eq!(with_store(|s| s.halt = Some("deep reorg".into())), [f("halt")]);
+        assert_eq!(with_store(|s| s.writable = false), [f("store")]);
+        assert_eq!(with_store(|s| s.free_bytes = 1 << 20), [f("store")]);
+        assert_eq!(with_store(|s| s.free_bytes = 100 << 20), [w("store")]);
+        assert_eq!(but(|s| s.store = Some(Err("gone".into()))), [f("store")]);
         let old = i64::try_from(NOW - 301).unwrap() * 1000;
-        assert_eq!(with_store(|s| s.oldest_pending_unix_ms = Some(old)), [("transactions", Warn)]);
-        assert_eq!(but(|s| s.sending.as_mut().unwrap().held = Some("funds".into())), [("sending", Fail)]);
+        assert_eq!(with_store(|s| s.oldest_pending_unix_ms = Some(old)), [w("transactions")]);
+        assert_eq!(but(|s| s.sending.as_mut().unwrap().held = Some("funds".into())), [f("sending")]);
+        let funds = |balance: u64| {
+            but(|s| {
+                let sending = s.sending.as_mut().unwrap();
+                (sending.balance_wei, sending.vote_cost_wei) = (Some(U256::from(balance)), Some(U256::from(10)));
+            })
+        };
+        assert_eq!((funds(9), funds(9_999), funds(10_000)), (vec![f("funds")], vec![w("funds")], vec![]));
+        let behind = |s: &mut Snapshot| {
+            (s.streams[0].newest_closed, s.streams[0].newest_final) = (Some(100), Some(35));
+        };
+        assert_eq!(but(behind), [w("lag")]);
         let mismatch = |s: &mut Snapshot| s.streams[0].slots = BTreeMap::from([(SlotState::Mismatch, 1)]);
-        assert_eq!(but(mismatch), [("agreement", Warn)]);
+        assert_eq!(but(mismatch), [w("agreement")]);
         assert_eq!(but(|s| (s.sending, s.store) = (None, None)), [], "a dry run has neither");
     }
 }

@@ -6,6 +6,7 @@
 //! beside a running daemon is allowed.
 
 pub mod history;
+mod holder;
 mod outbox;
 mod standing;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::{
 use alloy::primitives::Address;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+pub use holder::holder;
 pub use outbox::{OutboxTx, TxState};
 pub use standing::StoreStanding;
 pub use votes::{Ballot, Recorded, VoteProgress};

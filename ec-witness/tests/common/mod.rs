@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::unwrap_used)] // Shared test code: not every test uses all; a panic is its report.
 
 pub(crate) mod lossy;
+pub(crate) mod running;
 
 use std::{
     env, fs,
@@ -54,6 +55,11 @@ impl Devnet {
 
     pub(crate) fn rpc(&self) -> String {
         self.anvil.endpoint()
+    }
+
+    /// Anvil's process.
+    pub(crate) fn process(&self) -> u32 {
+        self.anvil.child().id()
     }
 
     pub(crate) fn chain_id(&self) -> u64 {

@@ -1,49 +1,14 @@
 //! `run` as a daemon: growth, signals, reorgs.
 
-use std::{
-    process::{Child, Stdio},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 
 use super::*;
+use crate::common::running::Running;
 
-/// A running witness; killed when it is dropped.
-struct Running(Child);
-
-impl Running {
-    fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
-        let command = rail.command(w, archive, &format!("run {DELAYS}"));
-        let mut spawned = std::process::Command::new(command.get_program());
-        spawned.args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => spawned.env(name, value),
-                None => spawned.env_remove(name),
-            };
-        }
-        Self(spawned.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
-    }
-
-    fn signal(&self, signal: &str) {
-        let status = std::process::Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    /// Waits for the end; the exit code, or `None` after a signal.
-    fn end(mut self) -> (Option<i32>, Duration) {
-        let begun = Instant::now();
-        let status = self.0.wait().unwrap();
-        (status.code(), begun.elapsed())
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Running {
+    Running::start(&rail.command(w, archive, &format!("run {DELAYS}")))
 }
 
 /// Waits until every closed epoch of the archive is final and equal.
@@ -67,7 +32,7 @@ fn a_growing_archive_is_followed_until_sigterm() {
     let running: Vec<_> = (1..=2)
         .map(|w| {
             rail.init(w, &archive);
-            Running::start(&rail, w, &archive)
+            start(&rail, w, &archive)
         })
         .collect();
     await_final(&rail, &archive, 1);
@@ -92,7 +57,7 @@ fn a_second_process_on_one_store_is_refused() {
     let rail = Rail::start(1, 1);
     let archive = TestArchive::of_groups(3);
     rail.init(1, &archive);
-    let _running = Running::start(&rail, 1, &archive);
+    let _running = start(&rail, 1, &archive);
     await_final(&rail, &archive, 1);
     rail.once(1, &archive).assert_error(&["another process uses this vote store"]);
     let status = run(&mut rail.command(1, &archive, "status --json"));
@@ -108,7 +73,7 @@ fn killed_at_any_moment_it_goes_on_with_the_same_votes() {
     }
     for round in 0..8u64 {
         archive.append(round * 3..round * 3 + 3);
-        let running: Vec<_> = (1..=2).map(|w| Running::start(&rail, w, &archive)).collect();
+        let running: Vec<_> = (1..=2).map(|w| start(&rail, w, &archive)).collect();
         std::thread::sleep(Duration::from_millis(150 * (round + 1)));
         for running in running {
             running.signal("-KILL");
@@ -126,7 +91,7 @@ fn votes_that_a_reorg_drops_are_sent_again() {
     let rail = Rail::start(2, 2);
     let archive = TestArchive::of_groups(3);
     rail.init(1, &archive);
-    let _one = Running::start(&rail, 1, &archive);
+    let _one = start(&rail, 1, &archive);
     let slot_votes = || {
         let status = run(&mut rail.command(1, &archive, "status --json"));
         status.lines()[0]["votes"].as_u64().unwrap()
@@ -159,7 +124,7 @@ fn a_candidate_that_a_smaller_quorum_makes_ripe_is_finalized() {
     let _running: Vec<_> = (1..=2)
         .map(|w| {
             rail.init(w, &archive);
-            Running::start(&rail, w, &archive)
+            start(&rail, w, &archive)
         })
         .collect();
     let begun = Instant::now();

@@ -7,6 +7,7 @@ mod common;
 
 mod archive;
 mod daemon;
+mod monitor;
 mod once;
 mod proofs;
 mod refusals;

@@ -1,0 +1,67 @@
+//! A witness that goes on until it is stopped.
+
+use std::{
+    process::{Child, Stdio},
+    time::{Duration, Instant},
+};
+
+use assert_cmd::Command;
+
+/// A running witness; killed when it is dropped.
+pub(crate) struct Running(Child);
+
+impl Running {
+    /// Starts the command; nobody waits for its end.
+    pub(crate) fn start(command: &Command) -> Self {
+        let mut spawned = std::process::Command::new(command.get_program());
+        spawned.args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => spawned.env(name, value),
+                None => spawned.env_remove(name),
+            };
+        }
+        Self(spawned.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        send_signal(self.id(), signal);
+    }
+
+    /// Waits for the end; the exit code, or `None` after a signal.
+    pub(crate) fn end(mut self) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
+        let status = self.0.wait().unwrap();
+        (status.code(), begun.elapsed())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Sends a signal, such as `-STOP`.
+pub(crate) fn send_signal(process: u32, signal: &str) {
+    let status = std::process::Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// Waits until `found` finds something.
+#[track_caller]
+pub(crate) fn await_some<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "{what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
