@@ -203,7 +203,7 @@ impl Sender {
         let raw = Bytes::from(TxEnvelope::from(signed).encoded_2718());
         let tx = OutboxTx { hash, nonce, raw, state: TxState::Signed };
         store.keep(&tx, votes)?;
-        tracing::info!(%hash, nonce, votes = votes.len(), "transaction signed");
+        tracing::info!(tx = %hash, nonce, votes = votes.len(), "transaction signed");
         self.next_nonce = nonce + 1;
         self.outbox.push(Followed { tx, sent_ms: None, missing: 0 });
         Ok(())
@@ -214,10 +214,10 @@ impl Sender {
         let Followed { tx, sent_ms, .. } = &mut self.outbox[at];
         *sent_ms = Some(now_ms);
         match self.provider.send_raw_transaction(&tx.raw).await {
-            Ok(_) => tracing::debug!(hash = %tx.hash, nonce = tx.nonce, "transaction sent"),
-            Err(error) if is_known(&error) => tracing::debug!(hash = %tx.hash, "transaction is known already"),
+            Ok(_) => tracing::debug!(tx = %tx.hash, nonce = tx.nonce, "transaction sent"),
+            Err(error) if is_known(&error) => tracing::debug!(tx = %tx.hash, "transaction is known already"),
             Err(error) => {
-                tracing::warn!(hash = %tx.hash, nonce = tx.nonce, %error, "transaction not accepted; trying again");
+                tracing::warn!(tx = %tx.hash, nonce = tx.nonce, %error, "transaction not accepted; trying again");
             }
         }
     }
