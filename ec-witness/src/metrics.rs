@@ -86,6 +86,11 @@ metrics! {
     Gauge TRANSACTIONS = "transactions", "Transactions that are not finalized, by state: signed, sent, executed, safe.";
     Gauge HELD = "sending_held", "1 while nothing new is sent, as for want of funds or above the fee cap.";
     Gauge OLDEST_PENDING = "oldest_pending_transaction_timestamp_seconds", "When the oldest pending transaction was signed, Unix time; 0 without one.";
+    Gauge WAITING_VOTES = "waiting_votes", "Recorded votes that no transaction carries yet.";
+    Counter REPLACED = "transactions_replaced_total", "Transactions replaced by dearer ones.";
+    Counter RESENT = "transactions_resent_total", "Transactions whose stored bytes were sent again.";
+    Counter REVERTS = "transactions_reverted_total", "Votes and calls that the ledger refused, by reason.";
+    Gauge FEE = "fee_per_gas_wei", "What was offered last for a unit of gas, by kind: max, tip.";
     Gauge BALANCE = "balance_wei", "The account's balance at the latest head.";
 
     // the vote store
@@ -119,7 +124,7 @@ pub fn describe() {
         }
     }
     gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    for unlabelled in [VOTES_RESENT, VOTES_REFUSED, REORGS] {
+    for unlabelled in [VOTES_RESENT, VOTES_REFUSED, REORGS, REPLACED, RESENT] {
         counter!(unlabelled).increment(0);
     }
     for unlabelled in [LEDGER_LIVE, MEMBER, HALTED, HELD, OLDEST_PENDING] {

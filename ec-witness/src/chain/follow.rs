@@ -4,7 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
-    primitives::{Address, B256, U256},
+    primitives::{Address, U256},
     providers::{DynProvider, Provider},
     rpc::types::{Filter, Header, Log, SyncStatus},
     sol_types::SolEvent,
@@ -86,12 +86,22 @@ pub enum FollowError {
     #[error("no contract at the ledger's address {0}")]
     NoLedger(Address),
     /// A reorg reaches below what was final.
-    #[error("the chain no longer holds block {number} ({hash}), which was final: a reorg below the finalized head")]
-    DeepReorg {
-        /// The block's number.
-        number: u64,
-        /// The hash it had.
-        hash: B256,
+    #[error(
+        "the chain no longer holds block {} ({}), which was final: a reorg below the finalized head",
+        _0.number, _0.hash
+    )]
+    DeepReorg(BlockRef),
+    /// The endpoint does not have, or not yet, a block that was final.
+    #[error(
+        "the newest block is {latest}, but block {} was final already: the endpoint lags, or serves an older chain than \
+         the vote store knows",
+        finalized.number
+    )]
+    Behind {
+        /// The endpoint's newest block.
+        latest: u64,
+        /// The block that was final.
+        finalized: BlockRef,
     },
 }
 
@@ -104,6 +114,7 @@ impl FollowError {
             Self::NoBlock(_) => "no_block",
             Self::Syncing => "syncing",
             Self::StaleHead { .. } => "stale_head",
+            Self::Behind { .. } => "behind",
             Self::Decode { .. } => "decode",
             Self::WrongChain { .. } => "wrong_chain",
             Self::NoLedger(_) => "no_ledger",
@@ -113,7 +124,7 @@ impl FollowError {
 
     /// Whether to stop rather than to try again.
     pub fn is_fatal(&self) -> bool {
-        matches!(self, Self::WrongChain { .. } | Self::NoLedger(_) | Self::DeepReorg { .. })
+        matches!(self, Self::WrongChain { .. } | Self::NoLedger(_) | Self::DeepReorg(_))
     }
 }
 
@@ -161,6 +172,9 @@ pub struct Follower {
     heads: Heads,
     head_times: HeadTimes,
     pulse: Pulse,
+    finalized: Option<BlockRef>,
+    /// A finalized head of before, which the chain must hold; `None` once it was found.
+    unproven: Option<BlockRef>,
     progress: Progress,
     page: u64,
     answered_ms: Option<u64>,
@@ -169,6 +183,8 @@ pub struct Follower {
 
 impl Follower {
     /// Follows these streams, or all of them, and watches for the votes of `witness`. Nothing is read yet.
+    ///
+    /// See [`Self::resting_on`] for a chain that was followed before.
     pub fn new(
         provider: DynProvider,
         place: LedgerPlace,
@@ -186,6 +202,8 @@ impl Follower {
             heads: Heads::default(),
             head_times: HeadTimes::default(),
             pulse: Pulse::default(),
+            finalized: None,
+            unproven: None,
             progress: Progress::default(),
             page: LARGEST_PAGE,
             answered_ms: None,
@@ -196,6 +214,16 @@ impl Follower {
     /// Beats `pulse` whenever a page of the log was read.
     pub fn beat(&mut self, pulse: Pulse) {
         self.pulse = pulse;
+    }
+
+    /// The first poll is to make sure that the chain holds this block, which was final when it was followed before.
+    pub fn resting_on(self, finalized: Option<BlockRef>) -> Self {
+        Self { unproven: finalized, ..self }
+    }
+
+    /// The finalized head at the last poll; `None` while the chain has none.
+    pub fn finalized_head(&self) -> Option<BlockRef> {
+        self.finalized
     }
 
     /// The ledger at the last polled head.
@@ -251,15 +279,19 @@ impl Follower {
         self.check_chain().await?;
         let latest = self.header(BlockNumberOrTag::Latest).await?;
         self.check_age(&latest)?;
+        self.check_final(&latest).await?;
         if self.state.head().is_none_or(|head| head.hash != latest.hash) {
             self.read_set(&latest).await?;
             self.revert_to_shared(&latest).await?;
             self.read_logs(&latest).await?;
         }
-        let (safe, safe_time) = self.tagged(BlockNumberOrTag::Safe).await?;
-        let (finalized, finalized_time) = self.tagged(BlockNumberOrTag::Finalized).await?;
-        self.heads = Heads { latest: latest.number, safe, finalized };
-        self.head_times = HeadTimes { latest: latest.timestamp, safe: safe_time, finalized: finalized_time };
+        let safe = self.tagged(BlockNumberOrTag::Safe).await?;
+        let finalized = self.tagged(BlockNumberOrTag::Finalized).await?;
+        self.finalized = finalized.map(|(block, _)| block);
+        let number = |head: Option<(BlockRef, u64)>| head.map_or(0, |(block, _)| block.number);
+        let time = |head: Option<(BlockRef, u64)>| head.map_or(0, |(_, unix_s)| unix_s);
+        self.heads = Heads { latest: latest.number, safe: number(safe), finalized: number(finalized) };
+        self.head_times = HeadTimes { latest: latest.timestamp, safe: time(safe), finalized: time(finalized) };
         if settle {
             self.state.settle(self.heads.finalized);
         }
@@ -292,16 +324,38 @@ impl Follower {
         Ok(block.ok_or(FollowError::NoBlock(at))?.header)
     }
 
-    /// Number and time of a tagged head; 0 while the chain has none.
-    async fn tagged(&self, tag: BlockNumberOrTag) -> Result<(u64, u64), FollowError> {
+    /// A tagged head and its time, Unix seconds; `None` while the chain has none.
+    async fn tagged(&self, tag: BlockNumberOrTag) -> Result<Option<(BlockRef, u64)>, FollowError> {
         let block = self.provider.get_block_by_number(tag).await?;
-        Ok(block.map_or((0, 0), |block| (block.header.number, block.header.timestamp)))
+        Ok(block
+            .map(|block| (BlockRef { number: block.header.number, hash: block.header.hash }, block.header.timestamp)))
+    }
+
+    /// The chain's block at the height of this one, if it is that long.
+    async fn in_place_of(&self, block: BlockRef) -> Result<Option<BlockRef>, FollowError> {
+        Ok(self.tagged(block.number.into()).await?.map(|(block, _)| block))
     }
 
     /// Whether the chain still holds this block.
     async fn is_canonical(&self, block: BlockRef) -> Result<bool, FollowError> {
-        let found = self.provider.get_block_by_number(block.number.into()).await?;
-        Ok(found.is_some_and(|found| found.header.hash == block.hash))
+        Ok(self.in_place_of(block).await? == Some(block))
+    }
+
+    /// Makes sure once that the chain holds the finalized head of before.
+    async fn check_final(&mut self, latest: &Header) -> Result<(), FollowError> {
+        let Some(finalized) = self.unproven else { return Ok(()) };
+        self.refuse_other(finalized, latest).await?;
+        self.unproven = None;
+        Ok(())
+    }
+
+    /// Refuses a chain that has another block than this one, which was final, or is too short to have any.
+    async fn refuse_other(&self, finalized: BlockRef, latest: &Header) -> Result<(), FollowError> {
+        match self.in_place_of(finalized).await? {
+            Some(found) if found == finalized => Ok(()),
+            Some(_) => Err(FollowError::DeepReorg(finalized)),
+            None => Err(FollowError::Behind { latest: latest.number, finalized }),
+        }
     }
 
     /// Takes back what the chain no longer holds.
@@ -325,7 +379,7 @@ impl Follower {
             self.progress.reorg = true;
             return Ok(());
         }
-        Err(FollowError::DeepReorg { number: oldest.number, hash: oldest.hash })
+        self.refuse_other(oldest, latest).await
     }
 
     /// Reads the ledger's log up to `latest`, page by page.

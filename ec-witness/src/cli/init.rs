@@ -9,7 +9,7 @@ use ec_witness::{
     chain::follow::{Follower, LedgerPlace},
     contracts::EveryChannelWitnessRegistry,
     observation::ObservationHeader,
-    store::{Identity, VoteStore},
+    store::{Identity, StoreError, VoteStore},
 };
 use eyre::{OptionExt, WrapErr};
 use serde::Serialize;
@@ -149,11 +149,14 @@ impl InitArgs {
         let sources = self.archive.sources(file.archive, &file.stream)?;
         let starts = self.starts(&sources)?;
         let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness };
-        let mut store = VoteStore::create(&directory, identity, first_nonce)?;
-        let adopted_votes = store.adopt(&past)?;
-        for Start { stream_id, from_sequence } in &starts {
-            store.fix_from_sequence(stream_id, *from_sequence)?;
-        }
+        let mut adopted_votes = 0;
+        VoteStore::create(&directory, identity, first_nonce, |store| {
+            adopted_votes = store.adopt(&past)?;
+            for Start { stream_id, from_sequence } in &starts {
+                store.fix_from_sequence(stream_id, *from_sequence)?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
         let LedgerPlace { chain_id, ledger, .. } = place;
         let store = directory.as_path();
         self.show(&Created { store, chain_id, ledger, witness, active, first_nonce, adopted_votes, streams: starts })?;

@@ -1,7 +1,5 @@
 //! `run`: the daemon, or with `--once` a single settling of what the archive holds.
 
-use std::time::Duration;
-
 use alloy::primitives::{Address, U256};
 use clap::{Args, ValueEnum};
 use ec_witness::{
@@ -31,12 +29,8 @@ use super::{
     output::{JsonArg, Progress},
     settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Sources, StoreArgs},
     slots,
+    turns::TurnArgs,
 };
-
-/// Milliseconds between two polls of the ledger where nothing else is configured: half an OP Stack block.
-const DEFAULT_POLL_MS: u64 = 1_000;
-/// The most that is paid for a unit of gas where nothing else is configured.
-const DEFAULT_MAX_FEE_GWEI: u64 = 100;
 
 /// What the witness works with.
 #[derive(Debug, Args)]
@@ -78,13 +72,8 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "EC_WITNESS_WITNESS", value_name = "ADDRESS", value_parser = address::parse, help_heading = "Run", requires = "dry_run")]
     witness: Option<Address>,
 
-    /// Milliseconds between two polls of the ledger [default: 1000].
-    #[arg(long, env = "EC_WITNESS_POLL_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Run")]
-    poll_ms: Option<u64>,
-
-    /// The most that is paid for a unit of gas [default: 100].
-    #[arg(long, env = "EC_WITNESS_MAX_FEE_GWEI", value_name = "GWEI", help_heading = "Run")]
-    max_fee_gwei: Option<u64>,
+    #[command(flatten)]
+    turns: TurnArgs,
 
     #[command(flatten)]
     json: JsonArg,
@@ -111,8 +100,7 @@ impl RunArgs {
     async fn work(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
         let pulse = Pulse::default();
-        let (monitor, cancelled) =
-            self.monitor.or(file.monitor)?.start(pulse.clone(), self.turns(file.run.poll_ms).poll)?;
+        let (monitor, cancelled) = self.monitor.or(file.monitor)?.start(pulse.clone(), self.turns(file.run).poll)?;
         let mut daemon = self.daemon(file, &pulse).await?.beat(pulse);
         monitor.ready();
         if let Err(halt) = self.drive(&mut daemon, &monitor, &cancelled).await {
@@ -137,8 +125,9 @@ impl RunArgs {
         let mut voter = self.voter(&file, &connection, place).await?;
         let sources = self.archive.sources(file.archive, &file.stream)?;
         let streams = self.streams(&sources, &mut voter, &policy, pulse)?;
-        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(sources.hashes()));
-        let turns = self.turns(file.run.poll_ms);
+        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(sources.hashes()))
+            .resting_on(voter.finalized_head()?);
+        let turns = self.turns(file.run);
         let witness = voter.witness();
         let daemon = Daemon::new(sources.archive, streams, follower, voter, policy, turns);
         metrics::gauge!(
@@ -165,9 +154,9 @@ impl RunArgs {
         Ok(ended?)
     }
 
-    fn turns(&self, file_poll_ms: Option<u64>) -> Turns {
+    fn turns(&self, file: TurnArgs) -> Turns {
         Turns {
-            poll: Duration::from_millis(self.poll_ms.or(file_poll_ms).unwrap_or(DEFAULT_POLL_MS)),
+            poll: self.turns.or(file).poll(),
             once: self.once.then_some(match self.until {
                 UntilArg::Latest => Until::Latest,
                 UntilArg::Finalized => Until::Finalized,
@@ -186,9 +175,8 @@ impl RunArgs {
         let signer = self.key.clone().or(file.key.clone()).load()?;
         let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness: signer.address() };
         let store = VoteStore::open(self.store.directory(&file.store)?, identity)?;
-        let max_fee_gwei = self.max_fee_gwei.or(file.run.max_fee_gwei).unwrap_or(DEFAULT_MAX_FEE_GWEI);
-        let max_fee_per_gas = u128::from(max_fee_gwei) * 1_000_000_000;
-        let sender = Box::new(Sender::new(connection.provider.clone(), signer, &store, max_fee_per_gas)?);
+        let rule = self.turns.or(file.run).sending(connection.chain.block_time_ms);
+        let sender = Box::new(Sender::new(connection.provider.clone(), signer, &store, rule)?);
         Ok(Voter::Casting { store, sender })
     }
 

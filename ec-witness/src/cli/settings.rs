@@ -17,7 +17,7 @@ use ec_witness::{
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde::Deserialize;
 
-use super::{archive::dirs::ArchiveDirs, chain::ChainArgs, key::KeyArgs, monitor::MonitorArgs};
+use super::{archive::dirs::ArchiveDirs, chain::ChainArgs, key::KeyArgs, monitor::MonitorArgs, turns::TurnArgs};
 
 /// The TOML file, whole. Every section's keys are the flags' names with underscores.
 #[derive(Debug, Default, Deserialize)]
@@ -28,7 +28,7 @@ pub(crate) struct ConfigFile {
     pub(crate) key: KeyArgs,
     pub(crate) store: StoreArgs,
     pub(crate) agreement: AgreementArgs,
-    pub(crate) run: RunSection,
+    pub(crate) run: TurnArgs,
     pub(crate) monitor: MonitorArgs,
     pub(crate) stream: Vec<StreamTable>,
 }
@@ -62,14 +62,6 @@ pub(crate) struct ArchiveSection {
     tracks: Option<Vec<String>>,
     grace_ms: Option<u64>,
     fields: FieldNames,
-}
-
-/// The file's `[run]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RunSection {
-    pub(crate) poll_ms: Option<u64>,
-    pub(crate) max_fee_gwei: Option<u64>,
 }
 
 /// One of the file's `[[stream]]` tables: what is special about a broadcast.

@@ -47,11 +47,15 @@ pub use streams::{ClosedEpoch, Closing, FollowedStream};
 pub use voter::Voter;
 
 use complaint::{Complaints, tolerate};
+use halt::hold;
 use snapshot::{HighWater, unix_s};
 use wake::{drained, watch};
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);
+
+/// How often the finalized head is noted in the store, milliseconds.
+const NOTE_FINALIZED_EVERY_MS: u64 = 60_000;
 
 /// When `run --once` is content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +88,8 @@ pub struct Summary {
     pub late: usize,
     /// Votes the guard refused.
     pub refused: usize,
+    /// Whether the disk is full: nothing is voted until there is room.
+    pub no_room: bool,
 }
 
 /// One witness at work.
@@ -103,6 +109,7 @@ pub struct Daemon {
     high_water: BTreeMap<StreamHash, HighWater>,
     poll_error: Option<String>,
     polled_unix_s: Option<u64>,
+    noted_ms: Option<u64>,
 }
 
 impl Daemon {
@@ -131,6 +138,7 @@ impl Daemon {
             high_water: BTreeMap::new(),
             poll_error: None,
             polled_unix_s: None,
+            noted_ms: None,
         }
     }
 
@@ -158,11 +166,15 @@ impl Daemon {
     /// # Errors
     ///
     /// A contradiction that only an operator can resolve.
-    pub async fn run(
-        &mut self,
-        cancelled: &CancellationToken,
-        mut progress: impl FnMut(&Snapshot),
-    ) -> Result<(), Halt> {
+    pub async fn run(&mut self, cancelled: &CancellationToken, progress: impl FnMut(&Snapshot)) -> Result<(), Halt> {
+        let ended = self.work(cancelled, progress).await;
+        if let Err(halt) = &ended {
+            self.voter.keep_halt(halt);
+        }
+        ended
+    }
+
+    async fn work(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(&Snapshot)) -> Result<(), Halt> {
         let changed = Arc::new(Notify::new());
         let _watcher = watch(&self.archive, &changed);
         let mut due = Instant::now();
@@ -211,12 +223,14 @@ impl Daemon {
         self.polled_unix_s = Some(unix_s(SystemTime::now()));
         counter!(REORGS).increment(polled.reorg.into());
         self.check_own_votes(&polled.own_votes)?;
+        self.note_finalized_head(now_ms)?;
         let followed = self.voter.follow(self.follower.heads(), polled.reorg, now_ms).await;
         tolerate(followed, &mut self.complaints, now_ms, "what was sent cannot be followed; trying again")?;
         self.take_standing()?;
         let admitted = self.admit(now_ms)?;
         self.judge(now_ms).await?;
         self.settle();
+        self.note_room();
         Ok(admitted == 0 && self.is_done())
     }
 
@@ -256,10 +270,44 @@ impl Daemon {
     fn check_own_votes(&self, own_votes: &[(SlotId, ObservationHash)]) -> Result<(), Halt> {
         for &(slot, observation) in own_votes {
             if !self.voter.knows(observation)? {
-                return Err(Halt::ForeignVote { slot, observation });
+                return Err(match self.voter.recorded(slot)? {
+                    recorded if recorded.is_empty() => Halt::ForeignVote { slot, observation },
+                    recorded if self.has_content(slot, observation, &recorded) => {
+                        Halt::ForeignVote { slot, observation }
+                    }
+                    recorded => Halt::GuardContradiction { slot, observation, recorded },
+                });
             }
         }
         Ok(())
+    }
+
+    /// Whether the ledger shows that this observation is of the same content as the recorded headers.
+    fn has_content(&self, slot: SlotId, observation: ObservationHash, recorded: &[ObservationHeader]) -> bool {
+        let candidate = self.follower.ledger().slot(slot).and_then(|slot| slot.candidate(observation));
+        candidate.is_some_and(|found| recorded.iter().any(|header| header.content() == found.header.content()))
+    }
+
+    /// Notes the finalized head, once a minute: each time costs an fsync, and the check at the next start, which it is
+    /// for, is as good with a block that is a minute old.
+    fn note_finalized_head(&mut self, now_ms: u64) -> Result<(), Halt> {
+        let Some(head) = self.follower.finalized_head() else { return Ok(()) };
+        if self.noted_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= NOTE_FINALIZED_EVERY_MS) {
+            let noted = hold(self.voter.note_finalized_head(head))?;
+            self.noted_ms = noted.map(|()| now_ms);
+        }
+        Ok(())
+    }
+
+    /// Says when the disk is full, and when it no longer is.
+    fn note_room(&mut self) {
+        let no_room = self.voter.has_no_room();
+        match (self.summary.no_room, no_room) {
+            (false, true) => tracing::error!("no room on the vote store's disk; nothing is voted until there is"),
+            (true, false) => tracing::info!("there is room on the vote store's disk again"),
+            _ => {}
+        }
+        self.summary.no_room = no_room;
     }
 
     /// Takes from the store how the votes stand that the ledger does not show.
@@ -349,7 +397,7 @@ impl Daemon {
             return Ok(Vec::new());
         }
         let ballots: Vec<Ballot> = intents.iter().map(|&Intent { header, vote, .. }| Ballot { header, vote }).collect();
-        let recorded = self.voter.record(&ballots)?;
+        let Some(recorded) = hold(self.voter.record(&ballots))? else { return Ok(Vec::new()) };
         let mut again = Vec::new();
         for (ballot, recorded) in ballots.into_iter().zip(recorded) {
             match recorded {

@@ -12,7 +12,10 @@ use serde::Serialize;
 
 use super::{Daemon, FollowedStream, Summary};
 use crate::{
-    chain::follow::{Follower, HeadTimes, Heads},
+    chain::{
+        follow::{Follower, HeadTimes, Heads},
+        sender::SenderState,
+    },
     observation::StreamHash,
     store::StoreStanding,
     witness::engine::{Engine, SlotState},
@@ -122,16 +125,55 @@ impl StreamStanding {
 /// How sending stands. Transactions are counted by nonce.
 #[derive(Clone, Debug, Default)]
 pub struct SendingStanding {
-    /// Open transactions, by state.
+    /// Transactions that are not finalized, by state.
     pub transactions: BTreeMap<&'static str, usize>,
-    /// The age of the oldest one that is not executed.
-    pub oldest_pending: Option<Duration>,
+    /// Recorded votes that no transaction carries yet.
+    pub waiting_votes: usize,
     /// Why nothing new is sent, if so.
     pub held: Option<String>,
     /// The account's balance, wei, where it is known.
     pub balance_wei: Option<U256>,
+    /// What was offered last, wei a unit of gas: at most, and of it as a tip.
+    pub fees_wei: Option<(u128, u128)>,
+    /// Transactions replaced by dearer ones, in this process.
+    pub replaced: u64,
+    /// Transactions whose stored bytes were sent again, in this process.
+    pub resent: u64,
+    /// Votes and calls that the ledger refused, by reason, in this process.
+    pub reverts: BTreeMap<&'static str, u64>,
     /// What one vote costs now, wei, where it is known.
     pub vote_cost_wei: Option<U256>,
+}
+
+impl SendingStanding {
+    /// As the sender tells it.
+    pub(super) fn of(state: SenderState) -> Self {
+        let SenderState {
+            waiting_votes,
+            signed,
+            sent,
+            executed,
+            safe,
+            held,
+            balance,
+            fees,
+            replaced,
+            resent,
+            reverts,
+            ..
+        } = state;
+        Self {
+            transactions: BTreeMap::from([("signed", signed), ("sent", sent), ("executed", executed), ("safe", safe)]),
+            waiting_votes,
+            held: held.map(|held| held.to_string()),
+            balance_wei: balance,
+            fees_wei: fees.map(|fees| (fees.max, fees.tip)),
+            replaced,
+            resent,
+            reverts,
+            vote_cost_wei: None,
+        }
+    }
 }
 
 /// Marks of a stream that outlive its slots in the engine.
@@ -154,6 +196,7 @@ impl HighWater {
 impl Daemon {
     /// How it stands after a turn that took this long.
     pub(super) fn snapshot(&mut self, took: Duration) -> Snapshot {
+        let now_ms = self.now_ms();
         let Self { streams, engine, follower, high_water, .. } = self;
         let stand = |(&hash, stream): (&StreamHash, &FollowedStream)| {
             let mut standing = StreamStanding::of(&stream.rule().stream_id, hash, engine, follower);
@@ -166,7 +209,7 @@ impl Daemon {
             summary: self.summary,
             streams: streams.iter().map(stand).collect(),
             ledger: LedgerStanding::of(follower, self.voter.witness(), self.poll_error.clone(), self.polled_unix_s),
-            sending: self.voter.sending(),
+            sending: self.voter.sending(now_ms),
             store: self.voter.store_standing().map(|standing| standing.map_err(|error| error.to_string())),
         }
     }

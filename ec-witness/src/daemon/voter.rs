@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use alloy::primitives::Address;
 
-use super::snapshot::SendingStanding;
+use super::{Halt, snapshot::SendingStanding};
 use crate::{
     chain::{
         follow::Heads,
@@ -12,7 +12,7 @@ use crate::{
     },
     observation::{ObservationHash, ObservationHeader, SlotId},
     store::{Ballot, Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
-    witness::decision::OwnVote,
+    witness::{decision::OwnVote, ledger::BlockRef},
 };
 
 /// Who votes.
@@ -53,11 +53,56 @@ impl Voter {
         matches!(self, Self::Dry { .. })
     }
 
+    /// The finalized head that was seen before this process.
+    ///
+    /// # Errors
+    ///
+    /// The store refuses.
+    pub fn finalized_head(&self) -> Result<Option<BlockRef>, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.finalized_head(),
+            Self::Dry { .. } => Ok(None),
+        }
+    }
+
     /// Whether the store knows this vote.
     pub(super) fn knows(&self, observation: ObservationHash) -> Result<bool, StoreError> {
         match self {
             Self::Casting { store, .. } => store.knows(observation),
             Self::Dry { .. } => Ok(true),
+        }
+    }
+
+    /// Every header recorded for a slot.
+    pub(super) fn recorded(&self, slot: SlotId) -> Result<Vec<ObservationHeader>, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.headers(slot),
+            Self::Dry { .. } => Ok(Vec::new()),
+        }
+    }
+
+    /// Notes the finalized head, unless it is the one noted last; where there was no room, to find out if there is.
+    pub(super) fn note_finalized_head(&mut self, head: BlockRef) -> Result<(), StoreError> {
+        match self {
+            Self::Casting { store, .. } if store.has_no_room() || store.finalized_head()? != Some(head) => {
+                store.note_finalized_head(head)
+            }
+            Self::Casting { .. } | Self::Dry { .. } => Ok(()),
+        }
+    }
+
+    /// Whether the last write found no room on the disk.
+    pub(super) fn has_no_room(&self) -> bool {
+        matches!(self, Self::Casting { store, .. } if store.has_no_room())
+    }
+
+    /// Makes a halt durable, where a restart must not get past it.
+    pub(super) fn keep_halt(&mut self, halt: &Halt) {
+        let Self::Casting { store, .. } = self else { return };
+        let Some(evidence) = halt.evidence() else { return };
+        match store.halt(&evidence, &halt.to_string()) {
+            Ok(standing) => tracing::error!(halt = standing.id, kind = evidence.kind(), "halted until it is resumed"),
+            Err(error) => tracing::error!(%error, "the halt could not be recorded; the next start may find it again"),
         }
     }
 
@@ -70,9 +115,9 @@ impl Voter {
     }
 
     /// How sending stands; `None` in a dry run.
-    pub(super) fn sending(&self) -> Option<SendingStanding> {
+    pub(super) fn sending(&self, now_ms: u64) -> Option<SendingStanding> {
         let Self::Casting { sender, .. } = self else { return None };
-        Some(SendingStanding { transactions: sender.by_state(), ..SendingStanding::default() })
+        Some(SendingStanding::of(sender.state(now_ms)))
     }
 
     /// How the store stands; `None` in a dry run.
@@ -87,8 +132,9 @@ impl Voter {
         slot: SlotId,
         head: Option<u64>,
     ) -> Result<Option<(ObservationHeader, OwnVote)>, StoreError> {
-        let Self::Casting { store, .. } = self else { return Ok(None) };
+        let Self::Casting { store, sender } = self else { return Ok(None) };
         Ok(store.vote(slot)?.map(|(header, progress)| match progress {
+            _ if sender.will_carry(header.hash()) => (header, OwnVote::Cast),
             // executed in a block that was read, and yet not counted
             VoteProgress::Executed { block } if head.is_some_and(|head| block <= head) => {
                 (header, OwnVote::CannotLand(header.content().hash()))

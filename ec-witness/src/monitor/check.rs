@@ -139,7 +139,9 @@ fn streams(streams: &[StreamStanding]) -> Check {
 fn halt(store: &StoreStanding) -> Check {
     match &store.halt {
         None => Check::ok("halt", "not halted"),
-        Some(halt) => Check::fail("halt", format!("halted: {halt}"), "see the manual: it halts"),
+        Some(halt) => {
+            Check::fail("halt", format!("halted: {halt}"), "see the manual: it halts; then `ec-witness resume`")
+        }
     }
 }
 
@@ -158,12 +160,7 @@ fn writable(store: &StoreStanding) -> Check {
 }
 
 fn pending(store: &StoreStanding, now_unix_s: u64) -> Check {
-    let count: i64 = store
-        .open_transactions
-        .iter()
-        .filter(|(state, _)| matches!(state.as_str(), "signed" | "sent"))
-        .map(|(_, n)| n)
-        .sum();
+    let count = store.pending_transactions;
     let oldest_s = store
         .oldest_pending_unix_ms
         .map_or(0, |oldest_ms| now_unix_s.saturating_sub(u64::try_from(oldest_ms / 1000).unwrap_or_default()));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{gauge, histogram};
+use metrics::{counter, gauge, histogram};
 
 use crate::{
     daemon::{LedgerStanding, SendingStanding, Snapshot, StreamStanding},
@@ -67,6 +67,16 @@ fn sending(sending: &SendingStanding) {
         gauge!(names::TRANSACTIONS, "state" => state).set(count as f64);
     }
     gauge!(names::HELD).set(f64::from(u8::from(sending.held.is_some())));
+    gauge!(names::WAITING_VOTES).set(sending.waiting_votes as f64);
+    counter!(names::REPLACED).absolute(sending.replaced);
+    counter!(names::RESENT).absolute(sending.resent);
+    for (&reason, &count) in &sending.reverts {
+        counter!(names::REVERTS, "reason" => reason).absolute(count);
+    }
+    if let Some((max, tip)) = sending.fees_wei {
+        gauge!(names::FEE, "kind" => "max").set(max as f64);
+        gauge!(names::FEE, "kind" => "tip").set(tip as f64);
+    }
     if let Some(balance_wei) = sending.balance_wei {
         gauge!(names::BALANCE).set(f64::from(balance_wei));
     }

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
-use super::LOCK_FILE;
+use super::files::LOCK_FILE;
 
 /// The process that holds the store in this directory, if one is seen. Reads the kernel's list of locks (proc_locks(5)),
 /// as trying the lock itself could make a starting daemon fail. A process in another PID namespace is not seen.

@@ -16,8 +16,8 @@ use super::{StoreError, VoteStore};
 pub struct StoreStanding {
     /// Slots voted on, ever.
     pub votes: i64,
-    /// Transactions that are not finalized, by their state in the store.
-    pub open_transactions: Vec<(String, i64)>,
+    /// Transactions that are not executed, counted by nonce.
+    pub pending_transactions: i64,
     /// When the oldest transaction was signed that is not executed, Unix milliseconds.
     pub oldest_pending_unix_ms: Option<i64>,
     /// Bytes of the store's files.
@@ -28,7 +28,7 @@ pub struct StoreStanding {
     pub writable: bool,
     /// When a file of the store changed last, Unix seconds.
     pub last_commit_unix_s: u64,
-    /// Why the witness stopped voting by itself, as long as nobody resumed it.
+    /// Why the witness stopped voting by itself, until an operator resumes it.
     pub halt: Option<String>,
 }
 
@@ -71,13 +71,13 @@ impl VoteStore {
         let mut standing = StoreStanding::of_directory(directory)?;
         // rows are never deleted, and counting them all would take longer with every vote
         standing.votes = db.query_row("SELECT COALESCE(MAX(rowid), 0) FROM votes", [], |row| row.get(0))?;
-        let open =
-            "SELECT state, COUNT(*) FROM transactions WHERE state NOT IN ('finalized', 'adopted') GROUP BY state";
-        let mut statement = db.prepare_cached(open)?;
-        let states = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        standing.open_transactions = states.collect::<Result<_, _>>()?;
-        let oldest = "SELECT MIN(signed_unix_ms) FROM transactions WHERE state IN ('signed', 'sent')";
-        standing.oldest_pending_unix_ms = db.query_row(oldest, [], |row| row.get(0))?;
+        standing.halt = self.standing_halt()?.map(|halt| format!("{} (halt {})", halt.message, halt.id));
+        // a nonce counts once, and not at all when a replacement of it was executed
+        let pending = "SELECT COUNT(DISTINCT nonce), MIN(signed_unix_ms) FROM transactions t
+                       WHERE state IN ('signed', 'sent') AND NOT EXISTS (SELECT 1 FROM transactions e
+                       WHERE e.nonce = t.nonce AND e.state IN ('executed', 'safe', 'finalized'))";
+        (standing.pending_transactions, standing.oldest_pending_unix_ms) =
+            db.query_row(pending, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(standing)
     }
 }

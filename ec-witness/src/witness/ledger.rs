@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use alloy::primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
 
 use crate::observation::{ContentHash, ObservationHash, ObservationHeader, SlotId, StreamHash};
 
 /// A block's place and identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BlockRef {
     /// Its number.
     pub number: u64,

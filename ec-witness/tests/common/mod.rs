@@ -2,7 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used)] // Shared test code: not every test uses all; a panic is its report.
 
-pub(crate) mod lossy;
+pub(crate) mod proxy;
 pub(crate) mod running;
 
 use std::{
@@ -49,7 +49,16 @@ pub(crate) struct Deployment {
 impl Devnet {
     /// Starts Anvil on a free port.
     pub(crate) fn start() -> Self {
-        let anvil = Anvil::at(anvil_binary()).try_spawn().expect("anvil starts");
+        Self::with(|anvil| anvil)
+    }
+
+    /// Starts one whose finalized head is this many blocks, an even number, behind the latest.
+    pub(crate) fn with_finality_after(blocks: u64) -> Self {
+        Self::with(|anvil| anvil.arg("--slots-in-an-epoch").arg((blocks / 2).to_string()))
+    }
+
+    fn with(set: impl FnOnce(Anvil) -> Anvil) -> Self {
+        let anvil = set(Anvil::at(anvil_binary())).try_spawn().expect("anvil starts");
         Self { anvil, dir: tempfile::tempdir().unwrap() }
     }
 

@@ -12,7 +12,7 @@ pub(crate) struct Running(Child);
 
 impl Running {
     /// Starts the command; nobody waits for its end.
-    pub(crate) fn start(command: &Command) -> Self {
+    pub(crate) fn spawn(command: &Command) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -21,7 +21,7 @@ impl Running {
                 None => spawned.env_remove(name),
             };
         }
-        Self(spawned.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        Self(spawned.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -30,6 +30,11 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: &str) {
         send_signal(self.id(), signal);
+    }
+
+    /// The exit code, once it has one.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.0.try_wait().unwrap().map(|status| status.code().unwrap())
     }
 
     /// Waits for the end; the exit code, or `None` after a signal.

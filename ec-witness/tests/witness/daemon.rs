@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 
 use super::*;
-use crate::common::running::Running;
+pub(crate) use crate::common::running::Running;
 
-fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Running {
-    Running::start(&rail.command(w, archive, &format!("run {DELAYS}")))
+impl Running {
+    pub(crate) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
+        Self::spawn(&rail.command(w, archive, &format!("run {DELAYS}")))
+    }
 }
 
 /// Waits until every closed epoch of the archive is final and equal.
@@ -32,7 +34,7 @@ fn a_growing_archive_is_followed_until_sigterm() {
     let running: Vec<_> = (1..=2)
         .map(|w| {
             rail.init(w, &archive);
-            start(&rail, w, &archive)
+            Running::start(&rail, w, &archive)
         })
         .collect();
     await_final(&rail, &archive, 1);
@@ -57,7 +59,7 @@ fn a_second_process_on_one_store_is_refused() {
     let rail = Rail::start(1, 1);
     let archive = TestArchive::of_groups(3);
     rail.init(1, &archive);
-    let _running = start(&rail, 1, &archive);
+    let _running = Running::start(&rail, 1, &archive);
     await_final(&rail, &archive, 1);
     rail.once(1, &archive).assert_error(&["another process uses this vote store"]);
     let status = run(&mut rail.command(1, &archive, "status --json"));
@@ -73,7 +75,7 @@ fn killed_at_any_moment_it_goes_on_with_the_same_votes() {
     }
     for round in 0..8u64 {
         archive.append(round * 3..round * 3 + 3);
-        let running: Vec<_> = (1..=2).map(|w| start(&rail, w, &archive)).collect();
+        let running: Vec<_> = (1..=2).map(|w| Running::start(&rail, w, &archive)).collect();
         std::thread::sleep(Duration::from_millis(150 * (round + 1)));
         for running in running {
             running.signal("-KILL");
@@ -91,7 +93,7 @@ fn votes_that_a_reorg_drops_are_sent_again() {
     let rail = Rail::start(2, 2);
     let archive = TestArchive::of_groups(3);
     rail.init(1, &archive);
-    let _one = start(&rail, 1, &archive);
+    let _one = Running::start(&rail, 1, &archive);
     let slot_votes = || {
         let status = run(&mut rail.command(1, &archive, "status --json"));
         status.lines()[0]["votes"].as_u64().unwrap()
@@ -124,7 +126,7 @@ fn a_candidate_that_a_smaller_quorum_makes_ripe_is_finalized() {
     let _running: Vec<_> = (1..=2)
         .map(|w| {
             rail.init(w, &archive);
-            start(&rail, w, &archive)
+            Running::start(&rail, w, &archive)
         })
         .collect();
     let begun = Instant::now();

@@ -6,11 +6,15 @@
 mod common;
 
 mod archive;
+mod audit;
 mod daemon;
+mod disk;
+mod kills;
 mod monitor;
 mod once;
 mod proofs;
 mod refusals;
+mod two_places;
 
 use std::path::PathBuf;
 
@@ -31,7 +35,10 @@ struct Rail {
 
 impl Rail {
     fn start(witnesses: usize, quorum: u8) -> Self {
-        let net = Devnet::start();
+        Self::on(Devnet::start(), witnesses, quorum)
+    }
+
+    fn on(net: Devnet, witnesses: usize, quorum: u8) -> Self {
         let deployed = net.deploy(witnesses, quorum);
         Self { net, deployed }
     }
@@ -46,7 +53,12 @@ impl Rail {
     }
 
     fn store(&self, w: usize) -> PathBuf {
-        self.net.dir.path().join(format!("store-{w}"))
+        self.path(&format!("store-{w}"))
+    }
+
+    /// A path of this test's own.
+    fn path(&self, name: &str) -> PathBuf {
+        self.net.dir.path().join(name)
     }
 
     fn init(&self, w: usize, archive: &TestArchive) -> Value {

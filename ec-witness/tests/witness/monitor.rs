@@ -8,7 +8,11 @@ use std::{
     time::Duration,
 };
 
-use alloy::{primitives::U256, providers::ext::AnvilApi};
+use alloy::{
+    primitives::U256,
+    providers::{Provider, ext::AnvilApi},
+    rpc::types::TransactionRequest,
+};
 
 use super::*;
 use crate::common::running::{Running, await_some, send_signal};
@@ -25,7 +29,7 @@ impl Watched {
         let mut command =
             rail.command(1, archive, &format!("run {DELAYS} --metrics-listen {listen} --rpc-timeout-ms 1000 {more}"));
         command.envs(set.iter().copied());
-        Self { running: Running::start(&command), listen }
+        Self { running: Running::spawn(&command), listen }
     }
 
     /// Status and body; `None` while nobody listens.
@@ -236,7 +240,7 @@ fn status_says_whether_it_is_fine_and_if_not_why() {
     rail.init(1, &archive);
     is(verdict(&rail, &archive), "not_running", &["process"]);
 
-    let running = Running::start(&rail.command(1, &archive, &format!("run {DELAYS}")));
+    let running = Running::start(&rail, 1, &archive);
     await_some("it is fine", || (verdict(&rail, &archive).0 == "fine").then_some(()));
     let text = run(&mut rail.command(1, &archive, "status"));
     assert!(text.code == 0 && text.stdout.starts_with("fine: witness 0x"), "{text:?}");
@@ -266,6 +270,11 @@ fn status_says_whether_it_is_fine_and_if_not_why() {
     assert!(checks.contains(&"rpc".to_owned()), "{checks:?}");
     text.assert_error(&["does not answer"]);
     assert!(text.stdout.starts_with("degraded: ") && text.stdout.contains("rpc"), "{text:?}");
+
+    let transfer = TransactionRequest::default().from(me).to(me);
+    common::block_on(async { rail.net.provider().send_transaction(transfer).await.map(|_| ()) }).unwrap();
+    assert_eq!(running.end().0, Some(2), "something else used the account");
+    is(verdict(&rail, &archive), "halted", &["halt", "process"]);
 }
 
 #[test]
