@@ -13,6 +13,7 @@ pub mod cas;
 pub mod chain;
 pub mod contracts;
 pub mod daemon;
+pub mod failpoint;
 pub mod key;
 pub mod listing;
 pub mod metrics;

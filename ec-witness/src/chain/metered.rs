@@ -1,4 +1,4 @@
-//! A transport that measures: how long each request took, and how it failed.
+//! A transport that measures how long each request takes. How it went is the endpoint's health: [`super::endpoints`].
 
 use std::{
     task::{Context, Poll},
@@ -7,12 +7,12 @@ use std::{
 
 use alloy::{
     rpc::json_rpc::{RequestPacket, ResponsePacket},
-    transports::{RpcError, TransportError, TransportErrorKind, TransportFut},
+    transports::{TransportError, TransportFut},
 };
-use metrics::{counter, histogram};
+use metrics::histogram;
 use tower::Service;
 
-use crate::metrics::{RPC_DURATION, RPC_ERRORS, zero_endpoint};
+use crate::metrics::RPC_DURATION;
 
 /// Measures what passes through it, under the name of one endpoint.
 #[derive(Clone, Debug)]
@@ -24,7 +24,6 @@ pub struct Metered<T> {
 impl<T> Metered<T> {
     /// Measures `inner`. `endpoint` is shown to whoever reads the metrics: it must hold no secret.
     pub fn new(inner: T, endpoint: String) -> Self {
-        zero_endpoint(&endpoint);
         Self { inner, endpoint }
     }
 }
@@ -47,24 +46,8 @@ where
         Box::pin(async move {
             let begun = Instant::now();
             let answer = answer.await;
-            histogram!(RPC_DURATION, "endpoint" => endpoint.clone()).record(begun.elapsed());
-            if let Some(kind) = failure(&answer) {
-                counter!(RPC_ERRORS, "endpoint" => endpoint, "kind" => kind).increment(1);
-            }
+            histogram!(RPC_DURATION, "endpoint" => endpoint).record(begun.elapsed());
             answer
         })
-    }
-}
-
-/// How a request failed: one of [`crate::metrics::RPC_ERROR_KINDS`].
-fn failure(answer: &Result<ResponsePacket, TransportError>) -> Option<&'static str> {
-    match answer {
-        Ok(packet) => packet.is_error().then_some("refused"),
-        Err(RpcError::ErrorResp(_)) => Some("refused"),
-        Err(RpcError::Transport(
-            TransportErrorKind::HttpError(_) | TransportErrorKind::HttpErrorWithRetryAfter { .. },
-        )) => Some("status"),
-        Err(RpcError::DeserError { .. } | RpcError::SerError(_) | RpcError::NullResp) => Some("decode"),
-        Err(_) => Some("transport"),
     }
 }

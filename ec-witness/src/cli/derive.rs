@@ -8,6 +8,7 @@ use ec_witness::{
         AtRest, Observation, StreamIndex, Sweep,
         index::{Quarantined, Watch},
     },
+    daemon::Source,
     listing::Listing,
     observation::{ObservationHash, ObservationHeader, SlotId},
 };
@@ -17,7 +18,7 @@ use serde::Serialize;
 use super::{
     Answer,
     output::{JsonArg, Progress, json_line},
-    settings::{ArchiveArgs, ConfigArg, Source, Sources},
+    settings::{ArchiveArgs, ConfigArg, Sources},
 };
 
 /// Which archive to derive from.

@@ -1,19 +1,22 @@
 //! `run`: the daemon, or with `--once` a single settling of what the archive holds.
 
+use std::{collections::HashSet, path::Path};
+
 use alloy::primitives::{Address, U256};
 use clap::{Args, ValueEnum};
 use ec_witness::{
+    archive::Checkpoints,
     chain::{
         follow::{Follower, LedgerPlace},
         sender::Sender,
     },
     contracts::EveryChannelWitnessRegistry,
-    daemon::{Closing, Daemon, FollowedStream, Snapshot, Turns, Until, Voter},
+    daemon::{Closing, Daemon, Intake, Snapshot, Turns, Until, Voter},
     metrics::INFO,
     monitor::Monitor,
     pulse::Pulse,
     store::{Identity, VoteStore},
-    witness::{decision::Policy, engine::SlotState},
+    witness::engine::SlotState,
 };
 use eyre::WrapErr;
 use tokio_util::sync::CancellationToken;
@@ -21,16 +24,17 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Answer, address,
     chain::{ChainArgs, Connection, block_on},
-    derive::read_index,
-    init::StartArg,
     key::KeyArgs,
     ledger::place,
     monitor::MonitorArgs,
     output::{JsonArg, Progress},
-    settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Sources, StoreArgs},
+    settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Roster, StoreArgs},
     slots,
     turns::TurnArgs,
 };
+
+/// Where, in the store's directory, the daemon keeps what it has read of the archive's index. A cache.
+const CHECKPOINTS: &str = "index";
 
 /// What the witness works with.
 #[derive(Debug, Args)]
@@ -101,7 +105,7 @@ impl RunArgs {
         let file = self.config.read()?;
         let pulse = Pulse::default();
         let (monitor, cancelled) = self.monitor.or(file.monitor)?.start(pulse.clone(), self.turns(file.run).poll)?;
-        let mut daemon = self.daemon(file, &pulse).await?.beat(pulse);
+        let mut daemon = self.daemon(file).await?.beat(pulse);
         monitor.ready();
         if let Err(halt) = self.drive(&mut daemon, &monitor, &cancelled).await {
             monitor.halted(&format!("{halt:#}"));
@@ -117,28 +121,26 @@ impl RunArgs {
         Ok((all_equal && !cancelled.is_cancelled()).into())
     }
 
-    /// Reaches the chain, opens the store and reads the archive.
-    async fn daemon(&self, file: ConfigFile, pulse: &Pulse) -> eyre::Result<Daemon> {
+    /// Reaches the chain and opens the store.
+    async fn daemon(&self, file: ConfigFile) -> eyre::Result<Daemon> {
         let policy = self.agreement.policy(&file.agreement);
         let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
         let place = place(&connection).await?;
-        let mut voter = self.voter(&file, &connection, place).await?;
-        let sources = self.archive.sources(file.archive, &file.stream)?;
-        let streams = self.streams(&sources, &mut voter, &policy, pulse)?;
-        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(sources.hashes()))
+        let voter = self.voter(&file, &connection, place).await?;
+        let checkpoints = self.store.directory_if_set(&file.store).map(|store| store.join(CHECKPOINTS));
+        let roster = self.archive.roster(file.archive, &file.stream)?;
+        let intake = self.intake(roster, checkpoints.as_deref())?;
+        let (witness, turns) = (voter.witness(), self.turns(file.run));
+        // streams are added as they are taken in
+        let follower = Follower::new(connection.endpoints, place, Some(witness), Some(HashSet::new()))
             .resting_on(voter.finalized_head()?);
-        let turns = self.turns(file.run);
-        let witness = voter.witness();
-        let daemon = Daemon::new(sources.archive, streams, follower, voter, policy, turns);
         metrics::gauge!(
             INFO, "chain_id" => place.chain_id.to_string(), "ledger" => place.ledger.to_string(),
             "witness" => witness.to_string()
         )
         .set(1.0);
-        tracing::info!(
-            chain_id = place.chain_id, ledger = %place.ledger, %witness, streams = sources.streams.len(), "witness started"
-        );
-        Ok(daemon)
+        tracing::info!(chain_id = place.chain_id, ledger = %place.ledger, %witness, "witness started");
+        Ok(Daemon::new(intake, follower, voter, policy, turns))
     }
 
     async fn drive(&self, daemon: &mut Daemon, monitor: &Monitor, cancelled: &CancellationToken) -> eyre::Result<()> {
@@ -176,33 +178,20 @@ impl RunArgs {
         let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness: signer.address() };
         let store = VoteStore::open(self.store.directory(&file.store)?, identity)?;
         let rule = self.turns.or(file.run).sending(connection.chain.block_time_ms);
-        let sender = Box::new(Sender::new(connection.provider.clone(), signer, &store, rule)?);
+        let sender = Box::new(Sender::new(connection.endpoints.clone(), signer, &store, rule)?);
         Ok(Voter::Casting { store, sender })
     }
 
-    /// Reads every stream's index. A stream that `init` did not know begins at its newest closed epoch from now on.
-    fn streams(
-        &self,
-        sources: &Sources,
-        voter: &mut Voter,
-        policy: &Policy,
-        pulse: &Pulse,
-    ) -> eyre::Result<Vec<FollowedStream>> {
-        let closing = if self.once { Closing::AtRest } else { Closing::Grace(sources.grace_ms) };
-        let mut streams = Vec::new();
-        for source in &sources.streams {
-            let index = read_index(sources, source, self.json.json)?;
-            let from = match voter {
-                Voter::Casting { store, .. } => {
-                    let start = StartArg::default().of(&index, source.from_sequence)?;
-                    store.fix_from_sequence(&source.rule.stream_id, start)?
-                }
-                Voter::Dry { .. } => source.from_sequence.unwrap_or(0),
-            };
-            pulse.beat();
-            streams.push(FollowedStream::new(index, from, policy.max_inflight, closing));
+    /// How the archive is taken in. What is there is checked now; what comes later, when it comes.
+    fn intake(&self, roster: Roster, checkpoints: Option<&Path>) -> eyre::Result<Intake> {
+        let (archive, names) = (roster.archive.clone(), roster.names.clone());
+        if self.once {
+            roster.clone().sources()?;
+            return Ok(Intake::new(archive, names, Closing::AtRest, roster.mapping(), None));
         }
-        Ok(streams)
+        roster.clone().sources_so_far()?;
+        let checkpoints = checkpoints.filter(|_| !self.dry_run).map(Checkpoints::at);
+        Ok(Intake::new(archive, names, Closing::Grace(roster.grace_ms), roster.mapping(), checkpoints))
     }
 }
 

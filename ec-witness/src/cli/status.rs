@@ -10,7 +10,7 @@ use clap::Args;
 use ec_witness::{
     archive::{StreamIndex, Sweep},
     chain::follow::Follower,
-    daemon::{SlotReport, own_epoch},
+    daemon::{SlotReport, Source, own_epoch},
     observation::StreamHash,
     store::VoteStore,
     stream::DerivedEpoch,
@@ -26,7 +26,7 @@ use super::{
     derive::read_index,
     ledger,
     output::{JsonArg, json_line},
-    settings::{AgreementArgs, ArchiveArgs, ConfigArg, Source, StoreArgs},
+    settings::{AgreementArgs, ArchiveArgs, ConfigArg, StoreArgs},
     slots,
 };
 use summary::{Summary, Verdict};

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, io::Write};
 use clap::Args;
 use ec_witness::{
     archive::{AtRest, Observation, StreamIndex, Sweep, late::late_records},
+    daemon::Source,
     observation::{ContentHash, ObservationHash, SlotId},
     witness::ledger::{Final, LedgerState},
 };
@@ -16,7 +17,7 @@ use super::{
     derive::read_index,
     ledger,
     output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, Source},
+    settings::{ArchiveArgs, ConfigArg},
 };
 
 /// Which archive to compare with which ledger.

@@ -1,50 +1,83 @@
-//! What goes on being wrong is said once a minute, not once a turn.
+//! Saying that something is wrong at first, then every minute, and once when it is over.
 
-use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use super::Halt;
 use crate::chain::sender::SendError;
 
-/// How often the same complaint is made, milliseconds.
-const COMPLAIN_EVERY_MS: u64 = 60_000;
+/// How often the same thing is complained about, milliseconds.
+const EVERY_MS: u64 = 60_000;
 
-/// When each complaint was made last, and how often it was not since then.
-#[derive(Debug, Default)]
-pub(super) struct Complaints(BTreeMap<&'static str, (u64, u64)>);
+/// One thing that may be wrong.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Complaint {
+    began_ms: Option<u64>,
+    said_ms: u64,
+}
 
-impl Complaints {
-    /// Whether it is time to complain of `what`, and how often that was left unsaid before.
-    pub(super) fn due(&mut self, what: &'static str, now_ms: u64) -> Option<u64> {
-        let Some((said_ms, unsaid)) = self.0.get_mut(what) else {
-            self.0.insert(what, (now_ms, 0));
-            return Some(0);
-        };
-        if now_ms.saturating_sub(*said_ms) < COMPLAIN_EVERY_MS {
-            *unsaid += 1;
-            return None;
+/// What is to be said now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Say {
+    Nothing,
+    /// It is wrong, for so long already.
+    Wrong(u64),
+    /// It is right again, after so long.
+    Right(u64),
+}
+
+impl Complaint {
+    /// Warns of what is `wrong`, with what it means, as often as it is due; `right` is told once after it.
+    pub(super) fn tell(&mut self, now_ms: u64, wrong: Option<&dyn Display>, means: &str, right: &str) {
+        match self.next(now_ms, wrong.is_some()) {
+            Say::Wrong(for_ms) => {
+                let error = wrong.map(ToString::to_string).unwrap_or_default();
+                tracing::warn!(error, for_s = for_ms / 1000, "{means}");
+            }
+            Say::Right(after_ms) => tracing::info!(after_s = after_ms / 1000, "{right}"),
+            Say::Nothing => {}
         }
-        *said_ms = now_ms;
-        Some(std::mem::take(unsaid))
+    }
+
+    fn next(&mut self, now_ms: u64, is_wrong: bool) -> Say {
+        match (self.began_ms, is_wrong) {
+            (None, false) => Say::Nothing,
+            (Some(began_ms), false) => {
+                self.began_ms = None;
+                Say::Right(now_ms.saturating_sub(began_ms))
+            }
+            (Some(_), true) if now_ms.saturating_sub(self.said_ms) < EVERY_MS => Say::Nothing,
+            (began_ms, true) => {
+                self.said_ms = now_ms;
+                Say::Wrong(now_ms.saturating_sub(*self.began_ms.insert(began_ms.unwrap_or(now_ms))))
+            }
+        }
     }
 }
 
-/// Passes a fatal error on, logs another one.
+/// What may be wrong with the daemon's work.
+#[derive(Debug, Default)]
+pub(super) struct Complaints {
+    pub(super) unreadable: Complaint,
+    pub(super) stalled: Complaint,
+    pub(super) unfollowed: Complaint,
+    pub(super) unsent: Complaint,
+    pub(super) not_finalized: Complaint,
+}
+
+/// Passes a fatal error on, complains of another one.
 pub(super) fn tolerate<T>(
     outcome: Result<T, SendError>,
-    complaints: &mut Complaints,
+    complaint: &mut Complaint,
     now_ms: u64,
-    message: &'static str,
+    means: &str,
+    right: &str,
 ) -> Result<Option<T>, Halt> {
-    match outcome {
-        Ok(done) => Ok(Some(done)),
-        Err(error) if error.is_fatal() => Err(error.into()),
-        Err(error) => {
-            if let Some(unsaid) = complaints.due(message, now_ms) {
-                tracing::warn!(%error, unsaid, "{message}");
-            }
-            Ok(None)
-        }
-    }
+    let outcome = match outcome {
+        Err(error) if error.is_fatal() => return Err(error.into()),
+        outcome => outcome,
+    };
+    complaint.tell(now_ms, outcome.as_ref().err().map(|error| error as &dyn Display), means, right);
+    Ok(outcome.ok())
 }
 
 #[cfg(test)]
@@ -52,12 +85,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_is_said_once_a_minute_with_what_was_left_unsaid() {
-        let mut complaints = Complaints::default();
-        assert_eq!(complaints.due("a", 0), Some(0));
-        assert_eq!(complaints.due("b", 1), Some(0));
-        assert_eq!((complaints.due("a", 1000), complaints.due("a", 59_999)), (None, None));
-        assert_eq!(complaints.due("a", 60_000), Some(2));
-        assert_eq!(complaints.due("a", 60_001), None);
+    fn it_is_said_at_first_every_minute_and_when_it_is_over() {
+        let mut complaint = Complaint::default();
+        let said = [
+            (0, false, Say::Nothing),
+            (10, true, Say::Wrong(0)),
+            (30_000, true, Say::Nothing),
+            (60_010, true, Say::Wrong(60_000)),
+            (60_020, true, Say::Nothing),
+            (70_010, false, Say::Right(70_000)),
+            (70_020, false, Say::Nothing),
+            (70_030, true, Say::Wrong(0)),
+        ];
+        for (now_ms, is_wrong, expected) in said {
+            assert_eq!(complaint.next(now_ms, is_wrong), expected, "{now_ms}");
+        }
     }
 }

@@ -4,7 +4,10 @@
 //! but this task ever signs. Between turns it sleeps until the archive changes or the next poll is due.
 
 mod complaint;
+mod count;
+mod epochs;
 mod halt;
+mod intake;
 mod own;
 mod report;
 mod snapshot;
@@ -14,42 +17,38 @@ mod wake;
 
 use std::{
     collections::BTreeMap,
+    fmt::Display,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
-use metrics::counter;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    archive::{Archive, index::Quarantined},
-    chain::follow::{FollowError, Follower},
-    metrics::{
-        EPOCHS_CLOSED, LATE_RECORDS, POLL_ERRORS, QUARANTINED_LINES, REORGS, SLOTS_SETTLED, VOTES, VOTES_REFUSED,
-        VOTES_RESENT,
-    },
+    chain::follow::{FollowError, Follower, Heads},
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
     pulse::Pulse,
     store::{Ballot, Recorded, StoreError},
-    stream::{DerivedEpoch, StreamRule},
     witness::{
-        decision::{OwnVote, Policy},
-        engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey, VoteKind},
+        decision::{OwnEpoch, OwnVote, Policy},
+        engine::{Engine, Intent, JudgedSlot, Situation, SlotKey},
     },
 };
 
 pub use halt::Halt;
+pub use intake::{Intake, Mapping, Source};
 pub use own::own_epoch;
-pub use report::SlotReport;
-pub use snapshot::{LedgerStanding, SendingStanding, Snapshot, StreamStanding};
-pub use streams::{ClosedEpoch, Closing, FollowedStream};
+pub use report::{SlotReport, StreamReport};
+pub use snapshot::{EndpointStanding, LedgerStanding, SendingStanding, Snapshot, StreamStanding};
+pub use streams::{Backlog, ClosedEpoch, Closing, FollowedStream, Heard, Reading, Tally};
 pub use voter::Voter;
 
 use complaint::{Complaints, tolerate};
+use epochs::Followed;
 use halt::hold;
 use snapshot::{HighWater, unix_s};
-use wake::{drained, watch};
+use wake::{Alarm, drained};
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -95,8 +94,8 @@ pub struct Summary {
 /// One witness at work.
 #[derive(Debug)]
 pub struct Daemon {
-    archive: Archive,
-    streams: BTreeMap<StreamHash, FollowedStream>,
+    intake: Intake,
+    streams: BTreeMap<StreamHash, Followed>,
     follower: Follower,
     engine: Engine,
     voter: Voter,
@@ -109,23 +108,16 @@ pub struct Daemon {
     high_water: BTreeMap<StreamHash, HighWater>,
     poll_error: Option<String>,
     polled_unix_s: Option<u64>,
+    counted_ms: Option<u64>,
     noted_ms: Option<u64>,
 }
 
 impl Daemon {
-    /// A daemon that judges these streams.
-    pub fn new(
-        archive: Archive,
-        streams: impl IntoIterator<Item = FollowedStream>,
-        follower: Follower,
-        voter: Voter,
-        policy: Policy,
-        turns: Turns,
-    ) -> Self {
-        let streams = streams.into_iter().map(|stream| (stream.rule().stream_hash(), stream)).collect();
+    /// A daemon that judges the streams that `intake` finds.
+    pub fn new(intake: Intake, follower: Follower, voter: Voter, policy: Policy, turns: Turns) -> Self {
         Self {
-            archive,
-            streams,
+            intake,
+            streams: BTreeMap::new(),
             follower,
             engine: Engine::new(voter.witness(), policy),
             voter,
@@ -138,6 +130,7 @@ impl Daemon {
             high_water: BTreeMap::new(),
             poll_error: None,
             polled_unix_s: None,
+            counted_ms: None,
             noted_ms: None,
         }
     }
@@ -145,6 +138,7 @@ impl Daemon {
     /// Beats `pulse` as long as work goes on.
     pub fn beat(mut self, pulse: Pulse) -> Self {
         self.follower.beat(pulse.clone());
+        self.intake.beat(pulse.clone());
         self.pulse = pulse;
         self
     }
@@ -152,8 +146,8 @@ impl Daemon {
     /// What every slot that is judged, or was, has come to.
     pub fn reports(&self) -> Vec<SlotReport> {
         let judged = self.engine.slots().filter_map(|(key, slot)| {
-            let stream = self.streams.get(&key.stream)?;
-            Some(SlotReport::new(stream.rule(), *key, slot, &self.follower))
+            let followed = self.streams.get(&key.stream)?;
+            Some(SlotReport::new(followed.stream.rule(), *key, slot, &self.follower))
         });
         let mut reports: Vec<_> = self.settled.iter().cloned().chain(judged).collect();
         reports.sort_by(|a, b| (&a.stream_id, a.sequence).cmp(&(&b.stream_id, b.sequence)));
@@ -171,28 +165,32 @@ impl Daemon {
         if let Err(halt) = &ended {
             self.voter.keep_halt(halt);
         }
+        self.streams.values().for_each(|followed| self.intake.keep_now(followed.stream.index()));
+        self.intake.keep_joining();
         ended
     }
 
     async fn work(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(&Snapshot)) -> Result<(), Halt> {
-        let changed = Arc::new(Notify::new());
-        let _watcher = watch(&self.archive, &changed);
+        let mut alarm = Alarm::default();
+        let changed = Arc::clone(&alarm.changed);
         let mut due = Instant::now();
         loop {
+            alarm.keep(&self.intake.archive().manifests);
             tokio::select! {
                 biased;
                 () = cancelled.cancelled() => return Ok(()),
                 () = tokio::time::sleep_until(due) => {}
                 () = changed.notified() => {
                     tokio::time::sleep(DEBOUNCE).await;
-                    if !self.archive_closed_an_epoch()? {
+                    let closed = self.archive_closed_an_epoch()?;
+                    if !closed || !self.follower.retry_in().is_zero() {
                         continue;
                     }
                 }
             }
             let begun = Instant::now();
             let done = tokio::select! {
-                done = self.turn() => done?,
+                done = self.turn(cancelled) => done?,
                 () = drained(cancelled) => return Ok(()),
             };
             self.pulse.beat();
@@ -200,7 +198,7 @@ impl Daemon {
             if done && self.turns.once.is_some() {
                 return Ok(());
             }
-            due = Instant::now() + self.turns.poll;
+            due = Instant::now() + self.turns.poll.max(self.follower.retry_in());
         }
     }
 
@@ -209,61 +207,67 @@ impl Daemon {
     }
 
     /// One turn; true when nothing is left to wait for.
-    async fn turn(&mut self) -> Result<bool, Halt> {
+    async fn turn(&mut self, cancelled: &CancellationToken) -> Result<bool, Halt> {
         let now_ms = self.now_ms();
         self.read_archive(now_ms)?;
-        let polled = match self.follower.poll(now_ms, self.turns.once.is_none()).await {
-            Ok(polled) => polled,
-            Err(error) => {
-                self.poll_failed(error, now_ms)?;
-                return Ok(false);
-            }
+        // nothing is lost by giving up a poll, so that an endpoint that is silent delays no stop
+        let polled = tokio::select! {
+            polled = self.follower.poll(now_ms, self.turns.once.is_none()) => polled,
+            () = cancelled.cancelled() => return Ok(false),
         };
-        self.poll_error = None;
-        self.polled_unix_s = Some(unix_s(SystemTime::now()));
-        counter!(REORGS).increment(polled.reorg.into());
+        count::polled(polled.as_ref());
+        let polled = match polled {
+            Err(error) if error.is_fatal() => return Err(error.into()),
+            polled => polled,
+        };
+        self.complain(now_ms, polled.as_ref().err());
+        let Ok(polled) = polled else { return Ok(false) };
         self.check_own_votes(&polled.own_votes)?;
         self.note_finalized_head(now_ms)?;
         let followed = self.voter.follow(self.follower.heads(), polled.reorg, now_ms).await;
-        tolerate(followed, &mut self.complaints, now_ms, "what was sent cannot be followed; trying again")?;
+        let means = "what was sent cannot be followed; trying again";
+        tolerate(followed, &mut self.complaints.unfollowed, now_ms, means, "what was sent can be followed again")?;
         self.take_standing()?;
         let admitted = self.admit(now_ms)?;
         self.judge(now_ms).await?;
         self.settle();
         self.note_room();
-        Ok(admitted == 0 && self.is_done())
+        Ok(admitted == 0 && self.intake.joining() == 0 && self.is_done())
     }
 
-    /// Halts, or notes that the ledger cannot be read now.
-    fn poll_failed(&mut self, error: FollowError, now_ms: u64) -> Result<(), Halt> {
-        counter!(POLL_ERRORS, "kind" => error.kind()).increment(1);
-        if error.is_fatal() {
-            return Err(error.into());
+    /// Says what the witness waits for, while the ledger cannot be read or its chain finalizes nothing.
+    fn complain(&mut self, now_ms: u64, unread: Option<&FollowError>) {
+        self.poll_error = unread.map(ToString::to_string);
+        let wrong = unread.map(|error| error as &dyn Display);
+        self.complaints.unreadable.tell(
+            now_ms,
+            wrong,
+            "the ledger cannot be read; trying again",
+            "the ledger can be read again",
+        );
+        if unread.is_none() {
+            self.polled_unix_s = Some(unix_s(SystemTime::now()));
+            let heads = self.follower.heads();
+            let stalled = self.follower.finality_stalled_ms().map(|for_ms| {
+                let Heads { latest, finalized, .. } = heads;
+                format!("the finalized head is block {finalized} for {} s, the latest is {latest}", for_ms / 1000)
+            });
+            let wrong = stalled.as_ref().map(|stalled| stalled as &dyn Display);
+            self.complaints.stalled.tell(
+                now_ms,
+                wrong,
+                "finality stalls; waiting for the chain",
+                "finality moves again",
+            );
         }
-        if let Some(unsaid) = self.complaints.due("ledger", now_ms) {
-            tracing::warn!(%error, unsaid, "the ledger cannot be read; trying again");
-        }
-        self.poll_error = Some(error.to_string());
-        Ok(())
     }
 
     /// Reads the archive after it changed; true when that closed an epoch.
     fn archive_closed_an_epoch(&mut self) -> Result<bool, Halt> {
         let now_ms = self.now_ms();
         self.read_archive(now_ms)?;
-        Ok(self.admit(now_ms)? > 0)
-    }
-
-    fn read_archive(&mut self, now_ms: u64) -> Result<(), Halt> {
-        for stream in self.streams.values_mut() {
-            let quarantined = stream.read_on(now_ms, &mut |_| self.pulse.beat())?;
-            let id = &stream.rule().stream_id;
-            counter!(QUARANTINED_LINES, "stream" => id.clone()).increment(quarantined.len() as u64);
-            for Quarantined { file, offset, reason } in quarantined {
-                tracing::warn!(stream = id, file = %file.display(), offset, %reason, "bad line quarantined");
-            }
-        }
-        Ok(())
+        // a stream that was just taken in is judged once the ledger's log is read for it
+        Ok(self.follower.ledger().head().is_none() || self.admit(now_ms)? > 0)
     }
 
     /// A vote of ours that the store does not know was cast by another instance.
@@ -329,44 +333,13 @@ impl Daemon {
         Ok(())
     }
 
-    /// Hands closed epochs to the engine; returns how many were new.
-    fn admit(&mut self, now_ms: u64) -> Result<usize, Halt> {
-        let Self { streams, engine, voter, summary, .. } = self;
-        let mut admitted = 0;
-        for (&stream_hash, stream) in streams {
-            let closed = stream.newly_closed(now_ms, |below| engine.undecided_below(stream_hash, below))?;
-            let starting = summary.judged == 0;
-            for ClosedEpoch { derived, closed_ms } in closed {
-                admitted += 1;
-                count_closed(stream.rule(), &derived);
-                let Some(own) = own_epoch(stream.rule(), engine.policy(), &derived, starting)? else { continue };
-                let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
-                let past = voter.standing(derived.slot, None)?;
-                engine.admit(key, derived.slot, own, closed_ms, past);
-                tracing::debug!(
-                    stream = stream.rule().stream_id,
-                    epoch = derived.sequence,
-                    complete = derived.complete,
-                    "epoch closed"
-                );
-            }
-            for derived in stream.rederived()? {
-                let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
-                let judged = engine.slot(key).is_some();
-                let Some(own) = own_epoch(stream.rule(), engine.policy(), &derived, false)? else { continue };
-                if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
-                    summary.late += 1;
-                    counter!(LATE_RECORDS, "stream" => stream.rule().stream_id.clone()).increment(1);
-                    tracing::warn!(
-                        stream = stream.rule().stream_id,
-                        epoch = derived.sequence,
-                        "records came after the vote"
-                    );
-                }
-            }
-        }
-        self.summary.judged += admitted;
-        Ok(admitted)
+    /// An incomplete epoch of a stream whose files cannot be read to their ends now may have records that nobody read.
+    fn may_be_voted(&self, intent: &Intent) -> bool {
+        let key = SlotKey::of(&intent.header);
+        let is_complete = |slot: &JudgedSlot| matches!(slot.own, OwnEpoch::Derived { complete: true, .. });
+        let is_current = |followed: &Followed| *followed.stream.reading() == Reading::Current;
+        self.engine.slot(key).is_some_and(|slot| slot.voted.is_some() || is_complete(slot))
+            || self.streams.get(&key.stream).is_some_and(is_current)
     }
 
     async fn judge(&mut self, now_ms: u64) -> Result<(), Halt> {
@@ -376,17 +349,25 @@ impl Daemon {
             now_ms,
             live_since_ms: self.follower.live_since_ms(),
         };
-        let intents = self.engine.judge(&situation);
+        let mut intents = self.engine.judge(&situation);
         let ripe = self.engine.ripe(&situation);
+        intents.retain(|intent| self.may_be_voted(intent));
         let again = self.record(&intents)?;
         let sent = self.voter.send(&again, now_ms).await;
-        let sent =
-            tolerate(sent, &mut self.complaints, now_ms, "votes are recorded, but cannot be sent; trying again")?;
+        let means = "votes are recorded, but cannot be sent; trying again";
+        let sent = tolerate(sent, &mut self.complaints.unsent, now_ms, means, "votes can be sent again")?;
         self.summary.votes += sent.unwrap_or_default();
         for (slot, observation) in ripe {
             tracing::info!(%slot, %observation, "a candidate has the quorum's votes; finalizing it");
             let finalized = self.voter.finalize(slot, observation, now_ms).await;
-            tolerate(finalized, &mut self.complaints, now_ms, "the candidate cannot be finalized; trying again")?;
+            let means = "the candidate cannot be finalized; trying again";
+            tolerate(
+                finalized,
+                &mut self.complaints.not_finalized,
+                now_ms,
+                means,
+                "candidates can be finalized again",
+            )?;
         }
         Ok(())
     }
@@ -420,7 +401,7 @@ impl Daemon {
             ?recorded, dry, "vote"
         );
         if !dry {
-            count_vote(ballot.vote, recorded);
+            count::vote(ballot.vote, recorded);
             self.engine.set_vote(SlotKey::of(&header), header, OwnVote::Cast);
         }
     }
@@ -428,7 +409,7 @@ impl Daemon {
     /// The guard refused: what was voted for before stands.
     fn refuse(&mut self, header: ObservationHeader, refused: &StoreError) -> Result<(), Halt> {
         self.summary.refused += 1;
-        counter!(VOTES_REFUSED).increment(1);
+        count::refused();
         tracing::error!(%refused, "the guard refused a vote");
         if let Some((voted, vote)) = self.voter.standing(header.slot(), None)? {
             self.engine.set_vote(SlotKey::of(&header), voted, vote);
@@ -439,11 +420,11 @@ impl Daemon {
     /// Lets go of what is final below the finalized head.
     fn settle(&mut self) {
         for (key, slot) in self.engine.take_settled(self.follower.ledger(), self.follower.heads().finalized) {
-            let Some(stream) = self.streams.get(&key.stream) else { continue };
+            let Some(Followed { stream, .. }) = self.streams.get(&key.stream) else { continue };
             let report = SlotReport::new(stream.rule(), key, &slot, &self.follower);
             let state = report.state.name();
             tracing::info!(stream = report.stream_id, epoch = report.sequence, slot = %report.slot, state, "slot settled");
-            counter!(SLOTS_SETTLED, "stream" => report.stream_id.clone(), "state" => state).increment(1);
+            count::settled(&report);
             if self.turns.once.is_some() {
                 self.settled.push(report);
             }
@@ -458,25 +439,4 @@ impl Daemon {
         self.voter.is_dry()
             || self.voter.pending() == 0 && slots.all(|(_, slot)| slot.state.is_outcome() && !awaits_finality(slot))
     }
-}
-
-fn count_closed(rule: &StreamRule, derived: &DerivedEpoch) {
-    let kind = match derived {
-        DerivedEpoch { content: None, .. } => "conflicting",
-        DerivedEpoch { complete: false, .. } => "incomplete",
-        _ => "complete",
-    };
-    counter!(EPOCHS_CLOSED, "stream" => rule.stream_id.clone(), "kind" => kind).increment(1);
-}
-
-fn count_vote(vote: VoteKind, recorded: Recorded) {
-    if recorded == Recorded::Again {
-        counter!(VOTES_RESENT).increment(1);
-        return;
-    }
-    let vote = match vote {
-        VoteKind::Propose { .. } => "propose",
-        VoteKind::Attest => "attest",
-    };
-    counter!(VOTES, "vote" => vote).increment(1);
 }

@@ -10,11 +10,12 @@ use std::{
 use alloy::primitives::{Address, U256};
 use serde::Serialize;
 
-use super::{Daemon, FollowedStream, Summary};
+use super::{Backlog, Daemon, Reading, StreamReport, Summary, Tally, epochs::Followed};
 use crate::{
     chain::{
+        endpoints::Health,
         follow::{Follower, HeadTimes, Heads},
-        sender::SenderState,
+        sender::{Hold, SenderState, VOTE_GAS},
     },
     observation::StreamHash,
     store::StoreStanding,
@@ -30,7 +31,11 @@ pub struct Snapshot {
     pub summary: Summary,
     /// The ledger and its chain.
     pub ledger: LedgerStanding,
-    /// Every stream.
+    /// Why the archive cannot be walked, if it cannot.
+    pub archive_trouble: Option<String>,
+    /// Streams that are read for the first time.
+    pub joining: usize,
+    /// Every stream that is followed.
     pub streams: Vec<StreamStanding>,
     /// How sending stands; `None` in a dry run.
     pub sending: Option<SendingStanding>,
@@ -59,6 +64,42 @@ pub struct LedgerStanding {
     pub witness_count: usize,
     /// Votes that finalize.
     pub quorum: usize,
+    /// For how long the finalized head has stood still, milliseconds, if that is longer than it may.
+    pub finality_stalled_ms: Option<u64>,
+    /// Endpoints that must agree.
+    pub agree: usize,
+    /// Every endpoint.
+    pub endpoints: Vec<EndpointStanding>,
+}
+
+/// How an RPC endpoint stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EndpointStanding {
+    /// Scheme, host and port; the rest of its URL may be secret.
+    pub endpoint: String,
+    /// Whether it gave its last answer, and is of the right chain.
+    pub up: bool,
+    /// The newest fault, in words; it may be over.
+    pub last_fault: Option<String>,
+    /// The number of its newest block.
+    pub head: Option<u64>,
+    /// Answers it gave in this process.
+    pub answered: u64,
+    /// Faults in this process, by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+}
+
+impl EndpointStanding {
+    fn of((endpoint, health): (String, Health)) -> Self {
+        Self {
+            endpoint,
+            up: health.shut_out.is_none() && health.failures == 0,
+            last_fault: health.last_fault.map(|fault| fault.to_string()),
+            head: health.head,
+            answered: health.answered,
+            faults: health.faults,
+        }
+    }
 }
 
 impl LedgerStanding {
@@ -75,6 +116,9 @@ impl LedgerStanding {
             member: set.active.contains(&witness),
             witness_count: set.active.len(),
             quorum: set.quorum,
+            finality_stalled_ms: follower.finality_stalled_ms(),
+            agree: follower.endpoints().agree(),
+            endpoints: follower.endpoints().health().into_iter().map(EndpointStanding::of).collect(),
         }
     }
 }
@@ -84,8 +128,14 @@ impl LedgerStanding {
 pub struct StreamStanding {
     /// The stream.
     pub stream_id: String,
-    /// Why it is no longer followed, if so.
-    pub halted: Option<String>,
+    /// How far its files are read, or why not.
+    pub reading: Reading,
+    /// What happened to its files in this process.
+    pub tally: Tally,
+    /// Epochs that are withheld for good.
+    pub withheld_epochs: u64,
+    /// Its old epochs, when they were last counted.
+    pub backlog: Backlog,
     /// When a track file grew last, Unix seconds.
     pub newest_record_unix_s: Option<u64>,
     /// The newest closed epoch.
@@ -116,6 +166,12 @@ impl StreamStanding {
         standing
     }
 
+    /// With what its files tell.
+    pub fn read(self, report: StreamReport) -> Self {
+        let StreamReport { reading, tally, withheld_epochs, backlog, .. } = report;
+        Self { reading, tally, withheld_epochs, backlog, ..self }
+    }
+
     /// Slots in this state.
     pub fn slots_in(&self, state: SlotState) -> usize {
         self.slots.get(&state).copied().unwrap_or_default()
@@ -131,6 +187,8 @@ pub struct SendingStanding {
     pub waiting_votes: usize,
     /// Why nothing new is sent, if so.
     pub held: Option<String>,
+    /// The same as one word of [`Hold::KINDS`].
+    pub held_for: Option<&'static str>,
     /// The account's balance, wei, where it is known.
     pub balance_wei: Option<U256>,
     /// What was offered last, wei a unit of gas: at most, and of it as a tip.
@@ -141,7 +199,7 @@ pub struct SendingStanding {
     pub resent: u64,
     /// Votes and calls that the ledger refused, by reason, in this process.
     pub reverts: BTreeMap<&'static str, u64>,
-    /// What one vote costs now, wei, where it is known.
+    /// What one vote costs at most, by the fees offered last, wei, where that is known.
     pub vote_cost_wei: Option<U256>,
 }
 
@@ -165,13 +223,14 @@ impl SendingStanding {
         Self {
             transactions: BTreeMap::from([("signed", signed), ("sent", sent), ("executed", executed), ("safe", safe)]),
             waiting_votes,
+            held_for: held.as_ref().map(Hold::kind),
             held: held.map(|held| held.to_string()),
             balance_wei: balance,
+            vote_cost_wei: fees.map(|fees| U256::from(fees.max).saturating_mul(U256::from(VOTE_GAS))),
             fees_wei: fees.map(|fees| (fees.max, fees.tip)),
             replaced,
             resent,
             reverts,
-            vote_cost_wei: None,
         }
     }
 }
@@ -198,15 +257,18 @@ impl Daemon {
     pub(super) fn snapshot(&mut self, took: Duration) -> Snapshot {
         let now_ms = self.now_ms();
         let Self { streams, engine, follower, high_water, .. } = self;
-        let stand = |(&hash, stream): (&StreamHash, &FollowedStream)| {
-            let mut standing = StreamStanding::of(&stream.rule().stream_id, hash, engine, follower);
-            standing.newest_record_unix_s = stream.newest_change().map(unix_s);
+        let stand = |(&hash, followed): (&StreamHash, &Followed)| {
+            let report = StreamReport::new(&followed.stream, followed.backlog);
+            let mut standing = StreamStanding::of(&report.stream_id, hash, engine, follower).read(report);
+            standing.newest_record_unix_s = followed.stream.newest_change().map(unix_s);
             high_water.entry(hash).or_default().raise(&mut standing);
             standing
         };
         Snapshot {
             took,
             summary: self.summary,
+            archive_trouble: self.intake.trouble().map(ToOwned::to_owned),
+            joining: self.intake.joining(),
             streams: streams.iter().map(stand).collect(),
             ledger: LedgerStanding::of(follower, self.voter.witness(), self.poll_error.clone(), self.polled_unix_s),
             sending: self.voter.sending(now_ms),

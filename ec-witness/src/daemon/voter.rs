@@ -53,6 +53,15 @@ impl Voter {
         matches!(self, Self::Dry { .. })
     }
 
+    /// The first epoch of a stream that is judged: what the store fixed, else what is configured, else `first`, which is
+    /// fixed then. A dry run fixes nothing.
+    pub(super) fn begin(&mut self, stream_id: &str, configured: Option<u64>, first: u64) -> Result<u64, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.fix_from_sequence(stream_id, configured.unwrap_or(first)),
+            Self::Dry { .. } => Ok(configured.unwrap_or(0)),
+        }
+    }
+
     /// The finalized head that was seen before this process.
     ///
     /// # Errors

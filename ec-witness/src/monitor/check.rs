@@ -9,7 +9,7 @@ use alloy::primitives::{U256, utils::format_ether};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    daemon::{SendingStanding, Snapshot, StreamStanding},
+    daemon::{EndpointStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     store::StoreStanding,
     witness::engine::SlotState,
 };
@@ -72,7 +72,11 @@ impl Check {
 
 /// Everything that a snapshot tells, at this Unix time in seconds.
 pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
-    let mut checks = vec![rpc(snapshot, now_unix_s), member(snapshot), streams(&snapshot.streams)];
+    let mut checks = vec![rpc(snapshot, now_unix_s)];
+    if snapshot.ledger.polled_unix_s.is_some() {
+        checks.extend([endpoints(&snapshot.ledger), finality(&snapshot.ledger)]);
+    }
+    checks.extend([member(snapshot), archive(snapshot), streams(snapshot), withheld(&snapshot.streams)]);
     match &snapshot.store {
         Some(Ok(store)) => checks.extend([halt(store), writable(store), pending(store, now_unix_s)]),
         Some(Err(error)) => checks.push(Check::fail("store", error, "see the manual: a lost store")),
@@ -119,21 +123,72 @@ fn member(snapshot: &Snapshot) -> Check {
     Check::ok("member", format!("{} is one of {of}", ledger.witness))
 }
 
-fn streams(streams: &[StreamStanding]) -> Check {
-    let halted: Vec<_> = streams
-        .iter()
-        .filter_map(|stream| Some(format!("{}: {}", stream.stream_id, stream.halted.as_ref()?)))
-        .collect();
-    let followed = streams.len() - halted.len();
+fn endpoints(ledger: &LedgerStanding) -> Check {
+    let down: Vec<_> = ledger.endpoints.iter().filter(|endpoint| !endpoint.up).map(fault).collect();
+    let (all, agree) = (ledger.endpoints.len(), ledger.agree);
+    if down.is_empty() {
+        return Check::ok("endpoints", format!("{all} of {all} answer, {agree} must agree"));
+    }
+    let found = format!("{} of {all} answer, {agree} must agree; {}", all - down.len(), down.join("; "));
+    Check::warn("endpoints", found, "look after the endpoint, or take it out of [chain] rpc")
+}
+
+fn fault(endpoint: &EndpointStanding) -> String {
+    format!("{}: {}", endpoint.endpoint, endpoint.last_fault.as_deref().unwrap_or("no answer"))
+}
+
+fn finality(ledger: &LedgerStanding) -> Check {
+    match ledger.finality_stalled_ms {
+        None => Check::ok("finality", format!("the finalized head is block {}", ledger.heads.finalized)),
+        Some(for_ms) => {
+            let found = format!("the finalized head is block {} for {} s", ledger.heads.finalized, for_ms / 1000);
+            Check::warn("finality", found, "votes go on; ask the chain's operator about its batcher and L1")
+        }
+    }
+}
+
+fn archive(snapshot: &Snapshot) -> Check {
+    match &snapshot.archive_trouble {
+        None => Check::ok("archive", "its directories can be walked"),
+        Some(trouble) => {
+            Check::warn("archive", trouble, "mount it, or mend what is named; new broadcasts are not found")
+        }
+    }
+}
+
+fn streams(snapshot: &Snapshot) -> Check {
+    let waiting: Vec<_> = snapshot.streams.iter().filter_map(waits).collect();
+    let (all, joining) = (snapshot.streams.len(), snapshot.joining);
     let fix = "look at the stream's files below manifests/";
-    if followed == 0 {
-        let why = if halted.is_empty() { "no stream".to_owned() } else { halted.join("; ") };
-        return Check::fail("streams", format!("no stream is followed: {why}"), fix);
+    let found = match joining {
+        0 => format!("{} of {all} followed", all - waiting.len()),
+        joining => format!("{} of {all} followed, {joining} are read for the first time", all - waiting.len()),
+    };
+    if all == waiting.len() {
+        let why = if all == 0 { "no stream has a record yet".to_owned() } else { waiting.join("; ") };
+        return Check::fail("streams", format!("{found}: {why}"), fix);
     }
-    if !halted.is_empty() {
-        return Check::warn("streams", format!("{followed} followed, halted: {}", halted.join("; ")), fix);
+    if !waiting.is_empty() {
+        return Check::warn("streams", format!("{found}; {}", waiting.join("; ")), fix);
     }
-    Check::ok("streams", format!("{followed} followed"))
+    Check::ok("streams", found)
+}
+
+fn waits(stream: &StreamStanding) -> Option<String> {
+    match &stream.reading {
+        Reading::Waiting(why) => Some(format!("{} waits: {why}", stream.stream_id)),
+        Reading::Current | Reading::CatchingUp => None,
+    }
+}
+
+fn withheld(streams: &[StreamStanding]) -> Check {
+    let of = |stream: &StreamStanding| format!("{} of {}", stream.withheld_epochs, stream.stream_id);
+    let found: Vec<_> = streams.iter().filter(|stream| stream.withheld_epochs > 0).map(of).collect();
+    if found.is_empty() {
+        return Check::ok("withheld", "no epoch is withheld");
+    }
+    let fix = "find out what changed the files; once they are in order, see the manual: rotating the index";
+    Check::warn("withheld", format!("epochs not voted on after a lost file: {}", found.join(", ")), fix)
 }
 
 fn halt(store: &StoreStanding) -> Check {
@@ -149,6 +204,10 @@ fn writable(store: &StoreStanding) -> Check {
     let free = format!("{} MiB free", store.free_bytes >> 20);
     if !store.writable {
         return Check::fail("store", "the store's directory cannot be written", "check its owner, mode and mount");
+    }
+    if store.no_room {
+        let found = format!("the last write found no room, {free}: nothing is voted");
+        return Check::fail("store", found, "make room on the store's file system");
     }
     if store.free_bytes < LEAST_FREE_BYTES {
         return Check::fail("store", free, "make room on the store's file system");
@@ -222,7 +281,6 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::daemon::LedgerStanding;
 
     const NOW: u64 = 1_000_000;
 
@@ -234,6 +292,8 @@ mod tests {
                 member: true,
                 witness_count: 3,
                 quorum: 2,
+                agree: 1,
+                endpoints: vec![EndpointStanding { up: true, ..EndpointStanding::default() }],
                 ..LedgerStanding::default()
             },
             streams: vec![StreamStanding { stream_id: "tv".into(), ..StreamStanding::default() }],
@@ -281,11 +341,17 @@ mod tests {
         assert_eq!(but(|s| s.ledger.member = false), [f("member")]);
         assert_eq!(but(|s| s.ledger.quorum = 0), [w("member")]);
         assert_eq!(but(|s| s.streams.clear()), [f("streams")]);
-        assert_eq!(but(|s| s.streams[0].halted = Some("truncated".into())), [f("streams")]);
+        let waiting = Reading::Waiting("the file is gone".into());
+        assert_eq!(but(|s| s.streams[0].reading = waiting.clone()), [f("streams")]);
         let one_of_two = |s: &mut Snapshot| {
-            s.streams.push(StreamStanding { halted: Some("truncated".into()), ..StreamStanding::default() });
+            s.streams.push(StreamStanding { reading: waiting.clone(), ..StreamStanding::default() });
         };
         assert_eq!(but(one_of_two), [w("streams")]);
+        assert_eq!(but(|s| s.streams[0].withheld_epochs = 1), [w("withheld")]);
+        assert_eq!(but(|s| s.archive_trouble = Some("manifests/ is missing".into())), [w("archive")]);
+        assert_eq!(but(|s| s.ledger.finality_stalled_ms = Some(1)), [w("finality")]);
+        assert_eq!(but(|s| s.ledger.endpoints[0].up = false), [w("endpoints")]);
+        assert_eq!(with_store(|s| s.no_room = true), [f("store")]);
         assert_eq!(with_store(|s| s.halt = Some("deep reorg".into())), [f("halt")]);
         assert_eq!(with_store(|s| s.writable = false), [f("store")]);
         assert_eq!(with_store(|s| s.free_bytes = 1 << 20), [f("store")]);

@@ -5,7 +5,8 @@ use std::time::Duration;
 use metrics::{counter, gauge, histogram};
 
 use crate::{
-    daemon::{LedgerStanding, SendingStanding, Snapshot, StreamStanding},
+    chain::sender::Hold,
+    daemon::{EndpointStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     metrics as names,
     store::StoreStanding,
     witness::engine::SlotState,
@@ -15,9 +16,12 @@ use crate::{
 pub(super) fn show(snapshot: &Snapshot, now: Duration) {
     gauge!(names::LAST_TURN).set(now.as_secs_f64());
     histogram!(names::TURN_DURATION).record(snapshot.took);
-    let halted = snapshot.streams.iter().filter(|stream| stream.halted.is_some()).count();
-    gauge!(names::STREAMS, "state" => "halted").set(halted as f64);
-    gauge!(names::STREAMS, "state" => "following").set((snapshot.streams.len() - halted) as f64);
+    for state in Reading::NAMES {
+        let streams = snapshot.streams.iter().filter(|stream| stream.reading.name() == state).count();
+        gauge!(names::STREAMS, "state" => state).set(streams as f64);
+    }
+    gauge!(names::STREAMS, "state" => "joining").set(snapshot.joining as f64);
+    gauge!(names::ARCHIVE_READABLE).set(flag(snapshot.archive_trouble.is_none()));
     snapshot.streams.iter().for_each(stream);
     ledger(&snapshot.ledger);
     snapshot.sending.iter().for_each(sending);
@@ -40,6 +44,17 @@ fn stream(stream: &StreamStanding) {
             gauge!(name, "stream" => stream.stream_id.clone()).set(number as f64);
         }
     }
+    let counts = [
+        (names::QUARANTINED_LINES, stream.tally.bad_lines),
+        (names::FILES_ROTATED, stream.tally.rotated),
+        (names::FILES_LOST, stream.tally.lost),
+        (names::BACKLOG_FILLED, stream.backlog.filled),
+    ];
+    for (name, count) in counts {
+        counter!(name, "stream" => stream.stream_id.clone()).absolute(count);
+    }
+    gauge!(names::WITHHELD_EPOCHS, "stream" => stream.stream_id.clone()).set(stream.withheld_epochs as f64);
+    gauge!(names::BACKLOG_LEFT, "stream" => stream.stream_id.clone()).set(stream.backlog.left as f64);
     for state in SlotState::ALL {
         let slots = stream.slots_in(state) as f64;
         gauge!(names::SLOTS, "stream" => stream.stream_id.clone(), "state" => state.name()).set(slots);
@@ -47,10 +62,13 @@ fn stream(stream: &StreamStanding) {
 }
 
 fn ledger(ledger: &LedgerStanding) {
-    gauge!(names::LEDGER_LIVE).set(f64::from(u8::from(ledger.live)));
+    gauge!(names::LEDGER_LIVE).set(flag(ledger.live));
+    gauge!(names::RPC_AGREE).set(ledger.agree as f64);
+    ledger.endpoints.iter().for_each(endpoint);
     let Some(polled_unix_s) = ledger.polled_unix_s else { return };
     gauge!(names::LAST_POLL).set(polled_unix_s as f64);
-    gauge!(names::MEMBER).set(f64::from(u8::from(ledger.member)));
+    gauge!(names::FINALITY_STALLED).set(ledger.finality_stalled_ms.unwrap_or_default() as f64 / 1000.0);
+    gauge!(names::MEMBER).set(flag(ledger.member));
     gauge!(names::WITNESSES).set(ledger.witness_count as f64);
     gauge!(names::QUORUM).set(ledger.quorum as f64);
     let (blocks, times) = (ledger.heads, ledger.head_times);
@@ -61,12 +79,26 @@ fn ledger(ledger: &LedgerStanding) {
     }
 }
 
+fn endpoint(standing: &EndpointStanding) {
+    let EndpointStanding { endpoint, up, head, answered, faults, .. } = standing;
+    gauge!(names::RPC_UP, "endpoint" => endpoint.clone()).set(flag(*up));
+    counter!(names::RPC_ANSWERS, "endpoint" => endpoint.clone()).absolute(*answered);
+    for (&kind, &count) in faults {
+        counter!(names::RPC_ERRORS, "endpoint" => endpoint.clone(), "kind" => kind).absolute(count);
+    }
+    if let Some(head) = head {
+        gauge!(names::RPC_HEAD_BLOCK, "endpoint" => endpoint.clone()).set(*head as f64);
+    }
+}
+
 fn sending(sending: &SendingStanding) {
     for state in names::TRANSACTION_STATES {
         let count = sending.transactions.get(state).copied().unwrap_or_default();
         gauge!(names::TRANSACTIONS, "state" => state).set(count as f64);
     }
-    gauge!(names::HELD).set(f64::from(u8::from(sending.held.is_some())));
+    for reason in Hold::KINDS {
+        gauge!(names::HELD, "reason" => reason).set(flag(sending.held_for == Some(reason)));
+    }
     gauge!(names::WAITING_VOTES).set(sending.waiting_votes as f64);
     counter!(names::REPLACED).absolute(sending.replaced);
     counter!(names::RESENT).absolute(sending.resent);
@@ -80,6 +112,9 @@ fn sending(sending: &SendingStanding) {
     if let Some(balance_wei) = sending.balance_wei {
         gauge!(names::BALANCE).set(f64::from(balance_wei));
     }
+    if let Some(vote_cost_wei) = sending.vote_cost_wei {
+        gauge!(names::VOTE_COST).set(f64::from(vote_cost_wei));
+    }
 }
 
 fn store(store: &StoreStanding) {
@@ -88,7 +123,10 @@ fn store(store: &StoreStanding) {
     gauge!(names::STORE_VOTES).set(store.votes as f64);
     gauge!(names::STORE_SIZE).set(store.size_bytes as f64);
     gauge!(names::STORE_FREE).set(store.free_bytes as f64);
-    gauge!(names::STORE_WRITABLE).set(f64::from(u8::from(store.writable)));
+    gauge!(names::STORE_WRITABLE).set(flag(store.writable && !store.no_room));
     gauge!(names::STORE_LAST_COMMIT).set(store.last_commit_unix_s as f64);
-    gauge!(names::HALTED).set(f64::from(u8::from(store.halt.is_some())));
+}
+
+fn flag(is: bool) -> f64 {
+    f64::from(u8::from(is))
 }

@@ -14,7 +14,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{daemon::Snapshot, metrics, pulse::Pulse, witness::engine::SlotState};
+use crate::{daemon::Snapshot, pulse::Pulse, witness::engine::SlotState};
 use check::{Check, checks};
 
 pub use http::Scraped;
@@ -67,7 +67,6 @@ impl Monitor {
 
     /// The witness stopped by itself, and the process is about to end.
     pub fn halted(&self, why: &str) {
-        ::metrics::gauge!(metrics::HALTED).set(1.0);
         systemd::tell_stopping(&format!("halted: {why}"));
     }
 

@@ -114,12 +114,16 @@ fn signed_by(tx: &OutboxTx, identity: Identity) -> Result<(), String> {
     if signer == identity.witness { Ok(()) } else { Err(format!("it was signed by {signer}")) }
 }
 
-/// Nonces are given out one by one, so none is missing.
+/// Nonces are given out one by one, so none is missing. Those below the store's first are not its own: they fill what a
+/// reorg took back.
 fn nonces(db: &Connection, first_nonce: u64) -> Checked {
     let mut next = first_nonce;
     let query = "SELECT DISTINCT nonce FROM transactions WHERE nonce IS NOT NULL ORDER BY length(nonce), nonce";
     each(db, query, |row| {
         let nonce: u64 = parsed(row, 0)?;
+        if nonce < first_nonce {
+            return Ok(());
+        }
         ensure(nonce == next, || format!("the transaction of nonce {next} is missing, {nonce} is there"))?;
         next = nonce.saturating_add(1);
         Ok(())

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, VoteStore, hex, parsed, unix_ms};
-use crate::witness::ledger::BlockRef;
+use crate::{failpoint, witness::ledger::BlockRef};
 
 impl VoteStore {
     /// The finalized head that was noted last.
@@ -24,7 +24,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn note_finalized_head(&mut self, head: BlockRef) -> Result<(), StoreError> {
-        self.write(|db| {
+        self.write(failpoint::NOTE_FINALIZED_HEAD, |db| {
             let insert = "INSERT OR REPLACE INTO finalized_head VALUES (1, ?1, ?2, ?3)";
             db.execute(insert, params![head.number.to_string(), hex(head.hash), unix_ms()])?;
             Ok(())

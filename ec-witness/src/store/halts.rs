@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{StoreError, VoteStore, invalid, unix_ms};
 use crate::{
+    failpoint,
     observation::{ObservationHash, ObservationHeader, SlotId},
     witness::ledger::BlockRef,
 };
@@ -104,7 +105,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn halt(&mut self, evidence: &Evidence, message: &str) -> Result<StandingHalt, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::HALT, |db| {
             if let Some(standing) = standing(db)? {
                 return Ok(standing);
             }
@@ -135,7 +136,7 @@ impl VoteStore {
     ///
     /// Another halt stands, or none, or SQLite refuses.
     pub fn resume(&mut self, id: i64) -> Result<StandingHalt, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::RESUME, |db| {
             let halt = standing(db)?;
             let standing = halt.as_ref().map(|halt| halt.id);
             let Some(halt) = halt.filter(|halt| halt.id == id) else {

@@ -10,6 +10,7 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{APPLICATION_ID, SCHEMA_VERSION, STORE_FILE, StoreError, files, unix_ms};
+use crate::failpoint;
 
 /// The schema, and how to get to it.
 pub(super) const SCHEMA: &str = include_str!("schema/v2.sql");
@@ -60,7 +61,9 @@ pub(super) fn migrate(directory: &Path) -> Result<(), StoreError> {
         transaction.execute_batch(sql)?;
     }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    failpoint::MIGRATE.begins();
     transaction.commit()?;
+    failpoint::MIGRATE.is_done();
     Ok(())
 }
 
@@ -75,7 +78,9 @@ fn back_up(directory: &Path, version: i64) -> Result<PathBuf, StoreError> {
     let backup = directory.join(format!("{STORE_FILE}.v{version}.{}.bak", unix_ms()));
     let part = backup.with_extension("part");
     copy(&directory.join(STORE_FILE), &part).map_err(StoreError::io(&part))?;
+    failpoint::BACK_UP.begins();
     files::rename(&part, &backup)?;
+    failpoint::BACK_UP.is_done();
     Ok(backup)
 }
 

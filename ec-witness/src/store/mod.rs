@@ -36,6 +36,8 @@ pub use outbox::{OutboxTx, TxState};
 pub use standing::StoreStanding;
 pub use votes::{Ballot, Recorded, VoteProgress};
 
+use crate::failpoint::{self, Step};
+
 /// The file inside the store's directory.
 pub const STORE_FILE: &str = "votes.sqlite";
 
@@ -91,7 +93,9 @@ impl VoteStore {
         let mut store = Self::begin(&unfinished, identity, first_nonce)?;
         fill(&mut store)?;
         drop(store);
+        failpoint::CREATE.begins();
         files::rename(&unfinished, &path)?;
+        failpoint::CREATE.is_done();
         Ok(Self::load(directory, true, Some(lock))?)
     }
 
@@ -106,7 +110,7 @@ impl VoteStore {
         files::private().create_new(true).open(unfinished).map_err(StoreError::io(unfinished))?;
         let connection = files::connect(unfinished, true)?;
         let mut store = Self { connection, identity, first_nonce, no_room: false, _lock: None };
-        store.write(|db| {
+        store.write(failpoint::BEGIN, |db| {
             db.pragma_update(None, "application_id", APPLICATION_ID)?;
             db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             db.execute_batch(migrate::SCHEMA)?;
@@ -219,7 +223,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn fix_from_sequence(&mut self, stream_id: &str, from_sequence: u64) -> Result<u64, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::FIX_FROM_SEQUENCE, |db| {
             let insert = "INSERT OR IGNORE INTO streams VALUES (?1, ?2)";
             db.execute(insert, params![stream_id, from_sequence.to_string()])?;
             Ok(())
@@ -233,12 +237,18 @@ impl VoteStore {
     }
 
     /// Runs `change` as one exclusive durable transaction: all of it or nothing.
-    fn write<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn write<T>(
+        &mut self,
+        step: Step,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let connection = &mut self.connection;
         let write = || {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let done = change(&transaction)?;
+            step.begins();
             transaction.commit()?;
+            step.is_done();
             Ok(done)
         };
         let written = write();

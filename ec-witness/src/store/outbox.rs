@@ -4,7 +4,7 @@ use alloy::primitives::{Bytes, TxHash};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
-use crate::observation::ObservationHash;
+use crate::{failpoint, observation::ObservationHash};
 
 /// What became of a transaction. Blocks are where it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl VoteStore {
     ///
     /// A halt stands, or SQLite refuses.
     pub fn keep(&mut self, tx: &OutboxTx, votes: &[ObservationHash]) -> Result<(), StoreError> {
-        self.write(|db| {
+        self.write(failpoint::KEEP, |db| {
             let id = insert(db, tx)?;
             for vote in votes {
                 db.execute("INSERT INTO ballots VALUES (?1, ?2)", params![id, hex(vote.0)])?;
@@ -104,7 +104,7 @@ impl VoteStore {
     ///
     /// A halt stands, or SQLite refuses.
     pub fn keep_replacement(&mut self, tx: &OutboxTx, of: TxHash) -> Result<(), StoreError> {
-        self.write(|db| {
+        self.write(failpoint::KEEP_REPLACEMENT, |db| {
             let id = insert(db, tx)?;
             let carry = "INSERT INTO ballots SELECT ?1, b.observation FROM ballots b
                          JOIN transactions t ON t.id = b.transaction_id WHERE t.hash = ?2";
@@ -120,7 +120,7 @@ impl VoteStore {
     ///
     /// One is executed, but another of its nonce is final; or SQLite refuses.
     pub fn set_states(&mut self, states: &[(TxHash, TxState)]) -> Result<(), StoreError> {
-        self.write(|db| {
+        self.write(failpoint::SET_STATES, |db| {
             for &(hash, state) in states {
                 if state.block().is_some() {
                     take_back_siblings(db, hash)?;

@@ -26,6 +26,8 @@ pub struct StoreStanding {
     pub free_bytes: u64,
     /// Whether this process could write there; full disks apart.
     pub writable: bool,
+    /// Whether the last write found no room.
+    pub no_room: bool,
     /// When a file of the store changed last, Unix seconds.
     pub last_commit_unix_s: u64,
     /// Why the witness stopped voting by itself, until an operator resumes it.
@@ -71,6 +73,7 @@ impl VoteStore {
         let mut standing = StoreStanding::of_directory(directory)?;
         // rows are never deleted, and counting them all would take longer with every vote
         standing.votes = db.query_row("SELECT COALESCE(MAX(rowid), 0) FROM votes", [], |row| row.get(0))?;
+        standing.no_room = self.has_no_room();
         standing.halt = self.standing_halt()?.map(|halt| format!("{} (halt {})", halt.message, halt.id));
         // a nonce counts once, and not at all when a replacement of it was executed
         let pending = "SELECT COUNT(DISTINCT nonce), MIN(signed_unix_ms) FROM transactions t

@@ -5,6 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
 use crate::{
+    failpoint,
     observation::{ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId},
     witness::engine::VoteKind,
 };
@@ -52,7 +53,7 @@ impl VoteStore {
     ///
     /// A halt stands, or the whole transaction failed; no vote is recorded.
     pub fn record(&mut self, ballots: &[Ballot]) -> Result<Vec<Result<Recorded, StoreError>>, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::RECORD, |db| {
             refuse_halted(db)?;
             let mut outcomes = Vec::with_capacity(ballots.len());
             for ballot in ballots {
@@ -129,7 +130,7 @@ impl VoteStore {
     ///
     /// One contradicts a recorded vote, and then none is taken over, or SQLite refuses.
     pub fn adopt(&mut self, headers: &[ObservationHeader]) -> Result<usize, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::ADOPT, |db| {
             let mut adopted = 0;
             for header in headers {
                 let ballot = Ballot { header: *header, vote: VoteKind::Attest };

@@ -66,9 +66,9 @@ impl Devnet {
         self.anvil.endpoint()
     }
 
-    /// Anvil's process.
-    pub(crate) fn process(&self) -> u32 {
-        self.anvil.child().id()
+    /// Sends Anvil's process a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        send_signal(self.anvil.child().id(), signal);
     }
 
     pub(crate) fn chain_id(&self) -> u64 {
@@ -191,6 +191,11 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Sends a process a signal, by `kill`.
+pub(crate) fn send_signal(process: u32, signal: &str) {
+    assert!(std::process::Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {

@@ -1,6 +1,7 @@
 //! A witness that goes on until it is stopped.
 
 use std::{
+    io::{BufRead, BufReader},
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
@@ -11,8 +12,12 @@ use assert_cmd::Command;
 pub(crate) struct Running(Child);
 
 impl Running {
-    /// Starts the command; nobody waits for its end.
     pub(crate) fn spawn(command: &Command) -> Self {
+        Self::of(command, Stdio::null())
+    }
+
+    /// Starts a command; its log goes to `log`.
+    pub(crate) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -21,7 +26,7 @@ impl Running {
                 None => spawned.env_remove(name),
             };
         }
-        Self(spawned.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+        Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -29,12 +34,19 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        send_signal(self.id(), signal);
+        super::send_signal(self.id(), signal);
     }
 
     /// The exit code, once it has one.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         self.0.try_wait().unwrap().map(|status| status.code().unwrap())
+    }
+
+    /// Waits until it says this on stderr.
+    pub(crate) fn await_words(&mut self, words: &str) {
+        let said = self.0.stderr.as_mut().unwrap();
+        let heard = BufReader::new(said).lines().map_while(Result::ok).any(|line| line.contains(words));
+        assert!(heard, "it ended without {words:?}");
     }
 
     /// Waits for the end; the exit code, or `None` after a signal.
@@ -50,12 +62,6 @@ impl Drop for Running {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-/// Sends a signal, such as `-STOP`.
-pub(crate) fn send_signal(process: u32, signal: &str) {
-    let status = std::process::Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
-    assert!(status.success());
 }
 
 /// Waits until `found` finds something.

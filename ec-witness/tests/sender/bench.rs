@@ -11,6 +11,7 @@ use alloy::{
 use ec_witness::{
     chain::{
         connect::Endpoint,
+        endpoints::{Endpoints, majority},
         follow::Heads,
         sender::{FeeRule, SendError, SendRule, Sender},
     },
@@ -42,50 +43,65 @@ pub(crate) const RULE: SendRule = SendRule {
 pub(crate) struct Bench {
     pub(crate) net: Devnet,
     pub(crate) deployed: Deployment,
-    pub(crate) proxy: Proxy,
+    /// Before the node, one for each endpoint; the first one is the one that tests tell what to do.
+    pub(crate) proxies: Vec<Proxy>,
+    endpoints: Endpoints,
     /// To the node itself.
     pub(crate) node: DynProvider,
     pub(crate) store: VoteStore,
     pub(crate) sender: Sender,
     pub(crate) now_ms: u64,
     pub(crate) reorg: bool,
+    seen: u64,
     rule: SendRule,
 }
 
 impl Bench {
     /// A ledger that the witness's own vote makes final.
     pub(crate) async fn start(rule: SendRule) -> Self {
-        Self::among(1, 1, rule).await
+        Self::with(1, 1, 1, rule).await
     }
 
     /// A ledger of several witnesses, of which the first one sends.
     pub(crate) async fn among(witnesses: usize, quorum: u8, rule: SendRule) -> Self {
+        Self::with(witnesses, quorum, 1, rule).await
+    }
+
+    /// A ledger, and so many endpoints, of which a majority must agree.
+    pub(crate) async fn with(witnesses: usize, quorum: u8, endpoints: usize, rule: SendRule) -> Self {
         let net = Devnet::start();
         let deployed = tokio::task::block_in_place(|| net.deploy(witnesses, quorum));
-        let proxy = Proxy::start(&net.rpc());
-        proxy.enforce_replacement_rule();
+        let proxies: Vec<_> = (0..endpoints).map(|_| Proxy::start(&net.rpc())).collect();
+        proxies.iter().for_each(Proxy::enforce_replacement_rule);
+        let endpoints = endpoints_of(&net, &proxies);
         let node = net.provider();
         node.anvil_set_auto_mine(false).await.unwrap();
         let identity = Identity { chain_id: net.chain_id(), ledger: deployed.ledger, witness: net.account(WITNESS) };
         let store = VoteStore::create(&net.dir.path().join("store"), identity, 0, |_| Ok::<_, StoreError>(())).unwrap();
-        let sender = sender_of(&net, &proxy, &store, rule);
-        Self { net, deployed, proxy, node, store, sender, now_ms: 0, reorg: false, rule }
+        let sender = sender_of(&net, &endpoints, &store, rule);
+        Self { net, deployed, proxies, endpoints, node, store, sender, now_ms: 0, reorg: false, seen: 0, rule }
     }
 
     /// The process dies and starts again.
     pub(crate) fn restart(self) -> Self {
-        let Self { net, deployed, proxy, node, store, sender: gone, now_ms, rule, .. } = self;
+        let Self { net, deployed, proxies, node, store, sender: gone, now_ms, rule, .. } = self;
+        let endpoints = endpoints_of(&net, &proxies);
         let identity = store.identity();
         drop((store, gone));
         let store = VoteStore::open(&net.dir.path().join("store"), identity).unwrap();
-        let sender = sender_of(&net, &proxy, &store, rule);
+        let sender = sender_of(&net, &endpoints, &store, rule);
         // what the clock counts from is another moment, and the reorg that was on its way to be heard of is not heard of
-        Self { net, deployed, proxy, node, store, sender, now_ms: now_ms / 2, reorg: false, rule }
+        Self { net, deployed, proxies, endpoints, node, store, sender, now_ms: now_ms / 2, reorg: false, seen: 0, rule }
     }
 
     /// Another sender of the same store.
     pub(crate) fn again(&self) -> Sender {
-        sender_of(&self.net, &self.proxy, &self.store, self.rule)
+        sender_of(&self.net, &self.endpoints, &self.store, self.rule)
+    }
+
+    /// Before the only endpoint.
+    pub(crate) fn proxy(&self) -> &Proxy {
+        &self.proxies[0]
     }
 
     /// Records proposals for these slots.
@@ -98,12 +114,16 @@ impl Bench {
         headers
     }
 
-    /// One turn of the daemon, as far as it concerns sending.
+    /// One turn of the daemon, as far as it concerns sending; none where the endpoints give no head.
     pub(crate) async fn turn(&mut self) -> Result<(), SendError> {
+        // endpoints that failed are left alone in real time
+        tokio::time::sleep(self.endpoints.rest()).await;
+        let Ok(head) = self.endpoints.heads().await else { return Ok(()) };
         self.now_ms += TURN_MS;
-        let latest = self.node.get_block_number().await.unwrap();
+        let latest = head.latest.number;
         let below = |depth| latest.saturating_sub(depth);
         let heads = Heads { latest, safe: below(FINALITY / 2), finalized: below(FINALITY) };
+        self.reorg |= std::mem::replace(&mut self.seen, latest) > latest;
         let followed = self.sender.follow(&mut self.store, heads, std::mem::take(&mut self.reorg), self.now_ms).await;
         let flushed = match followed {
             Err(error) if error.is_fatal() => return Err(error),
@@ -171,11 +191,18 @@ impl Bench {
     }
 }
 
-fn sender_of(net: &Devnet, proxy: &Proxy, store: &VoteStore, rule: SendRule) -> Sender {
-    let endpoint =
-        Endpoint { rpc: proxy.rpc().parse().unwrap(), chain_id: net.chain_id(), timeout: Duration::from_secs(2) };
+fn endpoints_of(net: &Devnet, proxies: &[Proxy]) -> Endpoints {
+    let endpoint = |proxy: &Proxy| Endpoint {
+        rpc: proxy.rpc().parse().unwrap(),
+        chain_id: net.chain_id(),
+        timeout: Duration::from_secs(2),
+    };
+    Endpoints::new(&proxies.iter().map(endpoint).collect::<Vec<_>>(), majority(proxies.len())).unwrap()
+}
+
+fn sender_of(net: &Devnet, endpoints: &Endpoints, store: &VoteStore, rule: SendRule) -> Sender {
     let signer: PrivateKeySigner = net.key(WITNESS).parse().unwrap();
-    Sender::new(endpoint.provider().unwrap(), signer, store, rule).unwrap()
+    Sender::new(endpoints.clone(), signer, store, rule).unwrap()
 }
 
 pub(crate) fn proposal(header: ObservationHeader) -> Ballot {

@@ -89,7 +89,7 @@ async fn without_funds_it_holds_and_goes_on_when_there_are() {
     let Some(Hold::Funds { balance, needed }) = state.held else { panic!("{state:?}") };
     assert_eq!((balance, state.balance), (U256::from(1000), Some(U256::from(1000))));
     assert_eq!(bench.store.next_nonce().unwrap(), 0, "no nonce is burnt");
-    assert_eq!(bench.proxy.requests("eth_sendRawTransaction"), 0, "nothing is tried in vain");
+    assert_eq!(bench.proxy().requests("eth_sendRawTransaction"), 0, "nothing is tried in vain");
 
     // enough for one at a time
     node.anvil_set_balance(account, needed).await.unwrap();
@@ -104,13 +104,13 @@ async fn without_funds_it_holds_and_goes_on_when_there_are() {
 async fn a_pool_that_sees_a_fee_for_data_holds_it_as_well() {
     let mut bench = Bench::start(RULE).await;
     bench.record(0..3);
-    bench.proxy.always("eth_sendRawTransaction", Fault::INSUFFICIENT_FUNDS);
+    bench.proxy().always("eth_sendRawTransaction", Fault::INSUFFICIENT_FUNDS);
     bench.turns(5).await;
     let state = bench.sender.state(bench.now_ms);
     assert!(matches!(state.held, Some(Hold::Funds { .. })), "{state:?}");
-    let asked = bench.proxy.requests("eth_sendRawTransaction");
+    let asked = bench.proxy().requests("eth_sendRawTransaction");
     assert!((3..=7).contains(&asked), "asked again, without spinning: {asked}");
-    bench.proxy.heal();
+    bench.proxy().heal();
     bench.drain(8).await;
     assert_eq!((bench.sender.state(bench.now_ms).held, bench.used().await), (None, 3));
 }

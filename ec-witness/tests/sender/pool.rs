@@ -45,7 +45,7 @@ async fn a_lost_reply_and_a_lost_request_cost_no_second_transaction() {
     for fault in [Fault::DropReply, Fault::DropRequest, Fault::HalfJson, Fault::Garbage, Fault::ALREADY_KNOWN] {
         let mut bench = Bench::start(RULE).await;
         bench.record(0..3);
-        bench.proxy.next(2, "eth_sendRawTransaction", fault);
+        bench.proxy().next(2, "eth_sendRawTransaction", fault);
         bench.turn().await.unwrap();
         let kept = bench.store.outbox().unwrap();
         assert!(!kept.is_empty());
@@ -60,10 +60,10 @@ async fn a_nonce_too_low_is_looked_up() {
     let mut bench = Bench::start(RULE).await;
     let header = bench.record(0..1)[0];
     // it is taken and executed, but all that is heard of it is the second refusal
-    bench.proxy.next(1, "eth_sendRawTransaction", Fault::DropReply);
+    bench.proxy().next(1, "eth_sendRawTransaction", Fault::DropReply);
     bench.turn().await.unwrap();
     bench.mine().await;
-    bench.proxy.always("eth_sendRawTransaction", Fault::NONCE_TOO_LOW);
+    bench.proxy().always("eth_sendRawTransaction", Fault::NONCE_TOO_LOW);
     bench.drain(3).await;
     assert!(bench.is_final(header).await);
 }
@@ -72,7 +72,7 @@ async fn a_nonce_too_low_is_looked_up() {
 async fn a_refusal_of_the_fees_is_answered_with_dearer_ones() {
     let mut bench = Bench::start(RULE).await;
     bench.record(0..1);
-    bench.proxy.next(3, "eth_sendRawTransaction", Fault::UNDERPRICED);
+    bench.proxy().next(3, "eth_sendRawTransaction", Fault::UNDERPRICED);
     bench.drain(8).await;
     assert_eq!((bench.used().await, bench.sender.state(bench.now_ms).replaced), (1, 3));
     assert_eq!(bench.store.outbox().unwrap().len(), 4, "every one that was signed is kept");

@@ -8,8 +8,10 @@ use ec_witness::{
 
 use super::bench::{Bench, FINALITY, RULE};
 
+type Is = fn(TxState) -> bool;
+
 /// Turns until the one transaction of the outbox is in a state.
-async fn until(bench: &mut Bench, what: &str, is: fn(TxState) -> bool) -> OutboxTx {
+async fn until(bench: &mut Bench, what: &str, is: Is) -> OutboxTx {
     for _ in 0..10 {
         bench.turn().await.unwrap();
         let kept = bench.store.outbox().unwrap().remove(0);
@@ -23,7 +25,7 @@ async fn until(bench: &mut Bench, what: &str, is: fn(TxState) -> bool) -> Outbox
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_every_state_and_depth_the_same_bytes_are_sent_again() {
-    let states: [(&str, fn(TxState) -> bool); 3] = [
+    let states: [(&str, Is); 3] = [
         ("sent", |state| state == TxState::Sent),
         ("executed", |state| matches!(state, TxState::Executed { .. })),
         ("safe", |state| matches!(state, TxState::Safe { .. })),

@@ -5,6 +5,7 @@
 mod decay;
 mod migration;
 mod power;
+mod scale;
 mod signed;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};

@@ -15,7 +15,7 @@ impl Running {
 
 /// Waits until every closed epoch of the archive is final and equal.
 #[track_caller]
-fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
+pub(super) fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
     let begun = Instant::now();
     loop {
         let verify = run(&mut rail.command(1, archive, "verify --json --require-final"));

@@ -9,11 +9,15 @@ mod archive;
 mod audit;
 mod daemon;
 mod disk;
+mod endpoints;
+mod faults;
+mod files;
 mod kills;
 mod monitor;
 mod once;
 mod proofs;
 mod refusals;
+mod sending;
 mod two_places;
 
 use std::path::PathBuf;

@@ -15,7 +15,7 @@ use alloy::{
 };
 
 use super::*;
-use crate::common::running::{Running, await_some, send_signal};
+use crate::common::running::{Running, await_some};
 
 /// A running witness whose metrics are served.
 struct Watched {
@@ -88,11 +88,22 @@ fn metrics_follow_a_vote() {
     assert_eq!(sample(&before, "ec_witness_votes_refused_total"), Some(0.0));
     assert_eq!(sample(&before, r#"ec_witness_epochs_closed_total{stream="tv",kind="complete"}"#), Some(0.0));
     assert_eq!(sample(&before, r#"ec_witness_newest_final_epoch{stream="tv"}"#), None);
-    let errors = format!(
-        r#"ec_witness_rpc_errors_total{{endpoint="{}",kind="transport"}}"#,
-        rail.net.rpc().trim_end_matches('/')
-    );
+    let errors =
+        format!(r#"ec_witness_rpc_errors_total{{endpoint="{}",kind="timeout"}}"#, rail.net.rpc().trim_end_matches('/'));
     assert_eq!(sample(&before, &errors), Some(0.0), "{before:#?}");
+    let of_endpoint = |name: &str| format!(r#"{name}{{endpoint="{}"}}"#, rail.net.rpc().trim_end_matches('/'));
+    assert_eq!(sample(&before, &of_endpoint("ec_witness_rpc_up")), Some(1.0), "{before:#?}");
+    assert!(before[&of_endpoint("ec_witness_rpc_answers_total")] > 0.0);
+    for (name, label) in [
+        ("ec_witness_poll_errors_total", r#"kind="resting""#),
+        ("ec_witness_transactions_reverted_total", r#"reason="equivocation""#),
+        ("ec_witness_sending_held", r#"reason="funds""#),
+        ("ec_witness_streams", r#"state="waiting""#),
+        ("ec_witness_files_lost_total", r#"stream="tv""#),
+        ("ec_witness_backlog_left_epochs", r#"stream="tv""#),
+    ] {
+        assert_eq!(sample(&before, &format!("{name}{{{label}}}")), Some(0.0), "{name}");
+    }
 
     archive.append(2..6);
     let after = watched.await_sample(r#"ec_witness_newest_final_epoch{stream="tv"}"#, 1.0);
@@ -103,10 +114,44 @@ fn metrics_follow_a_vote() {
     assert_eq!(sample(&after, "ec_witness_quorum"), Some(1.0));
     assert_eq!(sample(&after, "ec_witness_ledger_live"), Some(1.0));
     assert!(after[r#"ec_witness_head_block{head="latest"}"#] >= 3.0);
+    assert!(after[r#"ec_witness_head_timestamp_seconds{head="latest"}"#] > 1e9);
+    let votes_paid_for = after["ec_witness_balance_wei"] / after["ec_witness_vote_cost_wei"];
+    assert!(votes_paid_for > 1000.0, "{votes_paid_for}");
     assert!(after["ec_witness_turn_duration_seconds_count"] >= 1.0 && after["process_resident_memory_bytes"] > 0.0);
 
     archive.append_raw("video0.m4s", "no record\n");
     watched.await_sample(r#"ec_witness_quarantined_lines_total{stream="tv"}"#, 1.0);
+}
+
+#[test]
+fn what_befalls_files_and_endpoints_is_shown() {
+    let rail = Rail::start(1, 1);
+    let archive = TestArchive::of_groups(6);
+    rail.init(1, &archive);
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let rpc = format!("--rpc {},http://{dead} --rpc-agree 1", rail.net.rpc());
+    let watched = Watched::start(&rail, &archive, &rpc, &[]);
+    let ready = watched.await_status("/readyz", 200);
+    watched.await_sample(&format!(r#"ec_witness_rpc_up{{endpoint="http://{dead}"}}"#), 0.0);
+    let level = |found: &Value, name: &str| {
+        let mut checks = found["checks"].as_array().unwrap().iter();
+        checks.find(|check| check["name"] == name).unwrap()["level"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(level(&ready, "endpoints"), "warn", "{ready:#}");
+
+    let track = archive.path().join("manifests/tv/video0.m4s.jsonl");
+    let away = archive.path().join("away");
+    std::fs::rename(&track, &away).unwrap();
+    watched.await_sample(r#"ec_witness_streams{state="waiting"}"#, 1.0);
+    assert_eq!(failed(&watched.await_status("/readyz", 503)), ["streams"]);
+    std::fs::rename(&away, &track).unwrap();
+    watched.await_status("/readyz", 200);
+
+    std::fs::OpenOptions::new().write(true).open(&track).unwrap().set_len(10).unwrap();
+    let lost = watched.await_sample(r#"ec_witness_files_lost_total{stream="tv"}"#, 1.0);
+    assert_eq!(lost.get(r#"ec_witness_streams{state="waiting"}"#), Some(&1.0));
+    std::fs::rename(archive.path().join("manifests"), archive.path().join("elsewhere")).unwrap();
+    watched.await_sample("ec_witness_archive_readable", 0.0);
 }
 
 #[test]
@@ -116,11 +161,11 @@ fn readiness_follows_the_rpc_and_health_does_not() {
     rail.init(1, &archive);
     let watched = Watched::start(&rail, &archive, "", &[]);
     watched.await_status("/readyz", 200);
-    send_signal(rail.net.process(), "-STOP");
+    rail.net.signal("-STOP");
     let unready = watched.await_status("/readyz", 503);
     assert_eq!(failed(&unready), ["rpc"], "{unready:#}");
     watched.await_status("/healthz", 200);
-    send_signal(rail.net.process(), "-CONT");
+    rail.net.signal("-CONT");
     watched.await_status("/readyz", 200);
     watched.running.signal("-TERM");
     assert_eq!(watched.running.end().0, Some(0));
@@ -262,10 +307,10 @@ fn status_says_whether_it_is_fine_and_if_not_why() {
     registry(&format!("update --add {me} --quorum 2"));
     is(verdict(&rail, &archive), "fine", &[]);
 
-    send_signal(rail.net.process(), "-STOP");
+    rail.net.signal("-STOP");
     let (word, checks, code) = verdict(&rail, &archive);
     let text = run(&mut rail.command(1, &archive, "status --rpc-timeout-ms 1000"));
-    send_signal(rail.net.process(), "-CONT");
+    rail.net.signal("-CONT");
     assert_eq!((word.as_str(), code), ("degraded", 1));
     assert!(checks.contains(&"rpc".to_owned()), "{checks:?}");
     text.assert_error(&["does not answer"]);

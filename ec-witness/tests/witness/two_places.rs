@@ -1,6 +1,7 @@
 //! One key in two places: whoever sees a vote or nonce that its store does not know stops before its next vote.
 
 use std::{
+    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
@@ -68,7 +69,8 @@ fn one_after_the_other(first: &Place<'_>, second: &Place<'_>) {
 
 /// Both work on the same epochs at the same time. One at least comes too late, sees it, and ends.
 fn at_once(places: &[Place<'_>; 2]) {
-    let mut running = places.each_ref().map(|place| Running::spawn(&place.command(&format!("run {DELAYS}"))));
+    let mut running =
+        places.each_ref().map(|place| Running::of(&place.command(&format!("run {DELAYS}")), Stdio::null()));
     let begun = Instant::now();
     for group in 3.. {
         if let Some(code) = running.iter_mut().find_map(Running::ended) {

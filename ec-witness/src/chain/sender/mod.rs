@@ -19,19 +19,23 @@ use alloy::{
     eips::{BlockId, Encodable2718},
     network::TxSignerSync,
     primitives::{Address, Bytes, TxHash, TxKind},
-    providers::DynProvider,
     rpc::types::TransactionReceipt,
     signers::local::PrivateKeySigner,
-    transports::{RpcError, TransportErrorKind},
 };
 
-use super::{connect::without_url, follow::Heads};
+use super::{
+    endpoints::{AskError, Endpoints},
+    follow::Heads,
+};
 use crate::{
+    failpoint,
     observation::{ObservationHash, SlotId},
     store::{Ballot, OutboxTx, StoreError, TxState, VoteStore},
 };
 
+pub use batch::VOTE_GAS;
 pub use fees::{FeeRule, Fees, Market};
+pub use outcome::REVERTS;
 pub use plan::{Hold, SendRule};
 pub use state::SenderState;
 
@@ -49,9 +53,9 @@ const COMPLAIN_EVERY_MS: u64 = 60_000;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The endpoint failed to answer.
+    /// The endpoints gave no answer to rely on.
     #[error("rpc: {0}")]
-    Rpc(#[from] RpcError<TransportErrorKind>),
+    Ask(#[from] AskError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -94,9 +98,9 @@ impl SendError {
     /// Whether to stop rather than to try again.
     pub fn is_fatal(&self) -> bool {
         match self {
-            Self::Rpc(_) => false,
+            Self::Ask(error) => error.is_fatal(),
             Self::Store(error) => !error.may_pass(),
-            _ => true,
+            Self::Sign(_) | Self::Undecodable { .. } | Self::ForeignNonce { .. } | Self::FinalTakenBack { .. } => true,
         }
     }
 }
@@ -138,7 +142,7 @@ impl Sender {
     ///
     /// The store refuses, or holds a transaction that is none.
     pub fn new(
-        provider: DynProvider,
+        endpoints: Endpoints,
         signer: PrivateKeySigner,
         store: &VoteStore,
         rule: SendRule,
@@ -153,7 +157,7 @@ impl Sender {
             }
         }
         Ok(Self {
-            account: Account { provider, address: signer.address() },
+            account: Account { endpoints, address: signer.address() },
             signer,
             chain_id: identity.chain_id,
             ledger: identity.ledger,
@@ -338,7 +342,9 @@ impl Sender {
     }
 
     fn sign(&self, mut tx: TxEip1559) -> Result<Sibling, SendError> {
+        failpoint::SIGN.begins();
         let signature = self.signer.sign_transaction_sync(&mut tx)?;
+        failpoint::SIGN.is_done();
         let signed = tx.clone().into_signed(signature);
         let hash = *signed.hash();
         let raw = Bytes::from(TxEnvelope::from(signed).encoded_2718());
@@ -376,9 +382,11 @@ impl Sender {
         let OutboxTx { hash, raw, state, .. } = followed.newest().kept.clone();
         self.state.resent += u64::from(followed.sent.is_some() || state != TxState::Signed);
         self.state.fees = Some(followed.open().fees);
+        failpoint::SEND.begins();
         let (answer, error) = self.account.send(&raw).await;
+        failpoint::SEND.is_done();
         followed.answered(answer, now_ms, self.head);
-        match error.map(without_url) {
+        match error {
             None => tracing::debug!(tx = %hash, nonce, "transaction sent"),
             Some(_) if matches!(answer, Answer::Held | Answer::Used) => {
                 tracing::debug!(tx = %hash, nonce, ?answer, "transaction is known already");

@@ -16,7 +16,7 @@ pub(super) fn tell(revert: Option<&Revert>, hash: alloy::primitives::TxHash) -> 
     let name = name(revert);
     match revert {
         Some(revert @ Revert::AlreadyVoted { .. }) => {
-            tracing::debug!(tx = %hash, %revert, "the vote is in the ledger already")
+            tracing::debug!(tx = %hash, %revert, "the vote is in the ledger already");
         }
         Some(
             revert @ (Revert::SlotFinalized { .. } | Revert::StaleProposal { .. } | Revert::UnknownCandidate { .. }),
@@ -34,6 +34,18 @@ pub(super) fn tell(revert: Option<&Revert>, hash: alloy::primitives::TxHash) -> 
     }
     name
 }
+
+/// Every word that [`tell`] returns.
+pub const REVERTS: [&str; 8] = [
+    "not_witness",
+    "slot_finalized",
+    "already_voted",
+    "equivocation",
+    "stale_proposal",
+    "unknown_candidate",
+    "quorum_not_reached",
+    "other",
+];
 
 fn name(revert: Option<&Revert>) -> &'static str {
     match revert {

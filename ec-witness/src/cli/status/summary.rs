@@ -14,8 +14,11 @@ use alloy::{
 use comfy_table::{Table, presets::NOTHING};
 use ec_witness::{
     archive::StreamIndex,
-    chain::follow::{Follower, HeadTimes, Heads},
-    daemon::{LedgerStanding, SendingStanding, Snapshot, StreamStanding},
+    chain::{
+        follow::{Follower, HeadTimes, Heads},
+        sender::VOTE_GAS,
+    },
+    daemon::{LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     monitor::check::{Check, Level, checks},
     store::{VoteStore, holder},
     stream::StreamRule,
@@ -23,8 +26,6 @@ use ec_witness::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Gas of one vote alone, as `snapshots/operations.txt` of the contracts has it, rounded up.
-const VOTE_GAS: u64 = 200_000;
 /// How long the daemon may take to answer.
 const ASKING: Duration = Duration::from_secs(3);
 
@@ -129,6 +130,8 @@ impl Summary {
     pub(super) fn take_stream(&mut self, rule: &StreamRule, index: &StreamIndex, engine: &Engine, follower: &Follower) {
         let mut standing = StreamStanding::of(&rule.stream_id, rule.stream_hash(), engine, follower);
         let changed = index.tracks().iter().filter_map(|track| track.path().metadata().ok()?.modified().ok()).max();
+        standing.withheld_epochs = index.withheld_epochs();
+        standing.reading = index.hindrance().map_or(Reading::Current, Reading::Waiting);
         standing.newest_record_unix_s =
             changed.and_then(|changed| Some(changed.duration_since(UNIX_EPOCH).ok()?.as_secs()));
         self.snapshot.streams.push(standing);

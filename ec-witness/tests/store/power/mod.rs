@@ -4,7 +4,7 @@
 
 mod disk;
 mod trace;
-mod workload;
+pub(super) mod workload;
 
 use std::{collections::BTreeMap, env, fs, path::Path, process::Command};
 

@@ -19,11 +19,11 @@ pub(super) const DIRECTORY: &str = "EC_POWER_DIRECTORY";
 const CHAIN_ID: u64 = 7;
 const ROUNDS: u64 = 40;
 
-pub(super) fn identity() -> Identity {
+pub(crate) fn identity() -> Identity {
     Identity { chain_id: CHAIN_ID, ledger: Address::repeat_byte(1), witness: signed::witness() }
 }
 
-fn ballot(epoch: u64, time: u64) -> Ballot {
+pub(crate) fn ballot(epoch: u64, time: u64) -> Ballot {
     let header = ObservationHeader {
         stream_hash: StreamHash(B256::repeat_byte(9)),
         epoch_hash: EpochHash(B256::left_padding_from(&epoch.to_be_bytes())),
