@@ -42,7 +42,7 @@ impl Running {
         self.0.try_wait().unwrap().map(|status| status.code().unwrap())
     }
 
-    /// Waits until it says this on stderr.
+    /// Waits until it says this on stderr, where that is a pipe.
     pub(crate) fn await_words(&mut self, words: &str) {
         let said = self.0.stderr.as_mut().unwrap();
         let heard = BufReader::new(said).lines().map_while(Result::ok).any(|line| line.contains(words));
