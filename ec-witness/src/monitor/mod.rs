@@ -15,7 +15,7 @@ use std::{
 };
 
 use crate::{daemon::Snapshot, pulse::Pulse, witness::engine::SlotState};
-use check::{Check, checks};
+use check::{Check, Level, checks};
 
 pub use http::Scraped;
 pub use thread::{DRAINED_WITHIN, Watching, watch};
@@ -99,6 +99,9 @@ impl Monitor {
         let mut found = vec![self.alive()];
         let state = self.lock();
         match state.phase {
+            Phase::Working if state.snapshot.is_none() => {
+                found.push(Check::fail("phase", "the first turn goes on", "wait"));
+            }
             Phase::Starting => found.push(Check::fail("phase", "starting", "wait")),
             Phase::Working => found.push(Check::ok("phase", "working")),
             Phase::Stopping => found.push(Check::fail("phase", "stopping", "")),
@@ -109,6 +112,10 @@ impl Monitor {
 
     /// One line for an operator: `12 streams, 3 slots open, voted 12345, head 1 s`.
     fn headline(&self) -> String {
+        let alive = self.alive();
+        if alive.level != Level::Ok {
+            return format!("stuck: {}", alive.reason);
+        }
         let state = self.lock();
         let Some(Snapshot { streams, summary, ledger, store, .. }) = &state.snapshot else {
             return "starting: reading the archive and the ledger".into();
