@@ -65,7 +65,7 @@ metrics! {
     Gauge NEWEST_RECORD = "newest_record_timestamp_seconds", "When a track file of the stream grew last, Unix time.";
     Gauge NEWEST_CLOSED_EPOCH = "newest_closed_epoch", "Index of the stream's newest closed epoch.";
     Gauge NEWEST_VOTED_EPOCH = "newest_voted_epoch", "Index of the newest epoch that this witness voted on.";
-    Gauge NEWEST_FINAL_EPOCH = "newest_final_epoch", "Index of the stream's newest epoch that is final on the ledger.";
+    Gauge NEWEST_FINAL_EPOCH = "newest_final_epoch", "Index of the stream's newest epoch that is final on the ledger, by the head at which it is.";
     Counter EPOCHS_CLOSED = "epochs_closed_total", "Epochs closed, by kind: complete, incomplete, conflicting.";
     Counter LATE_RECORDS = "late_records_total", "Epochs that changed after the vote on them.";
     Counter QUARANTINED_LINES = "quarantined_lines_total", "Lines of the index that are no record.";
@@ -81,6 +81,8 @@ metrics! {
     Counter VOTES = "votes_total", "Votes recorded in the store, by vote: propose, attest.";
     Counter VOTES_RESENT = "votes_resent_total", "Votes that were carried again, as their transactions came to nothing.";
     Counter VOTES_REFUSED = "votes_refused_total", "Votes that the guard refused: the archive says other than was voted for.";
+
+    Histogram VOTE_DELAY = "vote_delay_seconds", "From the closing of an epoch here to its vote being sent.";
 
     // the ledger and its chain
     Gauge LEDGER_LIVE = "ledger_live", "1 while the ledger is live: its RPC answers, of the right chain, in sync, with a fresh head.";

@@ -1,10 +1,14 @@
 //! Counts the daemon's events.
 
-use metrics::counter;
+use std::time::Duration;
+
+use metrics::{counter, histogram};
 
 use crate::{
     chain::follow::{FollowError, Progress},
-    metrics::{EPOCHS_CLOSED, LATE_RECORDS, POLL_ERRORS, REORGS, SLOTS_SETTLED, VOTES, VOTES_REFUSED, VOTES_RESENT},
+    metrics::{
+        EPOCHS_CLOSED, LATE_RECORDS, POLL_ERRORS, REORGS, SLOTS_SETTLED, VOTE_DELAY, VOTES, VOTES_REFUSED, VOTES_RESENT,
+    },
     store::Recorded,
     stream::DerivedEpoch,
     witness::engine::VoteKind,
@@ -46,6 +50,11 @@ pub(super) fn vote(vote: VoteKind, recorded: Recorded) {
         VoteKind::Attest => "attest",
     };
     counter!(VOTES, "vote" => vote).increment(1);
+}
+
+/// A vote was sent this long after its epoch had closed.
+pub(super) fn sent(after_ms: u64) {
+    histogram!(VOTE_DELAY).record(Duration::from_millis(after_ms));
 }
 
 /// The guard refused a vote.

@@ -40,7 +40,7 @@ pub use halt::Halt;
 pub use intake::{Intake, Mapping, Source};
 pub use own::own_epoch;
 pub use report::{SlotReport, StreamReport};
-pub use snapshot::{EndpointStanding, LedgerStanding, SendingStanding, Snapshot, StreamStanding};
+pub use snapshot::{EndpointStanding, LedgerStanding, NewestFinal, SendingStanding, Snapshot, StreamStanding};
 pub use streams::{Backlog, ClosedEpoch, Closing, FollowedStream, Heard, Reading, Tally};
 pub use voter::Voter;
 
@@ -356,7 +356,7 @@ impl Daemon {
         let sent = self.voter.send(&again, now_ms).await;
         let means = "votes are recorded, but cannot be sent; trying again";
         let sent = tolerate(sent, &mut self.complaints.unsent, now_ms, means, "votes can be sent again")?;
-        self.summary.votes += sent.unwrap_or_default();
+        self.count_sent(&sent.unwrap_or_default());
         for (slot, observation) in ripe {
             tracing::info!(%slot, %observation, "a candidate has the quorum's votes; finalizing it");
             let finalized = self.voter.finalize(slot, observation, now_ms).await;
@@ -370,6 +370,14 @@ impl Daemon {
             )?;
         }
         Ok(())
+    }
+
+    fn count_sent(&mut self, sent: &[ObservationHash]) {
+        self.summary.votes += sent.len();
+        let now_ms = self.now_ms();
+        let is_sent = |slot: &JudgedSlot| slot.voted.is_some_and(|header| sent.contains(&header.hash()));
+        let slots = self.engine.slots().filter(|(_, slot)| !sent.is_empty() && is_sent(slot));
+        slots.for_each(|(_, slot)| count::sent(now_ms.saturating_sub(slot.closed_ms)));
     }
 
     /// Records the intended votes; returns those whose earlier transactions came to nothing.

@@ -123,6 +123,25 @@ impl LedgerStanding {
     }
 }
 
+/// The newest epoch of a stream that is final, at each head.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct NewestFinal {
+    /// At the newest block.
+    pub latest: Option<u64>,
+    /// At the newest safe block.
+    pub safe: Option<u64>,
+    /// At the newest finalized block.
+    pub finalized: Option<u64>,
+}
+
+impl NewestFinal {
+    fn of(stream: StreamHash, follower: &Follower) -> Self {
+        let Heads { latest, safe, finalized } = follower.heads();
+        let at = |head| follower.ledger().newest_final(stream, head);
+        Self { latest: at(latest), safe: at(safe), finalized: at(finalized) }
+    }
+}
+
 /// How a stream stands.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct StreamStanding {
@@ -143,7 +162,7 @@ pub struct StreamStanding {
     /// The newest epoch voted on.
     pub newest_voted: Option<u64>,
     /// The newest epoch that is final.
-    pub newest_final: Option<u64>,
+    pub newest_final: NewestFinal,
     /// Slots that are judged, by state.
     pub slots: BTreeMap<SlotState, usize>,
 }
@@ -153,7 +172,7 @@ impl StreamStanding {
     pub fn of(stream_id: &str, stream: StreamHash, engine: &Engine, follower: &Follower) -> Self {
         let mut standing = Self {
             stream_id: stream_id.to_owned(),
-            newest_final: follower.ledger().newest_final(stream),
+            newest_final: NewestFinal::of(stream, follower),
             ..Self::default()
         };
         for (key, slot) in engine.slots().filter(|(key, _)| key.stream == stream) {

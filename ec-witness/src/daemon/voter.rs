@@ -174,11 +174,11 @@ impl Voter {
     }
 
     /// Signs and sends what is recorded and not carried yet, and the `again` votes, whose transactions came to
-    /// nothing.
-    pub(super) async fn send(&mut self, again: &[Ballot], now_ms: u64) -> Result<usize, SendError> {
+    /// nothing. Returns which.
+    pub(super) async fn send(&mut self, again: &[Ballot], now_ms: u64) -> Result<Vec<ObservationHash>, SendError> {
         match self {
             Self::Casting { store, sender } => sender.flush(store, again, now_ms).await,
-            Self::Dry { .. } => Ok(0),
+            Self::Dry { .. } => Ok(Vec::new()),
         }
     }
 

@@ -6,7 +6,7 @@ use metrics::{counter, gauge, histogram};
 
 use crate::{
     chain::sender::Hold,
-    daemon::{EndpointStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
+    daemon::{EndpointStanding, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding},
     metrics as names,
     store::StoreStanding,
     witness::engine::SlotState,
@@ -37,11 +37,16 @@ fn stream(stream: &StreamStanding) {
         (names::NEWEST_RECORD, stream.newest_record_unix_s),
         (names::NEWEST_CLOSED_EPOCH, stream.newest_closed),
         (names::NEWEST_VOTED_EPOCH, stream.newest_voted),
-        (names::NEWEST_FINAL_EPOCH, stream.newest_final),
     ];
     for (name, number) in numbers {
         if let Some(number) = number {
             gauge!(name, "stream" => stream.stream_id.clone()).set(number as f64);
+        }
+    }
+    let NewestFinal { latest, safe, finalized } = stream.newest_final;
+    for (head, epoch) in names::HEADS.into_iter().zip([latest, safe, finalized]) {
+        if let Some(epoch) = epoch {
+            gauge!(names::NEWEST_FINAL_EPOCH, "stream" => stream.stream_id.clone(), "head" => head).set(epoch as f64);
         }
     }
     let counts = [

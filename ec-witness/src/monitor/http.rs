@@ -16,10 +16,13 @@ use super::{
     Monitor,
     check::{Check, Level},
 };
-use crate::metrics::{RPC_DURATION, TURN_DURATION, describe};
+use crate::metrics::{RPC_DURATION, TURN_DURATION, VOTE_DELAY, describe};
 
 /// Seconds; from a loopback answer to the default timeout of a request, and beyond it for a turn of many requests.
 const DURATIONS: [f64; 10] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
+
+/// Seconds; from an epoch that one's own turn is for, to one that waits for many others' turns or for late records.
+const DELAYS: [f64; 10] = [0.5, 2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 3600.0];
 
 /// How often idle histograms are tidied up.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -39,8 +42,8 @@ impl Scraped {
     /// There is a recorder already.
     pub fn install() -> Result<Self, BuildError> {
         let mut builder = PrometheusBuilder::new();
-        for name in [RPC_DURATION, TURN_DURATION] {
-            builder = builder.set_buckets_for_metric(Matcher::Full(name.into()), &DURATIONS)?;
+        for (name, buckets) in [(RPC_DURATION, &DURATIONS), (TURN_DURATION, &DURATIONS), (VOTE_DELAY, &DELAYS)] {
+            builder = builder.set_buckets_for_metric(Matcher::Full(name.into()), buckets)?;
         }
         let recorder = builder.install_recorder()?;
         describe();

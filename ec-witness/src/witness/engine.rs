@@ -139,7 +139,8 @@ pub struct JudgedSlot {
     pub decision: Option<Decision>,
     /// The final observation, if it is final.
     pub finalized: Option<ObservationHash>,
-    closed_ms: u64,
+    /// When its epoch closed, on the daemon's clock.
+    pub closed_ms: u64,
     entered_ms: Option<u64>,
     first_seen: HashMap<ObservationHash, u64>,
     /// Whether it still takes a place in the window.

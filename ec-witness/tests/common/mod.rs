@@ -4,6 +4,7 @@
 
 pub(crate) mod proxy;
 pub(crate) mod running;
+pub(crate) mod served;
 
 use std::{
     env, fs,

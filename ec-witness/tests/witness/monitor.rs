@@ -2,10 +2,10 @@
 
 use std::{
     collections::HashMap,
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::TcpListener,
+    ops::Deref,
     os::unix::net::UnixDatagram,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use alloy::{
@@ -15,63 +15,34 @@ use alloy::{
 };
 
 use super::*;
-use crate::common::running::{Running, await_some};
+use crate::common::{
+    running::{Running, await_some},
+    served::{Served, failed},
+};
 
 /// A running witness whose metrics are served.
 struct Watched {
     running: Running,
-    listen: SocketAddr,
+    served: Served,
+}
+
+impl Deref for Watched {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.served
+    }
 }
 
 impl Watched {
     fn start(rail: &Rail, archive: &TestArchive, more: &str, set: &[(&str, &str)]) -> Self {
-        let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let served = Served::anywhere();
+        let listen = served.0;
         let mut command =
             rail.command(1, archive, &format!("run {DELAYS} --metrics-listen {listen} --rpc-timeout-ms 1000 {more}"));
         command.envs(set.iter().copied());
-        Self { running: Running::spawn(&command), listen }
+        Self { running: Running::spawn(&command), served }
     }
-
-    /// Status and body; `None` while nobody listens.
-    fn get(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(self.listen).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let status = answer.split(' ').nth(1)?.parse().ok()?;
-        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
-    }
-
-    /// Waits until a path answers with this status; returns the JSON.
-    #[track_caller]
-    fn await_status(&self, path: &str, wanted: u16) -> Value {
-        await_some(&format!("{path} becomes {wanted}"), || {
-            let (status, body) = self.get(path)?;
-            (status == wanted).then(|| serde_json::from_str(&body).unwrap())
-        })
-    }
-
-    fn scrape(&self) -> HashMap<String, f64> {
-        let (status, body) = self.get("/metrics").unwrap();
-        assert_eq!(status, 200);
-        let samples = body.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
-        samples.map(|line| line.rsplit_once(' ').unwrap()).map(|(key, n)| (key.into(), n.parse().unwrap())).collect()
-    }
-
-    #[track_caller]
-    fn await_sample(&self, name: &str, wanted: f64) -> HashMap<String, f64> {
-        await_some(&format!("{name} becomes {wanted}"), || {
-            let samples = self.scrape();
-            (samples.get(name) == Some(&wanted)).then_some(samples)
-        })
-    }
-}
-
-/// The names of the checks that failed.
-fn failed(readiness: &Value) -> Vec<&str> {
-    let checks = readiness["checks"].as_array().unwrap().iter().filter(|check| check["level"] == "fail");
-    checks.map(|check| check["name"].as_str().unwrap()).collect()
 }
 
 #[test]
@@ -87,7 +58,7 @@ fn metrics_follow_a_vote() {
     assert_eq!(sample(&before, r#"ec_witness_votes_total{vote="propose"}"#), Some(0.0));
     assert_eq!(sample(&before, "ec_witness_votes_refused_total"), Some(0.0));
     assert_eq!(sample(&before, r#"ec_witness_epochs_closed_total{stream="tv",kind="complete"}"#), Some(0.0));
-    assert_eq!(sample(&before, r#"ec_witness_newest_final_epoch{stream="tv"}"#), None);
+    assert_eq!(sample(&before, r#"ec_witness_newest_final_epoch{stream="tv",head="latest"}"#), None);
     let errors =
         format!(r#"ec_witness_rpc_errors_total{{endpoint="{}",kind="timeout"}}"#, rail.net.rpc().trim_end_matches('/'));
     assert_eq!(sample(&before, &errors), Some(0.0), "{before:#?}");
@@ -106,14 +77,18 @@ fn metrics_follow_a_vote() {
     }
 
     archive.append(2..6);
-    let after = watched.await_sample(r#"ec_witness_newest_final_epoch{stream="tv"}"#, 1.0);
+    let after = watched.await_sample(r#"ec_witness_newest_final_epoch{stream="tv",head="latest"}"#, 1.0);
     let after_vote = watched.await_sample("ec_witness_store_votes", 2.0);
     assert_eq!(sample(&after_vote, r#"ec_witness_votes_total{vote="propose"}"#), Some(2.0));
+    let delayed = watched.await_sample("ec_witness_vote_delay_seconds_count", 2.0);
+    assert!((0.0..120.0).contains(&delayed["ec_witness_vote_delay_seconds_sum"]), "two votes, each within a minute");
     assert_eq!(sample(&after, r#"ec_witness_newest_closed_epoch{stream="tv"}"#), Some(1.0));
     assert_eq!(sample(&after, r#"ec_witness_newest_voted_epoch{stream="tv"}"#), Some(1.0));
     assert_eq!(sample(&after, "ec_witness_quorum"), Some(1.0));
     assert_eq!(sample(&after, "ec_witness_ledger_live"), Some(1.0));
     assert!(after[r#"ec_witness_head_block{head="latest"}"#] >= 3.0);
+    common::block_on(rail.net.provider().anvil_mine(Some(70), None)).unwrap();
+    watched.await_sample(r#"ec_witness_newest_final_epoch{stream="tv",head="finalized"}"#, 1.0);
     assert!(after[r#"ec_witness_head_timestamp_seconds{head="latest"}"#] > 1e9);
     let votes_paid_for = after["ec_witness_balance_wei"] / after["ec_witness_vote_cost_wei"];
     assert!(votes_paid_for > 1000.0, "{votes_paid_for}");
@@ -181,11 +156,13 @@ impl Notified {
         (Self(socket), path.to_str().unwrap().to_owned())
     }
 
-    /// Waits for a line that begins like this, or for nothing to come for as long as `patience`.
+    /// Waits at most as long as `patience` for a line that begins like this.
     fn hear(&self, wanted: &str, patience: Duration) -> Option<String> {
-        self.0.set_read_timeout(Some(patience)).unwrap();
+        let until = Instant::now() + patience;
         let mut bytes = [0; 4096];
         loop {
+            let left = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+            self.0.set_read_timeout(Some(left)).unwrap();
             let read = self.0.recv(&mut bytes).ok()?;
             let told = String::from_utf8_lossy(&bytes[..read]);
             if let Some(line) = told.lines().find(|line| line.starts_with(wanted)) {
@@ -233,6 +210,7 @@ fn a_turn_that_hangs_is_no_life() {
     assert_eq!(watched.get("/metrics").unwrap().0, 200, "it still answers");
     while notified.hear("WATCHDOG=1", Duration::from_millis(50)).is_some() {}
     assert_eq!(notified.hear("WATCHDOG=1", Duration::from_secs(4)), None);
+    assert!(notified.hear("STATUS=stuck: nothing went on for ", PATIENCE).is_some());
     watched.running.signal("-TERM");
     let (code, took) = watched.running.end();
     assert_eq!(code, Some(2), "it could not drain");

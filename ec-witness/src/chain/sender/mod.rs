@@ -235,33 +235,38 @@ impl Sender {
     }
 
     /// Signs, keeps and sends every recorded vote that no transaction carries, and the `again` ones, as far as there is
-    /// room in the pool and money. Returns how many.
+    /// room in the pool and money. Returns which.
     ///
     /// # Errors
     ///
     /// Those votes are not sent; they stay recorded and are sent by a later call.
-    pub async fn flush(&mut self, store: &mut VoteStore, again: &[Ballot], now_ms: u64) -> Result<usize, SendError> {
+    pub async fn flush(
+        &mut self,
+        store: &mut VoteStore,
+        again: &[Ballot],
+        now_ms: u64,
+    ) -> Result<Vec<ObservationHash>, SendError> {
         let known: HashSet<_> = self.again.iter().map(|ballot| ballot.header.hash()).collect();
         self.again.extend(again.iter().filter(|ballot| !known.contains(&ballot.header.hash())));
         let ballots = self.waiting(store)?;
         self.state.waiting_votes = ballots.len();
         let places = self.rule.max_in_flight.saturating_sub(self.pending());
         if ballots.is_empty() || places == 0 || !self.is_clear || self.holds.0.is_some() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let means = self.means().await?;
-        let mut cast = 0;
+        let mut cast = Vec::new();
         for call in self.calls(&ballots, places, &means, now_ms) {
             let votes = call.votes.clone();
             let Some(answer) = self.transact(store, call, &means, now_ms).await? else { break };
             self.hold((self.holds.0, None), now_ms);
             self.again.retain(|ballot| !votes.contains(&ballot.header.hash()));
-            cast += votes.len();
+            cast.extend(votes);
             if answer == Answer::Nothing {
                 break;
             }
         }
-        self.state.waiting_votes -= cast;
+        self.state.waiting_votes -= cast.len();
         Ok(cast)
     }
 

@@ -239,17 +239,29 @@ impl Summary {
 
 fn streams_table(streams: &[StreamStanding]) -> Table {
     let mut table = plain_table();
-    table.set_header(["stream", "newest record", "closed", "voted", "final", "behind", "undecided", "disagreeing"]);
+    table.set_header([
+        "stream",
+        "newest record",
+        "closed",
+        "voted",
+        "final",
+        "finalized",
+        "behind",
+        "undecided",
+        "disagreeing",
+    ]);
     let number = |of: Option<u64>| of.map_or_else(|| "-".into(), |number| number.to_string());
     for stream in streams {
         let count = |states: &[SlotState]| states.iter().map(|&state| stream.slots_in(state)).sum::<usize>();
-        let behind = stream.newest_closed.zip(stream.newest_final).map(|(closed, last)| closed.saturating_sub(last));
+        let behind =
+            stream.newest_closed.zip(stream.newest_final.latest).map(|(closed, last)| closed.saturating_sub(last));
         table.add_row([
             stream.stream_id.clone(),
             age(stream.newest_record_unix_s),
             number(stream.newest_closed),
             number(stream.newest_voted),
-            number(stream.newest_final),
+            number(stream.newest_final.latest),
+            number(stream.newest_final.finalized),
             number(behind),
             count(&[SlotState::Open, SlotState::Waiting, SlotState::Voted]).to_string(),
             count(&[SlotState::Mismatch, SlotState::Disputed, SlotState::Conflicting]).to_string(),
