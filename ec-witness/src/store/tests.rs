@@ -108,6 +108,7 @@ fn only_a_recorded_vote_is_known() {
     record(&mut store, attest(first)).unwrap();
     let known = [first, same_content].map(|header| store.knows(header.hash()).unwrap());
     assert_eq!(known, [true, false]);
+    assert_eq!(store.headers(first.slot()).unwrap(), [first]);
 }
 
 #[test]
