@@ -102,6 +102,16 @@ fn another_header_follows_only_when_the_vote_cannot_land() {
 }
 
 #[test]
+fn only_a_recorded_vote_is_known() {
+    let (_dir, mut store) = created();
+    let (first, same_content) = (header(1, 1, 100), header(1, 1, 200));
+    record(&mut store, attest(first)).unwrap();
+    let known = [first, same_content].map(|header| store.knows(header.hash()).unwrap());
+    assert_eq!(known, [true, false]);
+    assert_eq!(store.headers(first.slot()).unwrap(), [first]);
+}
+
+#[test]
 fn a_refused_vote_does_not_hinder_the_others() {
     let (_dir, mut store) = created();
     record(&mut store, attest(header(1, 1, 1))).unwrap();
