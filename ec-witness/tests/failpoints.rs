@@ -124,6 +124,11 @@ fn rounds() -> usize {
     env::var("EC_KILL_ROUNDS").map_or(2, |rounds| rounds.parse().unwrap())
 }
 
+/// Every point of these steps, once a round.
+fn each_round(steps: &[Step]) -> impl Iterator<Item = &'static str> {
+    (0..rounds()).flat_map(|_| points(steps))
+}
+
 /// Whether the command was killed when it reached the point.
 #[track_caller]
 fn is_killed(mut command: Command, point: &str) -> bool {
@@ -197,7 +202,7 @@ fn killed_at_every_step_of_init_it_is_there_or_not() {
     assert_eq!(run(&mut witness.command("init --from-sequence first")).code, 0);
     assert_eq!(run(&mut witness.command(&format!("run --once {DELAYS}"))).code, 0);
     let voted = VoteStore::read(&first).unwrap().export().unwrap();
-    for (i, point) in points(&steps).enumerate() {
+    for (i, point) in each_round(&steps).enumerate() {
         witness.store = witness.net.dir.path().join(format!("store-{i}"));
         assert!(is_killed(witness.command("init"), point), "{point}");
         match VoteStore::read(&witness.store) {
@@ -213,7 +218,7 @@ fn killed_at_every_step_of_init_it_is_there_or_not() {
 #[test]
 fn killed_at_every_step_of_a_migration_it_is_the_old_store_or_the_new_one() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/v1/votes.sqlite");
-    for point in points(&[failpoint::BACK_UP, failpoint::MIGRATE]) {
+    for point in each_round(&[failpoint::BACK_UP, failpoint::MIGRATE]) {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let file = dir.path().join("votes.sqlite");
@@ -236,16 +241,16 @@ fn killed_at_every_step_of_a_halt_it_halts_or_has_halted() {
     let earlier = fs::read(&file).unwrap();
     assert_eq!(run(&mut witness.command(&format!("run --once {DELAYS}"))).code, 0);
     let once = || witness.command(&format!("run --once {DELAYS}"));
-    for point in points(&[failpoint::HALT]) {
+    let standing = || VoteStore::read(&witness.store).unwrap().standing_halt().unwrap().is_some();
+    for point in each_round(&[failpoint::HALT]) {
         fs::write(&file, &earlier).unwrap();
         assert!(is_killed(once(), point), "{point}");
         run(&mut once()).assert_error(&["another instance uses the key"]);
         run(&mut once()).assert_error(&["this witness halted"]);
-    }
-    let standing = || VoteStore::read(&witness.store).unwrap().standing_halt().unwrap().is_some();
-    for (point, stands) in [(failpoint::RESUME.before, true), (failpoint::RESUME.after, false)] {
-        assert!(is_killed(witness.command("resume --acknowledge 1"), point), "{point}");
-        assert_eq!(standing(), stands, "{point}");
+        for (point, stands) in [(failpoint::RESUME.before, true), (failpoint::RESUME.after, false)] {
+            assert!(is_killed(witness.command("resume --acknowledge 1"), point), "{point}");
+            assert_eq!(standing(), stands, "{point}");
+        }
     }
     assert_eq!(witness.nonce(), 1);
 }

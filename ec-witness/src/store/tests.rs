@@ -112,6 +112,16 @@ fn only_a_recorded_vote_is_known() {
 }
 
 #[test]
+fn an_adopted_vote_counts_as_executed() {
+    let (_dir, mut store) = created();
+    let first = header(1, 1, 100);
+    assert_eq!(store.adopt(&[first]).unwrap(), 1);
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteProgress::Executed { block: 0 })));
+    assert!(matches!(record(&mut store, attest(header(1, 2, 100))), Err(StoreError::OtherContent { .. })));
+    assert_eq!(record(&mut store, attest(header(1, 1, 200))).unwrap(), Recorded::Another);
+}
+
+#[test]
 fn a_refused_vote_does_not_hinder_the_others() {
     let (_dir, mut store) = created();
     record(&mut store, attest(header(1, 1, 1))).unwrap();
