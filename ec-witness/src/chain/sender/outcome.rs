@@ -35,7 +35,7 @@ pub(super) fn tell(revert: Option<&Revert>, hash: alloy::primitives::TxHash) -> 
     name
 }
 
-/// Every word that [`tell`] returns.
+/// Every word for what the ledger refused, as a metric's label.
 pub const REVERTS: [&str; 8] = [
     "not_witness",
     "slot_finalized",
