@@ -7,12 +7,14 @@ mod common;
 
 mod archive;
 mod audit;
+mod clock;
 mod daemon;
 mod disk;
 mod endpoints;
 mod faults;
 mod files;
 mod kills;
+mod monitor;
 mod once;
 mod proofs;
 mod refusals;
