@@ -385,10 +385,10 @@ check() {
   : >"$work/pointers.jsonl"
   $votes_only || settle
   "$witness_bin" status --archive "$archive" --store "$work/store1" --last 0 --json >"$work/status.jsonl"
-  local want
-  want=$(jq -rs 'map({key: .slot, value: .header.dataRoot}) | from_entries' "$work/expected.jsonl")
-  slots=$(jq -c --argjson want "$want" --slurpfile pointers "$work/pointers.jsonl" '
-    . as $s | ([$pointers[] | select(.slot == $s.slot)][0]) as $p | select($want[.slot] != null) | . + {
+  # by file: an argument has an end
+  jq -s 'map({key: .slot, value: .header.dataRoot}) | from_entries' "$work/expected.jsonl" >"$work/want.json"
+  slots=$(jq -c --slurpfile wanted "$work/want.json" --slurpfile pointers "$work/pointers.jsonl" '
+    $wanted[0] as $want | . as $s | ([$pointers[] | select(.slot == $s.slot)][0]) as $p | select($want[.slot] != null) | . + {
       settled: ($p.settled == true and $p.manifest_hash == .finalized_hash and $p.data_root == $want[.slot])}' \
     "$work/status.jsonl")
   final=$(jq -s 'map(select(.finalized_hash != null and (.settled or $votes_only))) | length' \

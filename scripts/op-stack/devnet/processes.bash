@@ -37,7 +37,7 @@ send_signal() {
   local pid
   runs "$2" || return 0
   read -r pid _ <"$DIR/run/$2"
-  kill -s "$1" -- "-$pid" 2>/dev/null || true
+  kill -s "$1" -- "-$pid" 2>/dev/null || kill -s "$1" "$pid" 2>/dev/null || true
 }
 
 # stop NAME: asks it to end, after a minute makes it
