@@ -39,7 +39,7 @@ in
     // (
       if sequencer then
         {
-          "rpc.admin-state" = "${home}/admin-state.json";
+          # no rpc.admin-state: op-node writes "stopped" there whenever it ends, and would not sequence after a restart
           "rpc.enable-admin" = true;
           "sequencer.enabled" = true;
           "sequencer.l1-confs" = own.sequencerConfirmations;

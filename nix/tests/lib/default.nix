@@ -95,7 +95,7 @@ let
 
   # what the devnet may have otherwise than a host
   elsewhere = concatStringsSep "|" [
-    "(.*[.-])?(port|path|state|jwt-?secret|bin|server|rpc|prestate|genesis)"
+    "(.*[.-])?(port|path|jwt-?secret|bin|server|rpc|prestate|genesis)"
     "datadir|l1|l2|(cannon-)?rollup[.-]config|p2p[.]listen[.].*"
   ];
   otherwise = [

@@ -41,6 +41,9 @@ check_blocks() {
   expect 'and status says so' status_says 'the sequencer is stopped'
   rpc "$SEQUENCER_NODE" admin_startSequencer "[$head]" >/dev/null
   within 60 'started again it advances' grows 5 head_of "$SEQUENCER_NODE" unsafe
+  stop op-node
+  start_component sequencer op-node
+  within 60 'so it does after a restart of op-node' grows 5 head_of "$SEQUENCER_NODE" unsafe
 }
 
 # Transactions of the batcher to the inbox among the last L1 blocks.
