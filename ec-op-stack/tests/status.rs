@@ -43,6 +43,7 @@ fn well() -> (Stack, Status) {
         heads: Some(heads),
         execution_head: Some(1000),
         l1_head: Some(5),
+        l1_head_age_s: Some(10),
         l1_origin_age_s: Some(30),
         sequencing: Some(true),
         peers: Some(0),
@@ -62,10 +63,12 @@ fn where_all_is_well_there_is_no_problem() {
 #[test]
 fn each_trouble_is_a_problem() {
     type Break = fn(&mut Stack, &mut Status);
-    let cases: [(Break, &str); 10] = [
+    let cases: [(Break, &str); 12] = [
         (|_, status| status.heads = None, "op-node does not answer"),
         (|_, status| status.heads.as_mut().unwrap().unsafe_head.timestamp -= 60, "the unsafe head is 61 s old"),
         (|_, status| status.heads.as_mut().unwrap().safe.timestamp -= 1800, "the safe head lags 2000 s"),
+        (|_, status| status.l1_head_age_s = Some(61), "L1 stands still at block 5, 61 s old"),
+        (|_, status| status.l1_head = None, "L1 does not answer"),
         (|_, status| status.l1_origin_age_s = Some(700), "the L1 origin is 700 s old"),
         (|_, status| status.execution_head = Some(10), "the execution client is at 10"),
         (|_, status| status.sequencing = Some(false), "the sequencer is stopped"),

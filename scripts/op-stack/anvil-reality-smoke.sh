@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real-archive smoke: several witnesses, each with its own copy of an archive, agree on a ledger on Anvil.
+# Real-archive smoke: several witnesses, each with its own copy of an archive, agree on a ledger on Anvil or another chain.
 set -euo pipefail
 
 usage() {
@@ -15,6 +15,10 @@ derives the archive again, and every slot is settled on the rail and its pointer
   --quorum K      votes that finalize                             [default: 3]
   --live SPEED    replay the archive growing, SPEED times as fast as it was received, under `run` instead of
                   `run --once`
+  --rpc URL       use this chain instead of a fresh Anvil
+  --keys DIR      with --rpc: DIR/key0 (the deployer) to DIR/keyN, and their addresses in DIR/addresses, funded
+  --also-rpc URL  witness 1 reads from this endpoint too, and both must agree
+  --work DIR      the working directory; it is kept
   --tamper        give one witness an archive with one flipped record, and show that it is found
   --keep          keep the working directory and say where it is
   --json          print one JSON object per slot and one of totals instead of the table
@@ -37,6 +41,9 @@ tamper=false
 keep=false
 json=false
 work=
+rpc=
+keys=
+also_rpc=
 pids=()
 
 # Delays that are shorter than the protocol's, so that a demonstration takes seconds.
@@ -75,9 +82,10 @@ cleanup() {
 parse_args() {
   while (($#)); do
     case $1 in
-      --archive | --witnesses | --quorum | --live)
+      --archive | --witnesses | --quorum | --live | --rpc | --keys | --also-rpc | --work)
         (($# >= 2)) || die "$1 needs a value"
-        printf -v "${1#--}" '%s' "$2"
+        local name=${1#--}
+        printf -v "${name//-/_}" '%s' "$2"
         shift 2
         ;;
       --tamper | --keep | --json)
@@ -100,6 +108,7 @@ parse_args() {
   if $tamper && ((quorum == witnesses)); then
     die "--tamper: with --quorum $quorum of $witnesses no witness may differ; give one more --witnesses"
   fi
+  [[ -z $rpc || -s $keys/addresses ]] || die "--rpc needs --keys with a file \`addresses\`"
   archive=$(cd "$archive" && pwd)
 }
 
@@ -111,6 +120,7 @@ prepare_tools() {
   witness_bin=${CARGO_TARGET_DIR:-$root/target}/debug/ec-witness
 }
 
+# A fresh Anvil with its development accounts as keys.
 start_anvil() {
   anvil --port 0 --block-time 1 --slots-in-an-epoch 1 --accounts $((witnesses + 1)) --config-out "$work/anvil.json" \
     >"$work/anvil.log" 2>&1 &
@@ -121,9 +131,8 @@ start_anvil() {
     ((waited++ < 100)) || die "anvil does not start: $(tail -n 3 "$work/anvil.log")"
     sleep 0.1
   done
-  export EC_WITNESS_RPC EC_WITNESS_CHAIN_ID
-  EC_WITNESS_RPC=http://$(sed -n 's/^Listening on //p' "$work/anvil.log")
-  EC_WITNESS_CHAIN_ID=$(cast chain-id --rpc-url "$EC_WITNESS_RPC")
+  rpc=http://$(sed -n 's/^Listening on //p' "$work/anvil.log")
+  keys=$work
   # the keys are Anvil's public development keys; they still go by file, as everywhere
   local i
   (
@@ -132,12 +141,20 @@ start_anvil() {
       jq -r ".private_keys[$i]" "$work/anvil.json" >"$work/key$i"
     done
   )
+  jq -r '.available_accounts[]' "$work/anvil.json" >"$work/addresses"
+}
+
+use_chain() {
+  [[ -n $rpc ]] || start_anvil
+  export EC_WITNESS_RPC=$rpc EC_WITNESS_CHAIN_ID
+  EC_WITNESS_CHAIN_ID=$(cast chain-id --rpc-url "$rpc")
+  first_block=$(cast block-number --rpc-url "$rpc")
 }
 
 deploy() {
   local addresses
-  addresses=$(jq -r ".available_accounts[1:$((witnesses + 1))] | join(\",\")" "$work/anvil.json")
-  "$witness_bin" deploy --key-file "$work/key0" --witness "$addresses" --quorum "$quorum" \
+  addresses=$(sed -n "2,$((witnesses + 1))p" "$keys/addresses" | paste -sd ,)
+  "$witness_bin" deploy --key-file "$keys/key0" --witness "$addresses" --quorum "$quorum" \
     --write-config "$work/chain.toml" --json >"$work/deploy.json"
   cat >>"$work/chain.toml" <<TOML
 
@@ -211,7 +228,7 @@ make_copies() {
 }
 
 init_witness() {
-  "$witness_bin" init --archive "$work/archive$1" --key-file "$work/key$1" --store "$work/store$1" \
+  "$witness_bin" init --archive "$work/archive$1" --key-file "$keys/key$1" --store "$work/store$1" \
     --from-sequence first >"$work/init$1.log"
 }
 
@@ -219,7 +236,10 @@ init_witness() {
 run_witness() {
   local w=$1
   shift
-  exec "$witness_bin" run --archive "$work/archive$w" --key-file "$work/key$w" --store "$work/store$w" \
+  if [[ -n $also_rpc && $w == 1 ]]; then
+    export EC_WITNESS_RPC=$rpc,$also_rpc EC_WITNESS_RPC_AGREE=2
+  fi
+  exec "$witness_bin" run --archive "$work/archive$w" --key-file "$keys/key$w" --store "$work/store$w" \
     --poll-ms "$poll_ms" --log info "$@"
 }
 
@@ -317,8 +337,8 @@ feed() {
 await_final() {
   local waited=0
   until "$witness_bin" verify --archive "$archive" --require-final >"$work/await.log" 2>&1; do
-    ((waited++ < 120)) || {
-      say "the slots are not all final after two minutes: $(tail -n 1 "$work/await.log")"
+    ((waited++ < 300)) || {
+      say "the slots are not all final after five minutes: $(tail -n 1 "$work/await.log")"
       return
     }
     sleep 1
@@ -328,7 +348,7 @@ await_final() {
 # The second way: derive the archive again and compare with the ledger, then with the settled pointers.
 check() {
   "$witness_bin" verify --archive "$archive" --require-final --json >"$work/verify.jsonl" || failed=1
-  "$witness_bin" rail settle --key-file "$work/key0" --json >"$work/settle.jsonl" || failed=1
+  "$witness_bin" rail settle --key-file "$keys/key0" --json >"$work/settle.jsonl" || failed=1
   "$witness_bin" status --archive "$archive" --store "$work/store1" --last 0 --json >"$work/status.jsonl"
   local slot pointer want
   : >"$work/pointers.jsonl"
@@ -349,15 +369,16 @@ check() {
 totals() {
   local last block
   last=$(cast block-number --rpc-url "$EC_WITNESS_RPC")
-  for ((block = 0; block <= last; block++)); do
+  for ((block = first_block; block <= last; block++)); do
     cast rpc --rpc-url "$EC_WITNESS_RPC" eth_getBlockReceipts "$(printf '"0x%x"' "$block")"
   done | jq -c --arg ledger "$(jq -r '.ledger // .contracts.ledger' "$work/deploy.json" | tr '[:upper:]' '[:lower:]')" \
-    '.[] | select(.to == $ledger) | .gasUsed' >"$work/gas"
+    '.[] | select(.to == $ledger)' >"$work/receipts.jsonl"
+  jq -r .gasUsed "$work/receipts.jsonl" >"$work/gas"
   transactions=$(wc -l <"$work/gas")
   gas=0
   while read -r used; do
     gas=$((gas + used))
-  done < <(tr -d '"' <"$work/gas")
+  done <"$work/gas"
 }
 
 report() {
@@ -394,12 +415,18 @@ report_tampered() {
 main() {
   parse_args "$@"
   prepare_tools
-  work=$(mktemp -d)
+  if [[ -n $work ]]; then
+    mkdir "$work" || die "--work $work: it must be a new directory"
+    work=$(cd "$work" && pwd)
+    keep=true
+  else
+    work=$(mktemp -d)
+  fi
   trap cleanup EXIT INT TERM
   started=$(date +%s)
   failed=0
   say "shortened for the demonstration: propose_stagger_ms=$stagger_ms late_ms=$late_ms grace_ms=$grace_ms poll_ms=$poll_ms"
-  start_anvil
+  use_chain
   derive_reference
   deploy
   make_copies

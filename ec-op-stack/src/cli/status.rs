@@ -64,7 +64,15 @@ fn show(status: &Status, problems: &[String]) {
         row("finalized", &line(&heads.finalized));
     }
     row("execution", &format!("{:>10}", number(status.execution_head)));
-    row("L1", &format!("{:>10}   L1 origin {} s old", number(status.l1_head), number(status.l1_origin_age_s)));
+    row(
+        "L1",
+        &format!(
+            "{:>10}   {} s old, L1 origin {} s old",
+            number(status.l1_head),
+            number(status.l1_head_age_s),
+            number(status.l1_origin_age_s)
+        ),
+    );
     row("sequencing", status.sequencing.map_or("unknown", |on| if on { "yes" } else { "no" }));
     row("peers", &number(status.peers));
     status.accounts.iter().for_each(show_account);

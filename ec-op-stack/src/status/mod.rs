@@ -4,7 +4,10 @@
 
 mod posts;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    fs,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use alloy::{
     primitives::{Address, B256, U64, U256, utils::format_ether},
@@ -14,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::{
-    games::Game,
+    games::{self, Game},
+    object::Object,
     rpc::Endpoint,
     stack::{LOW_BALANCE_WEI, Role, Running, Stack},
 };
@@ -27,6 +31,8 @@ const STALE_UNSAFE_S: u64 = 30;
 const SAFE_LAG_S: u64 = 1800;
 /// An L1 origin older than this: the sequencer may drift 1800 s at most (Fjord), in seconds.
 const OLD_ORIGIN_S: u64 = 600;
+/// An L1 head older than this, about five slots, stands still: the chain or the endpoint, in seconds.
+const STALE_L1_S: u64 = 60;
 /// op-proposer's default proposal interval, in seconds.
 const PROPOSAL_INTERVAL_S: u64 = 3600;
 const HEALTH_DEADLINE: Duration = Duration::from_secs(5);
@@ -105,6 +111,8 @@ pub struct Status {
     pub execution_head: Option<u64>,
     /// L1's newest block.
     pub l1_head: Option<u64>,
+    /// Seconds since L1's newest block.
+    pub l1_head_age_s: Option<u64>,
     /// Seconds since the L1 block that the unsafe head was made from.
     pub l1_origin_age_s: Option<u64>,
     /// Whether op-node makes blocks; null where it has no admin API.
@@ -127,6 +135,7 @@ struct Peers {
 
 #[derive(Debug, Deserialize)]
 struct L1Block {
+    number: U64,
     timestamp: U64,
 }
 
@@ -153,12 +162,15 @@ impl Status {
             }
             None => None,
         };
+        let l1_head = ask::<L1Block>(l1.as_ref(), "eth_getBlockByNumber", ("latest", false)).await;
+        let age = |block: &L1Block| unix_s.saturating_sub(block.timestamp.to());
         Self {
             unix_s,
             heads,
             execution_head: ask::<U64>(client.as_ref(), "eth_blockNumber", ()).await.map(|number| number.to()),
-            l1_head: ask::<U64>(l1.as_ref(), "eth_blockNumber", ()).await.map(|number| number.to()),
-            l1_origin_age_s: origin.map(|block| unix_s.saturating_sub(block.timestamp.to())),
+            l1_head: l1_head.as_ref().map(|block| block.number.to()),
+            l1_head_age_s: l1_head.as_ref().map(age),
+            l1_origin_age_s: origin.as_ref().map(age),
             sequencing: ask(node.as_ref(), "admin_sequencerActive", ()).await,
             peers: ask::<Peers>(node.as_ref(), "opp2p_peers", [true]).await.map(|peers| peers.connected),
             unhealthy: unhealthy(stack).await,
@@ -169,12 +181,13 @@ impl Status {
 
     /// What is wrong, each in a sentence with what to look at.
     pub fn problems(&self, stack: &Stack) -> Vec<String> {
-        let mut problems = match self.heads {
+        let mut problems = Vec::from_iter(self.l1_problem());
+        problems.extend(match self.heads {
             Some(heads) => self.head_problems(&heads),
             None => vec![
                 "op-node does not answer: journalctl -u podman-op-node (or op-node, with native services)".to_owned(),
             ],
-        };
+        });
         problems.extend(
             self.unhealthy.iter().map(|service| format!("{service} does not answer its health check: is it running?")),
         );
@@ -187,6 +200,16 @@ impl Status {
         problems.extend(self.accounts.iter().filter_map(account_problem));
         problems.extend(self.game_problem(stack));
         problems
+    }
+
+    fn l1_problem(&self) -> Option<String> {
+        match (self.l1_head, self.l1_head_age_s) {
+            (Some(head), Some(age)) if age > STALE_L1_S => Some(format!(
+                "L1 stands still at block {head}, {age} s old: the endpoint does not follow, or L1 has halted"
+            )),
+            (None, _) => Some("L1 does not answer: see op-node's --l1".to_owned()),
+            _ => None,
+        }
     }
 
     fn head_problems(&self, heads: &Heads) -> Vec<String> {
@@ -293,13 +316,23 @@ async fn accounts(stack: &Stack, l1: Option<&Endpoint>) -> Vec<Account> {
 }
 
 async fn game(stack: &Stack, l1: Option<&Endpoint>, unix_s: u64) -> Option<NewestGame> {
-    let user = stack.get("op-proposer").or_else(|| stack.get("op-challenger"))?;
-    let factory = user.value("game-factory-address")?.parse::<Address>().ok()?;
+    let factory = factory(stack, l1?).await?;
     let game = Game::newest(l1?, factory).await.ok()??;
     let status =
         ["in progress", "challenger wins", "defender wins"].get(usize::from(game.status)).copied().unwrap_or("unknown");
     let age_s = unix_s.saturating_sub(game.created);
     Some(NewestGame { count: game.count, game_type: game.game_type, age_s, address: game.address, status })
+}
+
+/// The factory that the proposer or challenger is told, or else the one that the chain's `SystemConfig` names: where the
+/// address comes from a file, the stack does not hold it.
+async fn factory(stack: &Stack, l1: &Endpoint) -> Option<Address> {
+    let user = stack.get("op-proposer").or_else(|| stack.get("op-challenger"))?;
+    if let Some(told) = user.value("game-factory-address") {
+        return told.parse().ok();
+    }
+    let rollup = serde_json::from_slice::<Object>(&fs::read(&stack.files.rollup).ok()?).ok()?;
+    games::factory(l1, rollup.get(&["l1_system_config_address"])?).await.ok()
 }
 
 #[cfg(test)]

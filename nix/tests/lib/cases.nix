@@ -82,23 +82,18 @@ in
     components.op-dispute-mon.enable = true;
   };
 
-  # the local devnet: an L1 without a beacon node, programs by path
-  devnet = {
-    role = "sequencer";
-    l1 = {
-      chainId = 900;
-      rpc = "http://127.0.0.1:8545";
-      beacon = null;
-      trustRpc = true;
-      chainConfig = "/tmp/devnet/l1.json";
-    };
-    l2.chainId = 901;
-    paths.state = "/tmp/devnet/state";
-    inherit secrets;
-    components = {
-      execution.program = "/tmp/devnet/bin/op-geth";
-      op-batcher.maxChannelDuration = 2;
-    };
+  # what scripts/op-stack/devnet.sh runs
+  devnet = import ../../../scripts/op-stack/devnet/settings.nix {
+    dir = "/tmp/devnet";
+    bin = "/tmp/devnet/bin";
+    prestate = "/tmp/devnet/prestate.bin.gz";
+  };
+
+  devnet-verifier = import ../../../scripts/op-stack/devnet/settings.nix {
+    dir = "/tmp/devnet";
+    bin = "/tmp/devnet/bin";
+    role = "verifier";
+    peer = "/ip4/127.0.0.1/tcp/21112/p2p/16Uiu2HAmExampleExampleExample";
   };
 
   sequencer-reth = {

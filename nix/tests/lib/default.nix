@@ -93,7 +93,65 @@ let
       length right == 1 && length problems == 1
     ) "refused ${name}: expected only ${case.option} \"${case.text}\", got ${toJSON problems}";
 
+  # what the devnet may have otherwise than a host
+  elsewhere = concatStringsSep "|" [
+    "(.*[.-])?(port|path|state|jwt-?secret|bin|server|rpc|prestate|genesis)"
+    "datadir|l1|l2|(cannon-)?rollup[.-]config|p2p[.]listen[.].*"
+  ];
+  otherwise = [
+    # an L1 without a beacon node, which nobody knows
+    "data-availability-type"
+    "l1-beacon"
+    "l1.beacon"
+    "l1.beacon.ignore"
+    "l1.trustrpc"
+    "rollup.l1-chain-config"
+    # no peers but the one that is named
+    "maxpeers"
+    "nodiscover"
+    "p2p.bootnodes"
+    "p2p.no-discovery"
+    # the clock
+    "http-poll-interval"
+    "l1.epoch-poll-interval"
+    "l1.http-poll-interval"
+    "max-channel-duration"
+    "poll-interval"
+    "proposal-interval"
+  ];
+  host = lib.plan (
+    plans.sequencer.settings
+    // {
+      paths = plans.sequencer.settings.paths // {
+        prestate = "/prestate.bin.gz";
+      };
+      components = mapAttrs (
+        name: c: c // { enable = name != "op-dispute-mon"; }
+      ) plans.sequencer.settings.components;
+    }
+  );
+  differing =
+    name:
+    let
+      ours = plans.devnet.components.${name}.flags;
+      theirs = host.components.${name}.flags;
+    in
+    filter (flag: (ours.${flag} or null) != (theirs.${flag} or null)) (attrNames (ours // theirs));
+
   failures = concatMap (x: x) [
+    (expect (
+      attrNames plans.devnet.components == attrNames host.components
+    ) "the devnet runs other components than a host")
+    (concatMap (
+      name:
+      concatMap (
+        flag:
+        expect (
+          elem flag otherwise || match elsewhere flag != null
+        ) "devnet: ${name}: --${flag} differs from a host's"
+      ) (differing name)
+    ) (attrNames plans.devnet.components))
+
     (eachPlan (plan: expect (plan.problems == [ ]) "problems: ${toJSON plan.problems}"))
     (concatMap refusal (attrNames refused))
 
