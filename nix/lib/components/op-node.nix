@@ -39,7 +39,7 @@ in
     // (
       if sequencer then
         {
-          "rpc.admin-state" = "${home}/admin-state.json";
+          # without rpc.admin-state: op-node stops the sequencer as it ends, would find that there, and come up stopped
           "rpc.enable-admin" = true;
           "sequencer.enabled" = true;
           "sequencer.l1-confs" = own.sequencerConfirmations;
