@@ -38,6 +38,8 @@ in
 
     # It says what it finds, and fails where something must be mended; it does not keep a chain from starting that ran
     # before, as an account without funds would on every boot.
+    systemd.services.op-stack-chain.serviceConfig.ExecStartPost =
+      "+${config.systemd.package}/bin/systemctl start --no-block op-stack-doctor.service";
     systemd.services.op-stack-doctor = {
       description = "What would go wrong with the chain ${toString cfg.l2.chainId}";
       wantedBy = [ "op-stack.target" ];
