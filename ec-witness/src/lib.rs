@@ -4,6 +4,8 @@
 //! proofs, header) → [`witness`] (what to do with a slot) → [`store`] (one durable vote per slot) → [`chain`] (the
 //! ledger). The pure part ends with `witness`; [`daemon`] drives it all. The rules are in `docs/protocol.md`.
 //!
+//! [`monitor`] shows from outside how the daemon fares; [`metrics`] names what is counted.
+//!
 //! [`recorder`] and [`cas`] are the other side: they write archives and check their objects.
 
 pub mod archive;
@@ -14,8 +16,11 @@ pub mod daemon;
 pub mod failpoint;
 pub mod key;
 pub mod listing;
+pub mod metrics;
+pub mod monitor;
 pub mod observation;
 pub mod proof;
+pub mod pulse;
 pub mod recorder;
 pub mod store;
 pub mod stream;

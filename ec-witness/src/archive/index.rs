@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rangemap::RangeInclusiveSet;
+
 use super::{
     Archive, ArchiveError, Broadcast, TrackIndex,
     extent::Mark,
@@ -179,6 +181,12 @@ impl StreamIndex {
     /// Whether part of what an epoch rested on cannot be read any more, so that nobody here may vote on it.
     pub fn withholds(&self, epoch: u64) -> bool {
         self.tracks.iter().any(|track| track.withholds(epoch))
+    }
+
+    /// How many epochs are withheld for good.
+    pub fn withheld_epochs(&self) -> u64 {
+        let withheld: RangeInclusiveSet<u64> = self.tracks.iter().flat_map(TrackIndex::withheld).collect();
+        withheld.iter().fold(0, |sum: u64, range| sum.saturating_add((range.end() - range.start()).saturating_add(1)))
     }
 
     /// What keeps epochs from being derived until a file comes or goes on.

@@ -8,6 +8,7 @@
 use std::{
     collections::VecDeque,
     fs::{self, File},
+    ops::RangeInclusive,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -128,6 +129,11 @@ impl TrackIndex {
     /// Whether a file was lost and no good line came after it yet, so that it is not known which epochs the loss ends at.
     pub fn is_broken_off(&self) -> bool {
         self.withheld.is_open()
+    }
+
+    /// The epochs for which [`Self::withholds`] will stay true.
+    pub(super) fn withheld(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
+        self.withheld.epochs().iter().cloned()
     }
 
     /// Whether part of what an epoch rested on cannot be read any more.

@@ -38,6 +38,11 @@ impl Withheld {
         self.open.is_some()
     }
 
+    /// The epochs of breaks that are over.
+    pub(super) fn epochs(&self) -> &RangeInclusiveSet<u64> {
+        &self.epochs
+    }
+
     /// Whether an epoch is withheld.
     pub(super) fn contains(&self, epoch: u64) -> bool {
         self.open.is_some_and(|low| low <= epoch) || self.epochs.contains(&epoch)

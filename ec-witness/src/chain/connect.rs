@@ -14,7 +14,10 @@ use alloy::{
 use tokio::task::JoinSet;
 use url::Url;
 
-use super::endpoints::{AskError, Endpoints, Fault};
+use super::{
+    endpoints::{AskError, Endpoints, Fault},
+    metered::Metered,
+};
 use crate::contracts::{EveryChannelObservationLedger, EveryChannelRail, Revert};
 
 /// Why a chain or a contract on it is not the one that is configured.
@@ -165,6 +168,11 @@ impl Endpoint {
     ///
     /// A URL that is not HTTP.
     pub fn provider(&self) -> Result<DynProvider, ConnectError> {
+        self.provider_named(self.name())
+    }
+
+    /// The same, measured under this name.
+    pub(super) fn provider_named(&self, name: String) -> Result<DynProvider, ConnectError> {
         if !matches!(self.rpc.scheme(), "http" | "https") {
             return Err(ConnectError::Scheme(self.name()));
         }
@@ -172,7 +180,7 @@ impl Endpoint {
             .timeout(self.timeout)
             .build()
             .map_err(|source| ConnectError::Client { rpc: self.name(), source: source.without_url() })?;
-        let transport = Http::with_client(client, self.rpc.clone());
+        let transport = Metered::new(Http::with_client(client, self.rpc.clone()), name);
         Ok(ProviderBuilder::default().connect_client(RpcClient::new(transport, false)).erased())
     }
 

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     contracts::EveryChannelWitnessRegistry as Registry,
     observation::{ObservationHash, SlotId, StreamHash},
+    pulse::Pulse,
     witness::{
         engine::WitnessSet,
         ledger::{BlockRef, LedgerEvent, LedgerState},
@@ -85,6 +86,31 @@ pub enum FollowError {
 }
 
 impl FollowError {
+    /// A word for each kind, as a metric's label.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Ask(error) => error.kind(),
+            Self::HeadMoved(_) => "head_moved",
+            Self::StaleHead { .. } => "stale_head",
+            Self::Behind { .. } => "behind",
+            Self::NoLedger(_) => "no_ledger",
+            Self::DeepReorg { .. } => "deep_reorg",
+        }
+    }
+
+    /// Every word that [`Self::kind`] gives.
+    pub const KINDS: [&'static str; 9] = [
+        "unanswered",
+        "disagreement",
+        "resting",
+        "wrong_chain",
+        "head_moved",
+        "stale_head",
+        "behind",
+        "no_ledger",
+        "deep_reorg",
+    ];
+
     /// Whether to stop rather than to try again.
     pub fn is_fatal(&self) -> bool {
         match self {
@@ -104,13 +130,24 @@ impl FollowError {
 }
 
 /// Block numbers of the three heads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Heads {
     /// The newest block.
     pub latest: u64,
     /// The newest block that its L1 data proves.
     pub safe: u64,
     /// The newest block that cannot be taken back.
+    pub finalized: u64,
+}
+
+/// Block times of the three heads, Unix seconds; 0 where the chain has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct HeadTimes {
+    /// Of the newest block.
+    pub latest: u64,
+    /// Of the newest safe block.
+    pub safe: u64,
+    /// Of the newest finalized block.
     pub finalized: u64,
 }
 
@@ -156,6 +193,8 @@ pub struct Follower {
     set: WitnessSet,
     seats: Vec<Address>,
     heads: Heads,
+    head_times: HeadTimes,
+    pulse: Pulse,
     finality: Standstill,
     finalized: Option<BlockRef>,
     /// A finalized head of before, which the chain must hold; `None` once it was found.
@@ -187,6 +226,8 @@ impl Follower {
             set: WitnessSet::default(),
             seats: Vec::new(),
             heads: Heads::default(),
+            head_times: HeadTimes::default(),
+            pulse: Pulse::default(),
             finality: Standstill::default(),
             finalized: None,
             unproven: None,
@@ -197,6 +238,11 @@ impl Follower {
             answered_ms: None,
             live_since_ms: None,
         }
+    }
+
+    /// Beats `pulse` whenever a page of the log was read.
+    pub fn beat(&mut self, pulse: Pulse) {
+        self.pulse = pulse;
     }
 
     /// Follows one more stream: the next poll reads the log again from its beginning, if that was read before, and makes
@@ -231,6 +277,11 @@ impl Follower {
     /// The heads at the last poll.
     pub fn heads(&self) -> Heads {
         self.heads
+    }
+
+    /// The heads' block times at the last poll.
+    pub fn head_times(&self) -> HeadTimes {
+        self.head_times
     }
 
     /// Since when the ledger has been live without a break; `None` while it is not.
@@ -304,6 +355,7 @@ impl Follower {
         self.finalized = head.finalized;
         let finalized = head.finalized.map_or(0, |finalized| finalized.number);
         self.heads = Heads { latest: head.latest.number, safe: head.safe, finalized };
+        self.head_times = head.times;
         if settle {
             self.state.settle(self.heads.finalized);
         }
@@ -313,7 +365,7 @@ impl Follower {
 
     fn check_age(&self, head: &AgreedHead) -> Result<(), FollowError> {
         let now_s = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
-        let age_s = now_s.saturating_sub(head.timestamp);
+        let age_s = now_s.saturating_sub(head.times.latest);
         if self.place.block_time.is_some() && age_s > self.place.head_stale.as_secs() {
             return Err(FollowError::StaleHead { age_s });
         }
@@ -383,6 +435,7 @@ impl Follower {
             let events: Vec<_> = logs.into_iter().map(|log| log.event).collect();
             self.progress.own_votes.extend(events.iter().filter_map(|event| vote_of(event, self.witness?)));
             self.state.apply(end, events);
+            self.pulse.beat();
         }
     }
 

@@ -4,4 +4,5 @@ pub mod connect;
 pub mod endpoints;
 pub mod follow;
 mod logs;
+pub mod metered;
 pub mod sender;

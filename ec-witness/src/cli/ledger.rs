@@ -44,10 +44,18 @@ pub(super) async fn read(
     streams: impl IntoIterator<Item = StreamHash>,
     witness: Option<Address>,
 ) -> eyre::Result<Follower> {
-    let connection = chain.connect().await?;
-    let place = place(&connection).await?;
-    read_log(Follower::new(connection.endpoints, place, witness, Some(streams.into_iter().collect::<HashSet<_>>())))
-        .await
+    follow(&chain.connect().await?, streams, witness).await
+}
+
+/// Reads the whole log of the ledger that a connection names, for these streams.
+pub(super) async fn follow(
+    connection: &Connection,
+    streams: impl IntoIterator<Item = StreamHash>,
+    witness: Option<Address>,
+) -> eyre::Result<Follower> {
+    let place = place(connection).await?;
+    let streams: HashSet<_> = streams.into_iter().collect();
+    read_log(Follower::new(connection.endpoints.clone(), place, witness, Some(streams))).await
 }
 
 /// Reads the whole log of the ledger at this address.

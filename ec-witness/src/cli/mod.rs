@@ -16,6 +16,7 @@ mod init;
 mod input;
 mod key;
 mod ledger;
+mod monitor;
 mod output;
 mod proof;
 mod rail;

@@ -11,12 +11,14 @@ use ec_witness::{
         sender::Sender,
     },
     contracts::EveryChannelWitnessRegistry,
-    daemon::{Closing, Daemon, Intake, Summary, Turns, Until, Voter},
+    daemon::{Closing, Daemon, Intake, Snapshot, Turns, Until, Voter},
+    metrics::INFO,
+    monitor::Monitor,
+    pulse::Pulse,
     store::{Identity, VoteStore},
     witness::engine::SlotState,
 };
 use eyre::WrapErr;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -24,6 +26,7 @@ use super::{
     chain::{ChainArgs, Connection, block_on},
     key::KeyArgs,
     ledger::place,
+    monitor::MonitorArgs,
     output::{JsonArg, Progress},
     settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Roster, StoreArgs},
     slots,
@@ -53,6 +56,9 @@ pub(crate) struct RunArgs {
 
     #[command(flatten)]
     agreement: AgreementArgs,
+
+    #[command(flatten)]
+    monitor: MonitorArgs,
 
     /// Settle what the archive holds now and end: 0 all final and equal, 1 not, 2 error.
     #[arg(long, env = "EC_WITNESS_ONCE", help_heading = "Run")]
@@ -97,21 +103,14 @@ impl RunArgs {
 
     async fn work(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
-        let policy = self.agreement.policy(&file.agreement);
-        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
-        let place = place(&connection).await?;
-        let voter = self.voter(&file, &connection, place).await?;
-        let turns = self.turns(file.run);
-        let checkpoints = self.store.directory_if_set(&file.store).map(|store| store.join(CHECKPOINTS));
-        let roster = self.archive.roster(file.archive, &file.stream)?;
-        let intake = self.intake(roster, checkpoints.as_deref())?;
-        // streams are added as they are taken in
-        let follower = Follower::new(connection.endpoints, place, Some(voter.witness()), Some(HashSet::new()))
-            .resting_on(voter.finalized_head()?);
-        let mut daemon = Daemon::new(intake, follower, voter, policy, turns);
-        let cancelled = cancelled_by_signals()?;
-        tracing::info!(chain_id = place.chain_id, ledger = %place.ledger, "witness started");
-        self.drive(&mut daemon, &cancelled).await?;
+        let pulse = Pulse::default();
+        let (monitor, cancelled) = self.monitor.or(file.monitor)?.start(pulse.clone(), self.turns(file.run).poll)?;
+        let mut daemon = self.daemon(file).await?.beat(pulse);
+        monitor.ready();
+        if let Err(halt) = self.drive(&mut daemon, &monitor, &cancelled).await {
+            monitor.halted(&format!("{halt:#}"));
+            return Err(halt);
+        }
         if !self.once {
             tracing::info!("witness stopped");
             return Ok(Answer::Yes);
@@ -122,11 +121,34 @@ impl RunArgs {
         Ok((all_equal && !cancelled.is_cancelled()).into())
     }
 
-    async fn drive(&self, daemon: &mut Daemon, cancelled: &CancellationToken) -> eyre::Result<()> {
+    /// Reaches the chain and opens the store.
+    async fn daemon(&self, file: ConfigFile) -> eyre::Result<Daemon> {
+        let policy = self.agreement.policy(&file.agreement);
+        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
+        let place = place(&connection).await?;
+        let voter = self.voter(&file, &connection, place).await?;
+        let checkpoints = self.store.directory_if_set(&file.store).map(|store| store.join(CHECKPOINTS));
+        let roster = self.archive.roster(file.archive, &file.stream)?;
+        let intake = self.intake(roster, checkpoints.as_deref())?;
+        let (witness, turns) = (voter.witness(), self.turns(file.run));
+        // streams are added as they are taken in
+        let follower = Follower::new(connection.endpoints, place, Some(witness), Some(HashSet::new()))
+            .resting_on(voter.finalized_head()?);
+        metrics::gauge!(
+            INFO, "chain_id" => place.chain_id.to_string(), "ledger" => place.ledger.to_string(),
+            "witness" => witness.to_string()
+        )
+        .set(1.0);
+        tracing::info!(chain_id = place.chain_id, ledger = %place.ledger, %witness, "witness started");
+        Ok(Daemon::new(intake, follower, voter, policy, turns))
+    }
+
+    async fn drive(&self, daemon: &mut Daemon, monitor: &Monitor, cancelled: &CancellationToken) -> eyre::Result<()> {
         let progress = self.once.then(|| Progress::start("settling slots"));
-        let shown = |summary: Summary| {
+        let shown = |snapshot: &Snapshot| {
+            monitor.turned(snapshot);
             if let Some(progress) = &progress {
-                progress.set(summary.settled as u64, summary.judged as u64);
+                progress.set(snapshot.summary.settled as u64, snapshot.summary.judged as u64);
             }
         };
         let ended = daemon.run(cancelled, shown).await;
@@ -181,18 +203,4 @@ async fn first_active(connection: &Connection, registry: Address) -> eyre::Resul
         return Ok(Address::ZERO);
     }
     registry.witnessAt(U256::from(bitmap.trailing_zeros())).call().await.wrap_err("registry: witnessAt() failed")
-}
-
-/// Cancelled by the first SIGINT or SIGTERM.
-fn cancelled_by_signals() -> eyre::Result<CancellationToken> {
-    let cancelled = CancellationToken::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let (mut signals, cancelled) = (signal(kind)?, cancelled.clone());
-        tokio::spawn(async move {
-            signals.recv().await;
-            tracing::info!("stopping");
-            cancelled.cancel();
-        });
-    }
-    Ok(cancelled)
 }

@@ -18,7 +18,7 @@ use ec_witness::{
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde::Deserialize;
 
-use super::{archive::dirs::ArchiveDirs, chain::ChainArgs, key::KeyArgs, turns::TurnArgs};
+use super::{archive::dirs::ArchiveDirs, chain::ChainArgs, key::KeyArgs, monitor::MonitorArgs, turns::TurnArgs};
 
 /// The TOML file, whole. Every section's keys are the flags' names with underscores.
 #[derive(Debug, Default, Deserialize)]
@@ -30,6 +30,7 @@ pub(crate) struct ConfigFile {
     pub(crate) store: StoreArgs,
     pub(crate) agreement: AgreementArgs,
     pub(crate) run: TurnArgs,
+    pub(crate) monitor: MonitorArgs,
     pub(crate) stream: Vec<StreamTable>,
 }
 

@@ -23,7 +23,7 @@ pub(super) fn print(reports: &[SlotReport], json: bool) -> eyre::Result<()> {
             report.observation_hash.as_ref().map_or_else(|| "-".into(), short),
             report.finalized_hash.as_ref().map_or_else(|| "-".into(), short),
             format!("{}/{} of {}", report.votes, report.quorum, report.witness_count),
-            format!("{:?}", report.state).to_lowercase(),
+            report.state.name().to_owned(),
         ]);
     }
     Ok(writeln!(std::io::stdout().lock(), "{table}")?)

@@ -1,11 +1,17 @@
-//! `status`: where the newest slots stand, from the archive, the ledger and the vote store. Changes nothing.
+//! `status`: is the witness fine, if not, why, and where the newest slots stand. From the archive, the ledger, the vote
+//! store and, where it serves metrics, the daemon. Changes nothing.
 
-use alloy::primitives::Address;
+mod summary;
+
+use std::{collections::HashSet, net::SocketAddr, path::Path};
+
+use alloy::{primitives::Address, providers::Provider};
 use clap::Args;
 use ec_witness::{
     archive::{StreamIndex, Sweep},
     chain::follow::Follower,
     daemon::{SlotReport, Source, own_epoch},
+    observation::StreamHash,
     store::VoteStore,
     stream::DerivedEpoch,
     witness::{
@@ -19,12 +25,15 @@ use super::{
     chain::{ChainArgs, block_on},
     derive::read_index,
     ledger,
-    output::JsonArg,
+    output::{JsonArg, json_line},
     settings::{AgreementArgs, ArchiveArgs, ConfigArg, StoreArgs},
     slots,
 };
+use summary::{Summary, Verdict};
 
 /// What to look at.
+///
+/// Exit codes: 0 it could be looked at, 2 it could not; with `--check`, 0 all is fine, 1 it is not.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
@@ -46,8 +55,28 @@ pub(crate) struct StatusArgs {
     #[arg(long, env = "EC_WITNESS_LAST", value_name = "N", default_value_t = 20)]
     last: u64,
 
+    /// Where the daemon serves its metrics, to ask it for its own view [default: the file's].
+    #[arg(long, env = "EC_WITNESS_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
+    metrics_listen: Option<SocketAddr>,
+
+    /// Only the verdict and what it rests on, no slots. With `--json`, as one object.
+    #[arg(long)]
+    summary: bool,
+
+    /// Exit with 1 unless all is fine.
+    #[arg(long)]
+    check: bool,
+
     #[command(flatten)]
     json: JsonArg,
+}
+
+/// What was found out.
+struct Found {
+    summary: Summary,
+    reports: Vec<SlotReport>,
+    /// What could not be looked at.
+    error: Option<eyre::Report>,
 }
 
 impl StatusArgs {
@@ -56,21 +85,76 @@ impl StatusArgs {
     }
 
     async fn work(self) -> eyre::Result<Answer> {
+        let Found { summary, reports, error } = self.look().await?;
+        let fine = summary.verdict() == Verdict::Fine;
+        if self.json.json && self.summary {
+            json_line(&summary.document())?;
+        } else if !self.json.json {
+            summary.print()?;
+        }
+        if !self.summary && error.is_none() {
+            slots::print(&reports, self.json.json)?;
+        }
+        match error {
+            _ if self.check => Ok(fine.into()),
+            Some(error) => Err(error),
+            None => Ok(Answer::Yes),
+        }
+    }
+
+    async fn look(&self) -> eyre::Result<Found> {
         let file = self.config.read()?;
         let policy = self.agreement.policy(&file.agreement);
-        let store = self.store.directory_if_set(&file.store).map(VoteStore::read).transpose()?;
+        let directory = self.store.directory_if_set(&file.store).map(Path::to_owned);
+        let store = directory.as_deref().map(VoteStore::read).transpose();
         let sources = self.archive.sources(file.archive, &file.stream)?;
-        let me = store.as_ref().map_or(Address::ZERO, |store| store.identity().witness);
-        let follower = ledger::read(self.chain.clone().or(file.chain), sources.hashes(), Some(me)).await?;
+        let listen = self.metrics_listen.or(file.monitor.metrics_listen);
+        let chain = self.chain.clone().or(file.chain);
+        let mut summary = Summary::new(directory.as_deref(), chain.chain_id, chain.ledger, listen).await;
+        let mut error = None;
+        let store = store.unwrap_or_else(|unreadable| {
+            summary.snapshot.store = Some(Err(unreadable.to_string()));
+            error = Some(unreadable.into());
+            None
+        });
+        summary.take_store(store.as_ref());
+        let me = store.as_ref().map(|store| store.identity().witness);
         let mut reports = Vec::new();
-        for source in &sources.streams {
-            let index = read_index(&sources, source, self.json.json)?;
-            let engine = self.judge(source, &index, store.as_ref(), &follower, me, policy)?;
-            let report = |(key, slot)| SlotReport::new(&source.rule, key, slot, &follower);
-            reports.extend(engine.slots().map(|(key, slot)| report((*key, slot))));
+        match self.ledger(chain, sources.hashes(), me, &mut summary).await {
+            Ok(follower) => {
+                for source in &sources.streams {
+                    let index = read_index(&sources, source, self.json.json)?;
+                    let engine =
+                        self.judge(source, &index, store.as_ref(), &follower, me.unwrap_or_default(), policy)?;
+                    let report = |(key, slot)| SlotReport::new(&source.rule, key, slot, &follower);
+                    reports.extend(engine.slots().map(|(key, slot)| report((*key, slot))));
+                    summary.take_stream(&source.rule, &index, &engine, &follower);
+                }
+            }
+            Err(unreadable) => {
+                summary.snapshot.ledger.error = Some(format!("{unreadable:#}"));
+                error.get_or_insert(unreadable);
+            }
         }
-        slots::print(&reports, self.json.json)?;
-        Ok(Answer::Yes)
+        Ok(Found { summary, reports, error })
+    }
+
+    async fn ledger(
+        &self,
+        chain: ChainArgs,
+        streams: HashSet<StreamHash>,
+        me: Option<Address>,
+        summary: &mut Summary,
+    ) -> eyre::Result<Follower> {
+        let connection = chain.connect().await?;
+        let follower = ledger::follow(&connection, streams, Some(me.unwrap_or_default())).await?;
+        summary.take_ledger(&follower, me);
+        if let Some(me) = me {
+            let balance = connection.provider.get_balance(me).await?;
+            let price = connection.provider.get_gas_price().await?;
+            summary.take_funds(balance, price);
+        }
+        Ok(follower)
     }
 
     /// Judges the newest closed epochs once, as an archive at rest; what is not closed stays open.

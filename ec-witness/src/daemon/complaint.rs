@@ -2,6 +2,9 @@
 
 use std::fmt::Display;
 
+use super::Halt;
+use crate::chain::sender::SendError;
+
 /// How often the same thing is complained about, milliseconds.
 const EVERY_MS: u64 = 60_000;
 
@@ -49,6 +52,32 @@ impl Complaint {
             }
         }
     }
+}
+
+/// What may be wrong with the daemon's work.
+#[derive(Debug, Default)]
+pub(super) struct Complaints {
+    pub(super) unreadable: Complaint,
+    pub(super) stalled: Complaint,
+    pub(super) unfollowed: Complaint,
+    pub(super) unsent: Complaint,
+    pub(super) not_finalized: Complaint,
+}
+
+/// Passes a fatal error on, complains of another one.
+pub(super) fn tolerate<T>(
+    outcome: Result<T, SendError>,
+    complaint: &mut Complaint,
+    now_ms: u64,
+    means: &str,
+    right: &str,
+) -> Result<Option<T>, Halt> {
+    let outcome = match outcome {
+        Err(error) if error.is_fatal() => return Err(error.into()),
+        outcome => outcome,
+    };
+    complaint.tell(now_ms, outcome.as_ref().err().map(|error| error as &dyn Display), means, right);
+    Ok(outcome.ok())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    Backlog, ClosedEpoch, Daemon, FollowedStream, Halt, Heard, Reading,
+    Backlog, ClosedEpoch, Daemon, FollowedStream, Halt, Heard, Reading, count,
     halt::hold,
     intake::{Kept, tell_bad_line, tell_bad_lines, tell_event},
     own_epoch,
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     archive::index::TrackEvent,
     chain::follow::Follower,
+    metrics,
     observation::StreamHash,
     stream::{DerivedEpoch, StreamRule},
     witness::engine::{Admission, Engine, SlotKey},
@@ -31,10 +32,11 @@ impl Daemon {
     /// Takes in streams that can be followed now, and reads all on. A stream whose files cannot be read waits; the others
     /// go on.
     pub(super) fn read_archive(&mut self, now_ms: u64) -> Result<(), Halt> {
-        let Self { intake, streams, follower, voter, engine, .. } = self;
+        let Self { intake, streams, follower, voter, engine, pulse, .. } = self;
         let begin = |stream: &str, configured, first| hold(voter.begin(stream, configured, first));
         for (stream, kept) in intake.advance(now_ms, engine.policy().max_inflight, begin)? {
             follower.follow(stream.rule().stream_hash());
+            metrics::zero_stream(&stream.rule().stream_id);
             let followed = Followed { stream, kept, backlog: Backlog::default() };
             streams.insert(followed.stream.rule().stream_hash(), followed);
         }
@@ -42,6 +44,7 @@ impl Daemon {
             let heard = stream.read_on(now_ms, intake.turn_bytes());
             take_heard(stream, &heard, engine);
             intake.keep(stream.index(), kept, now_ms);
+            pulse.beat();
         }
         Ok(())
     }
@@ -52,6 +55,7 @@ impl Daemon {
         let mut admitted = 0;
         for stream in hashes {
             let (closed, derived) = self.derive(stream, now_ms)?;
+            self.pulse.beat();
             let starting = self.summary.judged == 0;
             admitted += closed.len();
             closed.iter().try_for_each(|closed| self.admit_closed(stream, closed, starting))?;
@@ -86,6 +90,7 @@ impl Daemon {
         let Self { streams, engine, voter, .. } = self;
         let Some(Followed { stream: followed, .. }) = streams.get(&stream) else { return Ok(()) };
         let ClosedEpoch { derived, closed_ms } = closed;
+        count::closed(&followed.rule().stream_id, derived);
         let Some(own) = own_epoch(followed.rule(), engine.policy(), derived, starting)? else { return Ok(()) };
         let key = SlotKey { stream, sequence: derived.sequence };
         engine.admit(key, derived.slot, own, *closed_ms, voter.standing(derived.slot, None)?);
@@ -103,6 +108,7 @@ impl Daemon {
         if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
             summary.late += 1;
             let stream = &followed.rule().stream_id;
+            count::late(stream);
             tracing::warn!(stream, epoch = derived.sequence, "records came after the vote");
         }
         Ok(())

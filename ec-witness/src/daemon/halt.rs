@@ -80,15 +80,3 @@ pub(super) fn hold<T>(outcome: Result<T, StoreError>) -> Result<Option<T>, Halt>
         Err(error) => Err(error.into()),
     }
 }
-
-/// Passes a fatal error on, logs another one.
-pub(super) fn tolerate<T>(outcome: Result<T, SendError>, message: &str) -> Result<Option<T>, Halt> {
-    match outcome {
-        Ok(done) => Ok(Some(done)),
-        Err(error) if error.is_fatal() => Err(error.into()),
-        Err(error) => {
-            tracing::warn!(%error, "{message}");
-            Ok(None)
-        }
-    }
-}

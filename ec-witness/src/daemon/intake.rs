@@ -9,6 +9,7 @@ use crate::{
         index::{Quarantined, TrackEvent, Watch},
     },
     observation::StreamHash,
+    pulse::Pulse,
     stream::StreamRule,
 };
 
@@ -51,6 +52,7 @@ pub struct Intake {
     known: HashSet<StreamHash>,
     joining: Vec<Joining>,
     strays: std::cell::RefCell<HashSet<PathBuf>>,
+    pulse: Pulse,
     looked_ms: Option<u64>,
     trouble: Option<Trouble>,
 }
@@ -153,9 +155,15 @@ impl Intake {
             known: HashSet::new(),
             joining: Vec::new(),
             strays: std::cell::RefCell::default(),
+            pulse: Pulse::default(),
             looked_ms: None,
             trouble: None,
         }
+    }
+
+    /// Beats `pulse` whenever a stretch of an index was read.
+    pub(super) fn beat(&mut self, pulse: Pulse) {
+        self.pulse = pulse;
     }
 
     /// The archive.
@@ -199,6 +207,7 @@ impl Intake {
         let mut ready = Vec::new();
         for mut joining in std::mem::take(&mut self.joining) {
             let first = self.read(&mut joining, now_ms)?;
+            self.pulse.beat();
             let begun = |first| begin(&joining.index.rule().stream_id, joining.from_sequence, first);
             let (Some(first), Some(from)) = (first, first.map(begun).transpose()?.flatten()) else {
                 self.joining.push(joining);
@@ -255,6 +264,7 @@ impl Intake {
             tracing::info!(broadcast, stream = rule.stream_id, "broadcast found");
             let mut index = StreamIndex::new(&self.archive.broadcast(&broadcast), rule, &self.names);
             if let Some(checkpoints) = &self.checkpoints {
+                self.pulse.beat();
                 for error in checkpoints.restore(&mut index, &mut Told::default()) {
                     tracing::warn!(%error, "the checkpoint is left aside; reading everything");
                 }

@@ -4,16 +4,23 @@
 //! but this task ever signs. Between turns it sleeps until the archive changes or the next poll is due.
 
 mod complaint;
+mod count;
 mod epochs;
 mod halt;
 mod intake;
 mod own;
 mod report;
+mod snapshot;
 mod streams;
 mod voter;
 mod wake;
 
-use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     chain::follow::{FollowError, Follower, Heads},
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
+    pulse::Pulse,
     store::{Ballot, Recorded, StoreError},
     witness::{
         decision::{OwnEpoch, OwnVote, Policy},
@@ -32,12 +40,14 @@ pub use halt::Halt;
 pub use intake::{Intake, Mapping, Source};
 pub use own::own_epoch;
 pub use report::{SlotReport, StreamReport};
+pub use snapshot::{EndpointStanding, LedgerStanding, NewestFinal, SendingStanding, Snapshot, StreamStanding};
 pub use streams::{Backlog, ClosedEpoch, Closing, FollowedStream, Heard, Reading, Tally};
 pub use voter::Voter;
 
-use complaint::Complaint;
+use complaint::{Complaints, tolerate};
 use epochs::Followed;
-use halt::{hold, tolerate};
+use halt::hold;
+use snapshot::{HighWater, unix_s};
 use wake::{Alarm, drained};
 
 /// The least time between two turns that the archive's growth asks for.
@@ -93,8 +103,11 @@ pub struct Daemon {
     started: Instant,
     summary: Summary,
     settled: Vec<SlotReport>,
-    unreadable: Complaint,
-    stalled: Complaint,
+    complaints: Complaints,
+    pulse: Pulse,
+    high_water: BTreeMap<StreamHash, HighWater>,
+    poll_error: Option<String>,
+    polled_unix_s: Option<u64>,
     counted_ms: Option<u64>,
     noted_ms: Option<u64>,
 }
@@ -112,21 +125,22 @@ impl Daemon {
             started: Instant::now(),
             summary: Summary::default(),
             settled: Vec::new(),
-            unreadable: Complaint::default(),
-            stalled: Complaint::default(),
+            complaints: Complaints::default(),
+            pulse: Pulse::default(),
+            high_water: BTreeMap::new(),
+            poll_error: None,
+            polled_unix_s: None,
             counted_ms: None,
             noted_ms: None,
         }
     }
 
-    /// How each stream stands.
-    pub fn stream_reports(&self) -> impl Iterator<Item = StreamReport> + '_ {
-        self.streams.values().map(|Followed { stream, backlog, .. }| StreamReport::new(stream, *backlog))
-    }
-
-    /// Why the archive cannot be walked now, if it cannot.
-    pub fn archive_trouble(&self) -> Option<&str> {
-        self.intake.trouble()
+    /// Beats `pulse` as long as work goes on.
+    pub fn beat(mut self, pulse: Pulse) -> Self {
+        self.follower.beat(pulse.clone());
+        self.intake.beat(pulse.clone());
+        self.pulse = pulse;
+        self
     }
 
     /// What every slot that is judged, or was, has come to.
@@ -146,7 +160,7 @@ impl Daemon {
     /// # Errors
     ///
     /// A contradiction that only an operator can resolve.
-    pub async fn run(&mut self, cancelled: &CancellationToken, progress: impl FnMut(Summary)) -> Result<(), Halt> {
+    pub async fn run(&mut self, cancelled: &CancellationToken, progress: impl FnMut(&Snapshot)) -> Result<(), Halt> {
         let ended = self.work(cancelled, progress).await;
         if let Err(halt) = &ended {
             self.voter.keep_halt(halt);
@@ -156,7 +170,7 @@ impl Daemon {
         ended
     }
 
-    async fn work(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(Summary)) -> Result<(), Halt> {
+    async fn work(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(&Snapshot)) -> Result<(), Halt> {
         let mut alarm = Alarm::default();
         let changed = Arc::clone(&alarm.changed);
         let mut due = Instant::now();
@@ -174,11 +188,13 @@ impl Daemon {
                     }
                 }
             }
+            let begun = Instant::now();
             let done = tokio::select! {
                 done = self.turn(cancelled) => done?,
                 () = drained(cancelled) => return Ok(()),
             };
-            progress(self.summary);
+            self.pulse.beat();
+            progress(&self.snapshot(begun.elapsed()));
             if done && self.turns.once.is_some() {
                 return Ok(());
             }
@@ -199,6 +215,7 @@ impl Daemon {
             polled = self.follower.poll(now_ms, self.turns.once.is_none()) => polled,
             () = cancelled.cancelled() => return Ok(false),
         };
+        count::polled(polled.as_ref());
         let polled = match polled {
             Err(error) if error.is_fatal() => return Err(error.into()),
             polled => polled,
@@ -208,7 +225,8 @@ impl Daemon {
         self.check_own_votes(&polled.own_votes)?;
         self.note_finalized_head(now_ms)?;
         let followed = self.voter.follow(self.follower.heads(), polled.reorg, now_ms).await;
-        tolerate(followed, "what was sent cannot be followed; trying again")?;
+        let means = "what was sent cannot be followed; trying again";
+        tolerate(followed, &mut self.complaints.unfollowed, now_ms, means, "what was sent can be followed again")?;
         self.take_standing()?;
         let admitted = self.admit(now_ms)?;
         self.judge(now_ms).await?;
@@ -219,16 +237,28 @@ impl Daemon {
 
     /// Says what the witness waits for, while the ledger cannot be read or its chain finalizes nothing.
     fn complain(&mut self, now_ms: u64, unread: Option<&FollowError>) {
+        self.poll_error = unread.map(ToString::to_string);
         let wrong = unread.map(|error| error as &dyn Display);
-        self.unreadable.tell(now_ms, wrong, "the ledger cannot be read; trying again", "the ledger can be read again");
+        self.complaints.unreadable.tell(
+            now_ms,
+            wrong,
+            "the ledger cannot be read; trying again",
+            "the ledger can be read again",
+        );
         if unread.is_none() {
+            self.polled_unix_s = Some(unix_s(SystemTime::now()));
             let heads = self.follower.heads();
             let stalled = self.follower.finality_stalled_ms().map(|for_ms| {
                 let Heads { latest, finalized, .. } = heads;
                 format!("the finalized head is block {finalized} for {} s, the latest is {latest}", for_ms / 1000)
             });
             let wrong = stalled.as_ref().map(|stalled| stalled as &dyn Display);
-            self.stalled.tell(now_ms, wrong, "finality stalls; waiting for the chain", "finality moves again");
+            self.complaints.stalled.tell(
+                now_ms,
+                wrong,
+                "finality stalls; waiting for the chain",
+                "finality moves again",
+            );
         }
     }
 
@@ -323,15 +353,31 @@ impl Daemon {
         let ripe = self.engine.ripe(&situation);
         intents.retain(|intent| self.may_be_voted(intent));
         let again = self.record(&intents)?;
-        let sent =
-            tolerate(self.voter.send(&again, now_ms).await, "votes are recorded, but cannot be sent; trying again")?;
-        self.summary.votes += sent.unwrap_or_default();
+        let sent = self.voter.send(&again, now_ms).await;
+        let means = "votes are recorded, but cannot be sent; trying again";
+        let sent = tolerate(sent, &mut self.complaints.unsent, now_ms, means, "votes can be sent again")?;
+        self.count_sent(&sent.unwrap_or_default());
         for (slot, observation) in ripe {
             tracing::info!(%slot, %observation, "a candidate has the quorum's votes; finalizing it");
             let finalized = self.voter.finalize(slot, observation, now_ms).await;
-            tolerate(finalized, "the candidate cannot be finalized; trying again")?;
+            let means = "the candidate cannot be finalized; trying again";
+            tolerate(
+                finalized,
+                &mut self.complaints.not_finalized,
+                now_ms,
+                means,
+                "candidates can be finalized again",
+            )?;
         }
         Ok(())
+    }
+
+    fn count_sent(&mut self, sent: &[ObservationHash]) {
+        self.summary.votes += sent.len();
+        let now_ms = self.now_ms();
+        let is_sent = |slot: &JudgedSlot| slot.voted.is_some_and(|header| sent.contains(&header.hash()));
+        let slots = self.engine.slots().filter(|(_, slot)| !sent.is_empty() && is_sent(slot));
+        slots.for_each(|(_, slot)| count::sent(now_ms.saturating_sub(slot.closed_ms)));
     }
 
     /// Records the intended votes; returns those whose earlier transactions came to nothing.
@@ -359,10 +405,11 @@ impl Daemon {
         let header = ballot.header;
         let dry = self.voter.is_dry();
         tracing::info!(
-            slot = %header.slot(), observation = %header.hash(), sequence = header.sequence, vote = ?ballot.vote,
+            slot = %header.slot(), observation = %header.hash(), epoch = header.sequence, vote = ?ballot.vote,
             ?recorded, dry, "vote"
         );
         if !dry {
+            count::vote(ballot.vote, recorded);
             self.engine.set_vote(SlotKey::of(&header), header, OwnVote::Cast);
         }
     }
@@ -370,6 +417,7 @@ impl Daemon {
     /// The guard refused: what was voted for before stands.
     fn refuse(&mut self, header: ObservationHeader, refused: &StoreError) -> Result<(), Halt> {
         self.summary.refused += 1;
+        count::refused();
         tracing::error!(%refused, "the guard refused a vote");
         if let Some((voted, vote)) = self.voter.standing(header.slot(), None)? {
             self.engine.set_vote(SlotKey::of(&header), voted, vote);
@@ -382,7 +430,9 @@ impl Daemon {
         for (key, slot) in self.engine.take_settled(self.follower.ledger(), self.follower.heads().finalized) {
             let Some(Followed { stream, .. }) = self.streams.get(&key.stream) else { continue };
             let report = SlotReport::new(stream.rule(), key, &slot, &self.follower);
-            tracing::info!(stream = report.stream_id, epoch = report.sequence, state = ?report.state, "slot settled");
+            let state = report.state.name();
+            tracing::info!(stream = report.stream_id, epoch = report.sequence, slot = %report.slot, state, "slot settled");
+            count::settled(&report);
             if self.turns.once.is_some() {
                 self.settled.push(report);
             }

@@ -66,7 +66,7 @@ impl SlotReport {
 }
 
 /// How one stream stands: for the log, the metrics and whoever asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamReport {
     /// The stream.
     pub stream_id: String,
@@ -76,6 +76,8 @@ pub struct StreamReport {
     pub highest_epoch: Option<u64>,
     /// What happened to its files.
     pub tally: Tally,
+    /// Epochs that are withheld for good.
+    pub withheld_epochs: u64,
     /// Its old epochs, when they were last counted.
     pub backlog: Backlog,
 }
@@ -87,6 +89,7 @@ impl StreamReport {
             reading: stream.reading().clone(),
             highest_epoch: stream.highest_epoch(),
             tally: stream.tally(),
+            withheld_epochs: stream.index().withheld_epochs(),
             backlog,
         }
     }

@@ -4,11 +4,12 @@ use std::{
     collections::{BTreeSet, VecDeque},
     fmt,
     ops::RangeInclusive,
+    time::SystemTime,
 };
 
 use crate::{
     archive::{
-        ArchiveError, StreamIndex, Sweep,
+        ArchiveError, StreamIndex, Sweep, TrackIndex,
         index::{Quarantined, TrackEvent, Watch},
     },
     stream::{DerivedEpoch, StreamRule},
@@ -40,7 +41,8 @@ pub struct ClosedEpoch {
 }
 
 /// How far a stream's files are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reading {
     /// To their ends.
     #[default]
@@ -49,6 +51,20 @@ pub enum Reading {
     CatchingUp,
     /// They cannot be read now: nothing is derived until they can.
     Waiting(String),
+}
+
+impl Reading {
+    /// A word for each, as a metric's label.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Current => "current",
+            Self::CatchingUp => "catching_up",
+            Self::Waiting(_) => "waiting",
+        }
+    }
+
+    /// Every word that [`Self::name`] gives.
+    pub const NAMES: [&'static str; 3] = ["current", "catching_up", "waiting"];
 }
 
 impl fmt::Display for Reading {
@@ -62,7 +78,7 @@ impl fmt::Display for Reading {
 }
 
 /// What happened to a stream's files so far in this process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Tally {
     /// Bad lines.
     pub bad_lines: u64,
@@ -184,6 +200,12 @@ impl FollowedStream {
     /// The highest epoch that has a record.
     pub fn highest_epoch(&self) -> Option<u64> {
         self.index.highest_epoch()
+    }
+
+    /// When a track file changed last.
+    pub fn newest_change(&self) -> Option<SystemTime> {
+        let changed = |track: &TrackIndex| track.path().metadata().ok()?.modified().ok();
+        self.index.tracks().iter().filter_map(changed).max()
     }
 
     /// Whether nobody here may vote on an epoch, because part of what it rested on cannot be read any more.

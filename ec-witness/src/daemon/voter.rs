@@ -4,14 +4,14 @@ use std::collections::HashSet;
 
 use alloy::primitives::Address;
 
-use super::Halt;
+use super::{Halt, snapshot::SendingStanding};
 use crate::{
     chain::{
         follow::Heads,
         sender::{SendError, Sender},
     },
     observation::{ObservationHash, ObservationHeader, SlotId},
-    store::{Ballot, Recorded, StoreError, VoteProgress, VoteStore},
+    store::{Ballot, Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
     witness::{decision::OwnVote, ledger::BlockRef},
 };
 
@@ -123,6 +123,18 @@ impl Voter {
         }
     }
 
+    /// How sending stands; `None` in a dry run.
+    pub(super) fn sending(&self, now_ms: u64) -> Option<SendingStanding> {
+        let Self::Casting { sender, .. } = self else { return None };
+        Some(SendingStanding::of(sender.state(now_ms)))
+    }
+
+    /// How the store stands; `None` in a dry run.
+    pub(super) fn store_standing(&self) -> Option<Result<StoreStanding, StoreError>> {
+        let Self::Casting { store, .. } = self else { return None };
+        Some(store.standing())
+    }
+
     /// The own vote on a slot that the ledger, read up to block `head`, does not show.
     pub(super) fn standing(
         &self,
@@ -162,11 +174,11 @@ impl Voter {
     }
 
     /// Signs and sends what is recorded and not carried yet, and the `again` votes, whose transactions came to
-    /// nothing.
-    pub(super) async fn send(&mut self, again: &[Ballot], now_ms: u64) -> Result<usize, SendError> {
+    /// nothing. Returns which.
+    pub(super) async fn send(&mut self, again: &[Ballot], now_ms: u64) -> Result<Vec<ObservationHash>, SendError> {
         match self {
             Self::Casting { store, sender } => sender.flush(store, again, now_ms).await,
-            Self::Dry { .. } => Ok(0),
+            Self::Dry { .. } => Ok(Vec::new()),
         }
     }
 

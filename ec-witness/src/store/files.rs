@@ -11,7 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
 
-const LOCK_FILE: &str = "lock";
+pub(super) const LOCK_FILE: &str = "lock";
 /// How long a commit waits for readers: longer than any of them takes.
 const BUSY: Duration = Duration::from_secs(60);
 

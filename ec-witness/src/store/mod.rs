@@ -11,8 +11,10 @@ mod files;
 mod finalized;
 mod halts;
 pub mod history;
+mod holder;
 mod migrate;
 mod outbox;
+mod standing;
 #[cfg(test)]
 mod tests;
 mod votes;
@@ -29,7 +31,9 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 pub use error::StoreError;
 pub use halts::{Evidence, StandingHalt};
+pub use holder::holder;
 pub use outbox::{OutboxTx, TxState};
+pub use standing::StoreStanding;
 pub use votes::{Ballot, Recorded, VoteProgress};
 
 use crate::failpoint::{self, Step};

@@ -68,7 +68,7 @@ impl SlotKey {
 }
 
 /// Where a slot stands, as `status` and `run --once` show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SlotState {
     /// Its epoch is not closed, or it is not judged yet.
@@ -90,6 +90,32 @@ pub enum SlotState {
 }
 
 impl SlotState {
+    /// Every state.
+    pub const ALL: [Self; 8] = [
+        Self::Open,
+        Self::Waiting,
+        Self::Voted,
+        Self::Finalized,
+        Self::Mismatch,
+        Self::Disputed,
+        Self::Conflicting,
+        Self::Abstained,
+    ];
+
+    /// Its name, in metrics and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Waiting => "waiting",
+            Self::Voted => "voted",
+            Self::Finalized => "finalized",
+            Self::Mismatch => "mismatch",
+            Self::Disputed => "disputed",
+            Self::Conflicting => "conflicting",
+            Self::Abstained => "abstained",
+        }
+    }
+
     /// Whether nothing more is expected of the slot.
     pub fn is_outcome(self) -> bool {
         !matches!(self, Self::Open | Self::Waiting | Self::Voted)
@@ -113,7 +139,8 @@ pub struct JudgedSlot {
     pub decision: Option<Decision>,
     /// The final observation, if it is final.
     pub finalized: Option<ObservationHash>,
-    closed_ms: u64,
+    /// When its epoch closed, on the daemon's clock.
+    pub closed_ms: u64,
     entered_ms: Option<u64>,
     first_seen: HashMap<ObservationHash, u64>,
     /// Whether it still takes a place in the window.

@@ -234,6 +234,12 @@ impl LedgerState {
         finals.map(|(&(sequence, slot), found)| (sequence, slot, found))
     }
 
+    /// The highest sequence of a stream that was final at block `head`.
+    pub fn newest_final(&self, stream: StreamHash, head: u64) -> Option<u64> {
+        let mut newest_first = self.finals.get(&stream)?.iter().rev();
+        newest_first.find(|(_, found)| found.is_final_at(head)).map(|((sequence, _), _)| *sequence)
+    }
+
     /// The first run of sequences from `from` to `to` that holds no slot of this stream final at `finalized_head`;
     /// `slot_of` tells the one slot of a sequence that counts.
     pub fn next_gap(
@@ -335,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_lie_between_what_is_final_below_the_head() {
+    fn gaps_and_the_newest_are_told_by_what_is_final_below_the_head() {
         let mut ledger = LedgerState::new(None);
         let slot_of = |sequence| header(sequence, ObservationHash::ZERO).slot();
         for sequence in [2, 3, 5, 9] {
@@ -354,6 +360,8 @@ mod tests {
         assert_eq!((gap(9, 9, 10), gap(9, 9, 8)), (None, Some(9..=9)), "final only below the head");
         assert_eq!(gap(10, u64::MAX, 10), Some(10..=u64::MAX));
         assert_eq!(gap(8, 7, 10), None);
+        let newest = |head| ledger.newest_final(STREAM, head);
+        assert_eq!([1, 2, 4, 8, 9].map(newest), [None, Some(2), Some(3), Some(5), Some(9)]);
     }
 
     fn right(ledger: &LedgerState, header: ObservationHeader, window: u64) -> bool {

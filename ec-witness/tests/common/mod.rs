@@ -3,6 +3,8 @@
 #![allow(dead_code, clippy::unwrap_used)] // Shared test code: not every test uses all; a panic is its report.
 
 pub(crate) mod proxy;
+pub(crate) mod running;
+pub(crate) mod served;
 
 use std::{
     env, fs,

@@ -17,6 +17,7 @@ use alloy::{
 use ec_witness::contracts::EveryChannelObservationLedger as Ledger;
 
 use super::*;
+use crate::common::served::{Served, failed};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -72,6 +73,7 @@ struct OnFullDisk {
     child: Child,
     log: std::path::PathBuf,
     mount: std::path::PathBuf,
+    served: Served,
 }
 
 impl OnFullDisk {
@@ -79,6 +81,7 @@ impl OnFullDisk {
         let mount = rail.net.dir.path().join("disk");
         fs::create_dir(&mount).unwrap();
         let log = rail.net.dir.path().join("log");
+        let served = Served::anywhere();
         let script = format!(
             "mount -t tmpfs -o size=256k,mode=700 none {mount} && {witness} init --from-sequence first && \
              {{ dd if=/dev/zero of={mount}/ballast bs=4096 2>/dev/null; exec {witness} run {DELAYS}; }}",
@@ -89,9 +92,10 @@ impl OnFullDisk {
         command.args(["-rm", "sh", "-c", &script]);
         settings(&rail.command(1, archive, ""), &mut command);
         command.env("EC_WITNESS_STORE", mount.join("store"));
+        command.env("EC_WITNESS_METRICS_LISTEN", served.0.to_string());
         let log_file = fs::File::create(&log).unwrap();
         let child = command.stdout(Stdio::null()).stderr(log_file).spawn().expect("unshare is needed: util-linux");
-        Self { child, log, mount }
+        Self { child, log, mount, served }
     }
 
     #[track_caller]
@@ -125,12 +129,15 @@ fn a_full_disk_holds_the_votes_until_there_is_room() {
     witness.until_it_says("no room on the vote store's disk");
     std::thread::sleep(Duration::from_secs(2));
     assert_eq!(rail.nonce(1), 0, "nothing is sent");
+    assert_eq!(failed(&witness.served.await_status("/readyz", 503)), ["store"]);
+    witness.served.await_sample("ec_witness_store_writable", 0.0);
     fs::remove_file(witness.path("ballast")).unwrap();
     until("both slots are final", || {
         let verify = run(&mut rail.command(1, &archive, "verify --json --require-final"));
         verify.code == 0 && verify.lines().len() == 2
     });
     witness.until_it_says("there is room on the vote store's disk again");
+    witness.served.await_sample("ec_witness_store_writable", 1.0);
     assert_eq!(voted_on_chain(&rail, 1).len(), 2);
 }
 

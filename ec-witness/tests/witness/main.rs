@@ -14,6 +14,7 @@ mod endpoints;
 mod faults;
 mod files;
 mod kills;
+mod monitor;
 mod once;
 mod proofs;
 mod refusals;

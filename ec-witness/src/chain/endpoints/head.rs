@@ -12,7 +12,7 @@ use alloy::{
 use tokio::time::{Instant, timeout_at};
 
 use super::{AskError, Asking, Endpoints, Fault, Member};
-use crate::witness::ledger::BlockRef;
+use crate::{chain::follow::HeadTimes, witness::ledger::BlockRef};
 
 /// How long an endpoint that is slower than enough others is waited for: it may have a newer block.
 const SLOWER_BY: Duration = Duration::from_secs(1);
@@ -24,8 +24,8 @@ pub struct AgreedHead {
     pub latest: BlockRef,
     /// Its parent's hash.
     pub parent: B256,
-    /// Its timestamp, in seconds.
-    pub timestamp: u64,
+    /// When the heads were made.
+    pub times: HeadTimes,
     /// The number of the newest safe block; 0 while there is none.
     pub safe: u64,
     /// The newest finalized block; `None` while there is none.
@@ -36,8 +36,8 @@ pub struct AgreedHead {
 #[derive(Clone, Debug)]
 struct Tip {
     latest: Header,
-    safe: u64,
-    finalized: Option<BlockRef>,
+    safe: Option<Header>,
+    finalized: Option<Header>,
 }
 
 impl Endpoints {
@@ -138,10 +138,8 @@ async fn tip(provider: &DynProvider, chain_id: u64) -> Result<Tip, Fault> {
     }
     let latest = latest.ok_or_else(|| Fault::Unusable("it has no latest block".into()))?;
     // they were asked for at the same time, so the others may be newer
-    let safe = safe.map_or(0, |header| header.number).min(latest.number);
-    let at = |header: &Header| BlockRef { number: header.number, hash: header.hash };
-    let finalized = finalized.map(|header| if header.number < latest.number { at(&header) } else { at(&latest) });
-    Ok(Tip { safe, finalized, latest })
+    let no_newer = |header: Header| if header.number < latest.number { header } else { latest.clone() };
+    Ok(Tip { safe: safe.map(no_newer), finalized: finalized.map(no_newer), latest })
 }
 
 async fn header(provider: &DynProvider, at: BlockNumberOrTag) -> Result<Option<Header>, TransportError> {
@@ -181,16 +179,19 @@ fn agreed_head(held: &[Held<'_>], needed: usize) -> Option<AgreedHead> {
     };
     let mut headers = held.iter().filter_map(|(_, header, _)| header.as_ref());
     let head = headers.find(|header| holders(header.hash).count() >= needed)?;
-    let mut safe: Vec<_> = holders(head.hash).map(|(.., tip)| tip.safe).collect();
-    safe.sort_unstable_by(|a, b| b.cmp(a));
-    let mut finalized: Vec<_> = holders(head.hash).map(|(.., tip)| tip.finalized).collect();
-    finalized.sort_unstable_by_key(|block| std::cmp::Reverse(block.map(|block| block.number)));
-    let latest = BlockRef { number: head.number, hash: head.hash };
+    let reached = |of: fn(&Tip) -> Option<&Header>| {
+        let mut reached: Vec<_> = holders(head.hash).map(|(.., tip)| of(tip)).collect();
+        reached.sort_unstable_by_key(|header| std::cmp::Reverse(header.map(|header| header.number)));
+        reached[needed - 1].map(|header| if header.number < head.number { header } else { head })
+    };
+    let (safe, finalized) = (reached(|tip| tip.safe.as_ref()), reached(|tip| tip.finalized.as_ref()));
+    let at = |header: &Header| BlockRef { number: header.number, hash: header.hash };
+    let time = |header: Option<&Header>| header.map_or(0, |header| header.timestamp);
     Some(AgreedHead {
-        latest,
+        latest: at(head),
         parent: head.parent_hash,
-        timestamp: head.timestamp,
-        safe: safe[needed - 1].min(head.number),
-        finalized: finalized[needed - 1].map(|block| if block.number < latest.number { block } else { latest }),
+        times: HeadTimes { latest: head.timestamp, safe: time(safe), finalized: time(finalized) },
+        safe: safe.map_or(0, |header| header.number),
+        finalized: finalized.map(at),
     })
 }

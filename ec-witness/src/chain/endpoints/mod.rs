@@ -17,7 +17,7 @@ use alloy::providers::DynProvider;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::connect::{ConnectError, Endpoint};
-use crate::witness::ledger::BlockRef;
+use crate::{metrics::zero_endpoint, witness::ledger::BlockRef};
 
 use asking::{Answered, Asking};
 
@@ -138,7 +138,9 @@ impl Endpoints {
             // two endpoints of one host differ in what is not shown
             let shared = endpoints[..at].iter().filter(|other| other.name() == endpoint.name()).count();
             let name = if shared == 0 { endpoint.name() } else { format!("{} (#{})", endpoint.name(), shared + 1) };
-            members.push(Arc::new(Member { name, provider: endpoint.provider()?, state: Mutex::default() }));
+            zero_endpoint(&name);
+            let provider = endpoint.provider_named(name.clone())?;
+            members.push(Arc::new(Member { name, provider, state: Mutex::default() }));
         }
         let chain_id = endpoints[0].chain_id;
         Ok(Self(Arc::new(Shared { chain_id, agree, members, head: Mutex::new(None) })))

@@ -20,6 +20,8 @@ const BASE_GAS: u64 = 40_000;
 /// for one alone, intrinsic gas included, and 54 000 in a batch; a rival candidate writes one word more, 22 100. So it
 /// is about twice what is used, and what is not used is not paid.
 const PROPOSE_GAS: u64 = 160_000;
+/// Gas that a vote alone may use.
+pub const VOTE_GAS: u64 = BASE_GAS + PROPOSE_GAS;
 /// Gas that one attestation may use, the one that finalizes included. Measured: 38 000 alone, 11 000 in a batch.
 const ATTEST_GAS: u64 = 90_000;
 /// The most gas of one transaction, whatever the block holds (EIP-7825).

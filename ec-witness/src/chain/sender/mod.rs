@@ -33,7 +33,9 @@ use crate::{
     store::{Ballot, OutboxTx, StoreError, TxState, VoteStore},
 };
 
+pub use batch::VOTE_GAS;
 pub use fees::{FeeRule, Fees, Market};
+pub use outcome::REVERTS;
 pub use plan::{Hold, SendRule};
 pub use state::SenderState;
 
@@ -233,33 +235,38 @@ impl Sender {
     }
 
     /// Signs, keeps and sends every recorded vote that no transaction carries, and the `again` ones, as far as there is
-    /// room in the pool and money. Returns how many.
+    /// room in the pool and money. Returns which.
     ///
     /// # Errors
     ///
     /// Those votes are not sent; they stay recorded and are sent by a later call.
-    pub async fn flush(&mut self, store: &mut VoteStore, again: &[Ballot], now_ms: u64) -> Result<usize, SendError> {
+    pub async fn flush(
+        &mut self,
+        store: &mut VoteStore,
+        again: &[Ballot],
+        now_ms: u64,
+    ) -> Result<Vec<ObservationHash>, SendError> {
         let known: HashSet<_> = self.again.iter().map(|ballot| ballot.header.hash()).collect();
         self.again.extend(again.iter().filter(|ballot| !known.contains(&ballot.header.hash())));
         let ballots = self.waiting(store)?;
         self.state.waiting_votes = ballots.len();
         let places = self.rule.max_in_flight.saturating_sub(self.pending());
         if ballots.is_empty() || places == 0 || !self.is_clear || self.holds.0.is_some() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let means = self.means().await?;
-        let mut cast = 0;
+        let mut cast = Vec::new();
         for call in self.calls(&ballots, places, &means, now_ms) {
             let votes = call.votes.clone();
             let Some(answer) = self.transact(store, call, &means, now_ms).await? else { break };
             self.hold((self.holds.0, None), now_ms);
             self.again.retain(|ballot| !votes.contains(&ballot.header.hash()));
-            cast += votes.len();
+            cast.extend(votes);
             if answer == Answer::Nothing {
                 break;
             }
         }
-        self.state.waiting_votes -= cast;
+        self.state.waiting_votes -= cast.len();
         Ok(cast)
     }
 
@@ -320,7 +327,7 @@ impl Sender {
         let tx = self.offer(nonce, self.ledger, call.input, call.gas, fees);
         let sibling = self.sign(tx)?;
         store.keep(&sibling.kept, &call.votes)?;
-        tracing::info!(hash = %sibling.kept.hash, nonce, votes = call.votes.len(), ?fees, "transaction signed");
+        tracing::info!(tx = %sibling.kept.hash, nonce, votes = call.votes.len(), ?fees, "transaction signed");
         self.next_nonce = nonce + 1;
         self.outbox.insert(nonce, Followed::new(sibling, now_ms));
         self.send(store, nonce, now_ms).await.map(Some)
@@ -357,7 +364,7 @@ impl Sender {
         let tx = TxEip1559 { max_fee_per_gas: fees.max, max_priority_fee_per_gas: fees.tip, ..tx.clone() };
         let sibling = self.sign(tx)?;
         store.keep_replacement(&sibling.kept, of)?;
-        tracing::info!(hash = %sibling.kept.hash, nonce, %of, before, ?fees, "transaction replaced by a dearer one");
+        tracing::info!(tx = %sibling.kept.hash, nonce, %of, before, ?fees, "transaction replaced by a dearer one");
         self.state.replaced += 1;
         if let Some(followed) = self.outbox.get_mut(&nonce) {
             followed.add(sibling);
@@ -369,7 +376,7 @@ impl Sender {
     fn fill(&mut self, store: &mut VoteStore, nonce: u64, fees: Fees, now_ms: u64) -> Result<(), SendError> {
         let sibling = self.sign(self.offer(nonce, self.account.address, Bytes::new(), FILL_GAS, fees))?;
         store.keep(&sibling.kept, &[])?;
-        tracing::warn!(hash = %sibling.kept.hash, nonce, "the chain took back a nonce from before this store; filling it");
+        tracing::warn!(tx = %sibling.kept.hash, nonce, "the chain took back a nonce from before this store; filling it");
         self.outbox.insert(nonce, Followed::new(sibling, now_ms));
         Ok(())
     }
@@ -385,11 +392,11 @@ impl Sender {
         failpoint::SEND.is_done();
         followed.answered(answer, now_ms, self.head);
         match error {
-            None => tracing::debug!(%hash, nonce, "transaction sent"),
+            None => tracing::debug!(tx = %hash, nonce, "transaction sent"),
             Some(_) if matches!(answer, Answer::Held | Answer::Used) => {
-                tracing::debug!(%hash, nonce, ?answer, "transaction is known already");
+                tracing::debug!(tx = %hash, nonce, ?answer, "transaction is known already");
             }
-            Some(error) => tracing::warn!(%hash, nonce, ?answer, %error, "transaction not accepted; trying again"),
+            Some(error) => tracing::warn!(tx = %hash, nonce, ?answer, %error, "transaction not accepted; trying again"),
         }
         if answer == Answer::Held && state == TxState::Signed {
             self.note(store, &[(nonce, hash, TxState::Sent)])?;

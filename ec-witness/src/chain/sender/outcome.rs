@@ -16,24 +16,36 @@ pub(super) fn tell(revert: Option<&Revert>, hash: alloy::primitives::TxHash) -> 
     let name = name(revert);
     match revert {
         Some(revert @ Revert::AlreadyVoted { .. }) => {
-            tracing::debug!(%hash, %revert, "the vote is in the ledger already");
+            tracing::debug!(tx = %hash, %revert, "the vote is in the ledger already");
         }
         Some(
             revert @ (Revert::SlotFinalized { .. } | Revert::StaleProposal { .. } | Revert::UnknownCandidate { .. }),
         ) => {
-            tracing::info!(%hash, %revert, "a vote came to nothing; the slot is judged again");
+            tracing::info!(tx = %hash, %revert, "a vote came to nothing; the slot is judged again");
         }
         Some(revert @ Revert::NotWitness { .. }) => {
-            tracing::error!(%hash, %revert, "this witness is not in the active set; its votes do not count");
+            tracing::error!(tx = %hash, %revert, "this witness is not in the active set; its votes do not count");
         }
         Some(revert @ Revert::Equivocation { .. }) => {
-            tracing::error!(%hash, %revert, "the ledger refused a second vote in a slot");
+            tracing::error!(tx = %hash, %revert, "the ledger refused a second vote in a slot");
         }
-        Some(revert) => tracing::warn!(%hash, %revert, "a transaction reverted"),
-        None => tracing::warn!(%hash, "a transaction reverted, and the node gives no reason"),
+        Some(revert) => tracing::warn!(tx = %hash, %revert, "a transaction reverted"),
+        None => tracing::warn!(tx = %hash, "a transaction reverted, and the node gives no reason"),
     }
     name
 }
+
+/// Every word for what the ledger refused, as a metric's label.
+pub const REVERTS: [&str; 8] = [
+    "not_witness",
+    "slot_finalized",
+    "already_voted",
+    "equivocation",
+    "stale_proposal",
+    "unknown_candidate",
+    "quorum_not_reached",
+    "other",
+];
 
 fn name(revert: Option<&Revert>) -> &'static str {
     match revert {

@@ -52,6 +52,19 @@ pub enum Hold {
     },
 }
 
+impl Hold {
+    /// A word for each kind, as a metric's label.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::FeeCap { .. } => "fee_cap",
+            Self::Funds { .. } => "funds",
+        }
+    }
+
+    /// Every word that [`Self::kind`] gives.
+    pub const KINDS: [&'static str; 2] = ["fee_cap", "funds"];
+}
+
 /// What the pool said of the newest transaction of a nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {

@@ -1,0 +1,293 @@
+//! The verdict on a witness, and what it rests on, in one screen.
+
+use std::{
+    io::Write,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use alloy::{
+    primitives::{Address, U256},
+    transports::http::reqwest,
+};
+use comfy_table::{Table, presets::NOTHING};
+use ec_witness::{
+    archive::StreamIndex,
+    chain::{
+        follow::{Follower, HeadTimes, Heads},
+        sender::VOTE_GAS,
+    },
+    daemon::{LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
+    monitor::check::{Check, Level, checks},
+    store::{VoteStore, holder},
+    stream::StreamRule,
+    witness::engine::{Engine, SlotState},
+};
+use serde::{Deserialize, Serialize};
+
+/// How long the daemon may take to answer.
+const ASKING: Duration = Duration::from_secs(3);
+
+/// Is it fine?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Verdict {
+    /// Nothing to do.
+    Fine,
+    /// It works, or would, but something is wrong.
+    Degraded,
+    /// No process holds the store.
+    NotRunning,
+    /// It stopped by itself, until an operator resumes it.
+    Halted,
+}
+
+impl Verdict {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Fine => "fine",
+            Self::Degraded => "degraded",
+            Self::NotRunning => "not running",
+            Self::Halted => "halted",
+        }
+    }
+}
+
+/// What is known of a witness.
+pub(super) struct Summary {
+    pub(super) snapshot: Snapshot,
+    directory: Option<PathBuf>,
+    chain_id: Option<u64>,
+    ledger: Option<Address>,
+    process: Option<u32>,
+    /// The daemon's own checks; `None` where it does not answer or is not asked.
+    daemon: Option<Vec<Check>>,
+}
+
+/// What `status --summary --json` prints.
+#[derive(Serialize)]
+pub(super) struct Document<'a> {
+    verdict: Verdict,
+    checks: Vec<Check>,
+    process: Option<u32>,
+    witness: Option<Address>,
+    heads: Heads,
+    head_times_unix_s: HeadTimes,
+    streams: &'a [StreamStanding],
+}
+
+/// What the daemon answers.
+#[derive(Deserialize)]
+struct Answered {
+    checks: Vec<Check>,
+}
+
+impl Summary {
+    /// Looks for the process.
+    pub(super) async fn new(
+        directory: Option<&Path>,
+        chain_id: Option<u64>,
+        ledger: Option<Address>,
+        listen: Option<SocketAddr>,
+    ) -> Self {
+        Self {
+            snapshot: Snapshot::default(),
+            directory: directory.map(Path::to_owned),
+            chain_id,
+            ledger,
+            process: directory.and_then(holder),
+            daemon: match listen {
+                Some(listen) => ask(listen).await.ok(),
+                None => None,
+            },
+        }
+    }
+
+    pub(super) fn take_store(&mut self, store: Option<&VoteStore>) {
+        if let Some(store) = store {
+            self.snapshot.store = Some(store.standing().map_err(|error| error.to_string()));
+            self.snapshot.ledger.witness = store.identity().witness;
+        }
+    }
+
+    pub(super) fn take_ledger(&mut self, follower: &Follower, witness: Option<Address>) {
+        self.snapshot.ledger = LedgerStanding::of(follower, witness.unwrap_or_default(), None, Some(unix_s()));
+        // an onlooker without a store has no seat to miss
+        self.snapshot.ledger.member |= witness.is_none();
+    }
+
+    pub(super) fn take_funds(&mut self, balance_wei: U256, gas_price_wei: u128) {
+        let vote_cost_wei = U256::from(gas_price_wei).saturating_mul(U256::from(VOTE_GAS));
+        let known = SendingStanding {
+            balance_wei: Some(balance_wei),
+            vote_cost_wei: Some(vote_cost_wei),
+            ..SendingStanding::default()
+        };
+        self.snapshot.sending = Some(known);
+    }
+
+    pub(super) fn take_stream(&mut self, rule: &StreamRule, index: &StreamIndex, engine: &Engine, follower: &Follower) {
+        let mut standing = StreamStanding::of(&rule.stream_id, rule.stream_hash(), engine, follower);
+        let changed = index.tracks().iter().filter_map(|track| track.path().metadata().ok()?.modified().ok()).max();
+        standing.withheld_epochs = index.withheld_epochs();
+        standing.reading = index.hindrance().map_or(Reading::Current, Reading::Waiting);
+        standing.newest_record_unix_s =
+            changed.and_then(|changed| Some(changed.duration_since(UNIX_EPOCH).ok()?.as_secs()));
+        self.snapshot.streams.push(standing);
+    }
+
+    /// Everything that was checked, from outside and by the daemon.
+    fn checks(&self) -> Vec<Check> {
+        let mut found = checks(&self.snapshot, unix_s());
+        if self.snapshot.streams.is_empty() {
+            found.retain(|check| check.name != "streams");
+        }
+        found.extend(self.process());
+        for told in self.daemon.iter().flatten().filter(|told| told.level != Level::Ok) {
+            if !found.iter().any(|check| check.name == told.name && check.level >= told.level) {
+                found.push(told.clone());
+            }
+        }
+        found
+    }
+
+    /// Whether there is a process; nothing where no store is configured.
+    fn process(&self) -> Option<Check> {
+        self.directory.as_ref()?;
+        Some(match (self.process, &self.daemon) {
+            (Some(process), _) => Check::ok("process", format!("process {process} holds the store")),
+            (None, Some(_)) => Check::ok("process", "a process answers"),
+            (None, None) => {
+                Check::fail("process", "no process holds the store", "start it: `ec-witness run`, or systemctl start")
+            }
+        })
+    }
+
+    /// Is it fine?
+    pub(super) fn verdict(&self) -> Verdict {
+        let checks = self.checks();
+        let failed = |name: &str| checks.iter().any(|check| check.name == name && check.level == Level::Fail);
+        if failed("halt") {
+            Verdict::Halted
+        } else if failed("process") {
+            Verdict::NotRunning
+        } else if checks.iter().any(|check| check.level != Level::Ok) {
+            Verdict::Degraded
+        } else {
+            Verdict::Fine
+        }
+    }
+
+    /// The same for programs.
+    pub(super) fn document(&self) -> Document<'_> {
+        let Snapshot { ledger, streams, .. } = &self.snapshot;
+        Document {
+            verdict: self.verdict(),
+            checks: self.checks(),
+            process: self.process,
+            witness: Some(ledger.witness).filter(|witness| !witness.is_zero()),
+            heads: ledger.heads,
+            head_times_unix_s: ledger.head_times,
+            streams,
+        }
+    }
+
+    /// The same for people.
+    pub(super) fn print(&self) -> eyre::Result<()> {
+        let mut out = std::io::stdout().lock();
+        let Snapshot { ledger, streams, .. } = &self.snapshot;
+        let shown = |of: Option<String>| of.unwrap_or_else(|| "?".into());
+        let (chain, place) = (shown(self.chain_id.map(|id| id.to_string())), shown(self.ledger.map(|l| l.to_string())));
+        writeln!(out, "{}: witness {} of ledger {place} on chain {chain}", self.verdict().word(), ledger.witness)?;
+        let mut table = plain_table();
+        let mut checks = self.checks();
+        checks.sort_by_key(|check| std::cmp::Reverse(check.level));
+        for Check { name, level, reason, fix } in checks {
+            let mark = match level {
+                Level::Ok => "ok",
+                Level::Warn => "warn",
+                Level::Fail => "FAIL",
+            };
+            let fix = if fix.is_empty() { String::new() } else { format!("; {fix}") };
+            table.add_row([mark.to_owned(), name.into_owned(), reason + &fix]);
+        }
+        writeln!(out, "{table}\n")?;
+        if ledger.polled_unix_s.is_some() {
+            writeln!(out, "{}\n", self.heads())?;
+        }
+        if !streams.is_empty() {
+            writeln!(out, "{}\n", streams_table(streams))?;
+        }
+        Ok(())
+    }
+
+    fn heads(&self) -> Table {
+        let LedgerStanding { heads, head_times, .. } = self.snapshot.ledger;
+        let mut table = plain_table();
+        table.set_header(["head", "block", "age"]);
+        for (head, block, time) in [
+            ("latest", heads.latest, head_times.latest),
+            ("safe", heads.safe, head_times.safe),
+            ("finalized", heads.finalized, head_times.finalized),
+        ] {
+            table.add_row([head.to_owned(), block.to_string(), age(Some(time).filter(|&time| time > 0))]);
+        }
+        table
+    }
+}
+
+fn streams_table(streams: &[StreamStanding]) -> Table {
+    let mut table = plain_table();
+    table.set_header([
+        "stream",
+        "newest record",
+        "closed",
+        "voted",
+        "final",
+        "finalized",
+        "behind",
+        "undecided",
+        "disagreeing",
+    ]);
+    let number = |of: Option<u64>| of.map_or_else(|| "-".into(), |number| number.to_string());
+    for stream in streams {
+        let count = |states: &[SlotState]| states.iter().map(|&state| stream.slots_in(state)).sum::<usize>();
+        let behind =
+            stream.newest_closed.zip(stream.newest_final.latest).map(|(closed, last)| closed.saturating_sub(last));
+        table.add_row([
+            stream.stream_id.clone(),
+            age(stream.newest_record_unix_s),
+            number(stream.newest_closed),
+            number(stream.newest_voted),
+            number(stream.newest_final.latest),
+            number(stream.newest_final.finalized),
+            number(behind),
+            count(&[SlotState::Open, SlotState::Waiting, SlotState::Voted]).to_string(),
+            count(&[SlotState::Mismatch, SlotState::Disputed, SlotState::Conflicting]).to_string(),
+        ]);
+    }
+    table
+}
+
+fn plain_table() -> Table {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table
+}
+
+/// How long ago that was.
+fn age(unix_s_then: Option<u64>) -> String {
+    unix_s_then.map_or_else(|| "-".into(), |then| format!("{} s", unix_s().saturating_sub(then)))
+}
+
+fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// What the daemon says of itself.
+async fn ask(listen: SocketAddr) -> eyre::Result<Vec<Check>> {
+    let client = reqwest::Client::builder().timeout(ASKING).no_proxy().build()?;
+    let answer = client.get(format!("http://{listen}/readyz")).send().await?.bytes().await?;
+    Ok(serde_json::from_slice::<Answered>(&answer)?.checks)
+}

@@ -1,0 +1,205 @@
+//! The names of every metric, what each means, and how it starts.
+//!
+//! Events are counted where they happen, through the `metrics` facade; gauges are set after each turn from the daemon's
+//! snapshot. Without a recorder, as in every command but `run`, all of it does nothing.
+//!
+//! Names follow Prometheus: one prefix, base units, `_total` for what only grows. Labels are few and bounded: `stream`
+//! (a stream's id), `state`, `head`, `kind`, `vote`, `reason`, and `endpoint` (scheme, host and port; never a path).
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+
+use crate::{
+    chain::{
+        endpoints::Fault,
+        follow::FollowError,
+        sender::{Hold, REVERTS as REVERT_REASONS},
+    },
+    witness::engine::SlotState,
+};
+
+/// A metric's kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+    /// How often values fell into which range.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// What it means, for the scraped `# HELP`.
+    pub help: &'static str,
+}
+
+/// Defines a constant for each name, and the list of them all.
+macro_rules! metrics {
+    ($($kind:ident $constant:ident = $name:literal, $help:literal;)*) => {
+        $(#[doc = $help] pub const $constant: &str = concat!("ec_witness_", $name);)*
+
+        /// Every metric of the witness.
+        pub const ALL: &[Metric] = &[
+            $(Metric { name: $constant, kind: Kind::$kind, help: $help }),*
+        ];
+    };
+}
+
+metrics! {
+    Gauge BUILD_INFO = "build_info", "Always 1; the label `version` is the program's.";
+    Gauge INFO = "info", "Always 1; the labels name the witness, its chain and its ledger.";
+
+    // the process
+    Gauge LAST_TURN = "last_turn_timestamp_seconds", "When the last turn ended, Unix time.";
+    Histogram TURN_DURATION = "turn_duration_seconds", "How long a turn took: archive read, ledger polled, slots judged, votes sent.";
+
+    // the archive
+    Gauge STREAMS = "streams", "Streams by how far their files are read: current, catching_up, waiting, or joining, those read for the first time.";
+    Gauge ARCHIVE_READABLE = "archive_readable", "1 while the archive's directories can be walked.";
+    Gauge NEWEST_RECORD = "newest_record_timestamp_seconds", "When a track file of the stream grew last, Unix time.";
+    Gauge NEWEST_CLOSED_EPOCH = "newest_closed_epoch", "Index of the stream's newest closed epoch.";
+    Gauge NEWEST_VOTED_EPOCH = "newest_voted_epoch", "Index of the newest epoch that this witness voted on.";
+    Gauge NEWEST_FINAL_EPOCH = "newest_final_epoch", "Index of the stream's newest epoch that is final on the ledger, by the head at which it is.";
+    Counter EPOCHS_CLOSED = "epochs_closed_total", "Epochs closed, by kind: complete, incomplete, conflicting.";
+    Counter LATE_RECORDS = "late_records_total", "Epochs that changed after the vote on them.";
+    Counter QUARANTINED_LINES = "quarantined_lines_total", "Lines of the index that are no record.";
+    Counter FILES_ROTATED = "files_rotated_total", "Index files that another one took the place of.";
+    Counter FILES_LOST = "files_lost_total", "Index files that no longer hold what was read of them: truncated, edited or gone.";
+    Gauge WITHHELD_EPOCHS = "withheld_epochs", "Epochs that are not voted on here, as a lost file touched them.";
+    Counter BACKLOG_FILLED = "backlog_filled_epochs_total", "Old epochs made up for.";
+    Gauge BACKLOG_LEFT = "backlog_left_epochs", "Old sequence numbers without a final slot that are still to be looked at: the gaps.";
+
+    // slots and votes
+    Gauge SLOTS = "slots", "Slots judged now, by state.";
+    Counter SLOTS_SETTLED = "slots_settled_total", "Slots whose outcome lies below the finalized head, by state.";
+    Counter VOTES = "votes_total", "Votes recorded in the store, by vote: propose, attest.";
+    Counter VOTES_RESENT = "votes_resent_total", "Votes that were carried again, as their transactions came to nothing.";
+    Counter VOTES_REFUSED = "votes_refused_total", "Votes that the guard refused: the archive says other than was voted for.";
+
+    Histogram VOTE_DELAY = "vote_delay_seconds", "From the closing of an epoch here to its vote being sent.";
+
+    // the ledger and its chain
+    Gauge LEDGER_LIVE = "ledger_live", "1 while the ledger is live: its RPC answers, of the right chain, in sync, with a fresh head.";
+    Gauge LAST_POLL = "last_poll_timestamp_seconds", "When the ledger was read last, Unix time.";
+    Counter POLL_ERRORS = "poll_errors_total", "Polls of the ledger that failed, by kind.";
+    Counter REORGS = "reorgs_total", "Polls that found blocks taken back.";
+    Gauge HEAD_BLOCK = "head_block", "Number of the newest block, by head: latest, safe, finalized.";
+    Gauge HEAD_TIMESTAMP = "head_timestamp_seconds", "Time of the newest block, by head, Unix time.";
+    Gauge FINALITY_STALLED = "finality_stalled_seconds", "For how long the finalized head has stood still below a newer one, beyond what it may; else 0.";
+    Gauge MEMBER = "member", "1 while this witness is in the registry's active set.";
+    Gauge WITNESSES = "witnesses", "Active witnesses.";
+    Gauge QUORUM = "quorum", "Votes that finalize a slot.";
+    Gauge RPC_UP = "rpc_up", "1 while the endpoint gave its last answer and is of the right chain.";
+    Gauge RPC_HEAD_BLOCK = "rpc_head_block", "Number of the newest block that the endpoint has.";
+    Gauge RPC_AGREE = "rpc_agree", "Endpoints that must give the same answer.";
+    Counter RPC_ANSWERS = "rpc_answers_total", "Answers that the endpoint gave.";
+    Counter RPC_ERRORS = "rpc_errors_total", "Faults of the endpoint, by kind; `dissent` is an answer that enough others contradict.";
+    Histogram RPC_DURATION = "rpc_duration_seconds", "How long an RPC request took, answered or not, by endpoint.";
+
+    // transactions
+    Gauge TRANSACTIONS = "transactions", "Transactions that are not finalized, by state: signed, sent, executed, safe.";
+    Gauge HELD = "sending_held", "1 while nothing new is sent, by reason: fee_cap, funds.";
+    Gauge OLDEST_PENDING = "oldest_pending_transaction_timestamp_seconds", "When the oldest pending transaction was signed, Unix time; 0 without one.";
+    Gauge WAITING_VOTES = "waiting_votes", "Recorded votes that no transaction carries yet.";
+    Counter REPLACED = "transactions_replaced_total", "Transactions replaced by dearer ones.";
+    Counter RESENT = "transactions_resent_total", "Transactions whose stored bytes were sent again.";
+    Counter REVERTS = "transactions_reverted_total", "Votes and calls that the ledger refused, by reason.";
+    Gauge FEE = "fee_per_gas_wei", "What was offered last for a unit of gas, by kind: max, tip.";
+    Gauge BALANCE = "balance_wei", "The account's balance when it was last needed.";
+    Gauge VOTE_COST = "vote_cost_wei", "What a vote costs at most, by the fees that were offered last.";
+
+    // the vote store
+    Gauge STORE_VOTES = "store_votes", "Slots that this witness voted on, ever.";
+    Gauge STORE_SIZE = "store_size_bytes", "Size of the vote store's files.";
+    Gauge STORE_FREE = "store_free_bytes", "Room left on the vote store's file system.";
+    Gauge STORE_WRITABLE = "store_writable", "1 while the vote store can be written and its last write found room.";
+    Gauge STORE_LAST_COMMIT = "store_last_commit_timestamp_seconds", "When the vote store was written last, Unix time.";
+}
+
+/// What the label `kind` of [`EPOCHS_CLOSED`] says.
+pub const EPOCH_KINDS: [&str; 3] = ["complete", "incomplete", "conflicting"];
+
+/// What the label `state` of [`TRANSACTIONS`] says.
+pub const TRANSACTION_STATES: [&str; 4] = ["signed", "sent", "executed", "safe"];
+
+/// The heads' labels.
+pub const HEADS: [&str; 3] = ["latest", "safe", "finalized"];
+
+/// Describes every metric, and sets to zero what is without a label, or has one of few known values, so that a rate
+/// exists from the start.
+pub fn describe() {
+    for &Metric { name, kind, help } in ALL {
+        match kind {
+            Kind::Counter => describe_counter!(name, help),
+            Kind::Gauge => describe_gauge!(name, help),
+            Kind::Histogram => describe_histogram!(name, Unit::Seconds, help),
+        }
+    }
+    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    for unlabelled in [VOTES_RESENT, VOTES_REFUSED, REORGS, REPLACED, RESENT] {
+        counter!(unlabelled).increment(0);
+    }
+    for unlabelled in [LEDGER_LIVE, MEMBER, OLDEST_PENDING, FINALITY_STALLED, WAITING_VOTES] {
+        gauge!(unlabelled).set(0.0);
+    }
+    for state in TRANSACTION_STATES {
+        gauge!(TRANSACTIONS, "state" => state).set(0.0);
+    }
+    for kind in FollowError::KINDS {
+        counter!(POLL_ERRORS, "kind" => kind).increment(0);
+    }
+    for reason in REVERT_REASONS {
+        counter!(REVERTS, "reason" => reason).increment(0);
+    }
+    for reason in Hold::KINDS {
+        gauge!(HELD, "reason" => reason).set(0.0);
+    }
+    for vote in ["propose", "attest"] {
+        counter!(VOTES, "vote" => vote).increment(0);
+    }
+}
+
+/// Sets the counters of one stream to zero.
+pub fn zero_stream(stream: &str) {
+    for unlabelled in [LATE_RECORDS, QUARANTINED_LINES, FILES_ROTATED, FILES_LOST, BACKLOG_FILLED] {
+        counter!(unlabelled, "stream" => stream.to_owned()).increment(0);
+    }
+    for kind in EPOCH_KINDS {
+        counter!(EPOCHS_CLOSED, "stream" => stream.to_owned(), "kind" => kind).increment(0);
+    }
+    for state in SlotState::ALL.into_iter().filter(|state| state.is_outcome()) {
+        counter!(SLOTS_SETTLED, "stream" => stream.to_owned(), "state" => state.name()).increment(0);
+    }
+}
+
+/// Sets the counters of one endpoint to zero. `endpoint` shows no secret part of its URL.
+pub fn zero_endpoint(endpoint: &str) {
+    counter!(RPC_ANSWERS, "endpoint" => endpoint.to_owned()).increment(0);
+    for kind in Fault::KINDS {
+        counter!(RPC_ERRORS, "endpoint" => endpoint.to_owned(), "kind" => kind).increment(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_follow_the_rules() {
+        let mut seen = HashSet::new();
+        for Metric { name, kind, help } in ALL {
+            assert!(seen.insert(name), "{name} twice");
+            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            assert!(help.ends_with('.') && !help.contains('\n'), "{name}: {help}");
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! Is the witness fine? If not, why, and what helps. Pure: numbers in, checks out.
+//!
+//! `/readyz` and `status` ask the same checks, one of the daemon's own snapshot, the other of what it finds from
+//! outside.
+
+use std::borrow::Cow;
+
+use alloy::primitives::{U256, utils::format_ether};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    daemon::{EndpointStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
+    store::StoreStanding,
+    witness::engine::SlotState,
+};
+
+/// How long the ledger's RPC may be silent, seconds. A poll that fails once is no reason to wake anyone.
+const RPC_SILENT_S: u64 = 15;
+/// Room that a store must find, bytes: thousands of votes and SQLite's journal.
+const LEAST_FREE_BYTES: u64 = 16 << 20;
+/// Room below which an operator is told, bytes.
+const LITTLE_FREE_BYTES: u64 = 256 << 20;
+/// How long a transaction may be pending before an operator is told, seconds: many blocks of any chain this is for.
+const LONG_PENDING_S: u64 = 300;
+
+/// Votes that the account must pay for, below which an operator is told: more than an hour of a dozen streams.
+const LITTLE_FUNDS_VOTES: u64 = 1000;
+/// Closed epochs above the newest final one, beyond which an operator is told: as many as are judged at once.
+const FAR_BEHIND_EPOCHS: u64 = 64;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Nothing to do.
+    Ok,
+    /// It votes, but something wants looking at.
+    Warn,
+    /// It cannot witness.
+    Fail,
+}
+
+/// One thing that must hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: Cow<'static, str>,
+    /// How it came out.
+    pub level: Level,
+    /// What was found.
+    pub reason: String,
+    /// What helps; empty where nothing is needed.
+    pub fix: String,
+}
+
+impl Check {
+    /// A check that came out well.
+    pub fn ok(name: &'static str, reason: impl Into<String>) -> Self {
+        Self { name: name.into(), level: Level::Ok, reason: reason.into(), fix: String::new() }
+    }
+
+    /// Something to look at.
+    pub fn warn(name: &'static str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name: name.into(), level: Level::Warn, reason: reason.into(), fix: fix.into() }
+    }
+
+    /// Something that keeps it from witnessing.
+    pub fn fail(name: &'static str, reason: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { name: name.into(), level: Level::Fail, reason: reason.into(), fix: fix.into() }
+    }
+}
+
+/// Everything that a snapshot tells, at this Unix time in seconds.
+pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
+    let mut checks = vec![rpc(snapshot, now_unix_s)];
+    if snapshot.ledger.polled_unix_s.is_some() {
+        checks.extend([endpoints(&snapshot.ledger), finality(&snapshot.ledger)]);
+    }
+    checks.extend([member(snapshot), archive(snapshot), streams(snapshot), withheld(&snapshot.streams)]);
+    match &snapshot.store {
+        Some(Ok(store)) => checks.extend([halt(store), writable(store), pending(store, now_unix_s)]),
+        Some(Err(error)) => checks.push(Check::fail("store", error, "see the manual: a lost store")),
+        None => {}
+    }
+    if let Some(standing) = &snapshot.sending {
+        checks.push(sending(standing));
+        checks.extend(standing.balance_wei.map(|balance| funds(balance, standing.vote_cost_wei)));
+    }
+    checks.extend([lag(&snapshot.streams), disagreements(&snapshot.streams)]);
+    checks
+}
+
+fn rpc(snapshot: &Snapshot, now_unix_s: u64) -> Check {
+    let ledger = &snapshot.ledger;
+    let fix = "check that the node runs, is in sync and reachable at [chain] rpc";
+    let silent_s = ledger.polled_unix_s.map(|polled| now_unix_s.saturating_sub(polled));
+    match (&ledger.error, silent_s) {
+        (Some(error), None) => Check::fail("rpc", format!("the ledger was never read: {error}"), fix),
+        (None, None) => Check::fail("rpc", "the ledger was not read yet", "wait for the first turn"),
+        (Some(error), Some(silent_s)) if silent_s > RPC_SILENT_S || !ledger.live => {
+            Check::fail("rpc", format!("the ledger was not read for {silent_s} s: {error}"), fix)
+        }
+        (_, Some(_)) => {
+            let age_s = now_unix_s.saturating_sub(ledger.head_times.latest);
+            Check::ok("rpc", format!("the ledger is read up to block {}, {age_s} s old", ledger.heads.latest))
+        }
+    }
+}
+
+fn member(snapshot: &Snapshot) -> Check {
+    let ledger = &snapshot.ledger;
+    if ledger.polled_unix_s.is_none() {
+        return Check::warn("member", "the registry was not read", "see rpc");
+    }
+    let of = format!("{} witnesses, quorum {}", ledger.witness_count, ledger.quorum);
+    if !ledger.member {
+        let fix = format!("the registry's owner runs `ec-witness registry add {}`", ledger.witness);
+        return Check::fail("member", format!("{} is no active witness ({of})", ledger.witness), fix);
+    }
+    if ledger.quorum == 0 {
+        return Check::warn("member", format!("nothing can become final ({of})"), "the registry's owner sets a quorum");
+    }
+    Check::ok("member", format!("{} is one of {of}", ledger.witness))
+}
+
+fn endpoints(ledger: &LedgerStanding) -> Check {
+    let down: Vec<_> = ledger.endpoints.iter().filter(|endpoint| !endpoint.up).map(fault).collect();
+    let (all, agree) = (ledger.endpoints.len(), ledger.agree);
+    if down.is_empty() {
+        return Check::ok("endpoints", format!("{all} of {all} answer, {agree} must agree"));
+    }
+    let found = format!("{} of {all} answer, {agree} must agree; {}", all - down.len(), down.join("; "));
+    Check::warn("endpoints", found, "look after the endpoint, or take it out of [chain] rpc")
+}
+
+fn fault(endpoint: &EndpointStanding) -> String {
+    format!("{}: {}", endpoint.endpoint, endpoint.last_fault.as_deref().unwrap_or("no answer"))
+}
+
+fn finality(ledger: &LedgerStanding) -> Check {
+    match ledger.finality_stalled_ms {
+        None => Check::ok("finality", format!("the finalized head is block {}", ledger.heads.finalized)),
+        Some(for_ms) => {
+            let found = format!("the finalized head is block {} for {} s", ledger.heads.finalized, for_ms / 1000);
+            Check::warn("finality", found, "votes go on; ask the chain's operator about its batcher and L1")
+        }
+    }
+}
+
+fn archive(snapshot: &Snapshot) -> Check {
+    match &snapshot.archive_trouble {
+        None => Check::ok("archive", "its directories can be walked"),
+        Some(trouble) => {
+            Check::warn("archive", trouble, "mount it, or mend what is named; new broadcasts are not found")
+        }
+    }
+}
+
+fn streams(snapshot: &Snapshot) -> Check {
+    let waiting: Vec<_> = snapshot.streams.iter().filter_map(waits).collect();
+    let (all, joining) = (snapshot.streams.len(), snapshot.joining);
+    let fix = "look at the stream's files below manifests/";
+    let found = match joining {
+        0 => format!("{} of {all} followed", all - waiting.len()),
+        joining => format!("{} of {all} followed, {joining} are read for the first time", all - waiting.len()),
+    };
+    if all == waiting.len() {
+        let why = if all == 0 { "no stream has a record yet".to_owned() } else { waiting.join("; ") };
+        return Check::fail("streams", format!("{found}: {why}"), fix);
+    }
+    if !waiting.is_empty() {
+        return Check::warn("streams", format!("{found}; {}", waiting.join("; ")), fix);
+    }
+    Check::ok("streams", found)
+}
+
+fn waits(stream: &StreamStanding) -> Option<String> {
+    match &stream.reading {
+        Reading::Waiting(why) => Some(format!("{} waits: {why}", stream.stream_id)),
+        Reading::Current | Reading::CatchingUp => None,
+    }
+}
+
+fn withheld(streams: &[StreamStanding]) -> Check {
+    let of = |stream: &StreamStanding| format!("{} of {}", stream.withheld_epochs, stream.stream_id);
+    let found: Vec<_> = streams.iter().filter(|stream| stream.withheld_epochs > 0).map(of).collect();
+    if found.is_empty() {
+        return Check::ok("withheld", "no epoch is withheld");
+    }
+    let fix = "find out what changed the files; once they are in order, see the manual: rotating the index";
+    Check::warn("withheld", format!("epochs not voted on after a lost file: {}", found.join(", ")), fix)
+}
+
+fn halt(store: &StoreStanding) -> Check {
+    match &store.halt {
+        None => Check::ok("halt", "not halted"),
+        Some(halt) => {
+            Check::fail("halt", format!("halted: {halt}"), "see the manual: it halts; then `ec-witness resume`")
+        }
+    }
+}
+
+fn writable(store: &StoreStanding) -> Check {
+    let free = format!("{} MiB free", store.free_bytes >> 20);
+    if !store.writable {
+        return Check::fail("store", "the store's directory cannot be written", "check its owner, mode and mount");
+    }
+    if store.no_room {
+        let found = format!("the last write found no room, {free}: nothing is voted");
+        return Check::fail("store", found, "make room on the store's file system");
+    }
+    if store.free_bytes < LEAST_FREE_BYTES {
+        return Check::fail("store", free, "make room on the store's file system");
+    }
+    if store.free_bytes < LITTLE_FREE_BYTES {
+        return Check::warn("store", free, "make room on the store's file system");
+    }
+    Check::ok("store", format!("{} votes, {} KiB, {free}", store.votes, store.size_bytes >> 10))
+}
+
+fn pending(store: &StoreStanding, now_unix_s: u64) -> Check {
+    let count = store.pending_transactions;
+    let oldest_s = store
+        .oldest_pending_unix_ms
+        .map_or(0, |oldest_ms| now_unix_s.saturating_sub(u64::try_from(oldest_ms / 1000).unwrap_or_default()));
+    let found = format!("{count} transactions pending, the oldest for {oldest_s} s");
+    if oldest_s > LONG_PENDING_S {
+        return Check::warn("transactions", found, "compare run.max_fee_gwei with the chain's fees; look at the log");
+    }
+    Check::ok("transactions", if count == 0 { "none pending".to_owned() } else { found })
+}
+
+fn sending(sending: &SendingStanding) -> Check {
+    match &sending.held {
+        Some(held) => Check::fail("sending", format!("held: {held}"), "fund the account, or raise run.max_fee_gwei"),
+        None => Check::ok("sending", "not held"),
+    }
+}
+
+fn funds(balance_wei: U256, vote_cost_wei: Option<U256>) -> Check {
+    let cost_wei = vote_cost_wei.unwrap_or(U256::from(1));
+    let found = format!("{} ether", format_ether(balance_wei));
+    let pays = format!("{found} pays for {} votes", balance_wei / cost_wei.max(U256::from(1)));
+    if balance_wei < cost_wei {
+        return Check::fail("funds", format!("{found} does not pay for a vote"), "send ether to the witness's account");
+    }
+    match vote_cost_wei {
+        Some(cost_wei) if balance_wei < cost_wei.saturating_mul(U256::from(LITTLE_FUNDS_VOTES)) => {
+            Check::warn("funds", pays, "send ether to the witness's account")
+        }
+        Some(_) => Check::ok("funds", pays),
+        None => Check::ok("funds", found),
+    }
+}
+
+fn lag(streams: &[StreamStanding]) -> Check {
+    let behind = |stream: &StreamStanding| Some(stream.newest_closed?.saturating_sub(stream.newest_final.latest?));
+    let far = |stream: &&StreamStanding| behind(stream).is_some_and(|behind| behind > FAR_BEHIND_EPOCHS);
+    let far: Vec<_> = streams.iter().filter(far).map(|stream| stream.stream_id.as_str()).collect();
+    if far.is_empty() {
+        let left: u64 = streams.iter().map(|stream| stream.backlog.left).sum();
+        let gaps = if left == 0 { String::new() } else { format!("; {left} old epochs are still looked at") };
+        return Check::ok("lag", format!("final observations keep up with the archive{gaps}"));
+    }
+    let found = format!("nothing became final for more than {FAR_BEHIND_EPOCHS} epochs: {}", far.join(", "));
+    Check::warn("lag", found, "catching up takes a while; else too few witnesses vote: ask the others")
+}
+
+fn disagreements(streams: &[StreamStanding]) -> Check {
+    let of = |state: SlotState| streams.iter().map(|stream| stream.slots_in(state)).sum::<usize>();
+    let counts = [SlotState::Mismatch, SlotState::Disputed, SlotState::Conflicting].map(|state| (state, of(state)));
+    let found: Vec<_> =
+        counts.iter().filter(|(_, n)| *n > 0).map(|(state, n)| format!("{n} {}", state.name())).collect();
+    if found.is_empty() {
+        return Check::ok("agreement", "no slot disagrees");
+    }
+    let fix = "compare this archive with another witness's: `ec-witness diff`";
+    Check::warn("agreement", format!("slots: {}", found.join(", ")), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const NOW: u64 = 1_000_000;
+
+    fn fine() -> Snapshot {
+        Snapshot {
+            ledger: LedgerStanding {
+                live: true,
+                polled_unix_s: Some(NOW - 1),
+                member: true,
+                witness_count: 3,
+                quorum: 2,
+                agree: 1,
+                endpoints: vec![EndpointStanding { up: true, ..EndpointStanding::default() }],
+                ..LedgerStanding::default()
+            },
+            streams: vec![StreamStanding { stream_id: "tv".into(), ..StreamStanding::default() }],
+            sending: Some(SendingStanding::default()),
+            store: Some(Ok(StoreStanding { writable: true, free_bytes: 1 << 40, ..StoreStanding::default() })),
+            ..Snapshot::default()
+        }
+    }
+
+    /// The checks that are not well.
+    fn wrong(snapshot: &Snapshot) -> Vec<(String, Level)> {
+        checks(snapshot, NOW)
+            .into_iter()
+            .filter(|c| c.level != Level::Ok)
+            .map(|c| (c.name.into_owned(), c.level))
+            .collect()
+    }
+
+    fn but(change: impl FnOnce(&mut Snapshot)) -> Vec<(String, Level)> {
+        let mut snapshot = fine();
+        change(&mut snapshot);
+        wrong(&snapshot)
+    }
+
+    fn with_store(change: impl FnOnce(&mut StoreStanding)) -> Vec<(String, Level)> {
+        but(|s| change(s.store.as_mut().unwrap().as_mut().unwrap()))
+    }
+
+    #[test]
+    fn each_fault_is_found_alone() {
+        let f = |name: &str| (name.to_owned(), Level::Fail);
+        let w = |name: &str| (name.to_owned(), Level::Warn);
+        assert_eq!(wrong(&fine()), []);
+        assert_eq!(but(|s| s.ledger.error = Some("reset".into())), [], "one failed poll is nothing yet");
+        let silent = |s: &mut Snapshot| {
+            s.ledger.error = Some("reset".into());
+            s.ledger.polled_unix_s = Some(NOW - 16);
+        };
+        assert_eq!(but(silent), [f("rpc")]);
+        let syncing = |s: &mut Snapshot| {
+            s.ledger.error = Some("syncing".into());
+            s.ledger.live = false;
+        };
+        assert_eq!(but(syncing), [f("rpc")]);
+        assert_eq!(but(|s| s.ledger.member = false), [f("member")]);
+        assert_eq!(but(|s| s.ledger.quorum = 0), [w("member")]);
+        assert_eq!(but(|s| s.streams.clear()), [f("streams")]);
+        let waiting = Reading::Waiting("the file is gone".into());
+        assert_eq!(but(|s| s.streams[0].reading = waiting.clone()), [f("streams")]);
+        let one_of_two = |s: &mut Snapshot| {
+            s.streams.push(StreamStanding { reading: waiting.clone(), ..StreamStanding::default() });
+        };
+        assert_eq!(but(one_of_two), [w("streams")]);
+        assert_eq!(but(|s| s.streams[0].withheld_epochs = 1), [w("withheld")]);
+        assert_eq!(but(|s| s.archive_trouble = Some("manifests/ is missing".into())), [w("archive")]);
+        assert_eq!(but(|s| s.ledger.finality_stalled_ms = Some(1)), [w("finality")]);
+        assert_eq!(but(|s| s.ledger.endpoints[0].up = false), [w("endpoints")]);
+        assert_eq!(with_store(|s| s.no_room = true), [f("store")]);
+        assert_eq!(with_store(|s| s.halt = Some("deep reorg".into())), [f("halt")]);
+        assert_eq!(with_store(|s| s.writable = false), [f("store")]);
+        assert_eq!(with_store(|s| s.free_bytes = 1 << 20), [f("store")]);
+        assert_eq!(with_store(|s| s.free_bytes = 100 << 20), [w("store")]);
+        assert_eq!(but(|s| s.store = Some(Err("gone".into()))), [f("store")]);
+        let old = i64::try_from(NOW - 301).unwrap() * 1000;
+        assert_eq!(with_store(|s| s.oldest_pending_unix_ms = Some(old)), [w("transactions")]);
+        assert_eq!(but(|s| s.sending.as_mut().unwrap().held = Some("funds".into())), [f("sending")]);
+        let funds = |balance: u64| {
+            but(|s| {
+                let sending = s.sending.as_mut().unwrap();
+                (sending.balance_wei, sending.vote_cost_wei) = (Some(U256::from(balance)), Some(U256::from(10)));
+            })
+        };
+        assert_eq!((funds(9), funds(9_999), funds(10_000)), (vec![f("funds")], vec![w("funds")], vec![]));
+        let behind = |s: &mut Snapshot| {
+            (s.streams[0].newest_closed, s.streams[0].newest_final.latest) = (Some(100), Some(35));
+        };
+        assert_eq!(but(behind), [w("lag")]);
+        let mismatch = |s: &mut Snapshot| s.streams[0].slots = BTreeMap::from([(SlotState::Mismatch, 1)]);
+        assert_eq!(but(mismatch), [w("agreement")]);
+        assert_eq!(but(|s| (s.sending, s.store) = (None, None)), [], "a dry run has neither");
+    }
+}

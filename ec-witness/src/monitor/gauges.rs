@@ -1,0 +1,137 @@
+//! Sets the gauges from a snapshot.
+
+use std::time::Duration;
+
+use metrics::{counter, gauge, histogram};
+
+use crate::{
+    chain::sender::Hold,
+    daemon::{EndpointStanding, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding},
+    metrics as names,
+    store::StoreStanding,
+    witness::engine::SlotState,
+};
+
+/// Shows a snapshot that was made at this Unix time.
+pub(super) fn show(snapshot: &Snapshot, now: Duration) {
+    gauge!(names::LAST_TURN).set(now.as_secs_f64());
+    histogram!(names::TURN_DURATION).record(snapshot.took);
+    for state in Reading::NAMES {
+        let streams = snapshot.streams.iter().filter(|stream| stream.reading.name() == state).count();
+        gauge!(names::STREAMS, "state" => state).set(streams as f64);
+    }
+    gauge!(names::STREAMS, "state" => "joining").set(snapshot.joining as f64);
+    gauge!(names::ARCHIVE_READABLE).set(flag(snapshot.archive_trouble.is_none()));
+    snapshot.streams.iter().for_each(stream);
+    ledger(&snapshot.ledger);
+    snapshot.sending.iter().for_each(sending);
+    match &snapshot.store {
+        Some(Ok(standing)) => store(standing),
+        Some(Err(_)) => gauge!(names::STORE_WRITABLE).set(0.0),
+        None => {}
+    }
+}
+
+fn stream(stream: &StreamStanding) {
+    let numbers = [
+        (names::NEWEST_RECORD, stream.newest_record_unix_s),
+        (names::NEWEST_CLOSED_EPOCH, stream.newest_closed),
+        (names::NEWEST_VOTED_EPOCH, stream.newest_voted),
+    ];
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            gauge!(name, "stream" => stream.stream_id.clone()).set(number as f64);
+        }
+    }
+    let NewestFinal { latest, safe, finalized } = stream.newest_final;
+    for (head, epoch) in names::HEADS.into_iter().zip([latest, safe, finalized]) {
+        if let Some(epoch) = epoch {
+            gauge!(names::NEWEST_FINAL_EPOCH, "stream" => stream.stream_id.clone(), "head" => head).set(epoch as f64);
+        }
+    }
+    let counts = [
+        (names::QUARANTINED_LINES, stream.tally.bad_lines),
+        (names::FILES_ROTATED, stream.tally.rotated),
+        (names::FILES_LOST, stream.tally.lost),
+        (names::BACKLOG_FILLED, stream.backlog.filled),
+    ];
+    for (name, count) in counts {
+        counter!(name, "stream" => stream.stream_id.clone()).absolute(count);
+    }
+    gauge!(names::WITHHELD_EPOCHS, "stream" => stream.stream_id.clone()).set(stream.withheld_epochs as f64);
+    gauge!(names::BACKLOG_LEFT, "stream" => stream.stream_id.clone()).set(stream.backlog.left as f64);
+    for state in SlotState::ALL {
+        let slots = stream.slots_in(state) as f64;
+        gauge!(names::SLOTS, "stream" => stream.stream_id.clone(), "state" => state.name()).set(slots);
+    }
+}
+
+fn ledger(ledger: &LedgerStanding) {
+    gauge!(names::LEDGER_LIVE).set(flag(ledger.live));
+    gauge!(names::RPC_AGREE).set(ledger.agree as f64);
+    ledger.endpoints.iter().for_each(endpoint);
+    let Some(polled_unix_s) = ledger.polled_unix_s else { return };
+    gauge!(names::LAST_POLL).set(polled_unix_s as f64);
+    gauge!(names::FINALITY_STALLED).set(ledger.finality_stalled_ms.unwrap_or_default() as f64 / 1000.0);
+    gauge!(names::MEMBER).set(flag(ledger.member));
+    gauge!(names::WITNESSES).set(ledger.witness_count as f64);
+    gauge!(names::QUORUM).set(ledger.quorum as f64);
+    let (blocks, times) = (ledger.heads, ledger.head_times);
+    let heads = [(blocks.latest, times.latest), (blocks.safe, times.safe), (blocks.finalized, times.finalized)];
+    for (head, (block, time)) in names::HEADS.into_iter().zip(heads) {
+        gauge!(names::HEAD_BLOCK, "head" => head).set(block as f64);
+        gauge!(names::HEAD_TIMESTAMP, "head" => head).set(time as f64);
+    }
+}
+
+fn endpoint(standing: &EndpointStanding) {
+    let EndpointStanding { endpoint, up, head, answered, faults, .. } = standing;
+    gauge!(names::RPC_UP, "endpoint" => endpoint.clone()).set(flag(*up));
+    counter!(names::RPC_ANSWERS, "endpoint" => endpoint.clone()).absolute(*answered);
+    for (&kind, &count) in faults {
+        counter!(names::RPC_ERRORS, "endpoint" => endpoint.clone(), "kind" => kind).absolute(count);
+    }
+    if let Some(head) = head {
+        gauge!(names::RPC_HEAD_BLOCK, "endpoint" => endpoint.clone()).set(*head as f64);
+    }
+}
+
+fn sending(sending: &SendingStanding) {
+    for state in names::TRANSACTION_STATES {
+        let count = sending.transactions.get(state).copied().unwrap_or_default();
+        gauge!(names::TRANSACTIONS, "state" => state).set(count as f64);
+    }
+    for reason in Hold::KINDS {
+        gauge!(names::HELD, "reason" => reason).set(flag(sending.held_for == Some(reason)));
+    }
+    gauge!(names::WAITING_VOTES).set(sending.waiting_votes as f64);
+    counter!(names::REPLACED).absolute(sending.replaced);
+    counter!(names::RESENT).absolute(sending.resent);
+    for (&reason, &count) in &sending.reverts {
+        counter!(names::REVERTS, "reason" => reason).absolute(count);
+    }
+    if let Some((max, tip)) = sending.fees_wei {
+        gauge!(names::FEE, "kind" => "max").set(max as f64);
+        gauge!(names::FEE, "kind" => "tip").set(tip as f64);
+    }
+    if let Some(balance_wei) = sending.balance_wei {
+        gauge!(names::BALANCE).set(f64::from(balance_wei));
+    }
+    if let Some(vote_cost_wei) = sending.vote_cost_wei {
+        gauge!(names::VOTE_COST).set(f64::from(vote_cost_wei));
+    }
+}
+
+fn store(store: &StoreStanding) {
+    let oldest_s = store.oldest_pending_unix_ms.map_or(0.0, |ms| ms as f64 / 1000.0);
+    gauge!(names::OLDEST_PENDING).set(oldest_s);
+    gauge!(names::STORE_VOTES).set(store.votes as f64);
+    gauge!(names::STORE_SIZE).set(store.size_bytes as f64);
+    gauge!(names::STORE_FREE).set(store.free_bytes as f64);
+    gauge!(names::STORE_WRITABLE).set(flag(store.writable && !store.no_room));
+    gauge!(names::STORE_LAST_COMMIT).set(store.last_commit_unix_s as f64);
+}
+
+fn flag(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}

@@ -1,0 +1,86 @@
+//! How a store stands: figures for those who watch it. Nothing is decided by them.
+
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
+
+use super::{StoreError, VoteStore};
+
+/// How a store and its file system stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreStanding {
+    /// Slots voted on, ever.
+    pub votes: i64,
+    /// Transactions that are not executed, counted by nonce.
+    pub pending_transactions: i64,
+    /// When the oldest transaction was signed that is not executed, Unix milliseconds.
+    pub oldest_pending_unix_ms: Option<i64>,
+    /// Bytes of the store's files.
+    pub size_bytes: u64,
+    /// Bytes left to this user on the file system.
+    pub free_bytes: u64,
+    /// Whether this process could write there; full disks apart.
+    pub writable: bool,
+    /// Whether the last write found no room.
+    pub no_room: bool,
+    /// When a file of the store changed last, Unix seconds.
+    pub last_commit_unix_s: u64,
+    /// Why the witness stopped voting by itself, until an operator resumes it.
+    pub halt: Option<String>,
+}
+
+/// What of it the file system tells.
+impl StoreStanding {
+    /// Looks at the store's directory.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be looked at.
+    fn of_directory(directory: &Path) -> Result<Self, StoreError> {
+        let io = StoreError::io;
+        let space = statvfs(directory).map_err(|error| io(directory)(error.into()))?;
+        let mut standing = Self {
+            free_bytes: space.f_bavail.saturating_mul(space.f_frsize),
+            writable: !space.f_flag.contains(StatVfsMountFlags::RDONLY) && access(directory, Access::WRITE_OK).is_ok(),
+            ..Self::default()
+        };
+        for file in fs::read_dir(directory).map_err(io(directory))? {
+            // a journal may be gone between listing and looking
+            let Some(metadata) = file.ok().and_then(|file| file.metadata().ok()) else { continue };
+            standing.size_bytes += metadata.size();
+            let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            let changed_s = changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            standing.last_commit_unix_s = standing.last_commit_unix_s.max(changed_s);
+        }
+        Ok(standing)
+    }
+}
+
+impl VoteStore {
+    /// How the store stands.
+    ///
+    /// # Errors
+    ///
+    /// SQLite or the file system refuses.
+    pub fn standing(&self) -> Result<StoreStanding, StoreError> {
+        let db = &self.connection;
+        let directory = db.path().and_then(|path| Path::new(path).parent()).unwrap_or(Path::new("."));
+        let mut standing = StoreStanding::of_directory(directory)?;
+        // rows are never deleted, and counting them all would take longer with every vote
+        standing.votes = db.query_row("SELECT COALESCE(MAX(rowid), 0) FROM votes", [], |row| row.get(0))?;
+        standing.no_room = self.has_no_room();
+        standing.halt = self.standing_halt()?.map(|halt| format!("{} (halt {})", halt.message, halt.id));
+        // a nonce counts once, and not at all when a replacement of it was executed
+        let pending = "SELECT COUNT(DISTINCT nonce), MIN(signed_unix_ms) FROM transactions t
+                       WHERE state IN ('signed', 'sent') AND NOT EXISTS (SELECT 1 FROM transactions e
+                       WHERE e.nonce = t.nonce AND e.state IN ('executed', 'safe', 'finalized'))";
+        (standing.pending_transactions, standing.oldest_pending_unix_ms) =
+            db.query_row(pending, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(standing)
+    }
+}

@@ -1,0 +1,78 @@
+//! A witness that goes on until it is stopped.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+    time::{Duration, Instant},
+};
+
+use assert_cmd::Command;
+
+/// A running witness; killed when it is dropped.
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn spawn(command: &Command) -> Self {
+        Self::of(command, Stdio::null())
+    }
+
+    /// Starts a command; its log goes to `log`.
+    pub(crate) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
+        let mut spawned = std::process::Command::new(command.get_program());
+        spawned.args(command.get_args());
+        for (name, value) in command.get_envs() {
+            match value {
+                Some(value) => spawned.env(name, value),
+                None => spawned.env_remove(name),
+            };
+        }
+        Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        super::send_signal(self.id(), signal);
+    }
+
+    /// The exit code, once it has one.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.0.try_wait().unwrap().map(|status| status.code().unwrap())
+    }
+
+    /// Waits until it says this on stderr, where that is a pipe.
+    pub(crate) fn await_words(&mut self, words: &str) {
+        let said = self.0.stderr.as_mut().unwrap();
+        let heard = BufReader::new(said).lines().map_while(Result::ok).any(|line| line.contains(words));
+        assert!(heard, "it ended without {words:?}");
+    }
+
+    /// Waits for the end; the exit code, or `None` after a signal.
+    pub(crate) fn end(mut self) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
+        let status = self.0.wait().unwrap();
+        (status.code(), begun.elapsed())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits until `found` finds something.
+#[track_caller]
+pub(crate) fn await_some<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "{what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
