@@ -3,7 +3,8 @@
 //! [`track_file`] reads a file and [`mod@line`] judges each of its lines, [`index`] remembers which parts of a track's
 //! file can hold which epochs, and [`sweep`] reads those parts again to yield whole epochs in order. Records form a set
 //! and may stand anywhere in a file, so one pass could not know when an epoch is whole; two passes with the small index
-//! between them can, in memory that does not grow with the archive.
+//! between them can, in memory that does not grow with the archive. Where the files are in order, as archives are, and no
+//! records are asked for, [`one_pass`] derives the epochs of an archive at rest while it reads.
 
 pub mod at_rest;
 pub mod epoch;
@@ -13,14 +14,16 @@ pub mod late;
 pub mod layout;
 pub mod line;
 mod lines;
+pub mod one_pass;
 pub mod sweep;
 pub mod track_file;
 
-pub use at_rest::{AtRest, DeriveError, Observation};
+pub use at_rest::{AtRest, ClosedEpoch, DeriveError, Observation, for_each_closed};
 pub use epoch::EpochRecords;
 pub use index::{StreamIndex, TrackIndex};
 pub use layout::{Archive, Broadcast};
 pub use line::{BadLine, FieldNames, Record};
+pub use one_pass::Epochs;
 pub use sweep::Sweep;
 pub use track_file::{FileLine, TrackFile};
 

@@ -25,7 +25,7 @@ use super::{
     init::StartArg,
     key::KeyArgs,
     ledger::place,
-    output::{JsonArg, Progress},
+    output::{JsonArg, Progress, Unit},
     settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Sources, StoreArgs},
     slots,
 };
@@ -127,7 +127,7 @@ impl RunArgs {
     }
 
     async fn drive(&self, daemon: &mut Daemon, cancelled: &CancellationToken) -> eyre::Result<()> {
-        let progress = self.once.then(|| Progress::start("settling slots"));
+        let progress = self.once.then(|| Progress::start("settling slots", Unit::Slots));
         let shown = |summary: Summary| {
             if let Some(progress) = &progress {
                 progress.set(summary.settled as u64, summary.judged as u64);
