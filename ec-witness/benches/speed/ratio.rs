@@ -1,4 +1,5 @@
-//! Medians of works that take turns, so that their ratios hold on a machine that has other things to do.
+//! The fastest of several rounds of works that take turns, so that their ratios hold on a machine that has other things
+//! to do.
 
 use std::{
     hint::black_box,
@@ -26,9 +27,8 @@ impl<'a> Work<'a> {
         self.taken.push(start.elapsed());
     }
 
-    fn median(&mut self) -> f64 {
-        self.taken.sort_unstable();
-        self.taken[self.taken.len() / 2].as_secs_f64()
+    fn fastest(&self) -> f64 {
+        self.taken.iter().min().map_or(f64::NAN, Duration::as_secs_f64)
     }
 }
 
@@ -41,9 +41,9 @@ pub(crate) fn compare(title: &str, (amount, unit): (f64, &str), mut works: Vec<W
     }
     println!("\n{title}");
     let mut baseline = None;
-    for work in &mut works {
-        let median = work.median();
-        let baseline = *baseline.get_or_insert(median);
-        println!("  {:<44} {:>10.3} {unit}  {:>8.3} x", work.name, amount / median, baseline / median);
+    for work in &works {
+        let fastest = work.fastest();
+        let baseline = *baseline.get_or_insert(fastest);
+        println!("  {:<44} {:>10.3} {unit}  {:>8.3} x", work.name, amount / fastest, baseline / fastest);
     }
 }
