@@ -11,6 +11,7 @@ pub mod cas;
 pub mod chain;
 pub mod contracts;
 pub mod daemon;
+pub mod failpoint;
 pub mod keccak;
 pub mod key;
 pub mod listing;

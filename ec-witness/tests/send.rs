@@ -10,7 +10,11 @@ use alloy::{
     primitives::U256,
     providers::{Provider, ext::AnvilApi},
 };
-use common::{Devnet, block_on, lossy::Lossy, run};
+use common::{
+    Devnet, block_on,
+    proxy::{Fault, Proxy},
+    run,
+};
 use ec_witness::contracts::EveryChannelRail;
 use serde_json::json;
 
@@ -46,7 +50,8 @@ fn a_revert_on_chain_is_told_with_its_reason() {
 #[test]
 fn a_lost_reply_does_not_lose_the_transaction() {
     let net = Devnet::start();
-    let lossy = Lossy::start(&net.rpc(), "eth_sendRawTransaction");
+    let lossy = Proxy::start(&net.rpc());
+    lossy.always("eth_sendRawTransaction", Fault::DropReply);
     let mut command = net.as_account(0, "deploy --json");
     let outcome = run(command.env("EC_WITNESS_RPC", lossy.rpc()));
     assert_eq!(outcome.code, 0, "{outcome:?}");

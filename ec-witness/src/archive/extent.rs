@@ -1,5 +1,7 @@
 //! A stretch of a track's file and the epochs it touches; what a line means for its epochs.
 
+use serde::{Deserialize, Serialize};
+
 use super::line::{BadLine, Record};
 use crate::stream::EpochRule;
 
@@ -21,7 +23,7 @@ impl Default for Grain {
 }
 
 /// A stretch of a file that starts at a line and ends after one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Extent {
     pub(super) start: u64,
     pub(super) end: u64,
@@ -29,11 +31,13 @@ pub(super) struct Extent {
     pub(super) before: Option<u64>,
     /// Lowest and highest epoch touched; `None` when there is none.
     pub(super) touched: Option<(u64, u64)>,
+    /// The sum of its lines' checksums.
+    pub(super) checksum: u128,
 }
 
 impl Extent {
     pub(super) fn starting_at(start: u64, before: Option<u64>) -> Self {
-        Self { start, end: start, before, touched: None }
+        Self { start, end: start, before, touched: None, checksum: 0 }
     }
 
     pub(super) fn touch(&mut self, epoch: u64) {
@@ -42,7 +46,7 @@ impl Extent {
     }
 
     pub(super) fn join(self, next: Self) -> Self {
-        let mut joined = Self { end: next.end, ..self };
+        let mut joined = Self { end: next.end, checksum: self.checksum.wrapping_add(next.checksum), ..self };
         for epoch in next.touched.into_iter().flat_map(|(low, high)| [low, high]) {
             joined.touch(epoch);
         }

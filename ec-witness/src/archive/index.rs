@@ -1,18 +1,16 @@
-//! Which parts of a track's file can hold which epochs.
-//!
-//! A [`TrackIndex`] follows one append-only file. It keeps no records: only, for each stretch of the file (an
-//! `Extent`), the lowest and highest epoch that the stretch touches, enough to find an epoch's lines again. When
-//! there are too many extents, neighbours are joined, so the index has a fixed size whatever the file's.
+//! The index of a stream: those of its tracks, and what is heard while they are read.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use super::{
-    Archive, ArchiveError, Broadcast,
-    extent::{Extent, Grain, Mark, Neighbours, join_neighbours},
+    Archive, ArchiveError, Broadcast, TrackIndex,
+    extent::Mark,
     line::{FieldNames, Reason, Record},
-    track_file::{FileLine, Footprint, TrackFile},
 };
-use crate::stream::{EpochRule, StreamRule};
+use crate::stream::StreamRule;
 
 /// A complete line that is no record, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +21,57 @@ pub struct Quarantined {
     pub offset: u64,
     /// What is wrong.
     pub reason: Reason,
+}
+
+/// Why a file can no longer be read as it was read before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// It is shorter than what was read of it.
+    Truncated {
+        /// Bytes that were read before.
+        expected: u64,
+        /// Its length now.
+        found: u64,
+    },
+    /// It holds something else where it was read.
+    Rewritten,
+    /// It stands neither at the track's path nor beside it.
+    NotFound,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truncated { expected, found } => {
+                write!(f, "it is {found} bytes, but {expected} bytes of it were already read: it was truncated")
+            }
+            Self::Rewritten => f.write_str("it no longer holds what was read of it: it was rewritten or edited"),
+            Self::NotFound => f.write_str("it was read before, and is neither in its place nor beside it"),
+        }
+    }
+}
+
+/// What befell a track's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TrackEvent {
+    /// Another file stands in its place. It was read to its end and stays readable.
+    Rotated {
+        /// The track's path.
+        file: PathBuf,
+        /// The end of its last complete line.
+        offset: u64,
+        /// Bytes of a torn line after that, which are no data.
+        torn_bytes: u64,
+    },
+    /// It cannot be read again. The epochs that it touched are withheld.
+    Lost {
+        /// The track's path.
+        file: PathBuf,
+        /// Why.
+        lost: Lost,
+        /// The lowest and highest epoch that it touched.
+        touched: Option<(u64, u64)>,
+    },
 }
 
 /// Hears what is found while a file is read on.
@@ -41,117 +90,15 @@ pub trait Watch {
     fn touched(&mut self, epoch: u64) {
         let _ = epoch;
     }
+
+    /// Something befell a track's file.
+    fn event(&mut self, event: TrackEvent) {
+        let _ = event;
+    }
 }
 
 /// Hears nothing.
 impl Watch for () {}
-
-/// The index of one track's file.
-#[derive(Clone, Debug)]
-pub struct TrackIndex {
-    file: TrackFile,
-    footprint: Footprint,
-    lines: LineIndex,
-}
-
-/// What is kept of the lines that were read.
-#[derive(Clone, Debug)]
-struct LineIndex {
-    grain: Grain,
-    extents: Vec<Extent>,
-    /// The extent that is being read, and its neighbours' state at its end.
-    open: Extent,
-    neighbours: Neighbours,
-    /// The highest epoch with a good line.
-    highest: Option<u64>,
-}
-
-impl TrackIndex {
-    /// An index of nothing yet.
-    pub fn new(broadcast: &Broadcast, track: &str, epochs: EpochRule, names: FieldNames) -> Self {
-        let lines = LineIndex {
-            grain: Grain::default(),
-            extents: Vec::new(),
-            open: Extent::starting_at(0, None),
-            neighbours: Neighbours { epochs, before: None, waiting: false },
-            highest: None,
-        };
-        Self { file: TrackFile::new(broadcast, track, names), footprint: Footprint::default(), lines }
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        self.file.path()
-    }
-
-    /// Bytes read so far: the offset after the last complete line.
-    pub fn offset(&self) -> u64 {
-        self.lines.open.end
-    }
-
-    /// The highest epoch with a good line.
-    pub fn highest_epoch(&self) -> Option<u64> {
-        self.lines.highest
-    }
-
-    /// Reads the complete lines that were appended. A missing file is an empty track.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read, became shorter than what was read of it, or is another one.
-    pub fn read_on(&mut self, watch: &mut impl Watch) -> Result<(), ArchiveError> {
-        let Self { file, footprint, lines } = self;
-        file.read_on(lines.open.end, footprint, |line| lines.take(file.path(), line, watch))
-    }
-
-    /// The extents that can hold something of the epochs from `low` to `high`.
-    pub(super) fn extents(&self, low: u64, high: u64) -> impl Iterator<Item = Extent> + '_ {
-        let all = self.lines.extents.iter().chain([&self.lines.open]).copied();
-        all.filter(move |extent| extent.touched.is_some_and(|(lowest, highest)| lowest <= high && low <= highest))
-    }
-
-    /// Reads an extent again and tells what its lines mean.
-    pub(super) fn read_extent(&self, extent: &Extent, mut sink: impl FnMut(Mark)) -> Result<(), ArchiveError> {
-        let mut neighbours = Neighbours { before: extent.before, waiting: false, ..self.lines.neighbours };
-        self.file.read_again(extent.start..extent.end, (self.offset(), &self.footprint), |line| {
-            if let Some(judged) = line.judged {
-                neighbours.mark(&judged, &mut sink);
-            }
-        })
-    }
-}
-
-impl LineIndex {
-    fn take(&mut self, file: &Path, line: FileLine, watch: &mut impl Watch) {
-        let FileLine { offset, end, judged } = line;
-        watch.read(end - offset);
-        if let Some(judged) = judged {
-            let Self { open, highest, .. } = self;
-            self.neighbours.mark(&judged, |mark| {
-                let (Mark::Record(epoch, _) | Mark::Bad(epoch)) = mark;
-                if matches!(mark, Mark::Record(..)) {
-                    *highest = (*highest).max(Some(epoch));
-                }
-                open.touch(epoch);
-                watch.touched(epoch);
-            });
-            if let Err(bad) = judged {
-                watch.quarantined(Quarantined { file: file.to_owned(), offset, reason: bad.reason });
-            }
-        }
-        self.extend_to(end);
-    }
-
-    /// Ends the open extent if it is long enough, and no bad line at its end waits for the next good one.
-    fn extend_to(&mut self, end: u64) {
-        self.open.end = end;
-        if !self.neighbours.waiting && self.open.end - self.open.start >= self.grain.extent_len {
-            self.extents.push(self.open);
-            self.open = Extent::starting_at(end, self.neighbours.before);
-            join_neighbours(&mut self.extents, self.grain.max_extents);
-        }
-    }
-}
 
 /// The indexes of all tracks of one stream.
 #[derive(Clone, Debug)]
@@ -189,14 +136,24 @@ impl StreamIndex {
     ///
     /// # Errors
     ///
-    /// A file cannot be read, became shorter, or is another one.
+    /// A file cannot be read.
     pub fn read_on(&mut self, watch: &mut impl Watch) -> Result<(), ArchiveError> {
         self.tracks.iter_mut().try_for_each(|track| track.read_on(watch))
     }
 
+    /// Reads about `budget` bytes of what was appended to each track file; true when nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read; the others are read all the same.
+    pub fn read_some(&mut self, budget: u64, watch: &mut impl Watch) -> Result<bool, ArchiveError> {
+        let read: Vec<_> = self.tracks.iter_mut().map(|track| track.read_some(budget, watch)).collect();
+        read.into_iter().try_fold(true, |all, finished| Ok(finished? && all))
+    }
+
     #[cfg(test)]
-    pub(super) fn with_grain(mut self, grain: Grain) -> Self {
-        self.tracks.iter_mut().for_each(|track| track.lines.grain = grain);
+    pub(super) fn with_grain(mut self, grain: super::extent::Grain) -> Self {
+        self.tracks.iter_mut().for_each(|track| track.set_grain(grain));
         self
     }
 
@@ -210,20 +167,51 @@ impl StreamIndex {
         &self.tracks
     }
 
+    pub(super) fn tracks_mut(&mut self) -> &mut [TrackIndex] {
+        &mut self.tracks
+    }
+
     /// The highest epoch that has a record. Every lower one has a later record beside it.
     pub fn highest_epoch(&self) -> Option<u64> {
         self.tracks.iter().filter_map(TrackIndex::highest_epoch).max()
+    }
+
+    /// Whether part of what an epoch rested on cannot be read any more, so that nobody here may vote on it.
+    pub fn withholds(&self, epoch: u64) -> bool {
+        self.tracks.iter().any(|track| track.withholds(epoch))
+    }
+
+    /// What keeps epochs from being derived until a file comes or goes on.
+    pub fn hindrance(&self) -> Option<String> {
+        let absent = self.tracks.iter().find(|track| track.is_absent());
+        let absent = absent.map(|track| format!("{}: the file is gone", track.path().display()));
+        absent.or_else(|| {
+            let broken = self.tracks.iter().find(|track| track.is_broken_off())?;
+            Some(format!("{}: the file was lost, and no record has come since", broken.path().display()))
+        })
+    }
+
+    /// Bytes read of all files that are kept.
+    pub fn bytes_read(&self) -> u64 {
+        self.tracks.iter().map(TrackIndex::bytes_read).sum()
+    }
+
+    /// Gives up the file that a reading found changed.
+    pub fn lose(&mut self, path: &Path, generation: u64, watch: &mut impl Watch) {
+        if let Some(track) = self.tracks.iter_mut().find(|track| track.path() == path) {
+            track.lose(generation, Lost::Rewritten, watch);
+        }
     }
 
     /// Reads the good lines of one epoch: each with its track's place among the tracks, repeated ones included.
     ///
     /// # Errors
     ///
-    /// A file cannot be read, became shorter, or is another one.
+    /// A file cannot be read, or no longer holds what was read of it; what the `sink` has heard must not count then.
     pub fn for_each_record(&self, epoch: u64, mut sink: impl FnMut(usize, Record)) -> Result<(), ArchiveError> {
         for (place, track) in self.tracks.iter().enumerate() {
-            for extent in track.extents(epoch, epoch) {
-                track.read_extent(&extent, |mark| match mark {
+            for part in track.parts(epoch, epoch) {
+                track.read_part(&part, |mark| match mark {
                     Mark::Record(found, record) if found == epoch => sink(place, record),
                     Mark::Record(..) | Mark::Bad(_) => {}
                 })?;

@@ -76,6 +76,17 @@ impl Archive {
     ///
     /// No such directory, one that cannot be read, a loop of links, or a name that is not UTF-8.
     pub fn broadcasts(&self) -> Result<Vec<Broadcast>, ArchiveError> {
+        self.broadcasts_and(|stray| {
+            tracing::warn!(file = %stray.display(), "ignored: files directly in manifests/ belong to no broadcast");
+        })
+    }
+
+    /// The same, for those who look again and again; `stray` hears of files directly in `manifests/`.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn broadcasts_and(&self, stray: impl Fn(&Path)) -> Result<Vec<Broadcast>, ArchiveError> {
         if !self.manifests.is_dir() {
             return Err(ArchiveError::NoManifests { path: self.manifests.clone() });
         }
@@ -83,7 +94,7 @@ impl Archive {
         let walk = WalkDir::new(&self.manifests).follow_links(true).min_depth(1);
         for entry in walk.into_iter().filter_entry(|entry| !is_hidden(entry.file_name())) {
             let entry = entry?;
-            if let Some(broadcast) = self.broadcast_of(&entry)? {
+            if let Some(broadcast) = self.broadcast_of(&entry, &stray)? {
                 found.insert(broadcast.name.clone(), broadcast);
             }
         }
@@ -91,7 +102,7 @@ impl Archive {
     }
 
     /// The broadcast that a file below `manifests/` belongs to.
-    fn broadcast_of(&self, entry: &DirEntry) -> Result<Option<Broadcast>, ArchiveError> {
+    fn broadcast_of(&self, entry: &DirEntry, stray: &impl Fn(&Path)) -> Result<Option<Broadcast>, ArchiveError> {
         let Some(file_name) = entry.file_name().to_str() else {
             return Err(ArchiveError::NotUtf8 { path: entry.path().to_owned() });
         };
@@ -99,7 +110,7 @@ impl Archive {
             return Ok(None);
         }
         if entry.depth() == 1 {
-            tracing::warn!(file = %entry.path().display(), "ignored: files directly in manifests/ belong to no broadcast");
+            stray(entry.path());
             return Ok(None);
         }
         if !file_name.ends_with(TRACK_FILE_ENDING) {

@@ -1,31 +1,41 @@
 //! Reading an archive's index: JSONL → records → epochs (protocol §2).
 //!
 //! [`track_file`] reads a file and [`mod@line`] judges each of its lines, [`index`] remembers which parts of a track's
-//! file can hold which epochs, and [`sweep`] reads those parts again to yield whole epochs in order. Records form a set
+//! files can hold which epochs, and [`sweep`] reads those parts again to yield whole epochs in order. Records form a set
 //! and may stand anywhere in a file, so one pass could not know when an epoch is whole; two passes with the small index
-//! between them can, in memory that does not grow with the archive. Where the files are in order, as archives are, and no
-//! records are asked for, [`one_pass`] derives the epochs of an archive at rest while it reads.
+//! between them can, in memory that does not grow with the archive. [`checkpoint`] keeps that index across a restart.
+//! Every part is known by a checksum, so a file that changed is noticed before anything is derived from it. Where the
+//! files are in order, as archives are, and no records are asked for, [`one_pass`] derives the epochs of an archive at
+//! rest while it reads.
 
 pub mod at_rest;
+pub mod checkpoint;
+mod checksum;
 pub mod epoch;
 mod extent;
+mod generation;
 pub mod index;
 pub mod late;
 pub mod layout;
 pub mod line;
+mod line_index;
 mod lines;
 pub mod one_pass;
 pub mod sweep;
 pub mod track_file;
+mod track_index;
+mod withheld;
 
 pub use at_rest::{AtRest, ClosedEpoch, DeriveError, Observation, for_each_closed};
+pub use checkpoint::Checkpoints;
 pub use epoch::EpochRecords;
-pub use index::{StreamIndex, TrackIndex};
+pub use index::StreamIndex;
 pub use layout::{Archive, Broadcast};
 pub use line::{BadLine, FieldNames, Record};
 pub use one_pass::Epochs;
 pub use sweep::Sweep;
 pub use track_file::{FileLine, TrackFile};
+pub use track_index::TrackIndex;
 
 use std::{io, path::PathBuf};
 
@@ -56,21 +66,15 @@ pub enum ArchiveError {
         /// The directory.
         path: PathBuf,
     },
-    /// A file is shorter than what was already read of it.
-    #[error("{}: the file is {found} bytes, but {expected} bytes of it were already read: it was truncated", path.display())]
-    Truncated {
-        /// The file.
+    /// A file no longer holds what was read of it.
+    #[error("{}: what was read from byte {start} on is no longer there: the file was truncated, rewritten or edited", path.display())]
+    Changed {
+        /// The track's path.
         path: PathBuf,
-        /// Bytes that were read before.
-        expected: u64,
-        /// Its length now.
-        found: u64,
-    },
-    /// A file is not the one that was read before, though it is as long.
-    #[error("{}: this is not the file that was read before: it was replaced or rewritten", path.display())]
-    Replaced {
-        /// The file.
-        path: PathBuf,
+        /// Where the stretch begins that differs.
+        start: u64,
+        /// Which of the track's files it is.
+        generation: u64,
     },
 }
 

@@ -7,10 +7,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use super::{
-    ArchiveError, EpochRecords, StreamIndex,
-    extent::{Extent, Mark},
-};
+use super::{ArchiveError, EpochRecords, StreamIndex, extent::Mark, track_index::Part};
 use crate::stream::DerivedEpoch;
 
 /// Records held at once, about 100 bytes each, before the upper epochs are put off.
@@ -33,8 +30,8 @@ pub struct SweptEpoch {
 pub struct Sweep<'a> {
     index: &'a StreamIndex,
     last: u64,
-    /// Extents still to be read in this pass, by descending lowest epoch, each with its track's place.
-    unread: Vec<(usize, Extent)>,
+    /// Parts still to be read in this pass, by descending lowest epoch, each with its track's place.
+    unread: Vec<(usize, Part)>,
     gathered: Gathered,
 }
 
@@ -105,17 +102,16 @@ impl<'a> Sweep<'a> {
     fn start_pass(&mut self) {
         let (low, high) = (*self.gathered.pass.start(), *self.gathered.pass.end());
         let tracks = self.index.tracks().iter().enumerate();
-        self.unread =
-            tracks.flat_map(|(place, track)| track.extents(low, high).map(move |extent| (place, extent))).collect();
-        self.unread.sort_by_key(|(_, extent)| std::cmp::Reverse(extent.touched.map(|(lowest, _)| lowest)));
+        self.unread = tracks.flat_map(|(place, track)| track.parts(low, high).map(move |part| (place, part))).collect();
+        self.unread.sort_by_key(|(_, part)| std::cmp::Reverse(part.extent.touched.map(|(lowest, _)| lowest)));
     }
 
     /// The next epoch with its records.
     fn advance(&mut self) -> Result<Option<(u64, EpochRecords)>, ArchiveError> {
         loop {
-            while let Some((place, extent)) = self.next_extent() {
+            while let Some((place, part)) = self.next_part() {
                 let Self { index, gathered, .. } = self;
-                index.tracks()[place].read_extent(&extent, |mark| gathered.take(place, mark))?;
+                index.tracks()[place].read_part(&part, |mark| gathered.take(place, mark))?;
             }
             if let Some((epoch, records)) = self.gathered.pop_lowest() {
                 if !records.is_empty() {
@@ -130,11 +126,11 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Takes the next extent that could touch the lowest open epoch, or open one when none is.
-    fn next_extent(&mut self) -> Option<(usize, Extent)> {
+    /// Takes the next part that could touch the lowest open epoch, or open one when none is.
+    fn next_part(&mut self) -> Option<(usize, Part)> {
         let lowest_open = self.gathered.open.first_key_value().map(|(&epoch, _)| epoch);
         let bound = lowest_open.unwrap_or(*self.gathered.pass.end());
-        self.unread.pop_if(|(_, extent)| extent.touched.is_some_and(|(lowest, _)| lowest <= bound))
+        self.unread.pop_if(|(_, part)| part.extent.touched.is_some_and(|(lowest, _)| lowest <= bound))
     }
 }
 

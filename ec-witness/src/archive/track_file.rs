@@ -1,23 +1,21 @@
 //! Reads one track's file: cuts it into lines and judges each. Every reader of an index goes through here.
 
 use std::{
+    cell::Cell,
     fs::File,
-    io::{self, BufReader, Read, Seek, SeekFrom},
-    ops::Range,
-    os::unix::fs::{FileExt, MetadataExt},
+    io::{self, BufReader, Read},
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use super::{
     ArchiveError, Broadcast,
+    checksum::Summed,
     line::{BadLine, FieldNames, LineRule, MAX_LINE_LEN, Record},
     lines::{Line, Lines},
 };
 
-/// Bytes at the start of what was read, and before its end, by which a file is known again.
-const KNOWN_LEN: u64 = 256;
-
-/// One track's file and the rule for its lines.
+/// The path of one track's file and the rule for its lines.
 #[derive(Clone, Debug)]
 pub struct TrackFile {
     path: PathBuf,
@@ -33,27 +31,24 @@ pub struct FileLine {
     pub end: u64,
     /// What it says; `None` when it is blank.
     pub judged: Option<Result<Record, BadLine>>,
+    /// The checksum of its raw bytes and place.
+    pub(super) checksum: u128,
 }
 
-/// What is remembered of a file between two readings, to notice that it is another one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Footprint {
-    device: u64,
-    inode: u64,
-    head: Vec<u8>,
-    tail: Vec<u8>,
+/// A stretch of an open file. Its place is its own: other readers of the descriptor do not move it.
+#[derive(Debug)]
+pub(super) struct Stretch<'a> {
+    pub(super) file: &'a File,
+    pub(super) start: u64,
+    pub(super) end: u64,
 }
 
-impl Footprint {
-    /// The footprint of a file of which `len` bytes were read.
-    fn of(file: &File, len: u64) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        let known = |start: u64| {
-            let mut bytes = vec![0; KNOWN_LEN.min(len - start) as usize];
-            file.read_exact_at(&mut bytes, start).map(|()| bytes)
-        };
-        let (head, tail) = (known(0)?, known(len.saturating_sub(KNOWN_LEN))?);
-        Ok(Self { device: metadata.dev(), inode: metadata.ino(), head, tail })
+impl Read for Stretch<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let room = buffer.len().min(usize::try_from(self.end - self.start).unwrap_or(usize::MAX));
+        let len = self.file.read_at(&mut buffer[..room], self.start)?;
+        self.start += len as u64;
+        Ok(len)
     }
 }
 
@@ -68,6 +63,11 @@ impl TrackFile {
         &self.path
     }
 
+    /// The rule for its lines.
+    pub(super) fn rule(&self) -> &LineRule {
+        &self.rule
+    }
+
     /// Hands over every complete line. A missing file has none. Returns the bytes up to the end of the last complete
     /// line, and of the file.
     ///
@@ -76,68 +76,37 @@ impl TrackFile {
     /// The file cannot be read.
     pub fn for_each_line(&self, visit: impl FnMut(FileLine)) -> Result<(u64, u64), ArchiveError> {
         let Some(file) = self.open()? else { return Ok((0, 0)) };
-        let end = self.read(&file, 0, visit)?;
+        let end = self.read(Stretch { file: &file, start: 0, end: u64::MAX }, u64::MAX, visit)?;
         Ok((end, file.metadata().map_err(ArchiveError::io(&self.path))?.len()))
     }
 
-    /// Reads the complete lines after the first `start` bytes, which `known` describes and then what is read.
-    pub(super) fn read_on(
-        &self,
-        start: u64,
-        known: &mut Footprint,
-        visit: impl FnMut(FileLine),
-    ) -> Result<(), ArchiveError> {
-        let Some(mut file) = self.open_again(start, known)? else { return Ok(()) };
-        file.seek(SeekFrom::Start(start)).map_err(ArchiveError::io(&self.path))?;
-        let end = self.read(&file, start, visit)?;
-        *known = Footprint::of(&file, end).map_err(ArchiveError::io(&self.path))?;
-        Ok(())
-    }
-
-    /// Reads the lines of a part of what was read before, which `known` describes up to `offset`.
-    pub(super) fn read_again(
-        &self,
-        part: Range<u64>,
-        (offset, known): (u64, &Footprint),
-        visit: impl FnMut(FileLine),
-    ) -> Result<(), ArchiveError> {
-        let truncated = |found| ArchiveError::Truncated { path: self.path.clone(), expected: part.end, found };
-        let mut file = self.open_again(offset, known)?.ok_or_else(|| truncated(0))?;
-        file.seek(SeekFrom::Start(part.start)).map_err(ArchiveError::io(&self.path))?;
-        let end = self.read(file.take(part.end - part.start), part.start, visit)?;
-        if end == part.end { Ok(()) } else { Err(truncated(end)) }
-    }
-
-    fn open(&self) -> Result<Option<File>, ArchiveError> {
+    /// Opens it; `None` while there is none.
+    pub(super) fn open(&self) -> Result<Option<File>, ArchiveError> {
         match File::open(&self.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             file => file.map(Some).map_err(ArchiveError::io(&self.path)),
         }
     }
 
-    /// Opens the file of which `offset` bytes were read before, if it still is that file.
-    fn open_again(&self, offset: u64, known: &Footprint) -> Result<Option<File>, ArchiveError> {
-        let truncated = |found| ArchiveError::Truncated { path: self.path.clone(), expected: offset, found };
-        let Some(file) = self.open()? else {
-            return if offset == 0 { Ok(None) } else { Err(truncated(0)) };
-        };
-        let found = file.metadata().map_err(ArchiveError::io(&self.path))?.len();
-        if found < offset {
-            return Err(truncated(found));
-        }
-        if offset > 0 && Footprint::of(&file, offset).map_err(ArchiveError::io(&self.path))? != *known {
-            return Err(ArchiveError::Replaced { path: self.path.clone() });
-        }
-        Ok(Some(file))
-    }
-
-    /// Reads lines from a reader at `start`; returns the end of the last complete line.
-    fn read(&self, reader: impl Read, start: u64, mut visit: impl FnMut(FileLine)) -> Result<u64, ArchiveError> {
-        let mut lines = Lines::new(BufReader::with_capacity(1 << 16, reader), start);
+    /// Hands over the complete lines of a stretch, which begins with a line, until one ends `budget` bytes or more
+    /// after its start; returns the end of the last one.
+    pub(super) fn read(
+        &self,
+        stretch: Stretch<'_>,
+        budget: u64,
+        mut visit: impl FnMut(FileLine),
+    ) -> Result<u64, ArchiveError> {
+        let start = stretch.start;
+        let checksum = Cell::new(0);
+        let reader = Summed::new(BufReader::with_capacity(1 << 16, stretch), start, &checksum);
+        let mut lines = Lines::new(reader, start);
         let mut last = start;
-        while let Some(line) = lines.next().map_err(ArchiveError::io(&self.path))? {
+        while last - start < budget
+            && let Some(line) = lines.next().map_err(ArchiveError::io(&self.path))?
+        {
             last = line.end;
-            visit(FileLine { offset: line.offset, end: line.end, judged: self.judge(&line) });
+            let judged = self.judge(&line);
+            visit(FileLine { offset: line.offset, end: line.end, judged, checksum: checksum.get() });
         }
         Ok(last)
     }

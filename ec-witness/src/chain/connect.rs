@@ -11,8 +11,10 @@ use alloy::{
         http::{Http, reqwest},
     },
 };
+use tokio::task::JoinSet;
 use url::Url;
 
+use super::endpoints::{AskError, Endpoints, Fault};
 use crate::contracts::{EveryChannelObservationLedger, EveryChannelRail, Revert};
 
 /// Why a chain or a contract on it is not the one that is configured.
@@ -22,6 +24,20 @@ pub enum ConnectError {
     /// The URL is not one that can be asked.
     #[error("rpc {0}: only http:// and https:// can be used; set --rpc to the node's HTTP endpoint")]
     Scheme(String),
+    /// One endpoint is named twice, so that its answers would count twice.
+    #[error("rpc {0} is named twice; name each endpoint once")]
+    Duplicate(String),
+    /// More endpoints must agree than there are, or none.
+    #[error("rpc_agree is {agree}, but {total} endpoints are set: it must be between 1 and {total}")]
+    Agreement {
+        /// As configured.
+        agree: usize,
+        /// Endpoints that are set.
+        total: usize,
+    },
+    /// The endpoints together give no answer to rely on.
+    #[error("rpc: {0}")]
+    Ask(#[from] AskError),
     /// The client cannot be made.
     #[error("rpc {rpc}: no HTTP client")]
     Client {
@@ -71,7 +87,9 @@ pub enum ConnectError {
         chain_id: u64,
     },
     /// The contract at a configured address is another one.
-    #[error("{field} is set to {address}, but the contract there does not answer {view}(); correct the address")]
+    #[error(
+        "{field} is set to {address}, but the contract there does not answer {view}(); correct the address: {answer}"
+    )]
     NotTheContract {
         /// The setting.
         field: &'static str,
@@ -80,7 +98,7 @@ pub enum ConnectError {
         /// The view it did not answer.
         view: &'static str,
         /// What it answered.
-        source: Box<alloy::contract::Error>,
+        answer: String,
     },
     /// Two configured contracts do not belong together.
     #[error("{field} is set to {configured}, but the {of} at {of_address} uses {actual}; correct one of the two")]
@@ -158,56 +176,6 @@ impl Endpoint {
         Ok(ProviderBuilder::default().connect_client(RpcClient::new(transport, false)).erased())
     }
 
-    /// Checks that there is code at the address that the setting `field` gives. Not which code it is.
-    ///
-    /// # Errors
-    ///
-    /// No code, or no answer.
-    pub async fn require_code(
-        &self,
-        provider: &impl Provider,
-        field: &'static str,
-        address: Address,
-    ) -> Result<(), ConnectError> {
-        let code = provider.get_code_at(address).await.map_err(|source| self.rpc_error("eth_getCode", source))?;
-        if code.is_empty() {
-            return Err(ConnectError::NoCode { field, address, chain_id: self.chain_id });
-        }
-        Ok(())
-    }
-
-    /// The registry of a ledger, which must be the configured one where one is.
-    ///
-    /// # Errors
-    ///
-    /// The contract is no ledger, it uses another registry, or no answer.
-    pub async fn registry_of(
-        &self,
-        provider: &impl Provider,
-        ledger: Address,
-        configured: Option<Address>,
-    ) -> Result<Address, ConnectError> {
-        let answer = EveryChannelObservationLedger::new(ledger, provider).registry().call().await;
-        let actual = answer.map_err(|source| self.view_error("ledger", ledger, "registry", source))?;
-        require_same("registry", configured, "ledger", ledger, actual)
-    }
-
-    /// The ledger of a rail, which must be the configured one where one is.
-    ///
-    /// # Errors
-    ///
-    /// The contract is no rail, it uses another ledger, or no answer.
-    pub async fn ledger_of(
-        &self,
-        provider: &impl Provider,
-        rail: Address,
-        configured: Option<Address>,
-    ) -> Result<Address, ConnectError> {
-        let answer = EveryChannelRail::new(rail, provider).ledger().call().await;
-        let actual = answer.map_err(|source| self.view_error("rail", rail, "ledger", source))?;
-        require_same("ledger", configured, "rail", rail, actual)
-    }
-
     /// A request that failed: for want of an answer, or by the answer.
     pub fn rpc_error(&self, request: &'static str, source: TransportError) -> ConnectError {
         let rpc = self.name();
@@ -217,20 +185,91 @@ impl Endpoint {
             ConnectError::Rpc { rpc, request, source: without_url(source) }
         }
     }
+}
 
-    /// A view that failed: for want of an answer, or because the contract is another one.
-    fn view_error(
-        &self,
-        field: &'static str,
-        address: Address,
-        view: &'static str,
-        source: alloy::contract::Error,
-    ) -> ConnectError {
-        let refused = Revert::of_call(&source).is_some();
-        match source {
-            alloy::contract::Error::TransportError(source) if !refused => self.rpc_error("eth_call", source),
-            source => ConnectError::NotTheContract { field, address, view, source: Box::new(source) },
+impl Endpoints {
+    /// Endpoints of one chain, each asked for its chain id: all that answer must be of the chain, and enough must
+    /// answer. With them comes the first that answers, for what needs no agreement.
+    ///
+    /// # Errors
+    ///
+    /// What [`Endpoints::new`] refuses, an endpoint of another chain, too few answers.
+    pub async fn connect(endpoints: &[Endpoint], agree: usize) -> Result<(Self, Endpoint, DynProvider), ConnectError> {
+        let connected = Self::new(endpoints, agree)?;
+        let mut asked = JoinSet::new();
+        for (at, endpoint) in endpoints.iter().cloned().enumerate() {
+            asked.spawn(async move { (at, endpoint.connect().await, endpoint) });
         }
+        let (mut reached, mut failed) = (Vec::new(), Vec::new());
+        for (at, provider, endpoint) in asked.join_all().await {
+            match provider {
+                Ok(provider) => reached.push((at, endpoint, provider)),
+                Err(error @ ConnectError::ChainId { .. }) => return Err(error),
+                Err(error) => failed.push(error),
+            }
+        }
+        if reached.len() < agree {
+            return Err(failed.swap_remove(0));
+        }
+        for error in failed {
+            tracing::warn!(%error, agree, "starting without an endpoint: enough others answer");
+        }
+        reached.sort_by_key(|(at, ..)| *at);
+        let (_, endpoint, provider) = reached.swap_remove(0);
+        Ok((connected, endpoint, provider))
+    }
+
+    /// Checks that there is code at the address that the setting `field` gives. Not which code it is.
+    ///
+    /// # Errors
+    ///
+    /// No code, or no agreement on it.
+    pub async fn require_code(&self, field: &'static str, address: Address) -> Result<(), ConnectError> {
+        let is_empty = |provider: DynProvider| async move {
+            Ok::<_, TransportError>(provider.get_code_at(address).await?.is_empty())
+        };
+        if self.agreed("eth_getCode", is_empty).await? {
+            return Err(ConnectError::NoCode { field, address, chain_id: self.chain_id() });
+        }
+        Ok(())
+    }
+
+    /// The registry of a ledger, which must be the configured one where one is.
+    ///
+    /// # Errors
+    ///
+    /// The contract is no ledger, it uses another registry, or no agreement on that.
+    pub async fn registry_of(&self, ledger: Address, configured: Option<Address>) -> Result<Address, ConnectError> {
+        let registry = |provider| async move {
+            viewed(EveryChannelObservationLedger::new(ledger, provider).registry().call().await)
+        };
+        let actual = self.agreed("registry()", registry).await?;
+        let not_it =
+            |answer| ConnectError::NotTheContract { field: "ledger", address: ledger, view: "registry", answer };
+        require_same("registry", configured, "ledger", ledger, actual.map_err(not_it)?)
+    }
+
+    /// The ledger of a rail, which must be the configured one where one is.
+    ///
+    /// # Errors
+    ///
+    /// The contract is no rail, it uses another ledger, or no agreement on that.
+    pub async fn ledger_of(&self, rail: Address, configured: Option<Address>) -> Result<Address, ConnectError> {
+        let ledger = |provider| async move { viewed(EveryChannelRail::new(rail, provider).ledger().call().await) };
+        let actual = self.agreed("ledger()", ledger).await?;
+        let not_it = |answer| ConnectError::NotTheContract { field: "rail", address: rail, view: "ledger", answer };
+        require_same("ledger", configured, "rail", rail, actual.map_err(not_it)?)
+    }
+}
+
+/// What a view answers; that a contract does not have it is an answer too.
+fn viewed(answer: Result<Address, alloy::contract::Error>) -> Result<Result<Address, String>, Fault> {
+    match answer {
+        Ok(address) => Ok(Ok(address)),
+        Err(error @ alloy::contract::Error::TransportError(_)) if Revert::of_call(&error).is_none() => {
+            Err(error.into())
+        }
+        Err(error) => Ok(Err(error.to_string())),
     }
 }
 

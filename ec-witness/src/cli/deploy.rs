@@ -194,7 +194,7 @@ impl<'a> Deployer<'a> {
         if self.sender.is_dry() {
             self.pretend(address, sent.returned.clone());
         } else {
-            self.sender.connection.endpoint.require_code(&self.sender.connection.provider, contract, address).await?;
+            self.sender.connection.endpoints.require_code(contract, address).await?;
         }
         self.done.push(Deployed { contract, address, sent });
         Ok(address)

@@ -11,6 +11,7 @@ use ec_witness::{
         ArchiveError, Broadcast, ClosedEpoch, Epochs, StreamIndex, Sweep, for_each_closed,
         index::{Quarantined, Watch},
     },
+    daemon::Source,
     listing::Listing,
     observation::{ObservationHash, ObservationHeader, SlotId},
     stream::StreamRule,
@@ -21,7 +22,7 @@ use serde::Serialize;
 use super::{
     Answer,
     output::{JobsArg, JsonArg, Progress, Unit, json_line, write_json_line},
-    settings::{ArchiveArgs, ConfigArg, Source, Sources},
+    settings::{ArchiveArgs, ConfigArg, Sources},
 };
 
 /// Which archive to derive from.

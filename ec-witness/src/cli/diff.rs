@@ -8,6 +8,7 @@ use std::{
 use clap::{ArgGroup, Args};
 use ec_witness::{
     archive::{Archive, EpochRecords, StreamIndex, Sweep, sweep::SweptEpoch},
+    daemon::Source,
     listing::{ListedRecord, Listing},
     tree,
 };
@@ -21,7 +22,7 @@ use super::{
     input::read_text,
     ledger,
     output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, Source, Sources},
+    settings::{ArchiveArgs, ConfigArg, Sources},
 };
 
 /// Which archives to compare. Exit code 1 when they differ.

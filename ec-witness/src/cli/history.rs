@@ -72,8 +72,7 @@ impl ImportArgs {
         let file = self.config.read()?;
         let history = self.read()?;
         let directory = self.store.directory(&file.store)?;
-        let identity = VoteStore::read(directory)?.identity();
-        let adopted = VoteStore::open(directory, identity)?.import(&history)?;
+        let adopted = VoteStore::open_halted(directory)?.import(&history)?;
         if self.json.json {
             json_line(&json!({"slots": history.votes.len(), "adopted": adopted}))?;
         } else {

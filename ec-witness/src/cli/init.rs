@@ -2,14 +2,15 @@
 
 use std::str::FromStr;
 
-use alloy::{primitives::Address, providers::Provider};
+use alloy::primitives::Address;
 use clap::Args;
 use ec_witness::{
     archive::{StreamIndex, Sweep},
     chain::follow::{Follower, LedgerPlace},
     contracts::EveryChannelWitnessRegistry,
+    daemon::Source,
     observation::ObservationHeader,
-    store::{Identity, VoteStore},
+    store::{Identity, StoreError, VoteStore},
 };
 use eyre::{OptionExt, WrapErr};
 use serde::Serialize;
@@ -58,9 +59,8 @@ pub(crate) struct InitArgs {
 }
 
 /// Where judging begins.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) enum StartArg {
-    #[default]
+#[derive(Clone, Copy, Debug)]
+enum StartArg {
     Newest,
     First,
     At(u64),
@@ -80,7 +80,7 @@ impl FromStr for StartArg {
 
 impl StartArg {
     /// The first epoch to be judged of a stream. What the stream configures comes before this.
-    pub(crate) fn of(self, index: &StreamIndex, configured: Option<u64>) -> eyre::Result<u64> {
+    fn of(self, index: &StreamIndex, configured: Option<u64>) -> eyre::Result<u64> {
         if let Some(configured) = configured {
             return Ok(configured);
         }
@@ -142,18 +142,21 @@ impl InitArgs {
         let place = place(&connection).await?;
         let registry = EveryChannelWitnessRegistry::new(place.registry, &connection.provider);
         let active = registry.isWitness(witness).call().await.wrap_err("registry: isWitness() failed")?;
-        let first_nonce = connection.provider.get_transaction_count(witness).await?;
-        let follower = Follower::new(connection.provider.clone(), place, Some(witness), None);
+        let follower = Follower::new(connection.endpoints.clone(), place, Some(witness), None);
         let past = past_votes(follower, witness).await?;
+        let first_nonce = connection.endpoints.transaction_count(witness).await?;
         let directory = self.store.directory(&file.store)?.to_owned();
-        let sources = self.archive.sources(file.archive, &file.stream)?;
+        let sources = self.archive.roster(file.archive, &file.stream)?.sources_so_far()?;
         let starts = self.starts(&sources)?;
         let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness };
-        let mut store = VoteStore::create(&directory, identity, first_nonce)?;
-        let adopted_votes = store.adopt(&past)?;
-        for Start { stream_id, from_sequence } in &starts {
-            store.fix_from_sequence(stream_id, *from_sequence)?;
-        }
+        let mut adopted_votes = 0;
+        VoteStore::create(&directory, identity, first_nonce, |store| {
+            adopted_votes = store.adopt(&past)?;
+            for Start { stream_id, from_sequence } in &starts {
+                store.fix_from_sequence(stream_id, *from_sequence)?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
         let LedgerPlace { chain_id, ledger, .. } = place;
         let store = directory.as_path();
         self.show(&Created { store, chain_id, ledger, witness, active, first_nonce, adopted_votes, streams: starts })?;
@@ -168,7 +171,7 @@ impl InitArgs {
     }
 
     fn starts(&self, sources: &Sources) -> eyre::Result<Vec<Start>> {
-        let start = |source: &super::settings::Source| {
+        let start = |source: &Source| {
             let index = read_index(sources, source, self.json.json)?;
             let from_sequence = self.from_sequence.of(&index, source.from_sequence)?;
             Ok(Start { stream_id: source.rule.stream_id.clone(), from_sequence })
@@ -177,6 +180,9 @@ impl InitArgs {
     }
 
     fn show(&self, created: &Created<'_>) -> eyre::Result<()> {
+        if created.streams.is_empty() {
+            eprintln!("warning: the archive has no broadcast yet; each stream will be judged from its first epoch");
+        }
         if self.json.json {
             return json_line(created);
         }

@@ -14,6 +14,9 @@ use super::chain::{ChainArgs, Connection};
 /// How long the ledger's RPC may be silent before the ledger is not live any more (protocol §5.5).
 const HEAD_STALE: Duration = Duration::from_millis(30_000);
 
+/// How long the finalized head may stand still: an OP Stack chain on Sepolia moves it every 6 to 20 minutes.
+const FINALITY_STALE: Duration = Duration::from_secs(1800);
+
 /// Where the ledger is, of a connection that must name it.
 pub(super) async fn place(connection: &Connection) -> eyre::Result<LedgerPlace> {
     let ledger = connection.chain.ledger;
@@ -23,13 +26,14 @@ pub(super) async fn place(connection: &Connection) -> eyre::Result<LedgerPlace> 
 
 /// How to follow the ledger at this address.
 async fn place_of(connection: &Connection, ledger: Address) -> eyre::Result<LedgerPlace> {
-    let Connection { chain, endpoint, provider } = connection;
+    let Connection { chain, endpoints, .. } = connection;
     Ok(LedgerPlace {
-        chain_id: endpoint.chain_id,
+        chain_id: endpoints.chain_id(),
         ledger,
-        registry: endpoint.registry_of(provider, ledger, chain.registry).await?,
+        registry: endpoints.registry_of(ledger, chain.registry).await?,
         deploy_block: chain.deploy_block.unwrap_or(0),
         head_stale: HEAD_STALE,
+        finality_stale: chain.finality_stale_ms.map_or(FINALITY_STALE, Duration::from_millis),
         block_time: chain.block_time_ms.map(Duration::from_millis),
     })
 }
@@ -42,14 +46,14 @@ pub(super) async fn read(
 ) -> eyre::Result<Follower> {
     let connection = chain.connect().await?;
     let place = place(&connection).await?;
-    read_log(Follower::new(connection.provider, place, witness, Some(streams.into_iter().collect::<HashSet<_>>())))
+    read_log(Follower::new(connection.endpoints, place, witness, Some(streams.into_iter().collect::<HashSet<_>>())))
         .await
 }
 
 /// Reads the whole log of the ledger at this address.
 pub(super) async fn read_at(connection: &Connection, ledger: Address) -> eyre::Result<Follower> {
     let place = place_of(connection, ledger).await?;
-    read_log(Follower::new(connection.provider.clone(), place, None, None)).await
+    read_log(Follower::new(connection.endpoints.clone(), place, None, None)).await
 }
 
 async fn read_log(mut follower: Follower) -> eyre::Result<Follower> {

@@ -20,12 +20,14 @@ mod output;
 mod proof;
 mod rail;
 mod registry;
+mod resume;
 mod run;
 mod send;
 mod settings;
 mod settle;
 mod slots;
 mod status;
+mod turns;
 mod verify;
 
 use std::process::ExitCode;
@@ -75,6 +77,9 @@ enum Command {
 
     /// Derive the headers of an archive at rest. Needs no key and no chain.
     Derive(derive::DeriveArgs),
+
+    /// Show the halt that keeps a witness from voting, and end it once its cause is gone.
+    Resume(resume::ResumeArgs),
 
     /// Show where the newest slots stand.
     Status(Box<status::StatusArgs>),
@@ -130,6 +135,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Init(args) => args.run(),
         Command::Run(args) => args.run(),
         Command::Derive(args) => args.run(),
+        Command::Resume(args) => args.run(),
         Command::Status(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Prove(args) => args.run(),

@@ -9,6 +9,7 @@ use clap::Args;
 use ec_witness::{
     archive::{AtRest, Observation, StreamIndex},
     contracts::EveryChannelObservationLedger,
+    daemon::Source,
     observation::{ObservationHash, ObservationHeader},
     proof::Proof,
 };
@@ -22,7 +23,7 @@ use super::{
     input::read_text,
     ledger,
     output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, Source},
+    settings::{ArchiveArgs, ConfigArg},
 };
 
 /// Which record to prove. Prints the proof as JSON.
@@ -135,12 +136,12 @@ impl CheckProofArgs {
             return self.answer(hash, None);
         }
         let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
-        let contract =
-            EveryChannelObservationLedger::new(ledger::place(&connection).await?.ledger, &connection.provider);
+        let ledger = ledger::place(&connection).await?.ledger;
         let slot = proof.header.slot();
-        let found =
-            contract.finalizedObservation(slot.0).call().await.wrap_err("ledger: finalizedObservation() failed")?;
-        let found = ObservationHash(found);
+        let found = connection.endpoints.agreed("finalizedObservation()", |provider| async move {
+            EveryChannelObservationLedger::new(ledger, provider).finalizedObservation(slot.0).call().await
+        });
+        let found = ObservationHash(found.await?);
         let reason = match found {
             found if found == hash => None,
             ObservationHash::ZERO => Some(format!("slot {slot} is not final on the ledger")),

@@ -1,18 +1,19 @@
 //! `run`: the daemon, or with `--once` a single settling of what the archive holds.
 
-use std::time::Duration;
+use std::{collections::HashSet, path::Path};
 
 use alloy::primitives::{Address, U256};
 use clap::{Args, ValueEnum};
 use ec_witness::{
+    archive::Checkpoints,
     chain::{
         follow::{Follower, LedgerPlace},
         sender::Sender,
     },
     contracts::EveryChannelWitnessRegistry,
-    daemon::{Closing, Daemon, FollowedStream, Summary, Turns, Until, Voter},
+    daemon::{Closing, Daemon, Intake, Summary, Turns, Until, Voter},
     store::{Identity, VoteStore},
-    witness::{decision::Policy, engine::SlotState},
+    witness::engine::SlotState,
 };
 use eyre::WrapErr;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,19 +22,16 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Answer, address,
     chain::{ChainArgs, Connection, block_on},
-    derive::read_index,
-    init::StartArg,
     key::KeyArgs,
     ledger::place,
     output::{JsonArg, Progress, Unit},
-    settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Sources, StoreArgs},
+    settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Roster, StoreArgs},
     slots,
+    turns::TurnArgs,
 };
 
-/// Milliseconds between two polls of the ledger where nothing else is configured: half an OP Stack block.
-const DEFAULT_POLL_MS: u64 = 1_000;
-/// The most that is paid for a unit of gas where nothing else is configured.
-const DEFAULT_MAX_FEE_GWEI: u64 = 100;
+/// Where, in the store's directory, the daemon keeps what it has read of the archive's index. A cache.
+const CHECKPOINTS: &str = "index";
 
 /// What the witness works with.
 #[derive(Debug, Args)]
@@ -72,13 +70,8 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "EC_WITNESS_WITNESS", value_name = "ADDRESS", value_parser = address::parse, help_heading = "Run", requires = "dry_run")]
     witness: Option<Address>,
 
-    /// Milliseconds between two polls of the ledger [default: 1000].
-    #[arg(long, env = "EC_WITNESS_POLL_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Run")]
-    poll_ms: Option<u64>,
-
-    /// The most that is paid for a unit of gas [default: 100].
-    #[arg(long, env = "EC_WITNESS_MAX_FEE_GWEI", value_name = "GWEI", help_heading = "Run")]
-    max_fee_gwei: Option<u64>,
+    #[command(flatten)]
+    turns: TurnArgs,
 
     #[command(flatten)]
     json: JsonArg,
@@ -107,14 +100,17 @@ impl RunArgs {
         let policy = self.agreement.policy(&file.agreement);
         let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
         let place = place(&connection).await?;
-        let mut voter = self.voter(&file, &connection, place).await?;
-        let sources = self.archive.sources(file.archive, &file.stream)?;
-        let streams = self.streams(&sources, &mut voter, &policy)?;
-        let follower = Follower::new(connection.provider, place, Some(voter.witness()), Some(sources.hashes()));
-        let turns = self.turns(file.run.poll_ms);
-        let mut daemon = Daemon::new(sources.archive.clone(), streams, follower, voter, policy, turns);
+        let voter = self.voter(&file, &connection, place).await?;
+        let turns = self.turns(file.run);
+        let checkpoints = self.store.directory_if_set(&file.store).map(|store| store.join(CHECKPOINTS));
+        let roster = self.archive.roster(file.archive, &file.stream)?;
+        let intake = self.intake(roster, checkpoints.as_deref())?;
+        // streams are added as they are taken in
+        let follower = Follower::new(connection.endpoints, place, Some(voter.witness()), Some(HashSet::new()))
+            .resting_on(voter.finalized_head()?);
+        let mut daemon = Daemon::new(intake, follower, voter, policy, turns);
         let cancelled = cancelled_by_signals()?;
-        tracing::info!(chain_id = place.chain_id, ledger = %place.ledger, streams = sources.streams.len(), "witness started");
+        tracing::info!(chain_id = place.chain_id, ledger = %place.ledger, "witness started");
         self.drive(&mut daemon, &cancelled).await?;
         if !self.once {
             tracing::info!("witness stopped");
@@ -138,9 +134,9 @@ impl RunArgs {
         Ok(ended?)
     }
 
-    fn turns(&self, file_poll_ms: Option<u64>) -> Turns {
+    fn turns(&self, file: TurnArgs) -> Turns {
         Turns {
-            poll: Duration::from_millis(self.poll_ms.or(file_poll_ms).unwrap_or(DEFAULT_POLL_MS)),
+            poll: self.turns.or(file).poll(),
             once: self.once.then_some(match self.until {
                 UntilArg::Latest => Until::Latest,
                 UntilArg::Finalized => Until::Finalized,
@@ -159,28 +155,21 @@ impl RunArgs {
         let signer = self.key.clone().or(file.key.clone()).load()?;
         let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness: signer.address() };
         let store = VoteStore::open(self.store.directory(&file.store)?, identity)?;
-        let max_fee_gwei = self.max_fee_gwei.or(file.run.max_fee_gwei).unwrap_or(DEFAULT_MAX_FEE_GWEI);
-        let max_fee_per_gas = u128::from(max_fee_gwei) * 1_000_000_000;
-        let sender = Box::new(Sender::new(connection.provider.clone(), signer, &store, max_fee_per_gas)?);
+        let rule = self.turns.or(file.run).sending(connection.chain.block_time_ms);
+        let sender = Box::new(Sender::new(connection.endpoints.clone(), signer, &store, rule)?);
         Ok(Voter::Casting { store, sender })
     }
 
-    /// Reads every stream's index. A stream that `init` did not know begins at its newest closed epoch from now on.
-    fn streams(&self, sources: &Sources, voter: &mut Voter, policy: &Policy) -> eyre::Result<Vec<FollowedStream>> {
-        let closing = if self.once { Closing::AtRest } else { Closing::Grace(sources.grace_ms) };
-        let mut streams = Vec::new();
-        for source in &sources.streams {
-            let index = read_index(sources, source, self.json.json)?;
-            let from = match voter {
-                Voter::Casting { store, .. } => {
-                    let start = StartArg::default().of(&index, source.from_sequence)?;
-                    store.fix_from_sequence(&source.rule.stream_id, start)?
-                }
-                Voter::Dry { .. } => source.from_sequence.unwrap_or(0),
-            };
-            streams.push(FollowedStream::new(index, from, policy.max_inflight, closing));
+    /// How the archive is taken in. What is there is checked now; what comes later, when it comes.
+    fn intake(&self, roster: Roster, checkpoints: Option<&Path>) -> eyre::Result<Intake> {
+        let (archive, names) = (roster.archive.clone(), roster.names.clone());
+        if self.once {
+            roster.clone().sources()?;
+            return Ok(Intake::new(archive, names, Closing::AtRest, roster.mapping(), None));
         }
-        Ok(streams)
+        roster.clone().sources_so_far()?;
+        let checkpoints = checkpoints.filter(|_| !self.dry_run).map(Checkpoints::at);
+        Ok(Intake::new(archive, names, Closing::Grace(roster.grace_ms), roster.mapping(), checkpoints))
     }
 }
 

@@ -9,7 +9,8 @@ use std::{
 
 use clap::Args;
 use ec_witness::{
-    archive::{Archive, FieldNames},
+    archive::{Archive, ArchiveError, FieldNames},
+    daemon::{Mapping, Source},
     observation::StreamHash,
     stream::{DEFAULT_GROUPS_PER_EPOCH, EpochRule, StreamRule, TimeMode, Tracks},
     witness::decision::Policy,
@@ -17,7 +18,7 @@ use ec_witness::{
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde::Deserialize;
 
-use super::{archive::dirs::ArchiveDirs, chain::ChainArgs, key::KeyArgs};
+use super::{archive::dirs::ArchiveDirs, chain::ChainArgs, key::KeyArgs, turns::TurnArgs};
 
 /// The TOML file, whole. Every section's keys are the flags' names with underscores.
 #[derive(Debug, Default, Deserialize)]
@@ -28,7 +29,7 @@ pub(crate) struct ConfigFile {
     pub(crate) key: KeyArgs,
     pub(crate) store: StoreArgs,
     pub(crate) agreement: AgreementArgs,
-    pub(crate) run: RunSection,
+    pub(crate) run: TurnArgs,
     pub(crate) stream: Vec<StreamTable>,
 }
 
@@ -61,14 +62,6 @@ pub(crate) struct ArchiveSection {
     tracks: Option<Vec<String>>,
     grace_ms: Option<u64>,
     fields: FieldNames,
-}
-
-/// The file's `[run]`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct RunSection {
-    pub(crate) poll_ms: Option<u64>,
-    pub(crate) max_fee_gwei: Option<u64>,
 }
 
 /// One of the file's `[[stream]]` tables: what is special about a broadcast.
@@ -114,14 +107,6 @@ pub(crate) struct ArchiveArgs {
     streams: Option<Vec<String>>,
 }
 
-/// A broadcast of the archive and the stream it is.
-#[derive(Clone, Debug)]
-pub(crate) struct Source {
-    pub(crate) broadcast: String,
-    pub(crate) rule: StreamRule,
-    pub(crate) from_sequence: Option<u64>,
-}
-
 /// The archive and its streams.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
@@ -141,43 +126,116 @@ impl Sources {
 /// How long an incomplete epoch stays open after a later record came, where nothing else is configured.
 const DEFAULT_GRACE_MS: u64 = 10_000;
 
+/// Which streams an archive's broadcasts are.
+#[derive(Clone, Debug)]
+pub(crate) struct Roster {
+    pub(crate) archive: Archive,
+    pub(crate) names: FieldNames,
+    pub(crate) grace_ms: u64,
+    defaults: StreamRule,
+    tables: Vec<StreamTable>,
+    /// The streams that `--stream` names.
+    wanted: Option<Vec<String>>,
+}
+
 impl ArchiveArgs {
     /// Finds the archive's streams, sorted by stream id bytes.
     pub(crate) fn sources(&self, section: ArchiveSection, tables: &[StreamTable]) -> eyre::Result<Sources> {
+        self.roster(section, tables)?.sources()
+    }
+
+    /// What is configured of the archive's streams; whether each can be followed is checked here.
+    pub(crate) fn roster(&self, section: ArchiveSection, tables: &[StreamTable]) -> eyre::Result<Roster> {
         let archive = self.dirs.clone().or(section.dir, section.manifests, section.cas).archive()?;
-        let defaults = StreamRule {
-            epochs: EpochRule {
-                groups_per_epoch: self
-                    .groups_per_epoch
-                    .or(section.groups_per_epoch)
-                    .unwrap_or(DEFAULT_GROUPS_PER_EPOCH),
-            },
-            tracks: match self.tracks.clone().or(section.tracks) {
-                Some(tracks) => Tracks::new(tracks)?,
-                None => Tracks::default(),
-            },
-            ..StreamRule::new("")
+        let groups_per_epoch = self.groups_per_epoch.or(section.groups_per_epoch).unwrap_or(DEFAULT_GROUPS_PER_EPOCH);
+        let tracks = match self.tracks.clone().or(section.tracks) {
+            Some(tracks) => Tracks::new(tracks)?,
+            None => Tracks::default(),
         };
-        let mut tables = by_broadcast(tables)?;
+        let defaults = StreamRule { epochs: EpochRule { groups_per_epoch }, tracks, ..StreamRule::new("") };
+        for (broadcast, table) in by_broadcast(tables)? {
+            source(broadcast, Some(table), &defaults)?;
+        }
+        let grace_ms = section.grace_ms.unwrap_or(DEFAULT_GRACE_MS);
+        let (names, tables, wanted) = (section.fields, tables.to_vec(), self.streams.clone());
+        Ok(Roster { archive, names, grace_ms, defaults, tables, wanted })
+    }
+}
+
+impl Roster {
+    /// Finds the archive's streams, sorted by stream id bytes.
+    pub(crate) fn sources(self) -> eyre::Result<Sources> {
+        let mut tables = by_broadcast(&self.tables)?;
         let mut sources = Vec::new();
-        for broadcast in archive.broadcasts()? {
-            let table = tables.remove(broadcast.name.as_str());
-            sources.push(source(&broadcast.name, table, &defaults)?);
+        for broadcast in self.archive.broadcasts()? {
+            tables.remove(broadcast.name.as_str());
+            sources.push(self.source(&broadcast.name)?);
         }
         tables.keys().for_each(|broadcast| {
             tracing::warn!(broadcast, "a [[stream]] table names a broadcast that is not in the archive");
         });
         let streams = self.chosen(distinct(sources)?)?;
         if streams.is_empty() {
-            bail!("{}: no broadcast with a track file; is this the index of an archive?", archive.manifests.display());
+            let manifests = self.archive.manifests.display();
+            bail!("{manifests}: no broadcast with a track file; is this the index of an archive?");
         }
-        let grace_ms = section.grace_ms.unwrap_or(DEFAULT_GRACE_MS);
-        Ok(Sources { archive, names: section.fields, grace_ms, streams })
+        Ok(Sources { archive: self.archive, names: self.names, grace_ms: self.grace_ms, streams })
+    }
+
+    /// The same for a witness, which may be there before its archive: none is no error.
+    pub(crate) fn sources_so_far(self) -> eyre::Result<Sources> {
+        let found = self.archive.broadcasts().map(|broadcasts| !broadcasts.is_empty());
+        if matches!(found, Ok(true)) {
+            return self.sources();
+        }
+        match found {
+            Err(error) if !matches!(error, ArchiveError::NoManifests { .. }) => return Err(error.into()),
+            _ => {}
+        }
+        Ok(Sources { archive: self.archive, names: self.names, grace_ms: self.grace_ms, streams: Vec::new() })
+    }
+
+    /// Maps broadcasts to streams as long as the witness runs. A broadcast that cannot be one is left out.
+    pub(crate) fn mapping(self) -> Mapping {
+        let mut told = HashSet::new();
+        Box::new(move |broadcasts| {
+            let mut sources = BTreeMap::new();
+            for broadcast in broadcasts {
+                match self.wanted_source(&broadcast, &sources) {
+                    Ok(Some(source)) => _ = sources.insert(source.rule.stream_id.clone(), source),
+                    Ok(None) => {}
+                    Err(error) if told.insert(broadcast.clone()) => {
+                        tracing::error!(broadcast, %error, "the broadcast is left out");
+                    }
+                    Err(_) => {}
+                }
+            }
+            sources.into_values().collect()
+        })
+    }
+
+    /// The stream that a broadcast is, if it is one of those to be followed and no other broadcast is it already.
+    fn wanted_source(&self, broadcast: &str, found: &BTreeMap<String, Source>) -> eyre::Result<Option<Source>> {
+        let source = self.source(broadcast)?;
+        let stream = &source.rule.stream_id;
+        if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(stream)) {
+            return Ok(None);
+        }
+        match found.get(stream) {
+            Some(other) => {
+                bail!("broadcast {:?} is stream {stream:?} already; give each its own stream_id", other.broadcast)
+            }
+            None => Ok(Some(source)),
+        }
+    }
+
+    fn source(&self, broadcast: &str) -> eyre::Result<Source> {
+        source(broadcast, self.tables.iter().find(|table| table.broadcast == broadcast), &self.defaults)
     }
 
     /// The streams that `--stream` names, or all.
     fn chosen(&self, mut sources: Vec<Source>) -> eyre::Result<Vec<Source>> {
-        let Some(wanted) = &self.streams else { return Ok(sources) };
+        let Some(wanted) = &self.wanted else { return Ok(sources) };
         let known: HashSet<_> = sources.iter().map(|source| source.rule.stream_id.clone()).collect();
         if let Some(unknown) = wanted.iter().find(|wanted| !known.contains(*wanted)) {
             let known: BTreeSet<_> = known.iter().map(String::as_str).collect();

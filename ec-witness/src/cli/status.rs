@@ -5,7 +5,7 @@ use clap::Args;
 use ec_witness::{
     archive::{StreamIndex, Sweep},
     chain::follow::Follower,
-    daemon::{SlotReport, own_epoch},
+    daemon::{SlotReport, Source, own_epoch},
     store::VoteStore,
     stream::DerivedEpoch,
     witness::{
@@ -20,7 +20,7 @@ use super::{
     derive::read_index,
     ledger,
     output::JsonArg,
-    settings::{AgreementArgs, ArchiveArgs, ConfigArg, Source, StoreArgs},
+    settings::{AgreementArgs, ArchiveArgs, ConfigArg, StoreArgs},
     slots,
 };
 

@@ -5,6 +5,7 @@ use std::{cell::OnceCell, collections::BTreeMap, io::Write};
 use clap::Args;
 use ec_witness::{
     archive::{Epochs, StreamIndex, Sweep, for_each_closed, late::late_records},
+    daemon::Source,
     observation::{ContentHash, ObservationHash, SlotId},
     stream::DerivedEpoch,
     witness::ledger::{Final, LedgerState},
@@ -17,7 +18,7 @@ use super::{
     derive::read_epochs,
     ledger,
     output::{JobsArg, JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, Source, Sources},
+    settings::{ArchiveArgs, ConfigArg, Sources},
 };
 
 /// Which archive to compare with which ledger.

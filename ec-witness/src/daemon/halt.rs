@@ -3,8 +3,8 @@
 use crate::{
     archive::ArchiveError,
     chain::{follow::FollowError, sender::SendError},
-    observation::{ObservationHash, SlotId},
-    store::StoreError,
+    observation::{ObservationHash, ObservationHeader, SlotId},
+    store::{Evidence, StoreError},
     stream::TimeError,
 };
 
@@ -33,12 +33,52 @@ pub enum Halt {
         /// The observation voted for.
         observation: ObservationHash,
     },
+    /// A vote of this witness is on the chain for other content than it stands for.
+    #[error(
+        "slot {slot}: the chain holds a vote of this witness for {observation}, but the vote store stands for other \
+         content: another instance uses the key; have the key removed from the registry and use a new one"
+    )]
+    GuardContradiction {
+        /// The slot.
+        slot: SlotId,
+        /// The observation voted for.
+        observation: ObservationHash,
+        /// What the store recorded.
+        recorded: Vec<ObservationHeader>,
+    },
     /// The archive cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// A stream whose headers can have no time.
     #[error(transparent)]
     Time(#[from] TimeError),
+}
+
+impl Halt {
+    /// The evidence of a contradiction that a restart cannot resolve; `None` for what may be gone by then.
+    pub fn evidence(&self) -> Option<Evidence> {
+        match *self {
+            Self::ForeignVote { slot, observation } => Some(Evidence::ForeignVote { slot, observation }),
+            Self::GuardContradiction { slot, observation, ref recorded } => {
+                Some(Evidence::GuardContradiction { slot, observation, recorded: recorded.clone() })
+            }
+            Self::Send(SendError::ForeignNonce { account, nonce }) => Some(Evidence::ForeignNonce { account, nonce }),
+            Self::Send(SendError::FinalTakenBack { hash, nonce, block }) => {
+                Some(Evidence::FinalTakenBack { hash, nonce, block })
+            }
+            Self::Chain(FollowError::DeepReorg(block)) => Some(Evidence::DeepReorg { block }),
+            _ => None,
+        }
+    }
+}
+
+/// Passes an error on, unless the same may be asked again later.
+pub(super) fn hold<T>(outcome: Result<T, StoreError>) -> Result<Option<T>, Halt> {
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(error) if error.may_pass() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Passes a fatal error on, logs another one.

@@ -3,43 +3,48 @@
 //! One task does it all in turns, so every decision rests on one block and one reading of the archive, and nothing
 //! but this task ever signs. Between turns it sleeps until the archive changes or the next poll is due.
 
+mod complaint;
+mod epochs;
 mod halt;
+mod intake;
 mod own;
 mod report;
 mod streams;
 mod voter;
 mod wake;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
 
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    archive::{Archive, index::Quarantined},
-    chain::follow::{FollowError, Follower},
+    chain::follow::{FollowError, Follower, Heads},
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
     store::{Ballot, Recorded, StoreError},
     witness::{
-        decision::{OwnVote, Policy},
-        engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey},
+        decision::{OwnEpoch, OwnVote, Policy},
+        engine::{Engine, Intent, JudgedSlot, Situation, SlotKey},
     },
 };
 
 pub use halt::Halt;
+pub use intake::{Intake, Mapping, Source};
 pub use own::own_epoch;
-pub use report::SlotReport;
-pub use streams::{ClosedEpoch, Closing, FollowedStream};
+pub use report::{SlotReport, StreamReport};
+pub use streams::{Backlog, ClosedEpoch, Closing, FollowedStream, Heard, Reading, Tally};
 pub use voter::Voter;
 
-use halt::tolerate;
-use wake::{drained, watch};
+use complaint::Complaint;
+use epochs::Followed;
+use halt::{hold, tolerate};
+use wake::{Alarm, drained};
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);
 
-/// How often a ledger that cannot be read is complained about, milliseconds.
-const COMPLAIN_EVERY_MS: u64 = 60_000;
+/// How often the finalized head is noted in the store, milliseconds.
+const NOTE_FINALIZED_EVERY_MS: u64 = 60_000;
 
 /// When `run --once` is content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,13 +77,15 @@ pub struct Summary {
     pub late: usize,
     /// Votes the guard refused.
     pub refused: usize,
+    /// Whether the disk is full: nothing is voted until there is room.
+    pub no_room: bool,
 }
 
 /// One witness at work.
 #[derive(Debug)]
 pub struct Daemon {
-    archive: Archive,
-    streams: BTreeMap<StreamHash, FollowedStream>,
+    intake: Intake,
+    streams: BTreeMap<StreamHash, Followed>,
     follower: Follower,
     engine: Engine,
     voter: Voter,
@@ -86,23 +93,18 @@ pub struct Daemon {
     started: Instant,
     summary: Summary,
     settled: Vec<SlotReport>,
-    complained_ms: Option<u64>,
+    unreadable: Complaint,
+    stalled: Complaint,
+    counted_ms: Option<u64>,
+    noted_ms: Option<u64>,
 }
 
 impl Daemon {
-    /// A daemon that judges these streams.
-    pub fn new(
-        archive: Archive,
-        streams: impl IntoIterator<Item = FollowedStream>,
-        follower: Follower,
-        voter: Voter,
-        policy: Policy,
-        turns: Turns,
-    ) -> Self {
-        let streams = streams.into_iter().map(|stream| (stream.rule().stream_hash(), stream)).collect();
+    /// A daemon that judges the streams that `intake` finds.
+    pub fn new(intake: Intake, follower: Follower, voter: Voter, policy: Policy, turns: Turns) -> Self {
         Self {
-            archive,
-            streams,
+            intake,
+            streams: BTreeMap::new(),
             follower,
             engine: Engine::new(voter.witness(), policy),
             voter,
@@ -110,15 +112,28 @@ impl Daemon {
             started: Instant::now(),
             summary: Summary::default(),
             settled: Vec::new(),
-            complained_ms: None,
+            unreadable: Complaint::default(),
+            stalled: Complaint::default(),
+            counted_ms: None,
+            noted_ms: None,
         }
+    }
+
+    /// How each stream stands.
+    pub fn stream_reports(&self) -> impl Iterator<Item = StreamReport> + '_ {
+        self.streams.values().map(|Followed { stream, backlog, .. }| StreamReport::new(stream, *backlog))
+    }
+
+    /// Why the archive cannot be walked now, if it cannot.
+    pub fn archive_trouble(&self) -> Option<&str> {
+        self.intake.trouble()
     }
 
     /// What every slot that is judged, or was, has come to.
     pub fn reports(&self) -> Vec<SlotReport> {
         let judged = self.engine.slots().filter_map(|(key, slot)| {
-            let stream = self.streams.get(&key.stream)?;
-            Some(SlotReport::new(stream.rule(), *key, slot, &self.follower))
+            let followed = self.streams.get(&key.stream)?;
+            Some(SlotReport::new(followed.stream.rule(), *key, slot, &self.follower))
         });
         let mut reports: Vec<_> = self.settled.iter().cloned().chain(judged).collect();
         reports.sort_by(|a, b| (&a.stream_id, a.sequence).cmp(&(&b.stream_id, b.sequence)));
@@ -131,31 +146,43 @@ impl Daemon {
     /// # Errors
     ///
     /// A contradiction that only an operator can resolve.
-    pub async fn run(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(Summary)) -> Result<(), Halt> {
-        let changed = Arc::new(Notify::new());
-        let _watcher = watch(&self.archive, &changed);
+    pub async fn run(&mut self, cancelled: &CancellationToken, progress: impl FnMut(Summary)) -> Result<(), Halt> {
+        let ended = self.work(cancelled, progress).await;
+        if let Err(halt) = &ended {
+            self.voter.keep_halt(halt);
+        }
+        self.streams.values().for_each(|followed| self.intake.keep_now(followed.stream.index()));
+        self.intake.keep_joining();
+        ended
+    }
+
+    async fn work(&mut self, cancelled: &CancellationToken, mut progress: impl FnMut(Summary)) -> Result<(), Halt> {
+        let mut alarm = Alarm::default();
+        let changed = Arc::clone(&alarm.changed);
         let mut due = Instant::now();
         loop {
+            alarm.keep(&self.intake.archive().manifests);
             tokio::select! {
                 biased;
                 () = cancelled.cancelled() => return Ok(()),
                 () = tokio::time::sleep_until(due) => {}
                 () = changed.notified() => {
                     tokio::time::sleep(DEBOUNCE).await;
-                    if !self.archive_closed_an_epoch()? {
+                    let closed = self.archive_closed_an_epoch()?;
+                    if !closed || !self.follower.retry_in().is_zero() {
                         continue;
                     }
                 }
             }
             let done = tokio::select! {
-                done = self.turn() => done?,
+                done = self.turn(cancelled) => done?,
                 () = drained(cancelled) => return Ok(()),
             };
             progress(self.summary);
             if done && self.turns.once.is_some() {
                 return Ok(());
             }
-            due = Instant::now() + self.turns.poll;
+            due = Instant::now() + self.turns.poll.max(self.follower.retry_in());
         }
     }
 
@@ -164,33 +191,44 @@ impl Daemon {
     }
 
     /// One turn; true when nothing is left to wait for.
-    async fn turn(&mut self) -> Result<bool, Halt> {
+    async fn turn(&mut self, cancelled: &CancellationToken) -> Result<bool, Halt> {
         let now_ms = self.now_ms();
         self.read_archive(now_ms)?;
-        let polled = match self.follower.poll(now_ms, self.turns.once.is_none()).await {
-            Ok(polled) => polled,
-            Err(error) if error.is_fatal() => return Err(error.into()),
-            Err(error) => {
-                self.complain(now_ms, &error);
-                return Ok(false);
-            }
+        // nothing is lost by giving up a poll, so that an endpoint that is silent delays no stop
+        let polled = tokio::select! {
+            polled = self.follower.poll(now_ms, self.turns.once.is_none()) => polled,
+            () = cancelled.cancelled() => return Ok(false),
         };
-        self.complained_ms = None;
+        let polled = match polled {
+            Err(error) if error.is_fatal() => return Err(error.into()),
+            polled => polled,
+        };
+        self.complain(now_ms, polled.as_ref().err());
+        let Ok(polled) = polled else { return Ok(false) };
         self.check_own_votes(&polled.own_votes)?;
+        self.note_finalized_head(now_ms)?;
         let followed = self.voter.follow(self.follower.heads(), polled.reorg, now_ms).await;
         tolerate(followed, "what was sent cannot be followed; trying again")?;
         self.take_standing()?;
         let admitted = self.admit(now_ms)?;
         self.judge(now_ms).await?;
         self.settle();
-        Ok(admitted == 0 && self.is_done())
+        self.note_room();
+        Ok(admitted == 0 && self.intake.joining() == 0 && self.is_done())
     }
 
-    /// Logs that the ledger cannot be read: at first, and then once a minute.
-    fn complain(&mut self, now_ms: u64, error: &FollowError) {
-        if self.complained_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= COMPLAIN_EVERY_MS) {
-            self.complained_ms = Some(now_ms);
-            tracing::warn!(%error, "the ledger cannot be read; trying again");
+    /// Says what the witness waits for, while the ledger cannot be read or its chain finalizes nothing.
+    fn complain(&mut self, now_ms: u64, unread: Option<&FollowError>) {
+        let wrong = unread.map(|error| error as &dyn Display);
+        self.unreadable.tell(now_ms, wrong, "the ledger cannot be read; trying again", "the ledger can be read again");
+        if unread.is_none() {
+            let heads = self.follower.heads();
+            let stalled = self.follower.finality_stalled_ms().map(|for_ms| {
+                let Heads { latest, finalized, .. } = heads;
+                format!("the finalized head is block {finalized} for {} s, the latest is {latest}", for_ms / 1000)
+            });
+            let wrong = stalled.as_ref().map(|stalled| stalled as &dyn Display);
+            self.stalled.tell(now_ms, wrong, "finality stalls; waiting for the chain", "finality moves again");
         }
     }
 
@@ -198,26 +236,52 @@ impl Daemon {
     fn archive_closed_an_epoch(&mut self) -> Result<bool, Halt> {
         let now_ms = self.now_ms();
         self.read_archive(now_ms)?;
-        Ok(self.admit(now_ms)? > 0)
-    }
-
-    fn read_archive(&mut self, now_ms: u64) -> Result<(), Halt> {
-        for stream in self.streams.values_mut() {
-            for Quarantined { file, offset, reason } in stream.read_on(now_ms, &mut |_| {})? {
-                tracing::warn!(file = %file.display(), offset, %reason, "bad line quarantined");
-            }
-        }
-        Ok(())
+        // a stream that was just taken in is judged once the ledger's log is read for it
+        Ok(self.follower.ledger().head().is_none() || self.admit(now_ms)? > 0)
     }
 
     /// A vote of ours that the store does not know was cast by another instance.
     fn check_own_votes(&self, own_votes: &[(SlotId, ObservationHash)]) -> Result<(), Halt> {
         for &(slot, observation) in own_votes {
             if !self.voter.knows(observation)? {
-                return Err(Halt::ForeignVote { slot, observation });
+                return Err(match self.voter.recorded(slot)? {
+                    recorded if recorded.is_empty() => Halt::ForeignVote { slot, observation },
+                    recorded if self.has_content(slot, observation, &recorded) => {
+                        Halt::ForeignVote { slot, observation }
+                    }
+                    recorded => Halt::GuardContradiction { slot, observation, recorded },
+                });
             }
         }
         Ok(())
+    }
+
+    /// Whether the ledger shows that this observation is of the same content as the recorded headers.
+    fn has_content(&self, slot: SlotId, observation: ObservationHash, recorded: &[ObservationHeader]) -> bool {
+        let candidate = self.follower.ledger().slot(slot).and_then(|slot| slot.candidate(observation));
+        candidate.is_some_and(|found| recorded.iter().any(|header| header.content() == found.header.content()))
+    }
+
+    /// Notes the finalized head, once a minute: each time costs an fsync, and the check at the next start, which it is
+    /// for, is as good with a block that is a minute old.
+    fn note_finalized_head(&mut self, now_ms: u64) -> Result<(), Halt> {
+        let Some(head) = self.follower.finalized_head() else { return Ok(()) };
+        if self.noted_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= NOTE_FINALIZED_EVERY_MS) {
+            let noted = hold(self.voter.note_finalized_head(head))?;
+            self.noted_ms = noted.map(|()| now_ms);
+        }
+        Ok(())
+    }
+
+    /// Says when the disk is full, and when it no longer is.
+    fn note_room(&mut self) {
+        let no_room = self.voter.has_no_room();
+        match (self.summary.no_room, no_room) {
+            (false, true) => tracing::error!("no room on the vote store's disk; nothing is voted until there is"),
+            (true, false) => tracing::info!("there is room on the vote store's disk again"),
+            _ => {}
+        }
+        self.summary.no_room = no_room;
     }
 
     /// Takes from the store how the votes stand that the ledger does not show.
@@ -239,42 +303,13 @@ impl Daemon {
         Ok(())
     }
 
-    /// Hands closed epochs to the engine; returns how many were new.
-    fn admit(&mut self, now_ms: u64) -> Result<usize, Halt> {
-        let Self { streams, engine, voter, summary, .. } = self;
-        let mut admitted = 0;
-        for (&stream_hash, stream) in streams {
-            let closed = stream.newly_closed(now_ms, |below| engine.undecided_below(stream_hash, below))?;
-            let starting = summary.judged == 0;
-            for ClosedEpoch { derived, closed_ms } in closed {
-                admitted += 1;
-                let Some(own) = own_epoch(stream.rule(), engine.policy(), &derived, starting)? else { continue };
-                let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
-                let past = voter.standing(derived.slot, None)?;
-                engine.admit(key, derived.slot, own, closed_ms, past);
-                tracing::debug!(
-                    stream = stream.rule().stream_id,
-                    epoch = derived.sequence,
-                    complete = derived.complete,
-                    "epoch closed"
-                );
-            }
-            for derived in stream.rederived()? {
-                let key = SlotKey { stream: stream_hash, sequence: derived.sequence };
-                let judged = engine.slot(key).is_some();
-                let Some(own) = own_epoch(stream.rule(), engine.policy(), &derived, false)? else { continue };
-                if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
-                    summary.late += 1;
-                    tracing::warn!(
-                        stream = stream.rule().stream_id,
-                        epoch = derived.sequence,
-                        "records came after the vote"
-                    );
-                }
-            }
-        }
-        self.summary.judged += admitted;
-        Ok(admitted)
+    /// An incomplete epoch of a stream whose files cannot be read to their ends now may have records that nobody read.
+    fn may_be_voted(&self, intent: &Intent) -> bool {
+        let key = SlotKey::of(&intent.header);
+        let is_complete = |slot: &JudgedSlot| matches!(slot.own, OwnEpoch::Derived { complete: true, .. });
+        let is_current = |followed: &Followed| *followed.stream.reading() == Reading::Current;
+        self.engine.slot(key).is_some_and(|slot| slot.voted.is_some() || is_complete(slot))
+            || self.streams.get(&key.stream).is_some_and(is_current)
     }
 
     async fn judge(&mut self, now_ms: u64) -> Result<(), Halt> {
@@ -284,8 +319,9 @@ impl Daemon {
             now_ms,
             live_since_ms: self.follower.live_since_ms(),
         };
-        let intents = self.engine.judge(&situation);
+        let mut intents = self.engine.judge(&situation);
         let ripe = self.engine.ripe(&situation);
+        intents.retain(|intent| self.may_be_voted(intent));
         let again = self.record(&intents)?;
         let sent =
             tolerate(self.voter.send(&again, now_ms).await, "votes are recorded, but cannot be sent; trying again")?;
@@ -304,7 +340,7 @@ impl Daemon {
             return Ok(Vec::new());
         }
         let ballots: Vec<Ballot> = intents.iter().map(|&Intent { header, vote, .. }| Ballot { header, vote }).collect();
-        let recorded = self.voter.record(&ballots)?;
+        let Some(recorded) = hold(self.voter.record(&ballots))? else { return Ok(Vec::new()) };
         let mut again = Vec::new();
         for (ballot, recorded) in ballots.into_iter().zip(recorded) {
             match recorded {
@@ -344,7 +380,7 @@ impl Daemon {
     /// Lets go of what is final below the finalized head.
     fn settle(&mut self) {
         for (key, slot) in self.engine.take_settled(self.follower.ledger(), self.follower.heads().finalized) {
-            let Some(stream) = self.streams.get(&key.stream) else { continue };
+            let Some(Followed { stream, .. }) = self.streams.get(&key.stream) else { continue };
             let report = SlotReport::new(stream.rule(), key, &slot, &self.follower);
             tracing::info!(stream = report.stream_id, epoch = report.sequence, state = ?report.state, "slot settled");
             if self.turns.once.is_some() {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::{Backlog, FollowedStream, Reading, Tally};
 use crate::{
     chain::follow::Follower,
     observation::{ObservationHash, ObservationHeader, SlotId},
@@ -60,6 +61,33 @@ impl SlotReport {
             },
             witness_count: follower.set().active.len(),
             quorum: follower.set().quorum,
+        }
+    }
+}
+
+/// How one stream stands: for the log, the metrics and whoever asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamReport {
+    /// The stream.
+    pub stream_id: String,
+    /// How far its files are read, or why not.
+    pub reading: Reading,
+    /// The highest epoch that has a record.
+    pub highest_epoch: Option<u64>,
+    /// What happened to its files.
+    pub tally: Tally,
+    /// Its old epochs, when they were last counted.
+    pub backlog: Backlog,
+}
+
+impl StreamReport {
+    pub(super) fn new(stream: &FollowedStream, backlog: Backlog) -> Self {
+        Self {
+            stream_id: stream.rule().stream_id.clone(),
+            reading: stream.reading().clone(),
+            highest_epoch: stream.highest_epoch(),
+            tally: stream.tally(),
+            backlog,
         }
     }
 }

@@ -1,15 +1,25 @@
-//! Follows the streams of an archive and tells which epochs are closed (protocol §3).
+//! Follows one stream of an archive and tells which epochs are closed (protocol §3).
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fmt,
+    ops::RangeInclusive,
+};
 
 use crate::{
     archive::{
         ArchiveError, StreamIndex, Sweep,
-        index::{Quarantined, Watch},
+        index::{Quarantined, TrackEvent, Watch},
     },
     stream::{DerivedEpoch, StreamRule},
     witness::window::{Wanted, Window},
 };
+
+/// Bad lines of one reading that are told one by one; the others are only counted.
+const MAX_TOLD: usize = 8;
+
+/// Runs of epochs without a final slot that are looked at in one turn.
+const MAX_GAPS: usize = 1024;
 
 /// When an epoch counts as closed without being complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,12 +39,70 @@ pub struct ClosedEpoch {
     pub closed_ms: u64,
 }
 
+/// How far a stream's files are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Reading {
+    /// To their ends.
+    #[default]
+    Current,
+    /// Not yet to their ends: nothing is derived meanwhile.
+    CatchingUp,
+    /// They cannot be read now: nothing is derived until they can.
+    Waiting(String),
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Current => f.write_str("current"),
+            Self::CatchingUp => f.write_str("catching up"),
+            Self::Waiting(why) => write!(f, "waiting: {why}"),
+        }
+    }
+}
+
+/// What happened to a stream's files so far in this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Bad lines.
+    pub bad_lines: u64,
+    /// Files that another one took the place of.
+    pub rotated: u64,
+    /// Files that no longer hold what was read of them.
+    pub lost: u64,
+}
+
+/// The old epochs that are made up for, besides the newest ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Backlog {
+    /// Epochs taken up from below so far.
+    pub filled: u64,
+    /// Sequence numbers still to be looked at that have no final slot.
+    pub left: u64,
+}
+
+/// What one reading brought.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// The first bad lines.
+    pub quarantined: Vec<Quarantined>,
+    /// All bad lines, the first ones included.
+    pub bad_lines: u64,
+    /// What befell the files.
+    pub events: Vec<TrackEvent>,
+    /// Whether the state of reading is another one than before.
+    pub turned: bool,
+}
+
 /// One stream, followed.
 #[derive(Debug)]
 pub struct FollowedStream {
     index: StreamIndex,
     window: Window,
     closing: Closing,
+    reading: Reading,
+    tally: Tally,
+    filled: u64,
     /// When the highest epoch rose, and to what; only as far back as the grace reaches.
     risen: VecDeque<(u64, u64)>,
     /// Every epoch below it has had a later record for longer than the grace.
@@ -47,28 +115,31 @@ pub struct FollowedStream {
     changed: bool,
 }
 
-/// Hears of touched epochs and bad lines while the index is read on.
-struct Reading<'a> {
-    touched: &'a mut BTreeSet<u64>,
-    quarantined: Vec<Quarantined>,
+/// Hears of touched epochs, bad lines and what befalls files while the index is read on.
+#[derive(Default)]
+struct Hearing {
+    heard: Heard,
+    touched: BTreeSet<u64>,
     /// Epochs below are not judged.
     from: u64,
-    bytes: &'a mut dyn FnMut(u64),
 }
 
-impl Watch for Reading<'_> {
-    fn read(&mut self, bytes: u64) {
-        (self.bytes)(bytes);
-    }
-
+impl Watch for Hearing {
     fn quarantined(&mut self, line: Quarantined) {
-        self.quarantined.push(line);
+        self.heard.bad_lines += 1;
+        if self.heard.quarantined.len() < MAX_TOLD {
+            self.heard.quarantined.push(line);
+        }
     }
 
     fn touched(&mut self, epoch: u64) {
         if epoch >= self.from {
             self.touched.insert(epoch);
         }
+    }
+
+    fn event(&mut self, event: TrackEvent) {
+        self.heard.events.push(event);
     }
 }
 
@@ -79,6 +150,9 @@ impl FollowedStream {
             index,
             window: Window::new(from, max_inflight),
             closing,
+            reading: Reading::default(),
+            tally: Tally::default(),
+            filled: 0,
             risen: VecDeque::new(),
             aged: 0,
             touched: BTreeSet::new(),
@@ -92,24 +166,72 @@ impl FollowedStream {
         self.index.rule()
     }
 
+    /// Its index.
+    pub fn index(&self) -> &StreamIndex {
+        &self.index
+    }
+
+    /// How far its files are read.
+    pub fn reading(&self) -> &Reading {
+        &self.reading
+    }
+
+    /// What happened to its files.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
     /// The highest epoch that has a record.
     pub fn highest_epoch(&self) -> Option<u64> {
         self.index.highest_epoch()
     }
 
-    /// Reads what was appended; returns the bad lines.
-    ///
-    /// # Errors
-    ///
-    /// A file cannot be read, or became shorter.
-    pub fn read_on(&mut self, now_ms: u64, bytes: &mut dyn FnMut(u64)) -> Result<Vec<Quarantined>, ArchiveError> {
-        let from = self.window.from();
-        let mut reading = Reading { touched: &mut self.touched, quarantined: Vec::new(), from, bytes };
-        self.index.read_on(&mut reading)?;
-        let quarantined = reading.quarantined;
-        self.changed |= !self.touched.is_empty();
-        self.age(now_ms);
-        Ok(quarantined)
+    /// Whether nobody here may vote on an epoch, because part of what it rested on cannot be read any more.
+    pub fn withholds(&self, epoch: u64) -> bool {
+        self.index.withholds(epoch)
+    }
+
+    /// Reads about `budget` bytes of what was appended to each file.
+    pub fn read_on(&mut self, now_ms: u64, budget: u64) -> Heard {
+        let mut hearing = Hearing { from: self.window.from(), ..Hearing::default() };
+        let read = self.index.read_some(budget, &mut hearing);
+        let reading = match (read, self.index.hindrance()) {
+            (Err(error), _) => Reading::Waiting(error.to_string()),
+            (Ok(_), Some(hindrance)) => Reading::Waiting(hindrance),
+            (Ok(false), None) => Reading::CatchingUp,
+            (Ok(true), None) => Reading::Current,
+        };
+        let heard = self.hear(hearing, reading);
+        if self.reading == Reading::Current {
+            self.age(now_ms);
+        }
+        heard
+    }
+
+    fn hear(&mut self, hearing: Hearing, reading: Reading) -> Heard {
+        let Hearing { mut heard, touched, .. } = hearing;
+        self.touched.extend(touched);
+        heard.turned = self.reading != reading;
+        self.changed |= !self.touched.is_empty() || heard.turned || !heard.events.is_empty();
+        self.reading = reading;
+        self.tally.bad_lines += heard.bad_lines;
+        for event in &heard.events {
+            match event {
+                TrackEvent::Rotated { .. } => self.tally.rotated += 1,
+                TrackEvent::Lost { .. } => self.tally.lost += 1,
+            }
+        }
+        heard
+    }
+
+    /// After a derivation that failed: gives up the file that it found changed, or waits for one that cannot be read.
+    pub fn fail(&mut self, error: &ArchiveError) -> Heard {
+        let mut hearing = Hearing::default();
+        if let ArchiveError::Changed { path, generation, .. } = error {
+            self.index.lose(path, *generation, &mut hearing);
+            return self.hear(hearing, Reading::CatchingUp);
+        }
+        self.hear(hearing, Reading::Waiting(error.to_string()))
     }
 
     /// Notes when the highest epoch rose, and lets the grace of what lies below pass.
@@ -133,45 +255,99 @@ impl FollowedStream {
         derived.complete || later.is_some_and(|later| derived.sequence < later)
     }
 
-    /// The closed epochs that are new to the window: the newest ones, as many old ones as `undecided` slots below
-    /// leave room for, and any whose records arrived after they were passed.
+    /// The closed epochs that are new to the window, appended to `closed`: the newest ones, as many old ones as
+    /// `undecided` slots below leave room for, and any whose records arrived after they were passed. Old ones are looked
+    /// for only where `next_gap` finds, from one sequence to another, a run without a final slot.
     ///
     /// # Errors
     ///
-    /// A file cannot be read, or became shorter.
+    /// A file cannot be read, or changed; see [`Self::fail`]. What was appended stands.
     pub fn newly_closed(
         &mut self,
         now_ms: u64,
         undecided: impl Fn(u64) -> usize,
-    ) -> Result<Vec<ClosedEpoch>, ArchiveError> {
-        let Some(highest) = self.highest_epoch() else { return Ok(Vec::new()) };
-        let mut closed = Vec::new();
-        if std::mem::take(&mut self.changed)
+        next_gap: impl Fn(u64, u64) -> Option<RangeInclusive<u64>>,
+        closed: &mut Vec<ClosedEpoch>,
+    ) -> Result<(), ArchiveError> {
+        let Some(highest) = self.highest_epoch().filter(|_| self.reading == Reading::Current) else { return Ok(()) };
+        if self.changed
             && let Some(wanted) = self.window.newest(highest)
         {
-            self.collect(&wanted, now_ms, &mut closed)?;
+            self.collect(&wanted, now_ms, closed)?;
         }
+        self.changed = false;
         if let Some(wanted) = self.window.oldest(highest, undecided(self.window.newest_from(highest))) {
-            let next = self.collect(&wanted, now_ms, &mut closed)?;
-            self.window.pass(next);
+            let before = closed.len();
+            let collected = self.collect_gaps(wanted, now_ms, next_gap, closed);
+            self.filled += (closed.len() - before) as u64;
+            collected?;
         }
-        self.collect_late(now_ms, &mut closed)?;
-        Ok(closed)
+        self.collect_late(now_ms, closed)
+    }
+
+    /// Collects old epochs, gap by gap, passing by what is final.
+    fn collect_gaps(
+        &mut self,
+        Wanted { range, mut limit }: Wanted,
+        now_ms: u64,
+        next_gap: impl Fn(u64, u64) -> Option<RangeInclusive<u64>>,
+        closed: &mut Vec<ClosedEpoch>,
+    ) -> Result<(), ArchiveError> {
+        let (mut from, to) = range.into_inner();
+        for _ in 0..MAX_GAPS {
+            let Some(gap) = next_gap(from, to) else {
+                self.window.pass(to.saturating_add(1));
+                return Ok(());
+            };
+            let (before, end) = (closed.len(), *gap.end());
+            let next = self.collect(&Wanted { range: gap, limit }, now_ms, closed)?;
+            self.window.pass(next);
+            limit -= closed.len() - before;
+            if next <= end || limit == 0 || end == to {
+                return Ok(());
+            }
+            from = next;
+        }
+        Ok(())
+    }
+
+    /// How much of what is old has still to be looked at.
+    pub fn backlog(&self, next_gap: impl Fn(u64, u64) -> Option<RangeInclusive<u64>>) -> Backlog {
+        let wanted = self.highest_epoch().and_then(|highest| self.window.oldest(highest, 0));
+        let mut left = 0u64;
+        let mut rest = wanted.map(|wanted| wanted.range.into_inner());
+        while let Some((from, to)) = rest.take() {
+            if let Some(gap) = next_gap(from, to) {
+                left = left.saturating_add((gap.end() - gap.start()).saturating_add(1));
+                rest = gap.end().checked_add(1).filter(|&next| next <= to).map(|next| (next, to));
+            }
+        }
+        Backlog { filled: self.filled, left }
     }
 
     /// Collects the epochs that were passed without a record and have one now. They may still have to close.
     fn collect_late(&mut self, now_ms: u64, closed: &mut Vec<ClosedEpoch>) -> Result<(), ArchiveError> {
         self.late.extend(&self.touched);
-        for epoch in std::mem::take(&mut self.late) {
-            let alone = Wanted { range: epoch..=epoch, limit: 1 };
-            if self.window.was_passed(epoch) && self.collect(&alone, now_ms, closed)? == epoch {
-                self.late.insert(epoch);
+        let mut late = std::mem::take(&mut self.late);
+        while let Some(epoch) = late.pop_first() {
+            if !self.window.was_passed(epoch) {
+                continue;
+            }
+            match self.collect(&Wanted { range: epoch..=epoch, limit: 1 }, now_ms, closed) {
+                Ok(next) if next == epoch => _ = self.late.insert(epoch),
+                Ok(_) => {}
+                Err(error) => {
+                    self.late.append(&mut late);
+                    self.late.insert(epoch);
+                    return Err(error);
+                }
             }
         }
         Ok(())
     }
 
-    /// Sweeps a range for closed epochs that are new; returns the lowest epoch that is still to be looked at.
+    /// Sweeps a range for closed epochs that are new; returns the lowest epoch that is still to be looked at. What is
+    /// withheld is passed by.
     fn collect(&mut self, wanted: &Wanted, now_ms: u64, closed: &mut Vec<ClosedEpoch>) -> Result<u64, ArchiveError> {
         let mut next = None;
         let mut taken = 0;
@@ -181,7 +357,7 @@ impl FollowedStream {
                 next.get_or_insert(derived.sequence);
                 break;
             }
-            if !self.window.is_new(derived.sequence) {
+            if !self.window.is_new(derived.sequence) || self.index.withholds(derived.sequence) {
                 continue;
             }
             if !self.is_closed(&derived) {
@@ -195,19 +371,23 @@ impl FollowedStream {
         Ok(next.unwrap_or(wanted.range.end().saturating_add(1)))
     }
 
-    /// Derives again the handed-over epochs that lines have touched since the last call.
+    /// Derives again the handed-over epochs that lines have touched since the last call, appended to `derived`.
     ///
     /// # Errors
     ///
-    /// A file cannot be read, or became shorter.
-    pub fn rederived(&mut self) -> Result<Vec<DerivedEpoch>, ArchiveError> {
-        let touched = std::mem::take(&mut self.touched);
-        let mut derived = Vec::new();
-        for epoch in touched.into_iter().filter(|&epoch| !self.window.is_new(epoch)) {
-            for swept in Sweep::new(&self.index, epoch..=epoch) {
-                derived.push(swept?.derived);
-            }
+    /// A file cannot be read, or changed; see [`Self::fail`]. What was appended stands.
+    pub fn rederived(&mut self, derived: &mut Vec<DerivedEpoch>) -> Result<(), ArchiveError> {
+        if self.reading != Reading::Current {
+            return Ok(());
         }
-        Ok(derived)
+        while let Some(epoch) = self.touched.first().copied() {
+            if !self.window.is_new(epoch) && !self.index.withholds(epoch) {
+                for swept in Sweep::new(&self.index, epoch..=epoch) {
+                    derived.push(swept?.derived);
+                }
+            }
+            self.touched.remove(&epoch);
+        }
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use alloy::primitives::Address;
 
+use super::Halt;
 use crate::{
     chain::{
         follow::Heads,
@@ -11,7 +12,7 @@ use crate::{
     },
     observation::{ObservationHash, ObservationHeader, SlotId},
     store::{Ballot, Recorded, StoreError, VoteProgress, VoteStore},
-    witness::decision::OwnVote,
+    witness::{decision::OwnVote, ledger::BlockRef},
 };
 
 /// Who votes.
@@ -52,11 +53,65 @@ impl Voter {
         matches!(self, Self::Dry { .. })
     }
 
+    /// The first epoch of a stream that is judged: what the store fixed, else what is configured, else `first`, which is
+    /// fixed then. A dry run fixes nothing.
+    pub(super) fn begin(&mut self, stream_id: &str, configured: Option<u64>, first: u64) -> Result<u64, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.fix_from_sequence(stream_id, configured.unwrap_or(first)),
+            Self::Dry { .. } => Ok(configured.unwrap_or(0)),
+        }
+    }
+
+    /// The finalized head that was seen before this process.
+    ///
+    /// # Errors
+    ///
+    /// The store refuses.
+    pub fn finalized_head(&self) -> Result<Option<BlockRef>, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.finalized_head(),
+            Self::Dry { .. } => Ok(None),
+        }
+    }
+
     /// Whether the store knows this vote.
     pub(super) fn knows(&self, observation: ObservationHash) -> Result<bool, StoreError> {
         match self {
             Self::Casting { store, .. } => store.knows(observation),
             Self::Dry { .. } => Ok(true),
+        }
+    }
+
+    /// Every header recorded for a slot.
+    pub(super) fn recorded(&self, slot: SlotId) -> Result<Vec<ObservationHeader>, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.headers(slot),
+            Self::Dry { .. } => Ok(Vec::new()),
+        }
+    }
+
+    /// Notes the finalized head, unless it is the one noted last; where there was no room, to find out if there is.
+    pub(super) fn note_finalized_head(&mut self, head: BlockRef) -> Result<(), StoreError> {
+        match self {
+            Self::Casting { store, .. } if store.has_no_room() || store.finalized_head()? != Some(head) => {
+                store.note_finalized_head(head)
+            }
+            Self::Casting { .. } | Self::Dry { .. } => Ok(()),
+        }
+    }
+
+    /// Whether the last write found no room on the disk.
+    pub(super) fn has_no_room(&self) -> bool {
+        matches!(self, Self::Casting { store, .. } if store.has_no_room())
+    }
+
+    /// Makes a halt durable, where a restart must not get past it.
+    pub(super) fn keep_halt(&mut self, halt: &Halt) {
+        let Self::Casting { store, .. } = self else { return };
+        let Some(evidence) = halt.evidence() else { return };
+        match store.halt(&evidence, &halt.to_string()) {
+            Ok(standing) => tracing::error!(halt = standing.id, kind = evidence.kind(), "halted until it is resumed"),
+            Err(error) => tracing::error!(%error, "the halt could not be recorded; the next start may find it again"),
         }
     }
 
@@ -74,8 +129,9 @@ impl Voter {
         slot: SlotId,
         head: Option<u64>,
     ) -> Result<Option<(ObservationHeader, OwnVote)>, StoreError> {
-        let Self::Casting { store, .. } = self else { return Ok(None) };
+        let Self::Casting { store, sender } = self else { return Ok(None) };
         Ok(store.vote(slot)?.map(|(header, progress)| match progress {
+            _ if sender.will_carry(header.hash()) => (header, OwnVote::Cast),
             // executed in a block that was read, and yet not counted
             VoteProgress::Executed { block } if head.is_some_and(|head| block <= head) => {
                 (header, OwnVote::CannotLand(header.content().hash()))

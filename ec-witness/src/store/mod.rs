@@ -5,119 +5,43 @@
 //! wrote is on the disk. A lock file beside it, held for the life of the process, keeps a second one out; reading
 //! beside a running daemon is allowed.
 
+mod check;
+mod error;
+mod files;
+mod finalized;
+mod halts;
 pub mod history;
+mod migrate;
 mod outbox;
 #[cfg(test)]
 mod tests;
 mod votes;
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
-    io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::{Path, PathBuf},
+    fs::{self, File},
+    path::Path,
     str::FromStr,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use alloy::primitives::Address;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+pub use error::StoreError;
+pub use halts::{Evidence, StandingHalt};
 pub use outbox::{OutboxTx, TxState};
 pub use votes::{Ballot, Recorded, VoteProgress};
+
+use crate::failpoint::{self, Step};
 
 /// The file inside the store's directory.
 pub const STORE_FILE: &str = "votes.sqlite";
 
-const LOCK_FILE: &str = "lock";
-const SCHEMA_VERSION: i64 = 1;
+/// What `init` works on until all of it is there.
+const UNFINISHED_FILE: &str = "votes.sqlite.init";
+const SCHEMA_VERSION: i64 = 2;
 /// "ecvs" in ASCII: marks the file as a vote store.
 const APPLICATION_ID: i64 = 0x6563_7673;
-
-/// Why the store refuses.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StoreError {
-    /// There is no store.
-    #[error("{}: no vote store; `ec-witness init` creates one", path.display())]
-    Missing {
-        /// The store's directory.
-        path: PathBuf,
-    },
-    /// There is a store already.
-    #[error("{}: there is a vote store already; it must never be replaced while its key votes", path.display())]
-    Exists {
-        /// The store's directory.
-        path: PathBuf,
-    },
-    /// Another process has it.
-    #[error("{}: another process uses this vote store; two must never vote with one store", path.display())]
-    InUse {
-        /// The store's directory.
-        path: PathBuf,
-    },
-    /// The file is not a store of ours, or damaged.
-    #[error("{}: not an intact vote store: {what}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What was found.
-        what: String,
-    },
-    /// A newer program wrote it.
-    #[error("{}: the store has schema version {found}, this program knows {SCHEMA_VERSION}; use a newer one", path.display())]
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// The version found.
-        found: i64,
-    },
-    /// It belongs to another chain, ledger or witness.
-    #[error("{}: the store belongs to {field} {stored}, but {given} is configured", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// What differs.
-        field: &'static str,
-        /// The store's.
-        stored: String,
-        /// The configured one.
-        given: String,
-    },
-    /// A vote with other content than the recorded one was asked for: refused, for ever.
-    #[error("slot {slot}: refused to vote for content {asked}; this witness stands for content {recorded}")]
-    OtherContent {
-        /// The slot.
-        slot: crate::observation::SlotId,
-        /// The recorded content.
-        recorded: crate::observation::ContentHash,
-        /// The refused one.
-        asked: crate::observation::ContentHash,
-    },
-    /// A second header was asked for while the first one's vote may still land.
-    #[error("slot {slot}: refused to vote for another header while the vote recorded first can still land")]
-    StillOnItsWay {
-        /// The slot.
-        slot: crate::observation::SlotId,
-    },
-    /// The file system refused.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// SQLite refused; what was asked did not happen.
-    #[error("vote store: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-}
-
-impl StoreError {
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        |source| Self::Io { path: path.to_owned(), source }
-    }
-}
 
 /// Whose votes a store holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,31 +60,56 @@ pub struct VoteStore {
     connection: Connection,
     identity: Identity,
     first_nonce: u64,
+    no_room: bool,
     /// Held for the life of the store; `None` when it was opened to be read.
     _lock: Option<File>,
 }
 
 impl VoteStore {
-    /// Creates a store. `first_nonce` is the account's transaction count: whatever came before it is not this
-    /// store's.
+    /// Creates a store, `fill`s it, and opens it. `first_nonce` is the account's transaction count: whatever came
+    /// before it is not this store's. A store is there only when all of it is: killed before, nothing was created.
     ///
     /// # Errors
     ///
-    /// There is one already, or the disk refuses.
-    pub fn create(directory: &Path, identity: Identity, first_nonce: u64) -> Result<Self, StoreError> {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(StoreError::io(directory))?;
-        let lock = lock(directory)?;
+    /// There is one already, the disk refuses, or `fill` fails.
+    pub fn create<E: From<StoreError>>(
+        directory: &Path,
+        identity: Identity,
+        first_nonce: u64,
+        fill: impl FnOnce(&mut Self) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        files::create_directory(directory)?;
+        files::refuse_open_to_others(directory)?;
+        let lock = files::lock(directory)?;
         let path = directory.join(STORE_FILE);
         if path.exists() {
-            return Err(StoreError::Exists { path: directory.to_owned() });
+            return Err(StoreError::Exists { path: directory.to_owned() }.into());
         }
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        file.map_err(StoreError::io(&path))?;
-        let mut store = Self { connection: connect(&path, true)?, identity, first_nonce, _lock: Some(lock) };
-        store.write(|db| {
+        let unfinished = directory.join(UNFINISHED_FILE);
+        let mut store = Self::begin(&unfinished, identity, first_nonce)?;
+        fill(&mut store)?;
+        drop(store);
+        failpoint::CREATE.begins();
+        files::rename(&unfinished, &path)?;
+        failpoint::CREATE.is_done();
+        Ok(Self::load(directory, true, Some(lock))?)
+    }
+
+    /// An empty store under another name. What an earlier `init` left there is nobody's.
+    fn begin(unfinished: &Path, identity: Identity, first_nonce: u64) -> Result<Self, StoreError> {
+        for left in [unfinished.to_owned(), unfinished.with_extension("init-journal")] {
+            match fs::remove_file(&left) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(StoreError::io(&left)(error)),
+                _ => {}
+            }
+        }
+        files::private().create_new(true).open(unfinished).map_err(StoreError::io(unfinished))?;
+        let connection = files::connect(unfinished, true)?;
+        let mut store = Self { connection, identity, first_nonce, no_room: false, _lock: None };
+        store.write(failpoint::BEGIN, |db| {
             db.pragma_update(None, "application_id", APPLICATION_ID)?;
             db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-            db.execute_batch(include_str!("schema.sql"))?;
+            db.execute_batch(migrate::SCHEMA)?;
             db.execute(
                 "INSERT INTO identity VALUES (1, ?1, ?2, ?3, ?4, ?5)",
                 params![
@@ -173,20 +122,35 @@ impl VoteStore {
             )?;
             Ok(())
         })?;
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(StoreError::io(directory))?;
         Ok(store)
     }
 
-    /// Opens the store of this identity for voting.
+    /// Opens the store of this identity for voting. An older one is migrated.
     ///
     /// # Errors
     ///
-    /// It is missing, in use, damaged, newer than this program, or another's.
+    /// It is missing, in use, damaged, newer than this program or another's, or a halt stands.
     pub fn open(directory: &Path, identity: Identity) -> Result<Self, StoreError> {
-        Self::exists(directory)?;
-        let lock = lock(directory)?;
-        let store = Self::load(directory, true, Some(lock))?;
+        let store = Self::open_halted(directory)?;
         store.belongs_to(directory, identity)?;
+        halts::refuse_halted(&store.connection)?;
+        Ok(store)
+    }
+
+    /// Opens a store to be changed, but not for voting: it may be halted.
+    ///
+    /// # Errors
+    ///
+    /// It is missing, in use, damaged or newer than this program.
+    pub fn open_halted(directory: &Path) -> Result<Self, StoreError> {
+        Self::exists(directory)?;
+        let path = directory.join(STORE_FILE);
+        files::refuse_open_to_others(directory)?;
+        files::refuse_open_to_others(&path)?;
+        let lock = files::lock(directory)?;
+        migrate::migrate(directory)?;
+        let store = Self::load(directory, true, Some(lock))?;
+        check::check(&store.connection, &path, store.identity, store.first_nonce)?;
         Ok(store)
     }
 
@@ -194,7 +158,8 @@ impl VoteStore {
     ///
     /// # Errors
     ///
-    /// It is missing, damaged or newer than this program.
+    /// It is missing, no store, or of another version than this program. Its rows are checked as they are read, but not
+    /// all at once: that would keep the process that votes from writing.
     pub fn read(directory: &Path) -> Result<Self, StoreError> {
         Self::exists(directory)?;
         Self::load(directory, false, None)
@@ -208,23 +173,14 @@ impl VoteStore {
     fn load(directory: &Path, writable: bool, lock: Option<File>) -> Result<Self, StoreError> {
         let path = directory.join(STORE_FILE);
         let damaged = |what: String| StoreError::Damaged { path: path.clone(), what };
-        let connection = connect(&path, writable)?;
-        let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-        let application_id = pragma("application_id").map_err(|error| damaged(error.to_string()))?;
-        if application_id != APPLICATION_ID {
-            return Err(damaged("it is not marked as one".into()));
+        let connection = files::connect(&path, writable)?;
+        let found = migrate::version(&connection, &path)?;
+        if found < SCHEMA_VERSION {
+            return Err(StoreError::Older { path, found });
         }
-        match pragma("user_version")? {
-            SCHEMA_VERSION => {}
-            found if found > SCHEMA_VERSION => return Err(StoreError::Newer { path, found }),
-            found => return Err(damaged(format!("schema version {found}"))),
-        }
-        let check: String = connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        if check != "ok" {
-            return Err(damaged(check));
-        }
-        let (identity, first_nonce) = identity(&connection)?.ok_or_else(|| damaged("it has no identity".into()))?;
-        Ok(Self { connection, identity, first_nonce, _lock: lock })
+        let identity = identity(&connection).map_err(|error| files::damaged_by(error, &path))?;
+        let (identity, first_nonce) = identity.ok_or_else(|| damaged("it has no identity".into()))?;
+        Ok(Self { connection, identity, first_nonce, no_room: false, _lock: lock })
     }
 
     fn belongs_to(&self, directory: &Path, given: Identity) -> Result<(), StoreError> {
@@ -263,7 +219,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn fix_from_sequence(&mut self, stream_id: &str, from_sequence: u64) -> Result<u64, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::FIX_FROM_SEQUENCE, |db| {
             let insert = "INSERT OR IGNORE INTO streams VALUES (?1, ?2)";
             db.execute(insert, params![stream_id, from_sequence.to_string()])?;
             Ok(())
@@ -271,43 +227,39 @@ impl VoteStore {
         Ok(self.from_sequence(stream_id)?.unwrap_or(from_sequence))
     }
 
+    /// Whether the last write found no room on the disk.
+    pub fn has_no_room(&self) -> bool {
+        self.no_room
+    }
+
     /// Runs `change` as one exclusive durable transaction: all of it or nothing.
-    fn write<T>(&mut self, change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let done = change(&transaction)?;
-        transaction.commit()?;
-        Ok(done)
+    fn write<T>(
+        &mut self,
+        step: Step,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let connection = &mut self.connection;
+        let write = || {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = change(&transaction)?;
+            step.begins();
+            transaction.commit()?;
+            step.is_done();
+            Ok(done)
+        };
+        let written = write();
+        self.no_room = matches!(written, Err(StoreError::NoRoom(_)));
+        written
     }
 }
 
-fn lock(directory: &Path) -> Result<File, StoreError> {
-    let path = directory.join(LOCK_FILE);
-    let options = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let file = options.map_err(StoreError::io(&path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: directory.to_owned() }),
-        Err(TryLockError::Error(source)) => Err(StoreError::Io { path, source }),
-    }
-}
-
-fn connect(path: &Path, writable: bool) -> Result<Connection, StoreError> {
-    let mode = if writable { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
-    fs::metadata(path).map_err(StoreError::io(path))?;
-    let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "synchronous", "EXTRA")?;
-    Ok(connection)
-}
-
-fn identity(connection: &Connection) -> Result<Option<(Identity, u64)>, StoreError> {
+fn identity(connection: &Connection) -> rusqlite::Result<Option<(Identity, u64)>> {
     let query = "SELECT chain_id, ledger, witness, first_nonce FROM identity";
     let row = connection.query_row(query, [], |row| {
         let identity = Identity { chain_id: parsed(row, 0)?, ledger: parsed(row, 1)?, witness: parsed(row, 2)? };
         Ok((identity, parsed(row, 3)?))
     });
-    Ok(row.optional()?)
+    row.optional()
 }
 
 /// A column that holds the text of a `T`.
@@ -316,9 +268,12 @@ where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
 {
     let text: String = row.get(column)?;
-    text.parse().map_err(|error| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
-    })
+    text.parse().map_err(|error| invalid(column, error))
+}
+
+/// A text column that does not hold what it should.
+fn invalid(column: usize, what: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what.into())
 }
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {

@@ -1,18 +1,25 @@
 //! The outbox: signed transactions, kept until they are executed below the finalized head.
 
 use alloy::primitives::{Bytes, TxHash};
-use rusqlite::params;
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{StoreError, VoteStore, hex, parsed, unix_ms};
-use crate::observation::ObservationHash;
+use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
+use crate::{failpoint, observation::ObservationHash};
 
-/// What became of a transaction.
+/// What became of a transaction. Blocks are where it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TxState {
-    /// Signed, perhaps sent, not executed.
+    /// Signed, perhaps sent.
     Signed,
-    /// Executed in this block, which a reorg may still take back.
+    /// Taken by an endpoint, not executed.
+    Sent,
+    /// Executed, and a reorg may still take it back.
     Executed {
+        /// The block.
+        block: u64,
+    },
+    /// Executed at or below the safe head.
+    Safe {
         /// The block.
         block: u64,
     },
@@ -24,12 +31,40 @@ pub enum TxState {
 }
 
 impl TxState {
-    fn columns(self) -> (&'static str, Option<String>) {
+    /// The block that executed it, if one did.
+    pub fn block(self) -> Option<u64> {
         match self {
-            Self::Signed => ("signed", None),
-            Self::Executed { block } => ("executed", Some(block.to_string())),
-            Self::Finalized { block } => ("finalized", Some(block.to_string())),
+            Self::Signed | Self::Sent => None,
+            Self::Executed { block } | Self::Safe { block } | Self::Finalized { block } => Some(block),
         }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Signed => "signed",
+            Self::Sent => "sent",
+            Self::Executed { .. } => "executed",
+            Self::Safe { .. } => "safe",
+            Self::Finalized { .. } => "finalized",
+        }
+    }
+
+    /// The columns `state, block`.
+    fn columns(self) -> (&'static str, Option<String>) {
+        (self.name(), self.block().map(|block| block.to_string()))
+    }
+
+    /// What [`Self::columns`] made; `None` for anything else.
+    fn of_columns(name: &str, block: Option<u64>) -> Option<Self> {
+        let state = match name {
+            "signed" => Self::Signed,
+            "sent" => Self::Sent,
+            "executed" => Self::Executed { block: block? },
+            "safe" => Self::Safe { block: block? },
+            "finalized" => Self::Finalized { block: block? },
+            _ => return None,
+        };
+        (state.block() == block).then_some(state)
     }
 }
 
@@ -47,18 +82,15 @@ pub struct OutboxTx {
 }
 
 impl VoteStore {
-    /// Keeps a signed transaction with the votes it carries. Nothing may be sent that is not kept here.
+    /// Keeps a signed transaction with the votes it carries. Nothing may be sent that is not kept here. One with the
+    /// nonce of an earlier one replaces it: whichever is executed first, the other one never is.
     ///
     /// # Errors
     ///
-    /// SQLite refuses.
+    /// A halt stands, or SQLite refuses.
     pub fn keep(&mut self, tx: &OutboxTx, votes: &[ObservationHash]) -> Result<(), StoreError> {
-        self.write(|db| {
-            let (state, block) = tx.state.columns();
-            let insert = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            db.execute(insert, params![hex(tx.hash), tx.nonce.to_string(), hex(&tx.raw), state, block, unix_ms()])?;
-            let id = db.last_insert_rowid();
+        self.write(failpoint::KEEP, |db| {
+            let id = insert(db, tx)?;
             for vote in votes {
                 db.execute("INSERT INTO ballots VALUES (?1, ?2)", params![id, hex(vote.0)])?;
             }
@@ -66,49 +98,123 @@ impl VoteStore {
         })
     }
 
-    /// Notes what became of a transaction.
+    /// Keeps a signed transaction that replaces the one with the hash `of`, and carries exactly its votes.
     ///
     /// # Errors
     ///
-    /// SQLite refuses.
-    pub fn set_state(&mut self, hash: TxHash, state: TxState) -> Result<(), StoreError> {
-        self.write(|db| {
-            let (state, block) = state.columns();
-            let update = "UPDATE transactions SET state = ?2, block = ?3 WHERE hash = ?1";
-            db.execute(update, params![hex(hash), state, block])?;
+    /// A halt stands, or SQLite refuses.
+    pub fn keep_replacement(&mut self, tx: &OutboxTx, of: TxHash) -> Result<(), StoreError> {
+        self.write(failpoint::KEEP_REPLACEMENT, |db| {
+            let id = insert(db, tx)?;
+            let carry = "INSERT INTO ballots SELECT ?1, b.observation FROM ballots b
+                         JOIN transactions t ON t.id = b.transaction_id WHERE t.hash = ?2";
+            db.execute(carry, params![id, hex(of)])?;
             Ok(())
         })
     }
 
-    /// Transactions that are not finalized, by nonce.
+    /// Notes what became of transactions, of all or of none. Of one nonce's transactions at most one is executed: where
+    /// this one is, another one that was has been taken back by a reorg, and becomes `sent` in the same step.
+    ///
+    /// # Errors
+    ///
+    /// One is executed, but another of its nonce is final; or SQLite refuses.
+    pub fn set_states(&mut self, states: &[(TxHash, TxState)]) -> Result<(), StoreError> {
+        self.write(failpoint::SET_STATES, |db| {
+            for &(hash, state) in states {
+                if state.block().is_some() {
+                    take_back_siblings(db, hash)?;
+                }
+                let (name, block) = state.columns();
+                let update = "UPDATE transactions SET state = ?2, block = ?3 WHERE hash = ?1";
+                db.execute(update, params![hex(hash), name, block])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Notes what became of one transaction, as [`Self::set_states`] does.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn set_state(&mut self, hash: TxHash, state: TxState) -> Result<(), StoreError> {
+        self.set_states(&[(hash, state)])
+    }
+
+    /// Transactions to look after: those that are not finalized, and of whose nonce no other one is; by nonce, and
+    /// of one nonce in the order in which they were signed.
     ///
     /// # Errors
     ///
     /// SQLite refuses.
     pub fn outbox(&self) -> Result<Vec<OutboxTx>, StoreError> {
-        let query = "SELECT hash, nonce, raw, state, block FROM transactions
-                     WHERE state IN ('signed', 'executed') ORDER BY id";
+        let query = "SELECT hash, nonce, raw, state, block FROM transactions t
+                     WHERE state IN ('signed', 'sent', 'executed', 'safe')
+                     AND NOT EXISTS (SELECT 1 FROM transactions f WHERE f.nonce = t.nonce AND f.state = 'finalized')
+                     ORDER BY length(nonce), nonce, id";
         let mut statement = self.connection.prepare(query)?;
-        let rows = statement.query_map([], |row| {
-            let state: String = row.get(3)?;
-            let state = match state.as_str() {
-                "executed" => TxState::Executed { block: parsed(row, 4)? },
-                _ => TxState::Signed,
-            };
-            Ok(OutboxTx { hash: parsed(row, 0)?, nonce: parsed(row, 1)?, raw: parsed(row, 2)?, state })
-        })?;
+        let rows = statement.query_map([], outbox_tx)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The nonce that the next transaction takes.
+    /// The final transaction with the highest nonce.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn last_final(&self) -> Result<Option<OutboxTx>, StoreError> {
+        let query = "SELECT hash, nonce, raw, state, block FROM transactions WHERE state = 'finalized'
+                     ORDER BY length(nonce) DESC, nonce DESC LIMIT 1";
+        Ok(self.connection.query_row(query, [], outbox_tx).optional()?)
+    }
+
+    /// The account's transaction count when the store was made: what is below was not signed here.
+    pub fn first_nonce(&self) -> u64 {
+        self.first_nonce
+    }
+
+    /// The nonce that the next transaction takes, unless it is to replace one.
     ///
     /// # Errors
     ///
     /// SQLite refuses.
     pub fn next_nonce(&self) -> Result<u64, StoreError> {
-        let query = "SELECT nonce FROM transactions WHERE state <> 'adopted'";
-        let mut statement = self.connection.prepare(query)?;
-        let nonces: Vec<u64> = statement.query_map([], |row| parsed(row, 0))?.collect::<Result<_, _>>()?;
-        Ok(nonces.into_iter().max().map_or(self.first_nonce, |nonce| nonce + 1).max(self.first_nonce))
+        let query = "SELECT nonce FROM transactions WHERE nonce IS NOT NULL ORDER BY length(nonce) DESC, nonce DESC";
+        let highest: Option<u64> = self.connection.query_row(query, [], |row| parsed(row, 0)).optional()?;
+        Ok(highest.map_or(self.first_nonce, |nonce| nonce.saturating_add(1)).max(self.first_nonce))
     }
+}
+
+/// Inserts a transaction; returns its row.
+fn insert(db: &Transaction<'_>, tx: &OutboxTx) -> Result<i64, StoreError> {
+    refuse_halted(db)?;
+    let (state, block) = tx.state.columns();
+    let insert = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    db.execute(insert, params![hex(tx.hash), tx.nonce.to_string(), hex(&tx.raw), state, block, unix_ms()])?;
+    Ok(db.last_insert_rowid())
+}
+
+/// Takes back the executed transactions of the same nonce.
+fn take_back_siblings(db: &Transaction<'_>, hash: TxHash) -> Result<(), StoreError> {
+    let siblings = "nonce = (SELECT nonce FROM transactions WHERE hash = ?1) AND hash <> ?1";
+    let is_final = format!("SELECT EXISTS (SELECT 1 FROM transactions WHERE {siblings} AND state = 'finalized')");
+    if db.query_row(&is_final, [hex(hash)], |row| row.get(0))? {
+        return Err(StoreError::NonceIsFinal { hash });
+    }
+    let take_back = format!(
+        "UPDATE transactions SET state = 'sent', block = NULL WHERE {siblings} AND state IN ('executed', 'safe')"
+    );
+    db.execute(&take_back, [hex(hash)])?;
+    Ok(())
+}
+
+/// A row of `hash, nonce, raw, state, block`.
+pub(super) fn outbox_tx(row: &Row<'_>) -> rusqlite::Result<OutboxTx> {
+    let name: String = row.get(3)?;
+    let block: Option<String> = row.get(4)?;
+    let block = block.map(|_| parsed(row, 4)).transpose()?;
+    let state = TxState::of_columns(&name, block).ok_or_else(|| invalid(3, format!("state {name}")))?;
+    Ok(OutboxTx { hash: parsed(row, 0)?, nonce: parsed(row, 1)?, raw: parsed(row, 2)?, state })
 }

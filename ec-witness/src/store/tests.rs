@@ -1,15 +1,13 @@
 //! The guard's promises, on a real disk.
 
-use std::{
-    os::unix::fs::PermissionsExt,
-    sync::{
-        Barrier, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-};
+mod halts;
+mod private;
+mod race;
+mod siblings;
+#[path = "../../tests/store/signed.rs"]
+mod signed;
 
-use alloy::primitives::{B256, Bytes, TxHash};
+use alloy::primitives::{B256, TxHash};
 use tempfile::TempDir;
 
 use super::{history::HistoryError, *};
@@ -19,12 +17,16 @@ use crate::{
 };
 
 fn identity() -> Identity {
-    Identity { chain_id: 7, ledger: Address::repeat_byte(1), witness: Address::repeat_byte(2) }
+    Identity { chain_id: 7, ledger: Address::repeat_byte(1), witness: signed::witness() }
+}
+
+fn create(directory: &Path, first_nonce: u64) -> Result<VoteStore, StoreError> {
+    VoteStore::create(directory, identity(), first_nonce, |_| Ok(()))
 }
 
 fn created() -> (TempDir, VoteStore) {
     let dir = tempfile::tempdir().unwrap();
-    let store = VoteStore::create(&dir.path().join("store"), identity(), 5).unwrap();
+    let store = create(&dir.path().join("store"), 5).unwrap();
     (dir, store)
 }
 
@@ -54,9 +56,14 @@ fn record(store: &mut VoteStore, ballot: Ballot) -> Result<Recorded, StoreError>
 
 /// Keeps a transaction that carries these headers, in this state.
 fn carry(store: &mut VoteStore, nonce: u64, headers: &[ObservationHeader], state: TxState) -> TxHash {
-    let hash = TxHash::with_last_byte(nonce as u8);
+    carry_at(store, nonce, 1, headers, state)
+}
+
+/// The same at this fee: transactions of one nonce replace one another.
+fn carry_at(store: &mut VoteStore, nonce: u64, fee: u128, headers: &[ObservationHeader], state: TxState) -> TxHash {
+    let (hash, raw) = signed::signed(identity().chain_id, nonce, fee);
     let votes: Vec<_> = headers.iter().map(ObservationHeader::hash).collect();
-    store.keep(&OutboxTx { hash, nonce, raw: Bytes::from_static(&[1, 2]), state }, &votes).unwrap();
+    store.keep(&OutboxTx { hash, nonce, raw, state }, &votes).unwrap();
     hash
 }
 
@@ -115,13 +122,13 @@ fn what_is_recorded_and_not_carried_is_found_after_a_crash() {
     drop(store);
     let mut store = reopened(&dir);
     assert_eq!(store.unsigned().unwrap(), [proposal, attestation]);
-    carry(&mut store, 5, &[proposal.header], TxState::Signed);
+    let hash = carry(&mut store, 5, &[proposal.header], TxState::Signed);
     assert_eq!(store.unsigned().unwrap(), [attestation]);
     assert_eq!(store.next_nonce().unwrap(), 6);
     drop(store);
     let store = reopened(&dir);
     let outbox = store.outbox().unwrap();
-    assert_eq!((outbox.len(), outbox[0].nonce, outbox[0].raw.as_ref()), (1, 5, [1, 2].as_slice()));
+    assert_eq!((outbox.len(), outbox[0].nonce, outbox[0].hash), (1, 5, hash));
     assert_eq!(store.next_nonce().unwrap(), 6);
 }
 
@@ -134,41 +141,6 @@ fn finalized_transactions_leave_the_outbox_and_keep_their_nonce() {
     store.set_state(hash, TxState::Finalized { block: 9 }).unwrap();
     assert!(store.outbox().unwrap().is_empty());
     assert_eq!(store.next_nonce().unwrap(), 6);
-}
-
-#[test]
-fn conflicting_votes_raced_through_the_guard_have_one_winner() {
-    let (_dir, store) = created();
-    let (threads, slots) = (8u8, 24u8);
-    let (store, barrier) = (Mutex::new(store), Barrier::new(threads.into()));
-    let winners: Vec<AtomicUsize> = (0..slots).map(|_| AtomicUsize::new(0)).collect();
-    thread::scope(|scope| {
-        for content in 0..threads {
-            let (store, barrier, winners) = (&store, &barrier, &winners);
-            scope.spawn(move || {
-                for slot in 0..slots {
-                    barrier.wait();
-                    if record(&mut store.lock().unwrap(), attest(header(slot, content, 1))).is_ok() {
-                        winners[usize::from(slot)].fetch_add(1, Ordering::SeqCst);
-                    }
-                }
-            });
-        }
-    });
-    assert!(winners.iter().all(|winners| winners.load(Ordering::SeqCst) == 1), "{winners:?}");
-}
-
-#[test]
-fn the_store_is_private_and_exclusive() {
-    let (dir, store) = created();
-    let path = dir.path().join("store");
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&path), mode(&path.join(STORE_FILE))), (0o700, 0o600));
-    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::InUse { .. })));
-    assert!(VoteStore::read(&path).is_ok(), "a reader is allowed");
-    drop(store);
-    assert!(matches!(VoteStore::create(&path, identity(), 0), Err(StoreError::Exists { .. })));
-    drop(reopened(&dir));
 }
 
 #[test]
@@ -187,8 +159,8 @@ fn a_missing_foreign_newer_or_damaged_store_is_refused() {
         assert!(matches!(opened, Err(StoreError::Foreign { field, .. }) if field == expected), "{expected}");
     }
     let file = path.join(STORE_FILE);
-    Connection::open(&file).unwrap().pragma_update(None, "user_version", 2).unwrap();
-    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::Newer { found: 2, .. })));
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::Newer { found: 3, .. })));
     fs::write(&file, b"not a database, but longer than its header").unwrap();
     assert!(VoteStore::open(&path, identity()).is_err());
     fs::write(&file, b"").unwrap();

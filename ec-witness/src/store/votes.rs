@@ -3,8 +3,9 @@
 use alloy::primitives::Bytes;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use super::{StoreError, VoteStore, hex, parsed, unix_ms};
+use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
 use crate::{
+    failpoint,
     observation::{ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId},
     witness::engine::VoteKind,
 };
@@ -34,11 +35,12 @@ pub enum Recorded {
 pub enum VoteProgress {
     /// Recorded, but no transaction carries the newest header yet.
     Recorded,
-    /// At least one is not executed.
+    /// At least one header is not carried, or by a nonce of which no transaction is executed.
     OnItsWay,
-    /// All are executed or adopted, the last one in this block.
+    /// Every nonce that carries a header has an executed transaction, the last one in this block; be it one that
+    /// carries the header or another.
     Executed {
-        /// The highest block that executed one.
+        /// The highest block that executed one; 0 where all votes are adopted.
         block: u64,
     },
 }
@@ -49,9 +51,10 @@ impl VoteStore {
     ///
     /// # Errors
     ///
-    /// The whole transaction failed and no vote is recorded.
+    /// A halt stands, or the whole transaction failed; no vote is recorded.
     pub fn record(&mut self, ballots: &[Ballot]) -> Result<Vec<Result<Recorded, StoreError>>, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::RECORD, |db| {
+            refuse_halted(db)?;
             let mut outcomes = Vec::with_capacity(ballots.len());
             for ballot in ballots {
                 outcomes.push(match record(db, ballot) {
@@ -75,6 +78,17 @@ impl VoteStore {
         header.map(|header| Ok((header, progress(&self.connection, slot, header.hash())?))).transpose()
     }
 
+    /// Every header recorded for a slot, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn headers(&self, slot: SlotId) -> Result<Vec<ObservationHeader>, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT header FROM headers WHERE slot = ?1 ORDER BY id")?;
+        let headers = statement.query_map([hex(slot.0)], |row| header_at(row, 0))?;
+        Ok(headers.collect::<Result<_, _>>()?)
+    }
+
     /// Whether this vote was recorded.
     ///
     /// # Errors
@@ -90,10 +104,10 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn unsigned(&self) -> Result<Vec<Ballot>, StoreError> {
-        self.ballots_where("observation NOT IN (SELECT observation FROM ballots)")
+        self.ballots_where("carried = 0")
     }
 
-    /// Every recorded ballot, oldest first.
+    /// Every recorded ballot, oldest first, each as it was recorded.
     ///
     /// # Errors
     ///
@@ -103,7 +117,7 @@ impl VoteStore {
     }
 
     fn ballots_where(&self, condition: &'static str) -> Result<Vec<Ballot>, StoreError> {
-        let query = format!("SELECT header, candidates_seen FROM headers WHERE {condition} ORDER BY id");
+        let query = format!("SELECT header, candidates_seen, observation FROM headers WHERE {condition} ORDER BY id");
         let mut statement = self.connection.prepare(&query)?;
         let ballots = statement.query_map([], ballot)?;
         Ok(ballots.collect::<Result<_, _>>()?)
@@ -116,7 +130,7 @@ impl VoteStore {
     ///
     /// One contradicts a recorded vote, and then none is taken over, or SQLite refuses.
     pub fn adopt(&mut self, headers: &[ObservationHeader]) -> Result<usize, StoreError> {
-        self.write(|db| {
+        self.write(failpoint::ADOPT, |db| {
             let mut adopted = 0;
             for header in headers {
                 let ballot = Ballot { header: *header, vote: VoteKind::Attest };
@@ -195,8 +209,7 @@ fn insert_header(db: &Transaction<'_>, ballot: &Ballot) -> Result<bool, StoreErr
 
 /// Marks an adopted vote as carried by a transaction that is not ours to follow.
 fn carry_nowhere(db: &Transaction<'_>, observation: ObservationHash) -> Result<(), StoreError> {
-    let insert = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
-                  VALUES (?1, '0', '', 'adopted', '0', ?2)";
+    let insert = "INSERT INTO transactions (hash, state, signed_unix_ms) VALUES (?1, 'adopted', ?2)";
     db.execute(insert, params![format!("adopted:{}", hex(observation.0)), unix_ms()])?;
     let carry = "INSERT INTO ballots VALUES (?1, ?2)";
     db.execute(carry, params![db.last_insert_rowid(), hex(observation.0)])?;
@@ -204,49 +217,51 @@ fn carry_nowhere(db: &Transaction<'_>, observation: ObservationHash) -> Result<(
 }
 
 fn progress(db: &Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteProgress, StoreError> {
-    let query = "SELECT EXISTS (SELECT 1 FROM ballots WHERE observation = ?1)";
+    let query = "SELECT carried FROM headers WHERE observation = ?1";
     let carried: bool = db.query_row(query, [hex(newest.0)], |row| row.get(0))?;
     if carried { progress_of_slot(db, slot) } else { Ok(VoteProgress::Recorded) }
 }
 
-/// The progress over every header of the slot: one that is not carried, or carried by a transaction that is not
-/// executed, can still land.
+/// The progress over every header of the slot: one that is not carried can still land, and so can one whose nonce no
+/// transaction has used up.
 fn progress_of_slot(db: &Connection, slot: SlotId) -> Result<VoteProgress, StoreError> {
-    let query = "SELECT t.state, t.block FROM headers h
+    let query = "SELECT t.state, (SELECT e.block FROM transactions e
+                                  WHERE e.nonce = t.nonce AND e.state IN ('executed', 'safe', 'finalized'))
+                 FROM headers h
                  LEFT JOIN ballots b ON b.observation = h.observation
                  LEFT JOIN transactions t ON t.id = b.transaction_id
                  WHERE h.slot = ?1";
-    let mut statement = db.prepare(query)?;
+    let mut statement = db.prepare_cached(query)?;
     let mut rows = statement.query([hex(slot.0)])?;
     let mut highest = 0;
     while let Some(row) = rows.next()? {
         let state: Option<String> = row.get(0)?;
-        match state.as_deref() {
-            None | Some("signed") => return Ok(VoteProgress::OnItsWay),
-            Some(_) => {}
-        }
-        if row.get_ref(1)? != rusqlite::types::ValueRef::Null {
-            highest = highest.max(parsed(row, 1)?);
+        let executed: Option<String> = row.get(1)?;
+        match (state.as_deref(), executed) {
+            (Some("adopted"), _) => {}
+            (Some(_), Some(_)) => highest = highest.max(parsed(row, 1)?),
+            _ => return Ok(VoteProgress::OnItsWay),
         }
     }
     Ok(VoteProgress::Executed { block: highest })
 }
 
-/// A row of `header, candidates_seen`.
+/// A row of `header, candidates_seen, observation`.
 fn ballot(row: &rusqlite::Row<'_>) -> rusqlite::Result<Ballot> {
     let candidates_seen: Option<i64> = row.get(1)?;
     let vote = match candidates_seen {
         Some(candidates_seen) => VoteKind::Propose { candidates_seen: candidates_seen as usize },
         None => VoteKind::Attest,
     };
-    Ok(Ballot { header: header_at(row, 0)?, vote })
+    let header = header_at(row, 0)?;
+    if header.hash() != parsed(row, 2)? {
+        return Err(invalid(0, "not the header that its hash names"));
+    }
+    Ok(Ballot { header, vote })
 }
 
-fn header_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<ObservationHeader> {
+pub(super) fn header_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<ObservationHeader> {
     let bytes: Bytes = parsed(row, column)?;
     let header = <&[u8; HEADER_LEN]>::try_from(bytes.as_ref()).ok().and_then(ObservationHeader::abi_decode);
-    header.ok_or_else(|| {
-        let what = "not an encoded header".into();
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, what)
-    })
+    header.ok_or_else(|| invalid(column, "not an encoded header"))
 }

@@ -249,6 +249,17 @@ impl Engine {
         self.slots.extract_if(.., settled).collect()
     }
 
+    /// Drops a stream's slots that `withheld` names, that are incomplete here and not voted for: what is missing of them
+    /// can no longer be known. Returns how many.
+    pub fn withdraw(&mut self, stream: StreamHash, withheld: impl Fn(u64) -> bool) -> usize {
+        let incomplete = |own: &OwnEpoch| !matches!(own, OwnEpoch::Derived { complete: true, .. });
+        let range = SlotKey { stream, sequence: 0 }..=SlotKey { stream, sequence: u64::MAX };
+        let withdrawn = |key: &SlotKey, slot: &mut JudgedSlot| {
+            slot.voted.is_none() && incomplete(&slot.own) && withheld(key.sequence)
+        };
+        self.slots.extract_if(range, withdrawn).count()
+    }
+
     /// The slots, by stream and sequence.
     pub fn slots(&self) -> impl Iterator<Item = (&SlotKey, &JudgedSlot)> {
         self.slots.iter()

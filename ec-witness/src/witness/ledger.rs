@@ -3,14 +3,18 @@
 //! Pure: blocks are applied and reverted, nothing is asked of a chain. Every event's undo is exact, so a reorg is a
 //! revert to the last shared block followed by the new blocks.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    ops::RangeInclusive,
+};
 
 use alloy::primitives::{Address, B256};
+use serde::{Deserialize, Serialize};
 
 use crate::observation::{ContentHash, ObservationHash, ObservationHeader, SlotId, StreamHash};
 
 /// A block's place and identity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct BlockRef {
     /// Its number.
     pub number: u64,
@@ -230,6 +234,29 @@ impl LedgerState {
         finals.map(|(&(sequence, slot), found)| (sequence, slot, found))
     }
 
+    /// The first run of sequences from `from` to `to` that holds no slot of this stream final at `finalized_head`;
+    /// `slot_of` tells the one slot of a sequence that counts.
+    pub fn next_gap(
+        &self,
+        stream: StreamHash,
+        (from, to): (u64, u64),
+        finalized_head: u64,
+        slot_of: impl Fn(u64) -> SlotId,
+    ) -> Option<RangeInclusive<u64>> {
+        let finals = self.finals.get(&stream).into_iter().flat_map(|finals| finals.range((from, SlotId::ZERO)..));
+        let settled =
+            finals.take_while(|((sequence, _), _)| *sequence <= to).filter_map(|(&(sequence, slot), found)| {
+                (found.is_final_at(finalized_head) && slot == slot_of(sequence)).then_some(sequence)
+            });
+        let mut settled = settled.peekable();
+        let mut start = from;
+        while settled.next_if_eq(&start).is_some() {
+            start = start.checked_add(1)?;
+        }
+        let end = settled.peek().map_or(to, |&next| next - 1);
+        (start <= to).then_some(start..=end)
+    }
+
     /// The headers of all final slots that are not settled, by stream and sequence.
     pub fn final_headers(&self) -> Vec<ObservationHeader> {
         let header = |slot: &Slot| Some(slot.candidate(slot.finalized?)?.header);
@@ -305,6 +332,28 @@ mod tests {
             LedgerEvent::Proposed { proposer: Address::ZERO, header },
             LedgerEvent::Finalized { slot: header.slot(), observation: header.hash() },
         ]
+    }
+
+    #[test]
+    fn gaps_lie_between_what_is_final_below_the_head() {
+        let mut ledger = LedgerState::new(None);
+        let slot_of = |sequence| header(sequence, ObservationHash::ZERO).slot();
+        for sequence in [2, 3, 5, 9] {
+            ledger.apply(block(sequence), finalized(header(sequence, ObservationHash::ZERO)));
+        }
+        let stray = ObservationHeader {
+            epoch_hash: crate::observation::EpochHash(B256::ZERO),
+            ..header(4, ObservationHash::ZERO)
+        };
+        ledger.apply(block(10), finalized(stray));
+        let gap = |from, to, head| ledger.next_gap(STREAM, (from, to), head, slot_of);
+        assert_eq!(gap(0, 20, 10), Some(0..=1));
+        assert_eq!(gap(2, 20, 10), Some(4..=4), "a slot of another epoch hash does not count");
+        assert_eq!(gap(5, 8, 10), Some(6..=8));
+        assert_eq!(gap(6, 20, 10), Some(6..=8));
+        assert_eq!((gap(9, 9, 10), gap(9, 9, 8)), (None, Some(9..=9)), "final only below the head");
+        assert_eq!(gap(10, u64::MAX, 10), Some(10..=u64::MAX));
+        assert_eq!(gap(8, 7, 10), None);
     }
 
     fn right(ledger: &LedgerState, header: ObservationHeader, window: u64) -> bool {

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used)] // Shared test code: not every test uses all; a panic is its report.
 
-pub(crate) mod lossy;
+pub(crate) mod proxy;
 
 use std::{
     env, fs,
@@ -48,12 +48,26 @@ pub(crate) struct Deployment {
 impl Devnet {
     /// Starts Anvil on a free port.
     pub(crate) fn start() -> Self {
-        let anvil = Anvil::at(anvil_binary()).try_spawn().expect("anvil starts");
+        Self::with(|anvil| anvil)
+    }
+
+    /// Starts one whose finalized head is this many blocks, an even number, behind the latest.
+    pub(crate) fn with_finality_after(blocks: u64) -> Self {
+        Self::with(|anvil| anvil.arg("--slots-in-an-epoch").arg((blocks / 2).to_string()))
+    }
+
+    fn with(set: impl FnOnce(Anvil) -> Anvil) -> Self {
+        let anvil = set(Anvil::at(anvil_binary())).try_spawn().expect("anvil starts");
         Self { anvil, dir: tempfile::tempdir().unwrap() }
     }
 
     pub(crate) fn rpc(&self) -> String {
         self.anvil.endpoint()
+    }
+
+    /// Sends Anvil's process a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        send_signal(self.anvil.child().id(), signal);
     }
 
     pub(crate) fn chain_id(&self) -> u64 {
@@ -176,6 +190,11 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Sends a process a signal, by `kill`.
+pub(crate) fn send_signal(process: u32, signal: &str) {
+    assert!(std::process::Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
 }
 
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {

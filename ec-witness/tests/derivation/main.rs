@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod errors;
+mod generations;
 mod growth;
 mod lines;
 #[cfg(target_os = "linux")]
 mod memory;
+mod model;
+mod restart;
 mod sets;
 mod vectors;
 

@@ -1,12 +1,16 @@
 //! Small archives, written as hosts write them.
 
-use std::{fs, io::Write, path::Path};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 
 pub(crate) const GROUPS_PER_EPOCH: u64 = 3;
 
-const TRACKS: [&str; 2] = ["video0.m4s", "audio0.m4s"];
+pub(crate) const TRACKS: [&str; 2] = ["video0.m4s", "audio0.m4s"];
 
 /// One broadcast, `tv`.
 pub(crate) struct TestArchive(TempDir);
@@ -21,6 +25,15 @@ impl TestArchive {
         }
         archive.append(0..groups);
         archive
+    }
+
+    /// An archive's directory without anything in it.
+    pub(crate) fn nowhere() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn track_file(&self, track: &str) -> PathBuf {
+        self.path().join(format!("manifests/tv/{track}.jsonl"))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -48,8 +61,7 @@ impl TestArchive {
     }
 
     pub(crate) fn append_raw(&self, track: &str, text: &str) {
-        let path = self.path().join(format!("manifests/tv/{track}.jsonl"));
-        let mut file = fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        let mut file = fs::OpenOptions::new().create(true).append(true).open(self.track_file(track)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
 }

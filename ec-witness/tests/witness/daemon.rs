@@ -1,6 +1,7 @@
 //! `run` as a daemon: growth, signals, reorgs.
 
 use std::{
+    io::{BufRead, BufReader},
     process::{Child, Stdio},
     time::{Duration, Instant},
 };
@@ -10,11 +11,19 @@ use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 use super::*;
 
 /// A running witness; killed when it is dropped.
-struct Running(Child);
+pub(crate) struct Running(Child);
 
 impl Running {
-    fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
-        let command = rail.command(w, archive, &format!("run {DELAYS}"));
+    pub(crate) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
+        Self::spawn(&rail.command(w, archive, &format!("run {DELAYS}")))
+    }
+
+    pub(crate) fn spawn(command: &Command) -> Self {
+        Self::of(command, Stdio::null())
+    }
+
+    /// Starts a command; its log goes to `log`.
+    pub(crate) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
         for (name, value) in command.get_envs() {
@@ -23,16 +32,27 @@ impl Running {
                 None => spawned.env_remove(name),
             };
         }
-        Self(spawned.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
+        Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
-    fn signal(&self, signal: &str) {
-        let status = std::process::Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap();
-        assert!(status.success());
+    pub(crate) fn signal(&self, signal: &str) {
+        common::send_signal(self.0.id(), signal);
+    }
+
+    /// The exit code, once it has one.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.0.try_wait().unwrap().map(|status| status.code().unwrap())
+    }
+
+    /// Waits until it says this on stderr.
+    pub(super) fn await_words(&mut self, words: &str) {
+        let said = self.0.stderr.as_mut().unwrap();
+        let heard = BufReader::new(said).lines().map_while(Result::ok).any(|line| line.contains(words));
+        assert!(heard, "it ended without {words:?}");
     }
 
     /// Waits for the end; the exit code, or `None` after a signal.
-    fn end(mut self) -> (Option<i32>, Duration) {
+    pub(crate) fn end(mut self) -> (Option<i32>, Duration) {
         let begun = Instant::now();
         let status = self.0.wait().unwrap();
         (status.code(), begun.elapsed())
@@ -48,7 +68,7 @@ impl Drop for Running {
 
 /// Waits until every closed epoch of the archive is final and equal.
 #[track_caller]
-fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
+pub(super) fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
     let begun = Instant::now();
     loop {
         let verify = run(&mut rail.command(1, archive, "verify --json --require-final"));

@@ -6,10 +6,18 @@
 mod common;
 
 mod archive;
+mod audit;
 mod daemon;
+mod disk;
+mod endpoints;
+mod faults;
+mod files;
+mod kills;
 mod once;
 mod proofs;
 mod refusals;
+mod sending;
+mod two_places;
 
 use std::path::PathBuf;
 
@@ -30,7 +38,10 @@ struct Rail {
 
 impl Rail {
     fn start(witnesses: usize, quorum: u8) -> Self {
-        let net = Devnet::start();
+        Self::on(Devnet::start(), witnesses, quorum)
+    }
+
+    fn on(net: Devnet, witnesses: usize, quorum: u8) -> Self {
         let deployed = net.deploy(witnesses, quorum);
         Self { net, deployed }
     }
@@ -45,7 +56,12 @@ impl Rail {
     }
 
     fn store(&self, w: usize) -> PathBuf {
-        self.net.dir.path().join(format!("store-{w}"))
+        self.path(&format!("store-{w}"))
+    }
+
+    /// A path of this test's own.
+    fn path(&self, name: &str) -> PathBuf {
+        self.net.dir.path().join(name)
     }
 
     fn init(&self, w: usize, archive: &TestArchive) -> Value {

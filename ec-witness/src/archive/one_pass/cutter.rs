@@ -76,12 +76,16 @@ pub(super) struct Cutter {
 }
 
 impl Source {
-    pub(super) fn open(path: PathBuf, rule: LineRule) -> Result<Self, ArchiveError> {
+    pub(super) fn open(path: PathBuf, rule: LineRule) -> Result<Self, Disorder> {
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             file => Some(file.map_err(ArchiveError::io(&path))?),
         };
         let metadata = file.as_ref().map(File::metadata).transpose().map_err(ArchiveError::io(&path))?;
+        if metadata.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+            // its length says nothing
+            return Err(Disorder::Order);
+        }
         let unread = metadata.map_or(0, |metadata| metadata.len());
         Ok(Self { path, rule, file, unread, buffer: Vec::new(), offset: 0 })
     }

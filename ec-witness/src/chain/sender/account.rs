@@ -1,0 +1,95 @@
+//! What the chain says of one account and its transactions.
+
+use alloy::{
+    eips::{BlockId, BlockNumberOrTag},
+    network::TransactionBuilder,
+    primitives::{Address, Bytes, TxHash, U256},
+    providers::Provider,
+    rpc::types::{TransactionReceipt, TransactionRequest},
+};
+
+use super::{fees::Market, plan::Answer};
+use crate::{
+    chain::endpoints::{AskError, Endpoints, Fault, SendRefusal},
+    contracts::Revert,
+};
+
+/// An account of the chain.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    pub(super) endpoints: Endpoints,
+    pub(super) address: Address,
+}
+
+/// What sending costs and may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Means {
+    pub(super) market: Market,
+    pub(super) balance: U256,
+    pub(super) block_gas_limit: u64,
+}
+
+impl Account {
+    /// Transactions that the agreed head has executed.
+    pub(super) async fn used(&self) -> Result<u64, AskError> {
+        self.endpoints.transaction_count(self.address).await
+    }
+
+    /// No vote rests on what sending costs, so one endpoint's word will do.
+    pub(super) async fn means(&self) -> Result<Means, AskError> {
+        let latest = self.endpoints.first("eth_getBlockByNumber", |provider| async move {
+            let block = provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
+            block.map(|block| block.header).ok_or_else(|| Fault::Unusable("no latest block".into()))
+        });
+        let header = latest.await?;
+        let tip = self.endpoints.first("eth_maxPriorityFeePerGas", |provider| async move {
+            match provider.get_max_priority_fee_per_gas().await {
+                // some nodes have no opinion; the configured least tip stands in
+                Err(error) if error.as_error_resp().is_some() => Ok(0),
+                tip => tip,
+            }
+        });
+        let market = Market { base_fee: header.base_fee_per_gas.unwrap_or_default().into(), tip: tip.await? };
+        let balance = self.endpoints.balance(self.address).await?;
+        Ok(Means { market, balance, block_gas_limit: header.gas_limit })
+    }
+
+    pub(super) async fn receipt(&self, hash: TxHash) -> Result<Option<TransactionReceipt>, AskError> {
+        self.endpoints.receipt(hash).await
+    }
+
+    /// Hands signed bytes to the pools.
+    pub(super) async fn send(&self, raw: &Bytes) -> (Answer, Option<SendRefusal>) {
+        match self.endpoints.send_raw(raw).await {
+            Ok(()) => (Answer::Held, None),
+            Err(refusal) => (answer(&refusal), Some(refusal)),
+        }
+    }
+
+    /// Why a call that reverted in this block did, as far as the state after the block tells.
+    pub(super) async fn reason(&self, to: Address, input: Bytes, block: BlockId) -> Option<Revert> {
+        let request = TransactionRequest::default().with_from(self.address).with_to(to).with_input(input);
+        let reason = self.endpoints.first("eth_call", |provider| {
+            let request = request.clone();
+            async move {
+                match provider.call(request).block(block).await {
+                    Ok(_) => Ok(None),
+                    Err(error) => Revert::of(&error).map(Some).ok_or_else(|| Fault::from(error)),
+                }
+            }
+        });
+        reason.await.ok().flatten()
+    }
+}
+
+/// What a refusal means for the transaction.
+fn answer(refusal: &SendRefusal) -> Answer {
+    match refusal {
+        SendRefusal::AlreadyKnown(_) => Answer::Held,
+        SendRefusal::NonceTooLow(_) => Answer::Used,
+        SendRefusal::Underpriced(_) | SendRefusal::FeeTooLow(_) => Answer::Underpriced,
+        SendRefusal::InsufficientFunds(_) => Answer::Unfunded,
+        SendRefusal::NoAnswer(_) => Answer::Nothing,
+        SendRefusal::GasLimit(_) | SendRefusal::NoRoom(_) | SendRefusal::Other { .. } => Answer::Refused,
+    }
+}

@@ -1,0 +1,33 @@
+//! The chain's finalized head as last seen: what ties a store to the chain it voted on.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::{StoreError, VoteStore, hex, parsed, unix_ms};
+use crate::{failpoint, witness::ledger::BlockRef};
+
+impl VoteStore {
+    /// The finalized head that was noted last.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn finalized_head(&self) -> Result<Option<BlockRef>, StoreError> {
+        let query = "SELECT number, hash FROM finalized_head";
+        let row =
+            self.connection.query_row(query, [], |row| Ok(BlockRef { number: parsed(row, 0)?, hash: parsed(row, 1)? }));
+        Ok(row.optional()?)
+    }
+
+    /// Notes the finalized head, for the next start to check that the chain still holds it.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn note_finalized_head(&mut self, head: BlockRef) -> Result<(), StoreError> {
+        self.write(failpoint::NOTE_FINALIZED_HEAD, |db| {
+            let insert = "INSERT OR REPLACE INTO finalized_head VALUES (1, ?1, ?2, ?3)";
+            db.execute(insert, params![head.number.to_string(), hex(head.hash), unix_ms()])?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,175 @@
+//! Durable halts: a contradiction stops the witness until an operator says that it may go on.
+
+use std::fmt;
+
+use alloy::primitives::{Address, TxHash};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::{StoreError, VoteStore, invalid, unix_ms};
+use crate::{
+    failpoint,
+    observation::{ObservationHash, ObservationHeader, SlotId},
+    witness::ledger::BlockRef,
+};
+
+/// What contradicted what; kept as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Evidence {
+    /// The chain holds a vote of this witness in a slot that the store has no vote for, or for a header of the same
+    /// content that the store does not know.
+    ForeignVote {
+        /// The slot.
+        slot: SlotId,
+        /// The observation that the chain shows this witness's vote for.
+        observation: ObservationHash,
+    },
+    /// The chain holds a vote of this witness for other content than it stands for.
+    GuardContradiction {
+        /// The slot.
+        slot: SlotId,
+        /// The observation that the chain shows this witness's vote for.
+        observation: ObservationHash,
+        /// The headers that the store recorded for the slot.
+        recorded: Vec<ObservationHeader>,
+    },
+    /// The account used a nonce that the store does not know.
+    ForeignNonce {
+        /// The witness.
+        account: Address,
+        /// The first such nonce.
+        nonce: u64,
+    },
+    /// The chain no longer holds a transaction of this witness that was final.
+    FinalTakenBack {
+        /// The transaction.
+        hash: TxHash,
+        /// Its nonce.
+        nonce: u64,
+        /// The block that it was final in.
+        block: u64,
+    },
+    /// The chain no longer holds a block that was final.
+    DeepReorg {
+        /// The block that was final.
+        block: BlockRef,
+    },
+}
+
+impl Evidence {
+    /// The kind, as it is stored and shown.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ForeignVote { .. } => "foreign_vote",
+            Self::GuardContradiction { .. } => "guard_contradiction",
+            Self::ForeignNonce { .. } => "foreign_nonce",
+            Self::FinalTakenBack { .. } => "final_taken_back",
+            Self::DeepReorg { .. } => "deep_reorg",
+        }
+    }
+}
+
+/// A halt that no operator has resumed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StandingHalt {
+    /// Names it when it is resumed.
+    pub id: i64,
+    /// When it was recorded, Unix milliseconds.
+    pub halted_unix_ms: i64,
+    /// What the witness said when it stopped.
+    pub message: String,
+    /// What contradicted what.
+    pub evidence: Evidence,
+}
+
+impl fmt::Display for StandingHalt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, halted_unix_ms, message, evidence } = self;
+        write!(f, "halt {id} ({}, ", evidence.kind())?;
+        match jiff::Timestamp::from_millisecond(*halted_unix_ms) {
+            Ok(at) => write!(f, "{at}")?,
+            Err(_) => write!(f, "{halted_unix_ms} ms")?,
+        }
+        let evidence = serde_json::to_string(evidence).map_err(|_| fmt::Error)?;
+        write!(f, "): {message}; evidence: {evidence}; when its cause is gone: `ec-witness resume --acknowledge {id}`")
+    }
+}
+
+impl VoteStore {
+    /// Records a halt, durably: from now on this store does not vote. While one stands, another is not recorded: the
+    /// first one is the cause.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn halt(&mut self, evidence: &Evidence, message: &str) -> Result<StandingHalt, StoreError> {
+        self.write(failpoint::HALT, |db| {
+            if let Some(standing) = standing(db)? {
+                return Ok(standing);
+            }
+            let halted_unix_ms = unix_ms();
+            let insert = "INSERT INTO halts (kind, message, evidence, halted_unix_ms) VALUES (?1, ?2, ?3, ?4)";
+            let json = serde_json::to_string(evidence).map_err(json_error)?;
+            db.execute(insert, params![evidence.kind(), message, json, halted_unix_ms])?;
+            let id = db.last_insert_rowid();
+            Ok(StandingHalt { id, halted_unix_ms, message: message.to_owned(), evidence: evidence.clone() })
+        })
+    }
+
+    /// The halt that stands, if one does.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn standing_halt(&self) -> Result<Option<StandingHalt>, StoreError> {
+        standing(&self.connection)
+    }
+
+    /// Ends the halt of this id: an operator has seen to its cause.
+    ///
+    /// After a reorg below the finalized head nothing that was final counts as such any more: the finalized head is
+    /// forgotten, and every transaction is looked up again.
+    ///
+    /// # Errors
+    ///
+    /// Another halt stands, or none, or SQLite refuses.
+    pub fn resume(&mut self, id: i64) -> Result<StandingHalt, StoreError> {
+        self.write(failpoint::RESUME, |db| {
+            let halt = standing(db)?;
+            let standing = halt.as_ref().map(|halt| halt.id);
+            let Some(halt) = halt.filter(|halt| halt.id == id) else {
+                return Err(StoreError::NotStanding { asked: id, standing });
+            };
+            db.execute("UPDATE halts SET resumed_unix_ms = ?2 WHERE id = ?1", params![id, unix_ms()])?;
+            if matches!(halt.evidence, Evidence::DeepReorg { .. } | Evidence::FinalTakenBack { .. }) {
+                db.execute("DELETE FROM finalized_head", [])?;
+                let again = "UPDATE transactions SET state = 'sent', block = NULL
+                             WHERE state IN ('executed', 'safe', 'finalized')";
+                db.execute(again, [])?;
+            }
+            Ok(halt)
+        })
+    }
+}
+
+/// Refuses while a halt stands.
+pub(super) fn refuse_halted(db: &Connection) -> Result<(), StoreError> {
+    standing(db)?.map_or(Ok(()), |halt| Err(StoreError::Halted(Box::new(halt))))
+}
+
+fn standing(db: &Connection) -> Result<Option<StandingHalt>, StoreError> {
+    let query = "SELECT id, halted_unix_ms, message, evidence FROM halts WHERE resumed_unix_ms IS NULL";
+    Ok(db.query_row(query, [], standing_at).optional()?)
+}
+
+fn standing_at(row: &Row<'_>) -> rusqlite::Result<StandingHalt> {
+    let json: String = row.get(3)?;
+    let evidence = serde_json::from_str(&json).map_err(|error| invalid(3, error))?;
+    Ok(StandingHalt { id: row.get(0)?, halted_unix_ms: row.get(1)?, message: row.get(2)?, evidence })
+}
+
+fn json_error(error: serde_json::Error) -> rusqlite::Error {
+    rusqlite::Error::ToSqlConversionFailure(Box::new(error))
+}

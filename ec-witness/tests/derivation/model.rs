@@ -1,0 +1,454 @@
+//! A model of the tailer: files are written, torn, rotated, copied, truncated, edited and deleted in any order, read and
+//! taken up again after restarts. After every reading, each epoch is either withheld or exactly what the files held that
+//! were read and are still whole.
+//!
+//! `EC_TAILER_SEEDS` is the number of histories, `EC_TAILER_SEED` replays one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::OpenOptions,
+    io::Write,
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+};
+
+use ec_witness::archive::{
+    ArchiveError, Checkpoints, EpochRecords, FieldNames, Record, StreamIndex, Sweep,
+    index::{TrackEvent, Watch},
+    line::LineRule,
+};
+use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+
+use super::{
+    TestArchive, fs,
+    generations::{line, rule},
+};
+
+/// Histories that are tried where nothing else is asked for.
+const SEEDS: u64 = 150;
+const STEPS: usize = 40;
+/// Rotated files that are kept.
+const MAX_ROTATED: usize = 3;
+/// Bytes by which a file is known again.
+const KNOWN_LEN: usize = 256;
+
+/// A file that was at the track's path when it was read.
+#[derive(Clone, Debug)]
+struct Seen {
+    serial: u64,
+    /// Which file it is.
+    file: usize,
+    /// The complete lines that were read of it.
+    read: Vec<u8>,
+}
+
+/// What the reader has to know.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    rotated: Vec<Seen>,
+    current: Option<Seen>,
+    next_serial: u64,
+    /// Epochs that lost files touched.
+    lost: BTreeSet<u64>,
+    /// Whether any file was ever lost or let go.
+    lossy: bool,
+}
+
+#[derive(Debug, Default)]
+struct File {
+    content: Vec<u8>,
+    /// Its name now, if it has one.
+    path: Option<PathBuf>,
+    /// Its number in the file system, which may be one that another file had before.
+    inode: u64,
+}
+
+struct World {
+    archive: TestArchive,
+    index: StreamIndex,
+    files: Vec<File>,
+    known: Known,
+    kept: Option<Known>,
+    names: u32,
+    next: u64,
+}
+
+struct Losses(Vec<TrackEvent>);
+
+impl Watch for Losses {
+    fn event(&mut self, event: TrackEvent) {
+        if matches!(event, TrackEvent::Lost { .. }) {
+            self.0.push(event);
+        }
+    }
+}
+
+fn complete_lines(content: &[u8]) -> &[u8] {
+    &content[..content.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1)]
+}
+
+/// Whether a file seems to go on where `read` ended.
+fn seems_whole(content: &[u8], read: &[u8]) -> bool {
+    let head = KNOWN_LEN.min(read.len());
+    let tail = read.len() - head;
+    content.len() >= read.len() && content[..head] == read[..head] && content[tail..read.len()] == read[tail..]
+}
+
+/// The epochs that each line touches, with the record of a good one: protocol §2 with everything in memory.
+fn marks(text: &[u8]) -> Vec<(u64, Option<Record>)> {
+    // how a line is judged is tested elsewhere
+    let judge = LineRule::new(FieldNames::default(), "x", "v");
+    let stated = |line: &[u8]| match judge.record(line) {
+        Ok(record) => Some((record.group_sequence / 2, Some(record))),
+        Err(bad) => bad.group_sequence.map(|sequence| (sequence / 2, None)),
+    };
+    let lines: Vec<_> = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(stated).collect();
+    let good = |line: &Option<(u64, Option<Record>)>| line.and_then(|(epoch, record)| record.map(|_| epoch));
+    let mut marks = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        match line {
+            Some(mark) => marks.push(*mark),
+            None => {
+                let before = lines[..at].iter().rev().find_map(good);
+                let after = lines[at..].iter().find_map(good);
+                marks.extend(before.into_iter().chain(after).map(|epoch| (epoch, None)));
+            }
+        }
+    }
+    marks
+}
+
+impl World {
+    fn new() -> Self {
+        let archive = TestArchive::new([("x/other.jsonl", "")]);
+        let index = StreamIndex::new(&archive.open().broadcast("x"), rule(), &FieldNames::default());
+        Self { archive, index, files: Vec::new(), known: Known::default(), kept: None, names: 0, next: 0 }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.archive.manifests().join("x/v.jsonl")
+    }
+
+    fn here(&self) -> Option<usize> {
+        let path = self.path();
+        self.files.iter().position(|file| file.path.as_ref() == Some(&path))
+    }
+
+    fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::at(self.archive.manifests().with_file_name("kept"))
+    }
+
+    /// Writes at the end of a file that has a name.
+    fn append(&mut self, file: usize, bytes: &[u8]) {
+        let Some(path) = &self.files[file].path else { return };
+        OpenOptions::new().append(true).open(path).unwrap().write_all(bytes).unwrap();
+        self.files[file].content.extend(bytes);
+    }
+
+    /// A file at the track's path, there or made.
+    fn writable(&mut self) -> usize {
+        self.here().unwrap_or_else(|| self.create(Vec::new()))
+    }
+
+    /// Puts a new file in the track's place; the old one loses its name.
+    fn create(&mut self, content: Vec<u8>) -> usize {
+        let beside = self.archive.manifests().join("beside");
+        fs::write(&beside, &content).unwrap();
+        fs::rename(beside, self.path()).unwrap();
+        if let Some(old) = self.here() {
+            self.files[old].path = None;
+        }
+        let inode = self.path().metadata().unwrap().ino();
+        self.files.push(File { content, path: Some(self.path()), inode });
+        self.files.len() - 1
+    }
+
+    /// Writes another content into the same file.
+    fn rewrite(&mut self, content: Vec<u8>) {
+        let Some(file) = self.here() else { return };
+        fs::write(self.path(), &content).unwrap();
+        self.files[file].content = content;
+    }
+
+    fn some_line(&mut self, rng: &mut StdRng) -> Vec<u8> {
+        let sequence = match rng.random_range(0..10) {
+            0 => rng.random_range(0..self.next + 1),
+            _ => {
+                self.next += 1;
+                self.next - 1
+            }
+        };
+        match rng.random_range(0..24) {
+            0 => line(sequence, 2).into_bytes(),
+            1 => b"garbage\n".to_vec(),
+            2 => format!("{{\"group_sequence\":{sequence}}}\n").into_bytes(),
+            3 => [vec![b'x'; 70_000], b"\n".to_vec()].concat(),
+            4 => b"\xff\0\n".to_vec(),
+            5 => b"\n".to_vec(),
+            _ => line(sequence, 1).into_bytes(),
+        }
+    }
+
+    fn step(&mut self, rng: &mut StdRng) {
+        match rng.random_range(0..40) {
+            0..18 => {
+                let count = rng.random_range(1..4);
+                let text: Vec<u8> = (0..count).flat_map(|_| self.some_line(rng)).collect();
+                let file = self.writable();
+                self.append(file, &text);
+            }
+            18..20 => {
+                // a line in two pieces, with a reading in between
+                let text = self.some_line(rng);
+                let file = self.writable();
+                let (now, later) = text.split_at(rng.random_range(0..=text.len()));
+                self.append(file, now);
+                self.read();
+                self.append(file, later);
+            }
+            20..22 => {
+                let torn = self.some_line(rng);
+                let file = self.writable();
+                self.append(file, &torn[..rng.random_range(0..torn.len())]);
+            }
+            22..25 => self.rename(),
+            25 => {
+                if let Some(file) = self.here() {
+                    fs::remove_file(self.path()).unwrap();
+                    self.files[file].path = None;
+                }
+            }
+            26 => {
+                // an old file is deleted, or its writer goes on
+                let old: Vec<_> = (0..self.files.len()).filter(|&file| Some(file) != self.here()).collect();
+                let Some(&old) = old.choose(rng) else { return };
+                if let Some(path) = self.files[old].path.clone() {
+                    if rng.random() {
+                        fs::remove_file(path).unwrap();
+                        self.files[old].path = None;
+                    } else {
+                        let text = self.some_line(rng);
+                        self.append(old, &text);
+                    }
+                }
+            }
+            27 => self.rewrite(Vec::new()),
+            28 => {
+                let Some(file) = self.here() else { return };
+                let len = rng.random_range(0..=self.files[file].content.len());
+                let content = self.files[file].content[..len].to_vec();
+                self.rewrite(content);
+            }
+            29 => {
+                let Some(file) = self.here() else { return };
+                let mut content = self.files[file].content.clone();
+                if !content.is_empty() {
+                    let at = rng.random_range(0..content.len());
+                    content[at] ^= 1;
+                    self.rewrite(content);
+                }
+            }
+            30 => {
+                // a copy that goes on, as rsync puts it
+                let Some(file) = self.here() else { return };
+                let mut copy = self.files[file].content.clone();
+                copy.extend(self.some_line(rng));
+                self.create(copy);
+            }
+            31 => {
+                let text = self.some_line(rng);
+                self.create(text);
+            }
+            32 => {
+                self.checkpoints().save(&self.index).unwrap();
+                self.kept = Some(self.known.clone());
+            }
+            33 => self.restart(rng.random()),
+            _ => self.read(),
+        }
+    }
+
+    fn rename(&mut self) {
+        let Some(file) = self.here() else { return };
+        self.names += 1;
+        let to = self.archive.manifests().join(format!("x/v.jsonl.{}", self.names));
+        fs::rename(self.path(), &to).unwrap();
+        self.files[file].path = Some(to);
+    }
+
+    fn restart(&mut self, checkpoint: bool) {
+        self.index = StreamIndex::new(&self.archive.open().broadcast("x"), rule(), &FieldNames::default());
+        self.known = Known::default();
+        if let Some(kept) = self.kept.clone().filter(|_| checkpoint) {
+            let errors = self.checkpoints().restore(&mut self.index, &mut ());
+            assert!(errors.is_empty(), "{errors:?}");
+            self.take_up(kept);
+        }
+        self.read();
+    }
+
+    /// What a checkpoint's files are now.
+    fn take_up(&mut self, kept: Known) {
+        let Known { rotated, current, next_serial, lost, lossy } = kept;
+        self.known = Known { next_serial, lost, lossy, ..Known::default() };
+        let here = self.here();
+        for (seen, is_current) in rotated.into_iter().map(|seen| (seen, false)).chain(current.map(|seen| (seen, true)))
+        {
+            let inode = self.files[seen.file].inode;
+            let named = (0..self.files.len()).filter(|&file| {
+                let File { path, inode: found, .. } = &self.files[file];
+                path.is_some() && *found == inode
+            });
+            let candidates = here.filter(|_| is_current).into_iter().chain(named);
+            let found = candidates.into_iter().find(|&file| seems_whole(&self.files[file].content, &seen.read));
+            match found {
+                Some(file) if is_current => self.known.current = Some(Seen { file, ..seen }),
+                Some(file) => self.known.rotated.push(Seen { file, ..seen }),
+                None => self.known.lose(&seen),
+            }
+        }
+    }
+
+    /// What the reader must know after reading.
+    fn expect(&mut self) {
+        let (here, files, known) = (self.here(), &self.files, &mut self.known);
+        let rotated = std::mem::take(&mut known.rotated);
+        for mut seen in rotated {
+            if seems_whole(&files[seen.file].content, &seen.read) {
+                seen.read_on(files);
+                known.rotated.push(seen);
+            } else {
+                known.lose(&seen);
+            }
+        }
+        if let Some(mut seen) = known.current.take() {
+            if seems_whole(&files[seen.file].content, &seen.read) {
+                seen.read_on(files);
+                known.current = Some(seen);
+            } else {
+                known.lose(&seen);
+            }
+        }
+        let Some(here) = here.filter(|&here| known.current.as_ref().is_none_or(|seen| seen.file != here)) else {
+            return;
+        };
+        match known.current.take() {
+            Some(mut seen) if !seen.read.is_empty() && seems_whole(&files[here].content, &seen.read) => {
+                seen.file = here;
+                seen.read_on(files);
+                known.current = Some(seen);
+            }
+            before => {
+                known.rotated.extend(before);
+                if known.rotated.len() > MAX_ROTATED {
+                    let oldest = known.rotated.remove(0);
+                    known.lose(&oldest);
+                }
+                let mut seen = Seen { serial: known.next_serial, file: here, read: Vec::new() };
+                seen.read_on(files);
+                known.next_serial += 1;
+                known.current = Some(seen);
+            }
+        }
+    }
+
+    fn read(&mut self) {
+        loop {
+            self.index.read_on(&mut ()).unwrap();
+            self.expect();
+            let swept: Result<Vec<_>, _> = Sweep::all(&self.index).collect();
+            match swept {
+                Ok(swept) => {
+                    let found = swept.into_iter().map(|epoch| (epoch.derived.sequence, epoch.records)).collect();
+                    return self.check(&found);
+                }
+                Err(ArchiveError::Changed { path, generation, .. }) => {
+                    let mut losses = Losses(Vec::new());
+                    self.index.lose(&path, generation, &mut losses);
+                    assert_eq!(losses.0.len(), 1);
+                    self.lose_changed(generation);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn lose_changed(&mut self, serial: u64) {
+        let known = &mut self.known;
+        let seen = match known.current.take_if(|seen| seen.serial == serial) {
+            Some(seen) => seen,
+            None => {
+                let at = known.rotated.iter().position(|seen| seen.serial == serial).unwrap();
+                known.rotated.remove(at)
+            }
+        };
+        assert!(!self.files[seen.file].content.starts_with(&seen.read), "a file that is whole was given up");
+        known.lose(&seen);
+    }
+
+    fn check(&self, found: &BTreeMap<u64, EpochRecords>) {
+        let known = &self.known;
+        let mut expected: BTreeMap<u64, EpochRecords> = BTreeMap::new();
+        for seen in known.rotated.iter().chain(&known.current) {
+            for (epoch, record) in marks(&seen.read) {
+                let records = expected.entry(epoch).or_default();
+                match record {
+                    Some(record) => records.add(0, &record),
+                    None => records.add_bad_line(),
+                }
+            }
+        }
+        for epoch in 0..=self.next / 2 + 1 {
+            if self.index.withholds(epoch) {
+                assert!(known.lossy, "epoch {epoch} is withheld and nothing was ever lost");
+                continue;
+            }
+            assert!(!known.lost.contains(&epoch), "epoch {epoch} rested on a lost file");
+            let derive = |records: Option<&EpochRecords>| {
+                records.filter(|records| !records.is_empty()).map(|records| rule().derive(epoch, records))
+            };
+            assert_eq!(derive(found.get(&epoch)), derive(expected.get(&epoch)), "epoch {epoch}");
+        }
+    }
+}
+
+impl Seen {
+    fn read_on(&mut self, files: &[File]) {
+        let complete = complete_lines(&files[self.file].content);
+        if let Some(new) = complete.get(self.read.len()..) {
+            self.read.extend(new);
+        }
+    }
+}
+
+impl Known {
+    fn lose(&mut self, seen: &Seen) {
+        if !seen.read.is_empty() {
+            self.lossy = true;
+            self.lost.extend(marks(&seen.read).into_iter().map(|(epoch, _)| epoch));
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+#[test]
+fn every_history_of_files_gives_what_they_held_or_nothing() {
+    let seeds = match variable("EC_TAILER_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..variable("EC_TAILER_SEEDS").unwrap_or(SEEDS),
+    };
+    let (mut withheld, mut lossy, count) = (0, 0, seeds.end - seeds.start);
+    for seed in seeds {
+        println!("EC_TAILER_SEED={seed}");
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut world = World::new();
+        (0..STEPS).for_each(|_| world.step(&mut rng));
+        world.read();
+        lossy += usize::from(world.known.lossy);
+        withheld += (0..world.next / 2).filter(|&epoch| world.index.withholds(epoch)).count();
+    }
+    println!("{count} histories, {lossy} with a loss, {withheld} epochs withheld");
+}

@@ -1,0 +1,123 @@
+//! A store that the last version-1 program wrote is migrated once, and nothing of it is lost.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use ec_witness::{
+    store::{Identity, STORE_FILE, StoreError, TxState, VoteProgress, VoteStore},
+    witness::engine::VoteKind,
+};
+use rusqlite::{Connection, types::Value};
+use tempfile::TempDir;
+
+use super::{create_private, write_private};
+
+/// Whose store the fixture is.
+pub(crate) fn identity() -> Identity {
+    Identity {
+        chain_id: 31337,
+        ledger: "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512".parse().unwrap(),
+        witness: "0x70997970c51812dc3a010c7d01b50e0d17dc79c8".parse().unwrap(),
+    }
+}
+
+pub(crate) fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/v1").join(STORE_FILE)
+}
+
+/// A private copy of the version-1 store.
+pub(crate) fn old_store() -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    create_private(&store);
+    write_private(&store.join(STORE_FILE), &fs::read(fixture()).unwrap());
+    (dir, store)
+}
+
+fn rows(database: &Path, query: &str) -> Vec<Vec<Value>> {
+    let connection = Connection::open_with_flags(database, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut statement = connection.prepare(query).unwrap();
+    let columns = statement.column_count();
+    let rows = statement.query_map([], |row| (0..columns).map(|column| row.get(column)).collect()).unwrap();
+    rows.collect::<Result<_, _>>().unwrap()
+}
+
+fn backups(store: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<_> = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "bak"));
+    found
+}
+
+#[test]
+fn every_vote_and_transaction_of_version_1_is_kept() {
+    let (_dir, store) = old_store();
+    drop(VoteStore::open(&store, identity()).unwrap());
+    let (old, new) = (fixture(), store.join(STORE_FILE));
+    for query in [
+        "SELECT * FROM identity",
+        "SELECT * FROM streams ORDER BY 1",
+        "SELECT * FROM votes ORDER BY 1",
+        "SELECT id, slot, observation, header, candidates_seen, recorded_unix_ms FROM headers ORDER BY id",
+        "SELECT * FROM transactions WHERE state <> 'adopted' ORDER BY id",
+        "SELECT id, hash, state, signed_unix_ms FROM transactions ORDER BY id",
+        "SELECT * FROM ballots ORDER BY 1, 2",
+        "SELECT 20, 20, 16, 20 UNION ALL SELECT (SELECT count(*) FROM votes), (SELECT count(*) FROM headers),
+            (SELECT count(*) FROM transactions), (SELECT count(*) FROM ballots)",
+    ] {
+        let expected = rows(&old, query);
+        assert!(!expected.is_empty(), "{query}");
+        assert_eq!(rows(&new, query), expected, "{query}");
+    }
+    assert!(rows(&new, "SELECT 1 FROM sqlite_schema WHERE name LIKE '%v1%'").is_empty());
+}
+
+#[test]
+fn a_migrated_store_goes_on_where_it_was() {
+    let (_dir, store) = old_store();
+    let mut open = VoteStore::open(&store, identity()).unwrap();
+    let ballots = open.ballots().unwrap();
+    let proposals = ballots.iter().filter(|ballot| matches!(ballot.vote, VoteKind::Propose { .. })).count();
+    assert_eq!((ballots.len(), proposals), (20, 7));
+    assert!(open.unsigned().unwrap().is_empty());
+    let outbox = open.outbox().unwrap();
+    assert_eq!(outbox.iter().map(|tx| tx.nonce).collect::<Vec<_>>(), [4, 5, 6, 7]);
+    assert!(matches!(outbox[1].state, TxState::Executed { .. }));
+    assert_eq!(outbox[2].state, TxState::Signed);
+    assert_eq!(open.next_nonce().unwrap(), 8);
+    assert_eq!(open.from_sequence("la-nbc").unwrap(), Some(29_547_078));
+    let progress = |header| open.vote(header).unwrap().unwrap().1;
+    assert_eq!(progress(ballots[0].header.slot()), VoteProgress::Executed { block: 0 }, "adopted");
+    assert_eq!(progress(ballots[19].header.slot()), VoteProgress::OnItsWay);
+    assert!(open.record(&ballots).unwrap().iter().all(Result::is_ok));
+    let mut other = ballots[3];
+    other.header.data_root.0[0] ^= 1;
+    assert!(matches!(open.record(&[other]).unwrap()[0], Err(StoreError::OtherContent { .. })));
+}
+
+#[test]
+fn the_old_store_is_kept_beside_it_once() {
+    let (_dir, store) = old_store();
+    fs::write(store.join("votes.sqlite.v1.1.part"), "half a copy, left by a kill").unwrap();
+    drop(VoteStore::open(&store, identity()).unwrap());
+    let kept = backups(&store);
+    let [backup] = kept.as_slice() else { panic!("{kept:?}") };
+    assert_eq!(fs::read(backup).unwrap(), fs::read(fixture()).unwrap());
+    assert_eq!(fs::metadata(backup).unwrap().permissions().mode() & 0o777, 0o600);
+    let migrated = fs::read(store.join(STORE_FILE)).unwrap();
+    drop(VoteStore::open(&store, identity()).unwrap());
+    assert_eq!(backups(&store), kept, "once");
+    assert_eq!(fs::read(store.join(STORE_FILE)).unwrap(), migrated);
+    assert_eq!(fs::read_dir(&store).unwrap().count(), 3, "the store, its lock and the copy");
+}
+
+#[test]
+fn a_reader_does_not_migrate() {
+    let (_dir, store) = old_store();
+    let refused = VoteStore::read(&store).unwrap_err();
+    assert!(matches!(refused, StoreError::Older { found: 1, .. }));
+    assert!(refused.to_string().contains("ec-witness run"), "{refused}");
+    assert_eq!(fs::read(store.join(STORE_FILE)).unwrap(), fs::read(fixture()).unwrap());
+}
