@@ -114,7 +114,7 @@ impl Bench {
         headers
     }
 
-    /// One turn of the daemon, as far as it concerns sending; none where the endpoints give no head.
+    /// One turn of the daemon, as far as it concerns sending; like the daemon it waits while the endpoints rest.
     pub(crate) async fn turn(&mut self) -> Result<(), SendError> {
         // endpoints that failed are left alone in real time
         tokio::time::sleep(self.endpoints.rest()).await;

@@ -39,16 +39,16 @@ impl Running {
         common::send_signal(self.0.id(), signal);
     }
 
-    /// The exit code, once it has one.
-    pub(crate) fn ended(&mut self) -> Option<i32> {
-        self.0.try_wait().unwrap().map(|status| status.code().unwrap())
-    }
-
-    /// Waits until it says this on stderr.
-    pub(super) fn await_words(&mut self, words: &str) {
+    /// Waits until it says this on stderr, where that is a pipe.
+    pub(crate) fn await_words(&mut self, words: &str) {
         let said = self.0.stderr.as_mut().unwrap();
         let heard = BufReader::new(said).lines().map_while(Result::ok).any(|line| line.contains(words));
         assert!(heard, "it ended without {words:?}");
+    }
+
+    /// The exit code, once it has one.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        self.0.try_wait().unwrap().map(|status| status.code().unwrap())
     }
 
     /// Waits for the end; the exit code, or `None` after a signal.

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// How long the silent endpoint is silent; the long form of the test sets 600.
-const SILENCE_S: &str = "EC_WITNESS_TEST_SILENCE_S";
+const SILENCE_S: &str = "EC_SILENCE_S";
 
 /// A daemon of witness 1 with this RPC setting and more, and the file with its log.
 pub(super) fn start(rail: &Rail, archive: &TestArchive, rpc: &str, more: &str) -> (Running, PathBuf) {

@@ -1,6 +1,9 @@
 //! A witness whose transactions meet trouble.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use alloy::{
     primitives::U256,
@@ -34,7 +37,8 @@ fn without_funds_it_waits_and_goes_on_when_there_are() {
     rail.init(1, &archive);
     let account = rail.net.account(1);
     block_on(rail.net.provider().anvil_set_balance(account, U256::from(7))).unwrap();
-    let mut running = Running::start(&rail, 1, &archive);
+    let command = rail.command(1, &archive, &format!("run {DELAYS}"));
+    let mut running = Running::of(&command, Stdio::piped());
     running.await_words("the account holds 7 wei and needs");
     assert_eq!(rail.nonce(1), 0);
     block_on(rail.net.provider().anvil_set_balance(account, U256::from(u64::MAX))).unwrap();
@@ -50,7 +54,7 @@ fn a_transaction_that_the_pool_lost_comes_back() {
     block_on(rail.net.provider().anvil_set_auto_mine(false)).unwrap();
     let mut command = rail.command(1, &archive, &format!("run {DELAYS}"));
     command.env("EC_WITNESS_RESEND_AFTER_MS", "500");
-    let _running = Running::spawn(&command);
+    let _running = Running::of(&command, Stdio::null());
     await_pending(&rail, 1, 1);
     block_on(rail.net.provider().anvil_drop_all_transactions()).unwrap();
     await_pending(&rail, 1, 1);
@@ -82,7 +86,7 @@ fn a_signal_ends_it_while_nobody_answers_and_nothing_is_lost() {
     proxy.always("eth_sendRawTransaction", Fault::Hang);
     let mut command = rail.command(1, &archive, &format!("run {DELAYS}"));
     command.env("EC_WITNESS_RPC", proxy.rpc()).env("EC_WITNESS_RPC_TIMEOUT_MS", "60000");
-    let running = Running::spawn(&command);
+    let running = Running::of(&command, Stdio::null());
     let begun = Instant::now();
     while proxy.requests("eth_sendRawTransaction") == 0 {
         assert!(begun.elapsed() < Duration::from_secs(60), "it sends");

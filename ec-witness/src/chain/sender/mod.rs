@@ -2,7 +2,7 @@
 //!
 //! Whatever is sent was recorded and signed in the vote store first. Until a nonce is executed below the finalized head
 //! the stored bytes are sent again, and dearer transactions of the same call compete for it when blocks pass it over.
-//! [`plan`] decides, purely; here is the I/O around it.
+//! `plan` decides, purely; here is the I/O around it.
 
 mod account;
 mod batch;

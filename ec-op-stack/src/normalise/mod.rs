@@ -1,0 +1,65 @@
+//! op-deployer's `rollup.json` and `genesis.json`, made to fit the pinned runtime.
+//!
+//! op-node refuses a rollup file with a field that it does not know, and which fields op-deployer writes depends on
+//! *its* version. [`normalise()`] changes what a table of rules names, only where the change cannot alter the chain, and
+//! reports each change; it never touches what the genesis block's hash is made of. A field that is unknown to the runtime
+//! but means something is refused: there the runtime is too old.
+
+mod agreement;
+mod rules;
+
+use serde::Serialize;
+
+use crate::{object::Object, version::Version};
+
+/// The two files.
+#[derive(Clone, Debug)]
+pub struct ChainFiles {
+    /// `rollup.json`, read by op-node.
+    pub rollup: Object,
+    /// `genesis.json`, read by the execution client.
+    pub genesis: Object,
+}
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum File {
+    /// `rollup.json`
+    Rollup,
+    /// `genesis.json`
+    Genesis,
+}
+
+/// One field that was removed or set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The file.
+    pub file: File,
+    /// The field, with dots.
+    pub field: String,
+    /// What was there, as JSON text; null if nothing was.
+    pub from: Option<String>,
+    /// What is there now; null if it was removed.
+    pub to: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// What was changed, and what stands in the way of a start.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// In the order of the rules.
+    pub changes: Vec<Change>,
+    /// What cannot be made to fit without altering the chain, with the fix.
+    pub refusals: Vec<String>,
+}
+
+/// Applies every rule for this op-node. Doing it twice changes nothing more.
+pub fn normalise(files: &mut ChainFiles, op_node: &Version) -> Outcome {
+    let mut outcome = Outcome::default();
+    rules::remove_unknown(files, op_node, &mut outcome);
+    rules::fill_fee_parameters(files, &mut outcome);
+    outcome.refusals.extend(agreement::contradictions(files));
+    outcome
+}

@@ -1,0 +1,216 @@
+//! What runs on a host: the components, and the very arguments and variables that each is started with.
+//!
+//! A file without secrets, rendered by whatever starts the components. `doctor` and `status` read it, so they judge what
+//! really runs and need no settings of their own.
+
+mod known;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use alloy::primitives::{Address, U256, uint};
+use serde::Deserialize;
+use url::Url;
+
+use crate::version::{Version, VersionError};
+
+pub use known::Known;
+
+/// Below this an account that sends transactions on L1 is as good as empty: about a day of batches on a quiet Sepolia, in wei.
+pub(crate) const LOW_BALANCE_WEI: U256 = uint!(50_000_000_000_000_000_U256);
+
+/// What the host is in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Makes the blocks.
+    Sequencer,
+    /// Follows them.
+    Verifier,
+}
+
+/// The chain's files on this host.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// `rollup.json`
+    pub rollup: PathBuf,
+    /// `genesis.json`
+    pub genesis: PathBuf,
+    /// op-deployer's `state.json`, where it is kept.
+    pub state: Option<PathBuf>,
+}
+
+/// The addresses that send transactions on L1.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Accounts {
+    /// Of op-batcher.
+    pub batcher: Option<Address>,
+    /// Of op-proposer.
+    pub proposer: Option<Address>,
+    /// Of op-challenger.
+    pub challenger: Option<Address>,
+}
+
+impl Accounts {
+    /// Those that are set, by name.
+    pub fn named(&self) -> Vec<(&'static str, Address)> {
+        let all = [("batcher", self.batcher), ("proposer", self.proposer), ("challenger", self.challenger)];
+        all.into_iter().filter_map(|(name, address)| Some((name, address?))).collect()
+    }
+}
+
+/// One program, as it is started.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Component {
+    /// Its release.
+    pub version: String,
+    /// Its arguments, `--flag=value` or `--flag`, `value`.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Its variables. A secret's value is null.
+    #[serde(default)]
+    pub environment: BTreeMap<String, Option<String>>,
+}
+
+/// Everything that runs on a host.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stack {
+    /// What the host is in the chain.
+    pub role: Role,
+    /// The chain's files.
+    pub files: Files,
+    /// Who sends transactions.
+    #[serde(default)]
+    pub accounts: Accounts,
+    /// By program: `op-geth` or `op-reth`, `op-node`, `op-batcher`, `op-proposer`, `op-challenger`, `op-dispute-mon`.
+    pub components: BTreeMap<String, Component>,
+}
+
+/// A component with its name, to ask for its settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Running<'a> {
+    /// The program's name.
+    pub name: &'a str,
+    /// How it is started.
+    pub component: &'a Component,
+}
+
+impl Stack {
+    /// The component of this name, if it runs here.
+    pub fn get(&self, name: &str) -> Option<Running<'_>> {
+        self.components.get_key_value(name).map(|(name, component)| Running { name, component })
+    }
+
+    /// The execution client: op-geth or op-reth.
+    pub fn execution(&self) -> Option<Running<'_>> {
+        self.get("op-geth").or_else(|| self.get("op-reth"))
+    }
+
+    /// All, by name.
+    pub fn running(&self) -> impl Iterator<Item = Running<'_>> {
+        self.components.iter().map(|(name, component)| Running { name, component })
+    }
+
+    /// The L1 endpoints that components use, each once.
+    pub fn l1_urls(&self) -> Vec<Url> {
+        let flags = [
+            ("op-node", "l1"),
+            ("op-batcher", "l1-eth-rpc"),
+            ("op-proposer", "l1-eth-rpc"),
+            ("op-challenger", "l1-eth-rpc"),
+        ];
+        let texts = flags.into_iter().filter_map(|(name, flag)| self.get(name)?.value(flag));
+        let mut urls = texts.filter_map(|text| text.parse::<Url>().ok()).collect::<Vec<_>>();
+        urls.dedup();
+        urls
+    }
+}
+
+impl Running<'_> {
+    /// The parsed release.
+    pub fn version(&self) -> Result<Version, VersionError> {
+        self.component.version.parse()
+    }
+
+    /// What a flag is set to, by an argument or else by its variable; `true` for a bare one.
+    pub fn value(&self, flag: &str) -> Option<String> {
+        self.argument(flag).or_else(|| self.variable(flag))
+    }
+
+    /// A value of several, separated by commas, is in the flag.
+    pub fn lists(&self, flag: &str, item: &str) -> bool {
+        self.value(flag).is_some_and(|list| list.split(',').any(|one| one.trim() == item))
+    }
+
+    /// A switch is on.
+    pub fn is_on(&self, flag: &str) -> bool {
+        self.value(flag).is_some_and(|value| value == "true" || value == "1")
+    }
+
+    /// A URL of this component's own listener, by the flags that set address and port.
+    pub fn listener(&self, address: &str, port: &str, default_port: u16) -> Option<Url> {
+        let host = match self.value(address).as_deref() {
+            None | Some("0.0.0.0") => "127.0.0.1".to_owned(),
+            Some(host) => host.to_owned(),
+        };
+        let port = self.value(port).and_then(|port| port.parse().ok()).unwrap_or(default_port);
+        format!("http://{host}:{port}").parse().ok()
+    }
+
+    /// The names of all flags among the arguments, without dashes.
+    pub fn flags(&self) -> Vec<&str> {
+        let long = self.component.args.iter().filter_map(|arg| arg.strip_prefix("--"));
+        long.map(|flag| flag.split_once('=').map_or(flag, |(name, _)| name)).filter(|name| !name.is_empty()).collect()
+    }
+
+    fn argument(&self, flag: &str) -> Option<String> {
+        let args = &self.component.args;
+        let place = args.iter().rposition(|arg| {
+            arg.strip_prefix("--")
+                .and_then(|arg| arg.strip_prefix(flag))
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        })?;
+        if let Some((_, value)) = args[place].split_once('=') {
+            return Some(value.to_owned());
+        }
+        let next = args.get(place + 1).filter(|next| !next.starts_with("--"));
+        Some(next.map_or_else(|| "true".to_owned(), Clone::clone))
+    }
+
+    fn variable(&self, flag: &str) -> Option<String> {
+        let known = Known::of(self.name)?;
+        let variables = known.variables_of(flag);
+        variables.into_iter().find_map(|variable| self.component.environment.get(variable)?.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(args: &[&str], environment: &[(&str, &str)]) -> Stack {
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect();
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        let component = Component { version: "v1.16.7".to_owned(), args, environment };
+        let files = Files { rollup: "r".into(), genesis: "g".into(), state: None };
+        let components = BTreeMap::from([("op-node".to_owned(), component)]);
+        Stack { role: Role::Verifier, files, accounts: Accounts::default(), components }
+    }
+
+    #[test]
+    fn a_value_comes_from_arguments_then_from_the_environment() {
+        let stack = stack(
+            &["--l1=http://a", "--l2", "http://b", "--sequencer.enabled", "--l1.rpckind=standard"],
+            &[("OP_NODE_L1_ETH_RPC", "http://c"), ("OP_NODE_SAFEDB_PATH", "/db")],
+        );
+        let node = stack.get("op-node").unwrap();
+        let values = ["l1", "l2", "safedb.path", "sequencer.enabled", "rpc.port"].map(|flag| node.value(flag));
+        assert_eq!(values.map(Option::unwrap_or_default), ["http://a", "http://b", "/db", "true", ""]);
+        assert_eq!(node.flags(), ["l1", "l2", "sequencer.enabled", "l1.rpckind"]);
+        assert_eq!(node.listener("rpc.addr", "rpc.port", 9545).unwrap().as_str(), "http://127.0.0.1:9545/");
+    }
+}

@@ -1,0 +1,302 @@
+//! `doctor`: each of the ten failures that can be found before a start, from a stack in which all is well.
+
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    path::PathBuf,
+    thread,
+};
+
+use alloy::primitives::{B256, U256, address, b256};
+use common::{copies, expect_json, inputs};
+use ec_op_stack::{
+    doctor::{AccountFacts, ChainText, Check, Facts, Finding, GameFacts, L1Facts, SecretFacts, Verdict, examine},
+    games::GameRules,
+    stack::{Accounts, Stack},
+};
+use serde_json::json;
+
+const PRESTATE: B256 = b256!("038512e02c4c3f7bdaec27d00edf55b7155e0905301e1a88083e4e0a6764d54c");
+
+/// A sequencer in which all is well: the arguments that the local chain runs with, on Sepolia's terms.
+fn well() -> (Stack, Facts) {
+    let stack = serde_json::from_str(&fs::read_to_string(inputs().join("stack.json")).unwrap()).unwrap();
+    let factory = address!("51095eac6e2b6da9811c6febbdd67add79135ce0");
+    let file = |name: &str| {
+        let mut text = fs::read_to_string(inputs().join(name)).unwrap();
+        text = text.replace("\"0x0000000000000000\"", "\"0x000000fa00000006\"");
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+    };
+    let l1 = L1Facts {
+        host: "l1.example".to_owned(),
+        chain_id: Some(11_155_111),
+        latencies_ms: vec![40; 8],
+        heads: vec![100; 8],
+        ..L1Facts::default()
+    };
+    let implementation = address!("c77c081d3245be490949e4c2e5dd8b522a194927");
+    let rules = GameRules { implementation, init_bond: U256::ZERO, prestate: Some(PRESTATE) };
+    let signers =
+        (address!("2222222222222222222222222222222222222222"), address!("3333333333333333333333333333333333333333"));
+    let secret = |path: &str| SecretFacts { path: PathBuf::from(path), secret: Ok("ab".repeat(32)), mode: 0o600 };
+    let rich = AccountFacts { balance: Some(U256::from(10).pow(U256::from(18))) };
+    let facts = Facts {
+        chain: ChainText { rollup: file("rollup.json"), genesis: file("genesis.json") },
+        l1: vec![l1],
+        beacon: Some(Ok("lighthouse".to_owned())),
+        games: Some(GameFacts {
+            factory: Some(factory),
+            rules: Ok(rules),
+            signers: Some(signers),
+            prestate: Some(Ok(PRESTATE)),
+        }),
+        accounts: ["batcher", "proposer", "challenger"].map(|role| (role, rich.clone())).into(),
+        jwt: vec![("authrpc.jwtsecret", secret("/a")), ("l2.jwt-secret", secret("/b"))],
+        deployer: None,
+    };
+    (stack, facts)
+}
+
+fn bad(stack: &Stack, facts: &Facts) -> Vec<Finding> {
+    examine(stack, facts).into_iter().filter(|finding| finding.verdict != Verdict::Good).collect()
+}
+
+/// Replaces an argument that begins with `from`; an empty `to` removes it.
+fn argument(stack: &mut Stack, component: &str, from: &str, to: &str) {
+    let args = &mut stack.components.get_mut(component).unwrap().args;
+    let place =
+        args.iter().position(|arg| arg.starts_with(from)).unwrap_or_else(|| panic!("{component} has no {from}"));
+    if to.is_empty() { drop(args.remove(place)) } else { args[place] = to.to_owned() }
+}
+
+#[test]
+fn where_all_is_well_nothing_is_said_but_op_geths_end() {
+    let (stack, facts) = well();
+    let said = bad(&stack, &facts);
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert_eq!((said[0].check, said[0].verdict), (Check::Versions, Verdict::Warning));
+    assert!(said[0].found.contains("2026-05-31"));
+}
+
+type Break = fn(&mut Stack, &mut Facts);
+
+/// What goes wrong, the check that finds it, how bad it is, and a part of what it says.
+const FAILURES: [(Break, Check, Verdict, &str); 30] = [
+    // 1: the default type is 0, a fresh chain has only 1
+    (
+        |stack, facts| {
+            argument(stack, "op-proposer", "--game-type", "");
+            facts.games.as_mut().unwrap().rules.as_mut().unwrap().implementation =
+                B256::ZERO.0[..20].try_into().unwrap();
+        },
+        Check::GameType,
+        Verdict::Failure,
+        "no game of type 0",
+    ),
+    (
+        |_, facts| facts.games.as_mut().unwrap().rules.as_mut().unwrap().init_bond = U256::from(1),
+        Check::GameType,
+        Verdict::Warning,
+        "bond",
+    ),
+    (
+        |stack, _| {
+            argument(
+                stack,
+                "op-proposer",
+                "--game-factory",
+                "--game-factory-address=0x75ceb25776d0402972b736f6e13fd0616be98f22",
+            );
+        },
+        Check::GameType,
+        Verdict::Failure,
+        "SystemConfig names",
+    ),
+    // 2
+    (
+        |_, facts| facts.games.as_mut().unwrap().prestate = Some(Ok(B256::ZERO)),
+        Check::Prestate,
+        Verdict::Failure,
+        "the chain demands",
+    ),
+    (|_, facts| facts.games.as_mut().unwrap().prestate = None, Check::Prestate, Verdict::Warning, "no prestate file"),
+    // 3
+    (
+        |stack, _| version(stack, "op-geth", "v1.101603.4"),
+        Check::Versions,
+        Verdict::Failure,
+        "belongs to op-geth v1.101608.0",
+    ),
+    (|stack, _| version(stack, "op-geth", "latest"), Check::Versions, Verdict::Failure, "no version"),
+    (
+        |stack, _| argument(stack, "op-node", "--l2.enginekind", "--l2.enginekind=reth"),
+        Check::Versions,
+        Verdict::Failure,
+        "enginekind",
+    ),
+    (
+        |_, facts| assert!(facts.chain.rollup.as_mut().unwrap().set(&["karst_time"], &1_800_000_000)),
+        Check::Versions,
+        Verdict::Failure,
+        "Karst",
+    ),
+    // 4
+    (|_, facts| facts.l1[0].rate_limited = 3, Check::L1, Verdict::Failure, "429"),
+    (|_, facts| facts.l1[0].latencies_ms = vec![700; 8], Check::L1, Verdict::Warning, "700 ms"),
+    (|_, facts| facts.l1[0].heads = vec![100, 101, 99], Check::L1, Verdict::Failure, "disagree"),
+    (|_, facts| facts.l1[0].unknown_blocks = 1, Check::L1, Verdict::Failure, "disagree"),
+    (|_, facts| facts.l1[0].chain_id = Some(1), Check::L1, Verdict::Failure, "chain id 1"),
+    // 5
+    (|stack, _| argument(stack, "op-node", "--l1.beacon-fallbacks", ""), Check::Beacon, Verdict::Warning, "18 days"),
+    (|_, facts| facts.beacon = None, Check::Beacon, Verdict::Failure, "no beacon"),
+    (
+        |stack, _| argument(stack, "op-node", "--l1.beacon-fallbacks", "--l1.beacon.ignore"),
+        Check::Beacon,
+        Verdict::Failure,
+        "blobs",
+    ),
+    // 6
+    (|stack, _| argument(stack, "op-geth", "--gcmode", ""), Check::History, Verdict::Failure, "prunes"),
+    (
+        |stack, _| argument(stack, "op-geth", "--syncmode", "--state.scheme=path"),
+        Check::History,
+        Verdict::Failure,
+        "path scheme",
+    ),
+    (|stack, _| argument(stack, "op-node", "--safedb.path", ""), Check::History, Verdict::Failure, "safe heads"),
+    // 7
+    (|_, facts| facts.jwt[1].1.secret = Ok("cd".repeat(32)), Check::Jwt, Verdict::Failure, "differ"),
+    (|_, facts| facts.jwt[0].1.mode = 0o644, Check::Jwt, Verdict::Failure, "0644"),
+    (|_, facts| facts.jwt[0].1.secret = Err("not 64 hex digits".to_owned()), Check::Jwt, Verdict::Failure, "64 hex"),
+    // 8
+    (
+        |_, facts| facts.accounts.get_mut("batcher").unwrap().balance = Some(U256::ZERO),
+        Check::Accounts,
+        Verdict::Failure,
+        "empty",
+    ),
+    (
+        |stack, _| stack.accounts.proposer = stack.accounts.challenger,
+        Check::Accounts,
+        Verdict::Failure,
+        "share the account",
+    ),
+    (
+        |_, facts| {
+            facts.games.as_mut().unwrap().signers =
+                Some((B256::ZERO.0[..20].try_into().unwrap(), B256::ZERO.0[..20].try_into().unwrap()));
+        },
+        Check::Accounts,
+        Verdict::Failure,
+        "reads batches of",
+    ),
+    // 9
+    (
+        |stack, _| {
+            drop(
+                stack
+                    .components
+                    .get_mut("op-batcher")
+                    .unwrap()
+                    .environment
+                    .insert("OP_BATCHER_L1_RPC_URL".to_owned(), None),
+            );
+        },
+        Check::Settings,
+        Verdict::Failure,
+        "ignored",
+    ),
+    // 10
+    (|stack, _| argument(stack, "op-batcher", "--max-channel", ""), Check::Batcher, Verdict::Failure, "12 h window"),
+    (
+        |stack, _| argument(stack, "op-geth", "--http.api", "--http.api=eth,net,web3"),
+        Check::Batcher,
+        Verdict::Failure,
+        "miner API",
+    ),
+    // what two of them hide behind
+    (|stack, _| argument(stack, "op-proposer", "--rpc.port", ""), Check::Listeners, Verdict::Failure, "are all 8545"),
+];
+
+fn version(stack: &mut Stack, component: &str, version: &str) {
+    stack.components.get_mut(component).unwrap().version = version.to_owned();
+}
+
+#[test]
+fn each_failure_is_found_by_its_check_with_a_fix() {
+    for (spoil, check, verdict, part) in FAILURES {
+        let (mut stack, mut facts) = well();
+        spoil(&mut stack, &mut facts);
+        let said = bad(&stack, &facts);
+        let found = said.iter().find(|finding| finding.check == check && finding.found.contains(part));
+        let found = found.unwrap_or_else(|| panic!("{check:?}: nobody says {part:?}: {said:#?}"));
+        assert_eq!(found.verdict, verdict, "{found:?}");
+        assert!(!found.fix.is_empty(), "{found:?}");
+    }
+}
+
+#[test]
+fn a_verifier_is_not_asked_for_what_it_does_not_run() {
+    let (mut stack, mut facts) = well();
+    stack.components = ["op-geth", "op-node"].map(|name| (name.to_owned(), stack.components[name].clone())).into();
+    stack.accounts = Accounts::default();
+    stack.role = ec_op_stack::stack::Role::Verifier;
+    (facts.games, facts.accounts) = (None, BTreeMap::new());
+    assert_eq!(bad(&stack, &facts).len(), 1, "{:#?}", bad(&stack, &facts));
+}
+
+#[test]
+fn without_l1_and_with_raw_files_the_answer_is_no() {
+    let dir = copies(&["stack.json", "rollup.json", "genesis.json"]);
+    let line = expect_json(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
+    let failed = |check: &str| {
+        let findings = line["findings"].as_array().unwrap();
+        findings.iter().any(|finding| finding["check"] == check && finding["verdict"] == "failure")
+    };
+    for check in ["l1", "jwt", "beacon", "game-type", "files"] {
+        assert!(failed(check), "{check}: {line}");
+    }
+    assert_eq!(line["ready"], json!(false));
+}
+
+/// Answers every request with this status line, until the process ends.
+fn endpoint(status: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v3/sEcReT", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn a_limited_and_a_broken_endpoint_are_told_apart_and_no_api_key_is_shown() {
+    for (status, part) in [("429 Too Many Requests", "rate limited"), ("502 Bad Gateway", "HTTP 502")] {
+        let dir = copies(&["stack.json", "rollup.json", "genesis.json"]);
+        common::edit(dir.path(), "stack.json", "http://127.0.0.1:1", &endpoint(status));
+        let (out, err) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
+        assert!(out.contains(part), "{out}");
+        assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
+        let (out, err) = common::expect(dir.path(), 1, &["status", "--stack", "stack.json"]);
+        assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
+    }
+}
+
+#[test]
+fn a_stack_with_an_unknown_key_is_an_error() {
+    let dir = copies(&["stack.json"]);
+    common::edit(dir.path(), "stack.json", "\"accounts\"", "\"acounts\"");
+    let (_, err) = common::expect(dir.path(), 2, &["doctor", "--stack", "stack.json"]);
+    assert!(err.contains("stack.json") && err.contains("acounts"), "{err}");
+}

@@ -1,0 +1,57 @@
+{
+  settings,
+  release,
+  own,
+}:
+let
+  inherit (settings) paths l1;
+  to = import ../endpoints.nix { inherit settings; };
+  home = "${paths.state}/op-challenger";
+  genesis = "${paths.chain}/genesis.json";
+  rollup = "${paths.chain}/rollup.json";
+in
+{
+  flags = to.listeners own // {
+    cannon-bin = paths.cannon;
+    cannon-l1-genesis = l1.chainConfig;
+    cannon-l2-genesis = genesis;
+    cannon-prestate = paths.prestate;
+    cannon-rollup-config = rollup;
+    cannon-server = paths.opProgram;
+    datadir = home;
+    game-factory-address = to.factory;
+    game-types = own.gameTypes;
+    l1-beacon = l1.beacon;
+    l1-eth-rpc = to.l1Rpc;
+    l2-eth-rpc = to.executionRpc;
+    rollup-rpc = to.rollupRpc;
+  };
+
+  environmentFromFiles =
+    to.l1RpcFromFile own "OP_CHALLENGER_L1_ETH_RPC"
+    // to.factoryFromFile "OP_CHALLENGER_GAME_FACTORY_ADDRESS"
+    // {
+      OP_CHALLENGER_PRIVATE_KEY = "${own.secretsDirectory}/key";
+    };
+
+  ports = to.localPorts own;
+  reads = [
+    genesis
+    rollup
+  ]
+  ++ to.factoryReads
+  ++ (if paths.prestate == null then [ ] else [ paths.prestate ])
+  ++ (if l1.chainConfig == null then [ ] else [ l1.chainConfig ]);
+  writes = [ home ];
+  secrets = to.l1Secrets // {
+    key = to.secret "challengerKey";
+  };
+  needs = [
+    release.execution
+    "op-node"
+  ];
+  health = {
+    kind = "metrics";
+    url = "http://${own.address}:${toString own.ports.metrics}/metrics";
+  };
+}

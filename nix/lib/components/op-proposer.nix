@@ -1,0 +1,39 @@
+{ settings, own, ... }:
+let
+  to = import ../endpoints.nix { inherit settings; };
+in
+{
+  flags =
+    to.listeners own
+    // to.rpcListener own
+    // {
+      allow-non-finalized = null;
+      game-factory-address = to.factory;
+      game-type = own.gameType;
+      l1-eth-rpc = to.l1Rpc;
+      num-confirmations = 4;
+      poll-interval = "12s";
+      proposal-interval = own.interval;
+      rollup-rpc = to.rollupRpc;
+      wait-node-sync = true;
+    };
+
+  environmentFromFiles =
+    to.l1RpcFromFile own "OP_PROPOSER_L1_ETH_RPC"
+    // to.factoryFromFile "OP_PROPOSER_GAME_FACTORY_ADDRESS"
+    // {
+      OP_PROPOSER_PRIVATE_KEY = "${own.secretsDirectory}/key";
+    };
+
+  ports = to.localPorts own;
+  reads = to.factoryReads;
+  writes = [ ];
+  secrets = to.l1Secrets // {
+    key = to.secret "proposerKey";
+  };
+  needs = [ "op-node" ];
+  health = {
+    kind = "healthz";
+    url = "http://${own.address}:${toString own.ports.rpc}/healthz";
+  };
+}

@@ -1,0 +1,94 @@
+# From one attribute set to what each component of the chain is started with. Builtins only: the NixOS module, the
+# local devnet and the tests all use it.
+#
+#   (import ./nix/lib).plan { role = "sequencer"; l2.chainId = 901; … }
+#
+# settings.nix lists every setting with its default. A plan is
+#
+#   { components = { <name> = component; }; problems = [ { option, message } ]; warnings = [ … ]; settings; release; }
+#
+# and a component is
+#
+#   name                  op-geth, op-reth, op-node, …
+#   image                 { repository, tag, digest, reference }; reference has the digest once it is known
+#   program, args         what is run
+#   environment           plain variables
+#   environmentFromFiles  variable → file whose first line it gets at the start; so no key is in an argument or a unit
+#   command               program and args, with a shell before them where a file has to be read
+#   ports                 name → { address, port, protocols, public }
+#   reads, writes         files and directories
+#   secrets               name → { option, file }: the files it wants under these names in its directory of secrets
+#   needs                 components that must be ready first
+#   health                how readiness is asked for
+#   init                  null, or { args, datadir, genesis }: run once with the same program before the first start
+let
+  releases = import ./releases.nix;
+  normalise = import ./settings.nix;
+  image = import ./image.nix;
+  command = import ./command.nix;
+  rules = import ./rules.nix;
+
+  files = {
+    op-geth = ./components/op-geth.nix;
+    op-reth = ./components/op-reth.nix;
+    op-node = ./components/op-node.nix;
+    op-batcher = ./components/op-batcher.nix;
+    op-proposer = ./components/op-proposer.nix;
+    op-challenger = ./components/op-challenger.nix;
+    op-dispute-mon = ./components/op-dispute-mon.nix;
+  };
+
+  plan =
+    given:
+    let
+      settings = normalise given;
+      release = releases.${settings.executionClient};
+      build =
+        name: own:
+        let
+          described = import files.${name} { inherit settings release own; };
+          flags = described.flags // own.settings;
+          clap = described.clap or false;
+          base = {
+            inherit name;
+            environment = own.environment;
+            environmentFromFiles = { };
+            init = null;
+            subcommand = [ ];
+            secrets = { };
+          }
+          // removeAttrs described [ "clap" ];
+        in
+        base
+        // {
+          inherit flags;
+          key = if name == release.execution then "execution" else name;
+          image = image release.images.${name} own;
+          program = if own.program == null then release.images.${name}.program or name else own.program;
+          args = base.subcommand ++ import ./arguments.nix { inherit clap; } flags ++ own.extraArgs;
+        };
+      withCommand = component: component // { command = command settings component; };
+      enabled = builtins.filter (key: settings.components.${key}.enable) (
+        builtins.attrNames settings.components
+      );
+      components = builtins.listToAttrs (
+        map (
+          key:
+          let
+            name = if key == "execution" then release.execution else key;
+          in
+          {
+            inherit name;
+            value = withCommand (build name settings.components.${key});
+          }
+        ) enabled
+      );
+    in
+    {
+      inherit settings release components;
+    }
+    // rules { inherit settings release components; };
+in
+{
+  inherit plan releases;
+}

@@ -1,0 +1,64 @@
+# What components say to each other and to L1, and the listeners that all Go services share.
+{ settings }:
+let
+  inherit (settings)
+    l1
+    l2
+    paths
+    components
+    ;
+  inherit (components) execution op-node;
+  http = c: port: "http://${c.address}:${toString port}";
+in
+rec {
+  executionRpc = http execution execution.ports.http;
+  engine = http execution execution.ports.engine;
+  rollupRpc = http op-node op-node.ports.rpc;
+
+  # the L1 RPC: a flag, or a variable that is filled from a file where the URL holds an API key
+  l1Rpc = if l1.rpcFile == null then l1.rpc else null;
+  l1RpcFromFile =
+    own: variable:
+    if l1.rpcFile == null then { } else { ${variable} = "${own.secretsDirectory}/l1-rpc"; };
+  l1Secrets =
+    if l1.rpcFile == null then
+      { }
+    else
+      {
+        l1-rpc = {
+          option = "l1.rpcFile";
+          file = l1.rpcFile;
+        };
+      };
+
+  # a secret that an option of this name gives the file of
+  secret = name: {
+    option = "secrets.${name}";
+    file = settings.secrets.${name};
+  };
+
+  factory = l2.disputeGameFactory;
+  factoryFromFile =
+    variable: if factory == null then { ${variable} = "${paths.chain}/dispute-game-factory"; } else { };
+  factoryReads = if factory == null then [ "${paths.chain}/dispute-game-factory" ] else [ ];
+
+  listeners = own: {
+    "metrics.addr" = own.address;
+    "metrics.enabled" = true;
+    "metrics.port" = own.ports.metrics;
+    "pprof.addr" = own.address;
+    "pprof.port" = own.ports.pprof;
+  };
+  rpcListener = own: {
+    "rpc.addr" = own.address;
+    "rpc.port" = own.ports.rpc;
+  };
+  localPorts =
+    own:
+    builtins.mapAttrs (_: port: {
+      inherit (own) address;
+      inherit port;
+      protocols = [ "tcp" ];
+      public = false;
+    }) (removeAttrs own.ports [ "p2p" ]);
+}

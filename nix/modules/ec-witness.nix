@@ -1,0 +1,322 @@
+# Witnesses: services.every-channel.witness.<name>, one key and one vote store each.
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib)
+    literalExpression
+    mkDefault
+    mkEnableOption
+    mkIf
+    mkOption
+    types
+    ;
+  witnesses = lib.filterAttrs (_: witness: witness.enable) config.services.every-channel.witness;
+  chain = config.services.every-channel.op-stack;
+  hardening = import ./hardening.nix { inherit lib; };
+  toml = pkgs.formats.toml { };
+
+  unit = name: "ec-witness-${name}";
+  credentials = name: "/run/credentials/${unit name}.service";
+  state = name: "ec-witness/${name}";
+  store = name: "/var/lib/${state name}/store";
+
+  instance =
+    { name, config, ... }:
+    {
+      options = {
+        enable = mkEnableOption "this witness" // {
+          default = true;
+        };
+        package = mkOption {
+          type = types.nullOr types.package;
+          default = null;
+          description = "The package with ec-witness. The flake sets it.";
+          example = literalExpression "inputs.every-channel.packages.\${system}.ec-witness";
+        };
+        manifests = mkOption {
+          type = types.str;
+          description = "Directory of the archive's index. Read only.";
+          example = "/var/lib/every-channel/manifests";
+        };
+        cas = mkOption {
+          type = types.nullOr types.str;
+          default = null;
+          description = "Directory that holds the archive's `objects/`. Not needed to vote. Read only.";
+          example = "/tank/every-channel/archive";
+        };
+        archiveGroups = mkOption {
+          type = types.listOf types.str;
+          default = [ ];
+          description = "Groups that may read the archive; the witness has no user of its own beforehand.";
+          example = [ "every-channel" ];
+        };
+        keyFile = mkOption {
+          type = types.nullOr types.str;
+          default = null;
+          description = "File with the key as 64 hex digits, or with an encrypted keystore when `passwordFile` is set.";
+          example = "/run/agenix/ec-witness-key";
+        };
+        passwordFile = mkOption {
+          type = types.nullOr types.str;
+          default = null;
+          description = "File with the keystore's password.";
+          example = "/run/agenix/ec-witness-password";
+        };
+        metricsListen = mkOption {
+          type = types.nullOr types.str;
+          default = "127.0.0.1:9464";
+          description = "Where `/metrics`, `/healthz` and `/readyz` are served; loopback only. `null`: nowhere.";
+          example = "127.0.0.1:9465";
+        };
+        localChain = mkOption {
+          type = types.bool;
+          default = chain.enable;
+          defaultText = literalExpression "config.services.every-channel.op-stack.enable";
+          description = "The chain's RPC is this host's op-stack: it is the default RPC, and the witness starts after op-node.";
+          example = false;
+        };
+        fromSequence = mkOption {
+          type = types.either types.ints.unsigned (
+            types.enum [
+              "newest"
+              "first"
+            ]
+          );
+          default = "newest";
+          description = "The first epoch that is judged, fixed when the store is created.";
+          example = "first";
+        };
+        logLevel = mkOption {
+          type = types.str;
+          default = "info";
+          description = "What is logged.";
+          example = "info,ec_witness=debug";
+        };
+        watchdogSec = mkOption {
+          type = types.ints.positive;
+          default = 120;
+          description = "Seconds without a sign of life after which systemd restarts the witness.";
+          example = 300;
+        };
+        settings = mkOption {
+          type = types.submodule { freeformType = toml.type; };
+          default = { };
+          description = ''
+            The configuration file; README.md lists its settings. `archive`, `store`, `key` and `monitor` follow from the
+            options here. It is in the nix store: secrets have files of their own.
+          '';
+          example = literalExpression ''
+            {
+              chain = {
+                rpc = "http://127.0.0.1:28545";
+                chain_id = 901;
+                ledger = "0x5FbDB2315678afecb367f032d93F642f64180aa3";
+                deploy_block = 1234;
+              };
+              stream = [
+                { broadcast = "la-nbc"; time = "timeline"; chunk_duration_ms = 2000; }
+              ];
+            }
+          '';
+        };
+      };
+
+      config.settings = {
+        archive = {
+          manifests = config.manifests;
+        }
+        // lib.optionalAttrs (config.cas != null) { inherit (config) cas; };
+        store.dir = store name;
+        key =
+          if config.passwordFile == null then
+            { key_file = "${credentials name}/key"; }
+          else
+            {
+              keystore = "${credentials name}/key";
+              password_file = "${credentials name}/password";
+            };
+        chain = mkIf config.localChain {
+          rpc = mkDefault chain.plan.components.${chain.executionClient}.health.url;
+          chain_id = mkDefault chain.l2.chainId;
+        };
+        monitor = mkIf (config.metricsListen != null) { metrics_listen = config.metricsListen; };
+      };
+    };
+
+  configFile = name: witness: toml.generate "${unit name}.toml" witness.settings;
+
+  # what the daemon, its init and an operator's commands run with
+  sandbox =
+    name: witness:
+    hardening
+    // {
+      DynamicUser = true;
+      User = unit name;
+      StateDirectory = state name;
+      StateDirectoryMode = "0700";
+      SupplementaryGroups = witness.archiveGroups;
+      LoadCredential = [
+        "key:${witness.keyFile}"
+      ]
+      ++ lib.optional (witness.passwordFile != null) "password:${witness.passwordFile}";
+      # its own view of the file system: nothing of the other services' state, the archive read-only
+      TemporaryFileSystem = "/var/lib:ro";
+      BindReadOnlyPaths = [ witness.manifests ] ++ lib.optional (witness.cas != null) witness.cas;
+      Environment = "RUST_BACKTRACE=1";
+    };
+  program = witness: "${witness.package}/bin/ec-witness";
+
+  start =
+    name: witness:
+    pkgs.writeShellApplication {
+      name = "${unit name}-start";
+      text = ''
+        if [[ ! -e ${store name}/votes.sqlite ]]; then
+          echo "no vote store in ${store name}. For a new witness: systemctl start ${unit name}-init. If there was one, read 'A lost store' in docs/operating-a-witness.md first." >&2
+          exit 78
+        fi
+        exec ${program witness} run --config ${configFile name witness} --log ${lib.escapeShellArg witness.logLevel}
+      '';
+    };
+
+  daemon = name: witness: {
+    description = "every.channel witness ${name}";
+    documentation = [ "https://every.channel" ];
+    wantedBy = [ "multi-user.target" ];
+    wants = [ "network-online.target" ];
+    after = [ "network-online.target" ] ++ opNode witness;
+    unitConfig = {
+      RequiresMountsFor = [ witness.manifests ] ++ lib.optional (witness.cas != null) witness.cas;
+      StartLimitIntervalSec = 0;
+    };
+    serviceConfig = sandbox name witness // {
+      Type = "notify";
+      NotifyAccess = "main";
+      ExecStart = lib.getExe (start name witness);
+      # a large archive is read once before the first turn
+      TimeoutStartSec = "15min";
+      # it drains within 10 seconds
+      TimeoutStopSec = "30s";
+      WatchdogSec = "${toString witness.watchdogSec}s";
+      KillMode = "mixed";
+      Restart = "on-failure";
+      RestartSec = "30s";
+      # without a store a restart changes nothing
+      RestartPreventExitStatus = 78;
+    };
+  };
+
+  initialiser = name: witness: {
+    description = "Vote store of the every.channel witness ${name}; started by hand, once";
+    after = [ "network-online.target" ] ++ opNode witness;
+    wants = [ "network-online.target" ];
+    conflicts = [ "${unit name}.service" ];
+    serviceConfig = sandbox name witness // {
+      Type = "oneshot";
+      ExecStart = "${program witness} init --config ${initConfig name witness} --from-sequence ${toString witness.fromSequence}";
+      TimeoutStartSec = "15min";
+      KillMode = "mixed";
+      Restart = "no";
+    };
+  };
+  # its credentials are in another directory
+  initConfig =
+    name: witness:
+    configFile "${name}-init" (
+      witness
+      // {
+        settings = witness.settings // {
+          key = lib.mapAttrs (
+            _: file: "/run/credentials/${unit name}-init.service/${baseNameOf file}"
+          ) witness.settings.key;
+        };
+      }
+    );
+
+  opNode =
+    witness:
+    lib.optional witness.localChain (
+      if chain.backend == "native" then "op-node.service" else "podman-op-node.service"
+    );
+
+  assertionsOf =
+    name: witness:
+    let
+      option = o: "services.every-channel.witness.${name}.${o}: ";
+      others = lib.filterAttrs (other: w: other != name && w.keyFile == witness.keyFile) witnesses;
+      chainKeys = lib.filter (file: file != null) (lib.attrValues chain.secrets);
+      inStore = file: file != null && lib.hasPrefix builtins.storeDir file;
+    in
+    [
+      {
+        assertion = witness.package != null;
+        message = "${option "package"}not set. Use the flake's module, or set it to the package of ec-witness.";
+      }
+      {
+        assertion = witness.keyFile != null;
+        message = "${option "keyFile"}a witness needs a key of its own. Give the file's path as a string.";
+      }
+      {
+        assertion = !inStore witness.keyFile && !inStore witness.passwordFile;
+        message = "${option "keyFile"}the key or its password is in the nix store, which every user can read. Give a path outside, as a string.";
+      }
+      {
+        assertion = witness.keyFile == null || others == { };
+        message = "${option "keyFile"}also the key of ${lib.concatStringsSep ", " (lib.attrNames others)}. Two witnesses with one key contradict each other: give each its own.";
+      }
+      {
+        assertion = witness.keyFile == null || !(chain.enable && lib.elem witness.keyFile chainKeys);
+        message = "${option "keyFile"}also a key of services.every-channel.op-stack. Other transactions of the account stop the witness: give it a key of its own.";
+      }
+      {
+        assertion = witness.localChain -> chain.enable;
+        message = "${option "localChain"}this host runs no chain. Set it to false, and settings.chain.rpc.";
+      }
+      {
+        assertion = witness.settings ? chain.ledger && witness.settings ? chain.deploy_block;
+        message = "${option "settings.chain"}`ledger` and `deploy_block` are not set. `ec-witness deploy --write-config` writes them.";
+      }
+    ];
+
+  listeners = lib.filter (listen: listen != null) (
+    lib.mapAttrsToList (_: witness: witness.metricsListen) witnesses
+  );
+in
+{
+  imports = [ ./op-stack/options.nix ];
+
+  options.services.every-channel.witness = mkOption {
+    type = types.attrsOf (types.submodule instance);
+    default = { };
+    description = "Witnesses of this host. Each derives observations from an archive and votes for them, with a key of its own.";
+    example = literalExpression ''
+      {
+        la = {
+          manifests = "/var/lib/every-channel/manifests";
+          keyFile = "/run/agenix/ec-witness-la";
+          settings.chain = { ledger = "0x…"; deploy_block = 1234; };
+        };
+      }
+    '';
+  };
+
+  config = mkIf (witnesses != { }) {
+    assertions = lib.concatLists (lib.mapAttrsToList assertionsOf witnesses) ++ [
+      {
+        assertion = lib.allUnique listeners;
+        message = "services.every-channel.witness.<name>.metricsListen: two witnesses share an address. Give each a port of its own.";
+      }
+    ];
+
+    systemd.services = lib.mkMerge (
+      lib.mapAttrsToList (name: witness: {
+        ${unit name} = daemon name witness;
+        "${unit name}-init" = initialiser name witness;
+      }) witnesses
+    );
+  };
+}

@@ -1,0 +1,69 @@
+# The options as nix/lib's settings, and its plan.
+{ cfg, lib }:
+let
+  library = import ../../lib;
+  native = cfg.backend == "native";
+  release = library.releases.${cfg.executionClient};
+  nameOf = key: if key == "execution" then release.execution else key;
+  given = lib.filterAttrs (_: v: v != null);
+
+  # the forks of files that can be read here; the bootstrap looks at the others
+  forks =
+    let
+      rollup = cfg.l2.files + "/rollup.json";
+      scheduled = lib.importJSON rollup;
+    in
+    lib.optional (
+      builtins.isPath cfg.l2.files && builtins.pathExists rollup && (scheduled.karst_time or null) != null
+    ) "karst";
+
+  locked =
+    key: image:
+    let
+      base = release.images.${nameOf key} // image;
+    in
+    cfg.imageLock."${base.repository}:${base.tag}" or null;
+
+  component =
+    key: own:
+    let
+      name = nameOf key;
+      image = given own.image;
+    in
+    removeAttrs own [ "package" ]
+    // {
+      inherit image;
+      digest = if own.digest != null then own.digest else locked key image;
+      secretsDirectory = if native then "/run/credentials/${name}.service" else "/secrets";
+      program =
+        if own.program != null || !native then
+          own.program
+        else
+          "${if own.package == null then "" else own.package}/bin/${name}";
+    };
+  challenger = cfg.components.op-challenger.package;
+in
+library.plan {
+  inherit (cfg)
+    role
+    executionClient
+    checkFlags
+    reservedPorts
+    l1
+    ;
+  l2 = removeAttrs cfg.l2 [ "files" ] // {
+    inherit forks;
+  };
+  secrets = removeAttrs cfg.secrets [ "deployerKey" ];
+  requireDigests = cfg.pinImages && !native;
+  components = lib.mapAttrs component cfg.components;
+  paths = {
+    state = cfg.stateDir;
+    prestate = cfg.dispute.prestateFile;
+  }
+  // lib.optionalAttrs native {
+    # /bin/sh is there on every NixOS
+    cannon = "${if challenger == null then "" else challenger}/bin/cannon";
+    opProgram = "${if challenger == null then "" else challenger}/bin/op-program";
+  };
+}

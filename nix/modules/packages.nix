@@ -1,0 +1,39 @@
+# Sets the modules' packages to the flake's own; each may be set otherwise.
+packages:
+{
+  config,
+  lib,
+  pkgs,
+  ...
+}:
+let
+  inherit (lib) mkDefault mkOption types;
+  own = packages.${pkgs.stdenv.hostPlatform.system};
+  tools = [
+    "op-node"
+    "op-batcher"
+    "op-proposer"
+    "op-challenger"
+    "op-dispute-mon"
+  ];
+in
+{
+  options.services.every-channel.witness = mkOption {
+    type = types.attrsOf (types.submodule { package = mkDefault own.ec-witness; });
+  };
+
+  config.services.every-channel.op-stack = {
+    tools = mkDefault own.ec-op-stack;
+    bootstrap.setupRollup = mkDefault "${own.op-stack-scripts}/bin/setup-rollup";
+    components =
+      lib.genAttrs tools (_: {
+        package = mkDefault own.op-stack-tools;
+      })
+      // {
+        # op-reth is not among them
+        execution.package = lib.mkIf (config.services.every-channel.op-stack.executionClient == "op-geth") (
+          mkDefault own.op-stack-tools
+        );
+      };
+  };
+}

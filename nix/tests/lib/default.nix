@@ -1,0 +1,204 @@
+# Tests of nix/lib on builtins alone. scripts/check-nix evaluates `failures`, which must be empty, and compares `golden`.
+let
+  inherit (builtins)
+    all
+    attrNames
+    attrValues
+    concatMap
+    concatStringsSep
+    elem
+    filter
+    hasContext
+    head
+    length
+    mapAttrs
+    match
+    stringLength
+    toJSON
+    ;
+  lib = import ../../lib;
+  plans = mapAttrs (_: lib.plan) (import ./cases.nix);
+  refused = import ./refused.nix;
+  contains =
+    text: part:
+    match ".*${builtins.replaceStrings [ "." "(" ")" ] [ "[.]" "[(]" "[)]" ] part}.*" text != null;
+
+  expect = ok: message: if ok then [ ] else [ message ];
+  eachPlan = test: concatMap (name: map (m: "${name}: ${m}") (test plans.${name})) (attrNames plans);
+  eachComponent =
+    test:
+    eachPlan (
+      plan: concatMap (c: map (m: "${c.name}: ${m}") (test plan c)) (attrValues plan.components)
+    );
+
+  argument =
+    component: name:
+    let
+      found = filter (
+        a: match "--${builtins.replaceStrings [ "." ] [ "[.]" ] name}=.*" a != null
+      ) component.args;
+    in
+    if found == [ ] then null else builtins.substring (stringLength name + 3) (-1) (head found);
+
+  # every listener that the program has, by the flags that place it
+  listeners =
+    component:
+    {
+      op-geth = [
+        "http"
+        "ws"
+        "authrpc"
+        "metrics"
+        "pprof"
+      ];
+      op-reth = [
+        "http"
+        "ws"
+        "authrpc"
+      ];
+      op-node = [
+        "rpc"
+        "metrics"
+        "pprof"
+      ];
+      op-batcher = [
+        "rpc"
+        "metrics"
+        "pprof"
+      ];
+      op-proposer = [
+        "rpc"
+        "metrics"
+        "pprof"
+      ];
+      op-challenger = [
+        "metrics"
+        "pprof"
+      ];
+      op-dispute-mon = [
+        "metrics"
+        "pprof"
+      ];
+    }
+    .${component.name};
+
+  refusal =
+    name:
+    let
+      case = refused.${name};
+      inherit (lib.plan case.settings) problems;
+      right = filter (p: p.option == case.option && contains p.message case.text) problems;
+    in
+    expect (
+      length right == 1 && length problems == 1
+    ) "refused ${name}: expected only ${case.option} \"${case.text}\", got ${toJSON problems}";
+
+  failures = concatMap (x: x) [
+    (eachPlan (plan: expect (plan.problems == [ ]) "problems: ${toJSON plan.problems}"))
+    (concatMap refusal (attrNames refused))
+
+    (eachComponent (
+      _: c:
+      concatMap (
+        listener:
+        expect (argument c "${listener}.addr" == "127.0.0.1") "--${listener}.addr is not set to loopback"
+        ++ expect (argument c "${listener}.port" != null) "--${listener}.port is not set"
+      ) (listeners c)
+    ))
+    (eachComponent (
+      _: c:
+      expect (all (
+        port:
+        elem (toString port.port) (concatMap (a: filter builtins.isString (builtins.split "[=:]" a)) c.args)
+      ) (attrValues c.ports)) "a port of the plan is in no argument"
+    ))
+    (eachPlan (
+      plan:
+      let
+        ports = concatMap (c: map (p: toString p.port) (attrValues c.ports)) (attrValues plan.components);
+        once = attrNames (
+          builtins.listToAttrs (
+            map (name: {
+              inherit name;
+              value = null;
+            }) ports
+          )
+        );
+      in
+      expect (length ports == length once) "ports are not distinct: ${toJSON ports}"
+    ))
+
+    (eachPlan (
+      plan:
+      expect (
+        argument plan.components.op-node "l2.enginekind" == plan.release.engineKind
+        && plan.components ? ${plan.release.execution}
+      ) "the engine kind is not the client's"
+    ))
+    (eachPlan (
+      plan:
+      let
+        signing = filter (c: c.name != "op-challenger" && (c.secrets ? key || c.secrets ? p2p-key)) (
+          attrValues plan.components
+        );
+        sequencing = argument plan.components.op-node "sequencer.l1-confs" != null;
+      in
+      expect (
+        plan.settings.role == "sequencer" || (signing == [ ] && !sequencing)
+      ) "a verifier has a signing key: ${toJSON (map (c: c.name) signing)}"
+    ))
+    (eachPlan (
+      plan:
+      expect (
+        (plan.components ? op-challenger) == (plan.settings.paths.prestate != null)
+      ) "the challenger does not follow the prestate"
+    ))
+
+    # a secret is named by file only; its variable is filled at the start
+    (eachComponent (
+      plan: c:
+      concatMap (
+        variable:
+        expect (
+          !(c.environment ? ${variable}) && match "/.*" c.environmentFromFiles.${variable} != null
+        ) "${variable} is not read from a file"
+      ) (attrNames c.environmentFromFiles)
+      ++ expect (all (secret: !elem secret.file c.command || secret.file == null) (
+        attrValues c.secrets
+      )) "a secret's file on the host is in the command"
+      ++ expect (
+        plan.settings.l1.rpcFile == null || !contains (concatStringsSep " " c.args) "l1-eth-rpc"
+      ) "the L1 URL is an argument although it is a secret"
+    ))
+    (eachComponent (_: c: expect (!hasContext (toJSON c)) "a plan refers to the nix store"))
+
+    # what is changed comes through, what is nulled is gone
+    (
+      let
+        batcher = plans.sequencer-full.components.op-batcher;
+      in
+      expect (argument batcher "target-num-frames" == "3") "a flag of the operator is missing"
+      ++ expect (argument batcher "poll-interval" == null) "a flag set to null is still there"
+      ++ expect (elem "--log.format=json" batcher.args) "extraArgs are missing"
+      ++ expect (
+        plans.sequencer-full.components.op-node.image.reference
+        == "us-docker.pkg.dev/oplabs-tools-artifacts/images/op-node@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+      ) "an image with a digest is not referred to by it"
+    )
+    (expect (
+      match ".*2026-05-31.*" (toJSON plans.verifier.warnings) != null
+      && match ".*2026-05-31.*" (toJSON plans.verifier-reth.warnings) == null
+    ) "op-geth's end of support is not told, or told of op-reth")
+  ];
+in
+{
+  inherit failures;
+  golden = mapAttrs (_: plan: {
+    inherit (plan) problems warnings;
+    components = mapAttrs (_: c: removeAttrs c [ "flags" ]) plan.components;
+  }) plans;
+  counts = {
+    plans = length (attrNames plans);
+    refusals = length (attrNames refused);
+  };
+}

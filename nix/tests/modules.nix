@@ -1,0 +1,232 @@
+# Tests of the modules by evaluation, with a nixpkgs: what the example host becomes, and what is refused.
+# `failures` must be empty.
+{
+  nixpkgs ? builtins.getEnv "NIXPKGS",
+}:
+let
+  evalConfig = import (nixpkgs + "/nixos/lib/eval-config.nix");
+  lib = import (nixpkgs + "/lib");
+  digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+  keys = [
+    "execution"
+    "op-node"
+    "op-batcher"
+    "op-proposer"
+    "op-challenger"
+    "op-dispute-mon"
+  ];
+
+  # stands in for the flake's packages: nothing is built
+  packages =
+    { pkgs, ... }:
+    let
+      program = name: pkgs.writeShellScriptBin name "";
+    in
+    {
+      services.every-channel.op-stack = {
+        tools = program "ec-op-stack";
+        bootstrap.setupRollup = "/run/setup-rollup";
+        components = lib.genAttrs keys (name: {
+          package = program name;
+        });
+      };
+      services.every-channel.witness.la.package = program "ec-witness";
+    };
+
+  host =
+    change:
+    (evalConfig {
+      system = "x86_64-linux";
+      modules = [
+        ../modules/ec-op-stack.nix
+        ../modules/ec-witness.nix
+        ../hosts/ecp-forge.nix
+        packages
+        change
+      ];
+    }).config;
+  stack =
+    change: host { services.every-channel.op-stack = lib.mapAttrsRecursive (_: lib.mkForce) change; };
+  native = change: stack (lib.recursiveUpdate { backend = "native"; } change);
+  witness =
+    change:
+    host {
+      services.every-channel = {
+        op-stack.backend = "native";
+        witness = change;
+      };
+    };
+
+  failed = config: map (a: a.message) (lib.filter (a: !a.assertion) config.assertions);
+  units =
+    config:
+    lib.filter (name: lib.hasInfix "op-" name || lib.hasPrefix "ec-" name) (
+      lib.attrNames config.systemd.services
+    );
+  text = config: name: config.systemd.units."${name}.service".text;
+  expect = ok: message: lib.optional (!ok) message;
+
+  # exactly one failed assertion, of this option and with this text
+  refused =
+    name: config: option: part:
+    let
+      messages = failed config;
+    in
+    expect (
+      lib.length messages == 1
+      && lib.hasPrefix "services.every-channel.${option}" (lib.head messages)
+      && lib.hasInfix part (lib.head messages)
+    ) "refused ${name}: expected ${option} \"${part}\", got ${builtins.toJSON messages}";
+
+  oci = stack { };
+  pinned = stack {
+    components = lib.genAttrs keys (_: {
+      inherit digest;
+    });
+  };
+  asPackages = native { };
+  noPrestate = native { dispute.prestateFile = null; };
+  verifier = native {
+    role = "verifier";
+    l2 = {
+      chainId = 420901;
+      files = "/etc/chain";
+    };
+    dispute.prestateFile = null;
+  };
+in
+{
+  failures = lib.concatLists [
+    # the example host
+    (refused "the example host, until its images are pinned" oci "op-stack.components.op-batcher.digest"
+      "scripts/op-stack/pin-images.sh"
+    )
+    (expect (failed pinned == [ ]) "with digests: ${builtins.toJSON (failed pinned)}")
+    (expect (failed asPackages == [ ]) "with packages: ${builtins.toJSON (failed asPackages)}")
+    (
+      let
+        images = stack {
+          imageLock = lib.mapAttrs' (
+            _: image: lib.nameValuePair "${image.repository}:${image.tag}" digest
+          ) (import ../lib).releases.op-geth.images;
+        };
+      in
+      expect (failed images == [ ]) "with an image lock: ${builtins.toJSON (failed images)}"
+      ++ expect (
+        images.virtualisation.oci-containers.containers.op-node.image
+        == "us-docker.pkg.dev/oplabs-tools-artifacts/images/op-node@${digest}"
+      ) "the lock's digest is not used"
+    )
+    (expect (lib.any (lib.hasInfix "2026-05-31") oci.warnings) "op-geth's end of support is not told")
+    (expect (
+      oci.networking.firewall.allowedTCPPorts == [
+        28503
+        28522
+      ]
+      &&
+        oci.networking.firewall.allowedUDPPorts == [
+          28503
+          28522
+        ]
+    ) "the firewall opens other ports than P2P")
+    (expect (
+      (stack { openFirewall = false; }).networking.firewall.allowedTCPPorts == [ ]
+    ) "the firewall is opened unasked")
+
+    # the dispute path
+    (expect (lib.elem "op-challenger" (units asPackages)) "no challenger with a prestate")
+    (expect (
+      !lib.any (lib.hasInfix "challenger") (units noPrestate)
+      && !lib.any (lib.hasInfix "dispute") (units noPrestate)
+      && lib.elem "op-proposer" (units noPrestate)
+    ) "dispute units without a prestate: ${builtins.toJSON (units noPrestate)}")
+    (expect (failed verifier == [ ] && !lib.elem "op-batcher" (units verifier))
+      "a verifier: ${builtins.toJSON (failed verifier ++ units verifier)}"
+    )
+
+    # units
+    (lib.concatMap
+      (
+        config:
+        lib.concatMap (
+          name:
+          let
+            service = config.systemd.services.${name}.serviceConfig;
+          in
+          expect (
+            service ? KillMode && service ? Restart && service ? TimeoutStartSec
+          ) "${name}: KillMode, Restart or TimeoutStartSec is not set"
+          ++ expect (
+            builtins.match ".*(PRIVATE_KEY|SEQUENCER_KEY)=.*" (text config name) == null
+          ) "${name}: a key in the unit"
+        ) (units config)
+      )
+      [
+        oci
+        asPackages
+      ]
+    )
+    (expect (lib.hasInfix "op-geth.service" (toString asPackages.systemd.services.op-node.after)) "op-node is not ordered after op-geth")
+    (expect (lib.elem "podman-op-node.service" oci.systemd.services.ec-witness-la.after) "the witness is not ordered after op-node")
+    (expect (
+      asPackages.services.every-channel.witness.la.settings.chain.rpc == "http://127.0.0.1:28545"
+    ) "the witness does not use the local chain")
+
+    # what the modules refuse beyond nix/lib
+    (refused "a verifier without files" (native {
+      role = "verifier";
+      dispute.prestateFile = null;
+    }) "op-stack.l2.files" "a verifier needs")
+    (refused "no deployer key" (native {
+      secrets.deployerKey = null;
+    }) "op-stack.secrets.deployerKey" "funded key")
+    (refused "no owner" (native { bootstrap.owner = null; }) "op-stack.bootstrap.owner" "need an owner")
+    (refused "no op-deployer" (native {
+      bootstrap.opDeployer = null;
+    }) "op-stack.bootstrap.opDeployer" "download-op-deployer.sh")
+    (refused "deployer with the batcher's key" (native {
+      secrets.deployerKey = "/run/agenix/op-batcher-key";
+    }) "op-stack.secrets.deployerKey" "key of its own")
+    (refused "one key for two services" (native {
+      secrets.batcherKey = "/run/agenix/op-proposer-key";
+    }) "op-stack.secrets.batcherKey" "is also secrets.proposerKey")
+    (refused "a secret in the store" (native {
+      secrets.batcherKey = "${builtins.storeDir}/00000000000000000000000000000000-key";
+    }) "op-stack.secrets.batcherKey" "nix store")
+    (refused "sequencer without batcher" (native {
+      components.op-batcher.enable = false;
+    }) "op-stack.components.op-batcher.enable" "without a batcher")
+    (refused "RPC on the network" (native {
+      components.op-node.address = "0.0.0.0";
+    }) "op-stack.components.op-node.address" "loopback")
+    (refused "port of the host's Ethereum node" (native {
+      components.execution.ports.p2p = 30303;
+    }) "op-stack.components.execution.ports.p2p" "reservedPorts")
+    (refused "Karst on op-geth" (native {
+      l2 = {
+        chainId = 420901;
+        files = ./nixos/karst;
+      };
+    }) "op-stack.executionClient" "Karst")
+    (refused "no package" (native {
+      components.op-node.package = null;
+    }) "op-stack.components.op-node.package" "native backend")
+    (refused "a misspelt flag" (native {
+      components.op-node.settings."sequencer.l1-conf" = 3;
+    }) "op-stack.components.op-node.settings" "has no flag")
+
+    (refused "a witness without a key" (witness {
+      la.keyFile = lib.mkForce null;
+    }) "witness.la.keyFile" "a key of its own")
+    (refused "a witness with the batcher's key" (witness {
+      la.keyFile = lib.mkForce "/run/agenix/op-batcher-key";
+    }) "witness.la.keyFile" "also a key of")
+    (refused "a witness's key in the store" (witness {
+      la.keyFile = lib.mkForce "${builtins.storeDir}/00000000000000000000000000000000-key";
+    }) "witness.la.keyFile" "nix store")
+    (refused "a witness without a ledger" (witness {
+      la.settings.chain = lib.mkForce { rpc = "http://127.0.0.1:1"; };
+    }) "witness.la.settings.chain" "deploy --write-config")
+  ];
+}
