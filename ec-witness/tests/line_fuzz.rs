@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ec_witness::archive::{FieldNames, Record, line::LineRule};
+use ec_witness::archive::{
+    FieldNames, Record,
+    line::{LineRule, Shape},
+};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 /// A JSON value with its numbers as they stand and every key that stands there.
@@ -359,7 +362,9 @@ fn the_parser_and_a_slow_one_agree_on_every_line() {
     println!("EC_FUZZ_SEED={seed}");
     let rule = LineRule::new(FieldNames::default(), "la-nbc", "video0.m4s");
     let (mut rng, corpus) = (StdRng::seed_from_u64(seed), corpus());
-    let (mut lines, mut good, mut readable) = (0u64, 0u64, 0u64);
+    let (mut lines, mut good, mut readable, mut plain) = (0u64, 0u64, 0u64, 0u64);
+    // what was learned of the lines before must not change what is said of the next one
+    let mut shape = Shape::default();
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(seconds) {
         let mut line = corpus.choose(&mut rng).unwrap().clone();
@@ -373,6 +378,13 @@ fn the_parser_and_a_slow_one_agree_on_every_line() {
         let judged = rule.record(&line);
         let shown = || format!("EC_FUZZ_SEED={seed}, line {lines}: {:?}", String::from_utf8_lossy(&line));
         assert_eq!(judged, rule.record_of_any(&line), "the fast path and the general one; {}", shown());
+        let text = [line.as_slice(), b"\n"].concat();
+        if let Some((record, len)) = rule.plain_record(&text, &mut shape)
+            && len == line.len()
+        {
+            assert_eq!(Ok(record), judged, "the path of lines of one shape; {}", shown());
+            plain += 1;
+        }
         let judged = judged.map_err(|bad| bad.group_sequence);
         let expected = slow(&line);
         assert_eq!(judged, expected, "{}", shown());
@@ -381,7 +393,10 @@ fn the_parser_and_a_slow_one_agree_on_every_line() {
         readable += u64::from(matches!(judged, Err(Some(_))));
     }
     let peak = peak();
-    println!("{lines} lines in {seconds} s: {good} records, {readable} bad with a sequence; {peak} bytes at peak");
+    println!(
+        "{lines} lines in {seconds} s: {good} records, {plain} of them plain, {readable} bad with a sequence; {peak} bytes at peak"
+    );
+    assert!(plain > good / 2, "too few lines take the fast path");
     assert!(good > lines / 20 && readable > lines / 100, "too few lines reach beyond the grammar");
     assert!(peak < 96 << 20, "{peak} bytes at peak");
 }

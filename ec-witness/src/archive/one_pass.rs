@@ -12,6 +12,7 @@ mod cutter;
 mod merge;
 mod part;
 mod run;
+mod source;
 
 use std::{
     io,
@@ -21,11 +22,7 @@ use std::{
     thread,
 };
 
-use self::{
-    cutter::{Block, Cutter, Part, Source},
-    merge::Merge,
-    run::Run,
-};
+use self::{cutter::Cutter, merge::Merge, run::Run, source::Source};
 use super::{
     ArchiveError, Broadcast, FieldNames, StreamIndex, Sweep,
     index::{Quarantined, Watch},
@@ -33,8 +30,8 @@ use super::{
 };
 use crate::stream::{DerivedEpoch, StreamRule};
 
-/// Bytes of each file in one part: large enough that few epochs lie across a cut, small enough for the caches.
-const BLOCK_LEN: usize = 512 << 10;
+/// Bytes of each file in one part: large enough that few epochs lie across a cut, small enough that records are few.
+const BLOCK_LEN: u64 = 2 << 20;
 
 /// Threads at most: each takes memory, and one file after the other feeds them all.
 const MAX_JOBS: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
@@ -88,7 +85,7 @@ impl Epochs {
         broadcast: &Broadcast,
         rule: StreamRule,
         names: &FieldNames,
-        (jobs, block_len): (NonZeroUsize, usize),
+        (jobs, block_len): (NonZeroUsize, u64),
         watch: &mut (impl Watch + Send),
     ) -> Result<Self, ArchiveError> {
         let paths = rule.tracks.names().iter().map(|track| broadcast.track_file(track));
@@ -142,17 +139,16 @@ fn one_pass<W: Watch + Send>(
     broadcast: &Broadcast,
     rule: &StreamRule,
     names: &FieldNames,
-    (jobs, block_len): (NonZeroUsize, usize),
+    (jobs, block_len): (NonZeroUsize, u64),
     merge: &mut Merge<'_, W>,
 ) -> Result<(), Disorder> {
-    let line_rule = |track: &String| LineRule::new(names.clone(), &broadcast.name, track);
-    let rules: Vec<LineRule> = rule.tracks.names().iter().map(line_rule).collect();
-    let open = |(track, rule): (&String, &LineRule)| Source::open(broadcast.track_file(track), rule.clone());
-    let sources = rule.tracks.names().iter().zip(&rules).map(open).collect::<Result<_, _>>()?;
-    let cutter = Mutex::new(Cutter::new(sources, rule.epochs, block_len));
+    let line_rule = |track: &str| LineRule::new(names.clone(), &broadcast.name, track);
+    let open = |track: &String| Source::open(broadcast.track_file(track), line_rule(track));
+    let sources = rule.tracks.names().iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let cutter = Mutex::new(Cutter::new(&sources, rule.epochs, block_len));
     let shared = (Mutex::new(merge), Condvar::new());
     let worker = || {
-        let worked = work(&cutter, &shared, rule, &rules);
+        let worked = work(&cutter, &shared, rule, &sources);
         if worked.is_err() {
             lock(&cutter).stop();
             lock(&shared.0).give_up();
@@ -172,19 +168,17 @@ fn one_pass<W: Watch + Send>(
 
 /// Reads, judges and hashes parts, and merges them, until there are none.
 fn work<W: Watch>(
-    cutter: &Mutex<Cutter>,
+    cutter: &Mutex<Cutter<'_>>,
     (merge, changed): &(Mutex<&mut Merge<'_, W>>, Condvar),
     rule: &StreamRule,
-    rules: &[LineRule],
+    sources: &[Source],
 ) -> Result<(), Disorder> {
-    let mut blocks: Vec<Block> = Vec::new();
+    let mut buffer = Vec::new();
     loop {
-        let Some(part) = lock(cutter).next(std::mem::take(&mut blocks))? else { return Ok(()) };
-        let read = part.read(rule, rules)?;
-        let Part { number, blocks: done, bounds } = part;
-        blocks = done;
-        let merge = changed.wait_while(lock(merge), |merge| merge.is_full(number));
-        merge.unwrap_or_else(PoisonError::into_inner).take(number, bounds, read)?;
+        let Some(part) = lock(cutter).next()? else { return Ok(()) };
+        let read = part.read(rule, sources, &mut buffer)?;
+        let merge = changed.wait_while(lock(merge), |merge| merge.is_full(part.number));
+        merge.unwrap_or_else(PoisonError::into_inner).take(part.number, part.bounds, read)?;
         changed.notify_all();
     }
 }

@@ -66,9 +66,15 @@ impl<'a> Batch<'a> {
         self.forest.plant(leaves);
     }
 
-    /// Derives the epochs, in the order in which they were added.
-    pub fn derive(self) -> Vec<DerivedEpoch> {
-        let Self { rule, stream_hash, epochs, forest, .. } = self;
+    /// Epochs that are not derived yet.
+    pub(crate) fn len(&self) -> usize {
+        self.epochs.len()
+    }
+
+    /// Derives the epochs, in the order in which they were added; none are left.
+    pub fn derive(&mut self) -> Vec<DerivedEpoch> {
+        let (rule, stream_hash) = (self.rule, self.stream_hash);
+        let (epochs, forest) = (std::mem::take(&mut self.epochs), std::mem::take(&mut self.forest));
         let level = Level::current();
         let ids: Vec<_> = epochs.iter().map(|epoch| rule.epochs.id(epoch.sequence)).collect();
         let epoch_hashes = level.hash_each(&ids);

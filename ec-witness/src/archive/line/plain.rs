@@ -5,10 +5,19 @@
 //! [`super::LineRule::record`]'s general path, which judges a plain line alike. So this path is never a judge: it
 //! accepts only what is a good record for certain.
 
+mod shape;
+
+use std::ops::Range;
+
+pub use self::shape::Shape;
+use self::shape::{Value, Values};
 use super::{Field, FieldNames, MAX_LINE_LEN, Record};
 
 /// Unknown keys that are told apart; a line with more is not plain.
 const MAX_UNKNOWN: usize = 4;
+
+/// Known keys at most: a bit for each.
+const MAX_KEYS: usize = 64;
 
 /// The optional key of the canonical record that is never judged.
 const CAS_PATH: &str = "cas_path";
@@ -18,7 +27,7 @@ const CAS_PATH: &str = "cas_path";
 pub(super) struct PlainLines {
     /// In the order in which canonical writers state them.
     keys: Vec<Key>,
-    /// The values that `broadcast` and `track` must have, with the quotation mark after them.
+    /// The values that `broadcast` and `track` must have, with their quotation marks.
     broadcast: Vec<u8>,
     track: Vec<u8>,
 }
@@ -32,19 +41,10 @@ struct Key {
     field: Option<Field>,
 }
 
-/// Which key followed which in the line before: a guess that only saves time.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Habit {
-    next: [u8; 32],
-}
-
 /// What a line has stated so far.
 #[derive(Default)]
 struct Stated<'a> {
-    group_sequence: Option<u64>,
-    blake3: Option<[u8; 32]>,
-    size_bytes: Option<u64>,
-    received_unix_ms: Option<u64>,
+    values: Values<'a>,
     /// One bit for each known key, and one for each field.
     keys: u64,
     fields: u8,
@@ -72,76 +72,71 @@ impl PlainLines {
         }
         let distinct = keys.iter().enumerate().all(|(i, (name, _))| keys[..i].iter().all(|(other, _)| other != name));
         let plain = keys.iter().map(|(name, _)| *name).chain([broadcast, track]).all(is_plain);
-        (distinct && plain && keys.len() < Habit::default().next.len()).then(|| Self {
+        (distinct && plain && keys.len() <= MAX_KEYS).then(|| Self {
             keys: keys.into_iter().map(|(name, field)| Key { text: format!("{name}\":").into(), field }).collect(),
-            broadcast: format!("{broadcast}\"").into(),
-            track: format!("{track}\"").into(),
+            broadcast: format!("\"{broadcast}\"").into(),
+            track: format!("\"{track}\"").into(),
         })
     }
 
-    /// The record that `text` begins with, and its length, if it is plain and good.
-    pub(super) fn record(&self, text: &[u8], habit: &mut Habit) -> Option<(Record, usize)> {
+    /// The record that `text` begins with, and its length, if it is plain and good. Lines of one shape are read fastest.
+    pub(super) fn record(&self, text: &[u8], shape: &mut Shape) -> Option<(Record, usize)> {
+        shape.record(text).or_else(|| {
+            let mut lesson = shape.lesson();
+            let (record, len) = self.of_any_shape(text, |value, place| {
+                lesson.iter_mut().for_each(|lesson| lesson.push((value, place.clone())));
+            })?;
+            shape.learn(&text[..len], lesson);
+            Some((record, len))
+        })
+    }
+
+    /// Reads a line of any shape, and tells where its values stand.
+    pub(super) fn of_any_shape(
+        &self,
+        text: &[u8],
+        mut found: impl FnMut(Value, Range<usize>),
+    ) -> Option<(Record, usize)> {
         let mut stated = Stated::default();
         let mut rest = text.strip_prefix(b"{\"")?;
-        let mut last = self.keys.len();
+        let mut last = 0;
         loop {
-            rest = match self.key(rest, last, habit) {
+            let field;
+            (field, rest) = match self.key(rest, last) {
                 Some(found) => {
-                    last = found;
-                    let key = &self.keys[found];
-                    stated.once(found, key.field)?;
-                    self.value(rest.get(key.text.len()..)?, key.field, &mut stated)?
+                    let Key { text, field } = &self.keys[found];
+                    stated.once(found, *field)?;
+                    last = found + 1;
+                    (*field, rest.get(text.len()..)?)
                 }
-                None => stated.unknown(rest)?,
+                None => (None, stated.unknown(rest)?),
+            };
+            rest = match (field, rest) {
+                (Some(Field::Broadcast), rest) => rest.strip_prefix(self.broadcast.as_slice())?,
+                (Some(Field::Track), rest) => rest.strip_prefix(self.track.as_slice())?,
+                (field, rest) => {
+                    let (value, rest) = Value::at(field, rest)?;
+                    let after = value.read(rest, &mut stated.values)?;
+                    found(value, text.len() - rest.len()..text.len() - after.len());
+                    after
+                }
             };
             rest = match rest {
                 [b',', b'"', rest @ ..] => rest,
                 [b'}', rest @ ..] => {
                     let len = text.len() - rest.len();
-                    return (len <= MAX_LINE_LEN).then_some((stated.record()?, len));
+                    return (len <= MAX_LINE_LEN).then_some((stated.values.record()?, len));
                 }
                 _ => return None,
             };
         }
     }
 
-    /// The known key that `rest` begins with. The one that came after the last one before is tried first.
-    fn key(&self, rest: &[u8], last: usize, habit: &mut Habit) -> Option<usize> {
-        let guess = usize::from(habit.next[last]);
-        if self.keys.get(guess).is_some_and(|key| rest.starts_with(&key.text)) {
-            return Some(guess);
-        }
-        // writers that keep to the canonical order are near
-        let (before, after) = self.keys.split_at((last + 1) % (self.keys.len() + 1));
+    /// The known key that `rest` begins with. Writers that keep to the canonical order are at `next` or near.
+    fn key(&self, rest: &[u8], next: usize) -> Option<usize> {
         let is_here = |key: &Key| rest.starts_with(&key.text);
-        let found =
-            after.iter().position(is_here).map(|at| before.len() + at).or_else(|| before.iter().position(is_here))?;
-        habit.next[last] = u8::try_from(found).ok()?;
-        Some(found)
-    }
-
-    /// Reads a known key's value; returns what follows it.
-    fn value<'a>(&self, rest: &'a [u8], field: Option<Field>, stated: &mut Stated<'_>) -> Option<&'a [u8]> {
-        let integer = |slot: &mut Option<u64>| {
-            let (value, rest) = integer(rest)?;
-            *slot = Some(value);
-            Some(rest)
-        };
-        match field {
-            Some(Field::GroupSequence) => integer(&mut stated.group_sequence),
-            Some(Field::SizeBytes) => integer(&mut stated.size_bytes),
-            Some(Field::ReceivedUnixMs) => integer(&mut stated.received_unix_ms),
-            Some(Field::Broadcast) => rest.strip_prefix(b"\"")?.strip_prefix(self.broadcast.as_slice()),
-            Some(Field::Track) => rest.strip_prefix(b"\"")?.strip_prefix(self.track.as_slice()),
-            Some(Field::Blake3) => {
-                let (digits, rest) = rest.strip_prefix(b"\"")?.split_at_checked(64)?;
-                let mut bytes = [0; 32];
-                alloy::hex::decode_to_slice(digits, &mut bytes).ok()?;
-                stated.blake3 = Some(bytes);
-                rest.strip_prefix(b"\"")
-            }
-            None => string(rest.strip_prefix(b"\"")?).map(|(_, rest)| rest),
-        }
+        let (before, after) = self.keys.split_at(next);
+        after.iter().position(is_here).map(|at| next + at).or_else(|| before.iter().position(is_here))
     }
 }
 
@@ -155,7 +150,7 @@ impl<'a> Stated<'a> {
         new.then_some(())
     }
 
-    /// Passes over an unknown key and its value.
+    /// Passes over an unknown key.
     fn unknown(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
         let (key, rest) = string(rest)?;
         if self.unknown[..self.unknown_count].contains(&key) {
@@ -163,20 +158,7 @@ impl<'a> Stated<'a> {
         }
         *self.unknown.get_mut(self.unknown_count)? = key;
         self.unknown_count += 1;
-        let rest = rest.strip_prefix(b":")?;
-        match rest {
-            [b'"', rest @ ..] => string(rest).map(|(_, rest)| rest),
-            _ => integer(rest).map(|(_, rest)| rest),
-        }
-    }
-
-    fn record(&self) -> Option<Record> {
-        Some(Record {
-            group_sequence: self.group_sequence?,
-            blake3: self.blake3?,
-            size_bytes: self.size_bytes?,
-            received_unix_ms: self.received_unix_ms,
-        })
+        rest.strip_prefix(b":")
     }
 }
 
@@ -201,8 +183,25 @@ fn string(text: &[u8]) -> Option<(&[u8], &[u8])> {
         }
         len += STEP;
     }
+    while let Some(&word) = text[len..].first_chunk::<8>() {
+        let end = first_end(u64::from_le_bytes(word));
+        len += end;
+        if end < 8 {
+            return (text[len] == b'"').then(|| (&text[..len], &text[len + 1..]));
+        }
+    }
     len += text[len..].iter().position(|&byte| ends_plain(byte))?;
     (text[len] == b'"').then(|| (&text[..len], &text[len + 1..]))
+}
+
+/// Where among eight bytes the first is that [ends a plain string](ends_plain); 8 if none does.
+fn first_end(word: u64) -> usize {
+    // a byte's high bit where the byte is zero; only the lowest is certain, a borrow may set the next ones
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word;
+    let quote = zeros(word ^ (ONES * u64::from(b'"')));
+    let escape = zeros(word ^ (ONES * u64::from(b'\\')));
+    let control = word.wrapping_sub(ONES * 0x20) & !word;
+    ((quote | escape | control | word) & (ONES * 0x80)).trailing_zeros() as usize / 8
 }
 
 /// `0|[1-9][0-9]*` of at most 2^64−1, and what follows it, which is neither digit, sign, fraction nor exponent.
@@ -232,9 +231,9 @@ fn leading_digits(text: &[u8]) -> (u64, usize) {
         let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
         return (text[..count].iter().fold(0, |value, byte| value * 10 + u64::from(byte - b'0')), count);
     };
-    let word = u64::from_le_bytes(bytes) ^ ONES * u64::from(b'0');
+    let word = u64::from_le_bytes(bytes) ^ (ONES * u64::from(b'0'));
     // a byte's high bit where the byte is above 9
-    let others = ((word & ONES * 0x7f) + ONES * 0x76 | word) & ONES * 0x80;
+    let others = (((word & (ONES * 0x7f)) + ONES * 0x76) | word) & (ONES * 0x80);
     let count = others.trailing_zeros() as usize / 8;
     if count == 0 {
         return (0, 0);

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     super::{
         EpochRecords,
-        line::{Habit, LineRule, MAX_LINE_LEN, Reason, Record},
+        line::{LineRule, MAX_LINE_LEN, Reason, Record, Shape},
         lines::bare,
     },
     Disorder,
-    cutter::{Block, Part},
+    cutter::Part,
+    source::{Piece, Source},
 };
 use crate::{
     stream::{Batch, DerivedEpoch, EpochRule, Gathered, StreamRule},
@@ -18,6 +19,9 @@ use crate::{
 
 /// How many epochs lines may stand before or after their place. Epochs this near to a cut are left to be merged.
 pub(super) const SLACK: u64 = 2;
+
+/// Epochs that are hashed at once: enough to fill the vector units at every level, few enough for the caches.
+const BATCH: usize = 32;
 
 /// Bad lines in one part; with more the files are not read in one pass.
 const MAX_BAD_LINES: usize = 1024;
@@ -51,9 +55,11 @@ pub(super) struct Track {
 }
 
 impl Part {
-    pub(super) fn read(&self, stream: &StreamRule, rules: &[LineRule]) -> Result<Read, Disorder> {
+    /// Reads it. `buffer` is for reading into, again and again.
+    pub(super) fn read(&self, stream: &StreamRule, sources: &[Source], buffer: &mut Vec<u8>) -> Result<Read, Disorder> {
         let epochs = stream.epochs;
-        let tracks = self.blocks.iter().zip(rules).map(|(block, rule)| Track::read(block, rule, epochs));
+        let tracks =
+            sources.iter().zip(&self.pieces).map(|(source, &piece)| Track::read(source, piece, epochs, buffer));
         let mut tracks: Vec<Track> = tracks.collect::<Result<_, _>>()?;
         let touched = tracks.iter().flat_map(|track| track.bad.iter().copied().chain(track.range(epochs)));
         if !touched.into_iter().all(|epoch| self.bounds.holds(epoch)) {
@@ -77,6 +83,7 @@ impl Part {
         let epochs = stream.epochs;
         let full = (tracks.len() as u64).checked_mul(epochs.groups_per_epoch.get());
         let (mut batch, mut edges) = (Batch::new(stream), BTreeMap::<u64, EpochRecords>::new());
+        let mut inner = Vec::new();
         let track_hashes = batch.track_hashes().to_vec();
         let mut rest: Vec<&[Record]> = tracks.iter().map(|track| track.records.as_slice()).collect();
         while let Some(epoch) = rest.iter().filter_map(|track| Some(epochs.index(track.first()?.group_sequence))).min()
@@ -115,8 +122,12 @@ impl Part {
                     .map(|record| leaf_preimage(*hash, record.group_sequence, &record.blake3, record.size_bytes))
             });
             batch.add_gathered(gathered, leaves);
+            if batch.len() == BATCH {
+                inner.append(&mut batch.derive());
+            }
         }
-        Read { inner: batch.derive(), edges, ..Read::default() }
+        inner.append(&mut batch.derive());
+        Read { inner, edges, ..Read::default() }
     }
 
     /// Gathers epochs from records in any order.
@@ -155,27 +166,42 @@ impl Track {
         range.into_iter().flat_map(move |(low, high)| [epochs.index(low), epochs.index(high)])
     }
 
-    fn read(block: &Block, rule: &LineRule, epochs: EpochRule) -> Result<Self, Disorder> {
-        let records = Vec::with_capacity(block.bytes.len() / 256);
-        let mut track = Self { records, len: block.bytes.len() as u64, ..Self::default() };
-        let mut habit = Habit::default();
-        let mut rest = block.bytes.as_slice();
-        while !rest.is_empty() {
-            if let Some((record, len)) = rule.plain_record(rest, &mut habit)
-                && rest.get(len) == Some(&b'\n')
-            {
-                track.take(record, epochs);
-                rest = &rest[len + 1..];
-                continue;
-            }
-            let offset = block.offset + (block.bytes.len() - rest.len()) as u64;
-            let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-            track.judge(offset, bare(&rest[..len], offset), rule, epochs)?;
-            rest = rest.get(len + 1..).unwrap_or_default();
-        }
+    fn read(source: &Source, piece: Piece, epochs: EpochRule, buffer: &mut Vec<u8>) -> Result<Self, Disorder> {
+        let records = Vec::with_capacity(piece.len() as usize / 256);
+        let mut track = Self { records, len: piece.len(), ..Self::default() };
+        let mut shape = Shape::default();
+        source.for_each_lines(piece, buffer, |offset, lines| {
+            track.read_lines(offset, lines, source.rule(), &mut shape, epochs)
+        })?;
         let epoch = |record: &Record| epochs.index(record.group_sequence);
         track.ends = track.records.first().map(epoch).zip(track.records.last().map(epoch));
         Ok(track)
+    }
+
+    /// Reads whole lines that stand at `offset`.
+    fn read_lines(
+        &mut self,
+        offset: u64,
+        lines: &[u8],
+        rule: &LineRule,
+        shape: &mut Shape,
+        epochs: EpochRule,
+    ) -> Result<(), Disorder> {
+        let mut rest = lines;
+        while !rest.is_empty() {
+            if let Some((record, len)) = rule.plain_record(rest, shape)
+                && rest.get(len) == Some(&b'\n')
+            {
+                self.take(record, epochs);
+                rest = &rest[len + 1..];
+                continue;
+            }
+            let offset = offset + (lines.len() - rest.len()) as u64;
+            let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            self.judge(offset, bare(&rest[..len], offset), rule, epochs)?;
+            rest = rest.get(len + 1..).unwrap_or_default();
+        }
+        Ok(())
     }
 
     fn judge(&mut self, offset: u64, text: &[u8], rule: &LineRule, epochs: EpochRule) -> Result<(), Disorder> {
