@@ -9,6 +9,10 @@ use std::{
 /// The tracks of a generated broadcast, in the order of their names.
 pub(crate) const TRACKS: [&str; 2] = ["audio0.m4s", "video0.m4s"];
 
+/// Groups of one epoch, as derived by default.
+#[allow(dead_code)] // not needed to make one
+pub(crate) const GROUPS_PER_EPOCH: u64 = 30;
+
 const FIRST_SEQUENCE: u64 = 886_412_340;
 const GROUP_MS: u64 = 2000;
 

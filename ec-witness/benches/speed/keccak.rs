@@ -31,5 +31,5 @@ fn width<const LEN: usize>(title: &str) {
     let alone = Work::new("keccak-asm, one by one", || messages.iter().map(keccak256).collect::<Vec<_>>());
     let levels: Vec<_> = Level::available().into_iter().map(|level| (level, level.to_string())).collect();
     let at = levels.iter().map(|(level, name)| Work::new(name, || level.hash_each(messages)));
-    compare(title, (COUNT as f64 / 1e6, "M/s"), std::iter::once(alone).chain(at).collect());
+    compare(title, (COUNT as f64 / 1e6, "M"), std::iter::once(alone).chain(at).collect());
 }

@@ -5,6 +5,7 @@
 
 mod archive;
 mod keccak;
+mod naive;
 mod objects;
 mod pipeline;
 mod ratio;

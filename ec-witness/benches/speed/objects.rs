@@ -24,7 +24,7 @@ impl Index for Entries {
 pub(crate) fn ratios() {
     let directory = tempfile::tempdir().unwrap();
     let cas = Cas::new(directory.path());
-    let object = |number: u64| (0..OBJECT_LEN).map(|at| (at as u64 * number >> 3) as u8).collect::<Vec<u8>>();
+    let object = |number: u64| (0..OBJECT_LEN).map(|at| ((at as u64 * number) >> 3) as u8).collect::<Vec<u8>>();
     let entry = |number| Entry {
         broadcast: "x".into(),
         track: "v".into(),
@@ -38,13 +38,13 @@ pub(crate) fn ratios() {
         let check = Check { cas: &cas, jobs: NonZeroUsize::new(jobs).unwrap(), unreferenced: true };
         let done = AtomicU64::new(0);
         let summary = check.run::<CheckError>(&entries, |_| Ok(()), &|at| {
-            done.store(at.records, std::sync::atomic::Ordering::Relaxed)
+            done.store(at.records, std::sync::atomic::Ordering::Relaxed);
         });
         assert!(summary.unwrap().ok);
     };
     compare(
         "objects of 500 kB",
-        (OBJECTS as f64 * OBJECT_LEN as f64 / 1e6, "MB/s"),
+        (OBJECTS as f64 * OBJECT_LEN as f64 / 1e6, "MB"),
         vec![
             Work::new("BLAKE3 in memory, one thread (the floor)", || {
                 for number in 0..OBJECTS as usize {
