@@ -35,6 +35,11 @@ impl Running {
         Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         common::send_signal(self.0.id(), signal);
     }

@@ -13,6 +13,7 @@ mod endpoints;
 mod faults;
 mod files;
 mod kills;
+mod live_cost;
 mod once;
 mod proofs;
 mod refusals;
