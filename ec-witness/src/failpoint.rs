@@ -2,7 +2,6 @@
 //!
 //! They exist with the cargo feature `failpoints` only; without it they are nothing. `FAILPOINTS` arms them, as in
 //! `FAILPOINTS='store::record::before=return'`: the process then kills itself by SIGKILL when it gets there.
-//! `1*off->return` lets the first time pass.
 
 /// A step that is durable, or goes out, when it is done.
 #[derive(Clone, Copy, Debug)]

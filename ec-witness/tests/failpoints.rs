@@ -1,7 +1,7 @@
 //! The real binary is killed before and after each durable step, and goes on as if nothing had happened.
 //!
-//! Needs the feature `failpoints`. `EC_KILL_ROUNDS` is how often each point is reached before the kill, from 0 up to it
-//! less one (default 2).
+//! Needs the feature `failpoints`. `EC_KILL_ROUNDS` is how often it is killed at each point (default 2), with one, two or
+//! three slots to vote on.
 
 #![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
@@ -11,10 +11,12 @@ mod archive;
 mod common;
 
 use std::{
-    collections::BTreeMap,
     env, fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
 };
 
 use alloy::providers::{Provider, ext::AnvilApi};
@@ -22,11 +24,17 @@ use archive::TestArchive;
 use assert_cmd::Command;
 use common::{Deployment, Devnet, run};
 use ec_witness::{
+    contracts::EveryChannelObservationLedger as Ledger,
     failpoint::{self, Step},
     store::VoteStore,
 };
 
 const DELAYS: &str = "--poll-ms 50 --propose-stagger-ms 500 --late-ms 1000 --incomplete-delay-ms 600000";
+
+/// A base fee that no first offer pays, below the cap.
+const DEAR_WEI: u128 = 20_000_000_000;
+/// A base fee that every offer pays.
+const CHEAP_WEI: u128 = 1_000_000_000;
 
 struct Witness {
     net: Devnet,
@@ -59,6 +67,53 @@ impl Witness {
     fn nonce(&self) -> u64 {
         common::block_on(async { self.net.provider().get_transaction_count(self.net.account(1)).await.unwrap() })
     }
+
+    /// Votes that the ledger has of it, each in another slot by the contract's rule.
+    fn votes(&self) -> u64 {
+        common::block_on(async {
+            let ledger = Ledger::new(self.deployed.ledger, self.net.provider());
+            let proposed = ledger.ObservationProposed_filter().from_block(0).query().await.unwrap();
+            let attested = ledger.ObservationAttested_filter().from_block(0).query().await.unwrap();
+            (proposed.len() + attested.len()) as u64
+        })
+    }
+
+    /// Whether a transaction of it waits for execution.
+    fn is_waiting(&self) -> bool {
+        let pending = common::block_on(async {
+            self.net.provider().get_transaction_count(self.net.account(1)).pending().await.unwrap()
+        });
+        pending > self.nonce()
+    }
+
+    /// Does this while blocks come that are too dear for what waits; afterwards they are cheap.
+    fn in_dear_blocks<T>(&self, work: impl FnOnce() -> T) -> T {
+        let node = self.net.provider();
+        common::block_on(node.anvil_set_auto_mine(false)).unwrap();
+        let is_done = AtomicBool::new(false);
+        let done = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Relaxed) {
+                    if self.is_waiting() {
+                        common::block_on(async {
+                            node.anvil_set_next_block_base_fee_per_gas(DEAR_WEI).await.unwrap();
+                            node.anvil_mine(Some(1), None).await.unwrap();
+                        });
+                    }
+                    thread::sleep(Duration::from_millis(100));
+                }
+            });
+            let done = work();
+            is_done.store(true, Ordering::Relaxed);
+            done
+        });
+        common::block_on(async {
+            node.anvil_set_next_block_base_fee_per_gas(CHEAP_WEI).await.unwrap();
+            node.anvil_mine(Some(1), None).await.unwrap();
+            node.anvil_set_auto_mine(true).await.unwrap();
+        });
+        done
+    }
 }
 
 fn points(steps: &[Step]) -> impl Iterator<Item = &'static str> {
@@ -69,11 +124,15 @@ fn rounds() -> usize {
     env::var("EC_KILL_ROUNDS").map_or(2, |rounds| rounds.parse().unwrap())
 }
 
-/// Whether the command was killed when it reached the point for the time after `passed`.
+/// Every point of these steps, once a round.
+fn each_round(steps: &[Step]) -> impl Iterator<Item = &'static str> {
+    (0..rounds()).flat_map(|_| points(steps))
+}
+
+/// Whether the command was killed when it reached the point.
 #[track_caller]
-fn is_killed(mut command: Command, point: &str, passed: usize) -> bool {
-    let action = if passed == 0 { "return".to_owned() } else { format!("{passed}*off->return") };
-    let output = command.env("FAILPOINTS", format!("{point}={action}")).output().unwrap();
+fn is_killed(mut command: Command, point: &str) -> bool {
+    let output = command.env("FAILPOINTS", format!("{point}=return")).output().unwrap();
     match output.status.code() {
         None => true,
         Some(0) => false,
@@ -94,21 +153,44 @@ fn killed_at_every_step_of_a_vote_it_votes_once() {
         failpoint::NOTE_FINALIZED_HEAD,
     ];
     let once = || witness.command(&format!("run --once --json {DELAYS}"));
-    let mut kills: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut epochs = 0;
-    for passed in 0..rounds() {
+    let (mut kills, mut epochs) = (0, 0);
+    for round in 0..rounds() {
         for point in points(&steps) {
-            witness.archive.append(epochs * 3..epochs * 3 + 3);
-            epochs += 1;
+            let more = 1 + round as u64 % 3;
+            witness.archive.append(epochs * 3..(epochs + more) * 3);
+            epochs += more;
             witness.mine();
-            *kills.entry(point).or_default() += usize::from(is_killed(once(), point, passed));
+            assert!(is_killed(once(), point), "{point} was not reached");
+            kills += 1;
             let again = run(&mut once());
-            assert_eq!((again.code, again.lines().len() as u64), (0, epochs), "{point} after {passed}: {again:?}");
+            assert_eq!((again.code, again.lines().len() as u64), (0, epochs), "{point}: {again:?}");
         }
     }
-    println!("killed: {kills:?}");
-    assert!(kills.values().all(|&kills| kills > 0), "{kills:?}");
-    assert_eq!(witness.nonce(), epochs, "one transaction a slot");
+    println!("{kills} kills at {} points: {epochs} slots, {} transactions", points(&steps).count(), witness.nonce());
+    assert_eq!(witness.votes(), epochs, "one vote a slot");
+}
+
+#[test]
+fn killed_while_it_replaces_a_transaction_one_of_them_is_executed() {
+    let witness = Witness::new();
+    assert_eq!(run(&mut witness.command("init --from-sequence first")).code, 0);
+    let once = || {
+        let mut once = witness.command(&format!("run --once --json {DELAYS}"));
+        once.env("EC_WITNESS_BUMP_AFTER_MS", "200");
+        once
+    };
+    let mut epochs = 0;
+    for _ in 0..rounds() {
+        for point in points(&[failpoint::KEEP_REPLACEMENT]) {
+            witness.archive.append(epochs * 3..epochs * 3 + 3);
+            epochs += 1;
+            assert!(witness.in_dear_blocks(|| is_killed(once(), point)), "{point} was not reached");
+            let again = run(&mut once());
+            assert_eq!((again.code, again.lines().len() as u64), (0, epochs), "{point}: {again:?}");
+        }
+    }
+    println!("{epochs} kills at 2 points: {epochs} slots, {} transactions", witness.nonce());
+    assert_eq!((witness.nonce(), witness.votes()), (epochs, epochs));
 }
 
 #[test]
@@ -120,9 +202,9 @@ fn killed_at_every_step_of_init_it_is_there_or_not() {
     assert_eq!(run(&mut witness.command("init --from-sequence first")).code, 0);
     assert_eq!(run(&mut witness.command(&format!("run --once {DELAYS}"))).code, 0);
     let voted = VoteStore::read(&first).unwrap().export().unwrap();
-    for (i, point) in points(&steps).enumerate() {
+    for (i, point) in each_round(&steps).enumerate() {
         witness.store = witness.net.dir.path().join(format!("store-{i}"));
-        assert!(is_killed(witness.command("init"), point, 0), "{point}");
+        assert!(is_killed(witness.command("init"), point), "{point}");
         match VoteStore::read(&witness.store) {
             Ok(_) => assert_eq!(point, failpoint::CREATE.after, "only then there is one"),
             Err(_) => assert_eq!(run(&mut witness.command("init")).code, 0, "{point}"),
@@ -136,7 +218,7 @@ fn killed_at_every_step_of_init_it_is_there_or_not() {
 #[test]
 fn killed_at_every_step_of_a_migration_it_is_the_old_store_or_the_new_one() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/v1/votes.sqlite");
-    for point in points(&[failpoint::BACK_UP, failpoint::MIGRATE]) {
+    for point in each_round(&[failpoint::BACK_UP, failpoint::MIGRATE]) {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let file = dir.path().join("votes.sqlite");
@@ -144,7 +226,7 @@ fn killed_at_every_step_of_a_migration_it_is_the_old_store_or_the_new_one() {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         let mut resume = common::ec_witness("resume --acknowledge 1");
         resume.env("EC_WITNESS_STORE", dir.path());
-        assert!(is_killed(resume, point, 0), "{point}");
+        assert!(is_killed(resume, point), "{point}");
         let store = VoteStore::open_halted(dir.path()).unwrap();
         assert_eq!((store.ballots().unwrap().len(), store.outbox().unwrap().len()), (20, 4), "{point}");
     }
@@ -159,16 +241,16 @@ fn killed_at_every_step_of_a_halt_it_halts_or_has_halted() {
     let earlier = fs::read(&file).unwrap();
     assert_eq!(run(&mut witness.command(&format!("run --once {DELAYS}"))).code, 0);
     let once = || witness.command(&format!("run --once {DELAYS}"));
-    for point in points(&[failpoint::HALT]) {
+    let standing = || VoteStore::read(&witness.store).unwrap().standing_halt().unwrap().is_some();
+    for point in each_round(&[failpoint::HALT]) {
         fs::write(&file, &earlier).unwrap();
-        assert!(is_killed(once(), point, 0), "{point}");
+        assert!(is_killed(once(), point), "{point}");
         run(&mut once()).assert_error(&["another instance uses the key"]);
         run(&mut once()).assert_error(&["this witness halted"]);
-    }
-    let standing = || VoteStore::read(&witness.store).unwrap().standing_halt().unwrap().is_some();
-    for (point, stands) in [(failpoint::RESUME.before, true), (failpoint::RESUME.after, false)] {
-        assert!(is_killed(witness.command("resume --acknowledge 1"), point, 0), "{point}");
-        assert_eq!(standing(), stands, "{point}");
+        for (point, stands) in [(failpoint::RESUME.before, true), (failpoint::RESUME.after, false)] {
+            assert!(is_killed(witness.command("resume --acknowledge 1"), point), "{point}");
+            assert_eq!(standing(), stands, "{point}");
+        }
     }
     assert_eq!(witness.nonce(), 1);
 }
@@ -176,9 +258,7 @@ fn killed_at_every_step_of_a_halt_it_halts_or_has_halted() {
 #[test]
 fn every_step_is_killed_by_one_of_these_tests() {
     let here = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/failpoints.rs")).unwrap();
-    // a replacement takes a market whose fees rise under a vote that is stuck
-    let elsewhere = failpoint::KEEP_REPLACEMENT.before;
-    for step in failpoint::ALL.iter().filter(|step| step.before != elsewhere) {
+    for step in failpoint::ALL {
         let name = step.before.split("::").nth(1).unwrap().to_uppercase();
         assert!(here.contains(&format!("failpoint::{name}")), "{name}");
     }

@@ -56,7 +56,7 @@ pub enum FollowError {
     #[error("the head changed from block {0} while its logs were read")]
     HeadMoved(u64),
     /// The head is too old.
-    #[error("the newest block is {age_s} s old")]
+    #[error("the newest block is {age_s} s old: the chain stalls, the endpoint lags, or this host's clock is wrong")]
     StaleHead {
         /// Seconds since its timestamp.
         age_s: u64,

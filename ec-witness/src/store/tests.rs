@@ -102,6 +102,26 @@ fn another_header_follows_only_when_the_vote_cannot_land() {
 }
 
 #[test]
+fn only_a_recorded_vote_is_known() {
+    let (_dir, mut store) = created();
+    let (first, same_content) = (header(1, 1, 100), header(1, 1, 200));
+    record(&mut store, attest(first)).unwrap();
+    let known = [first, same_content].map(|header| store.knows(header.hash()).unwrap());
+    assert_eq!(known, [true, false]);
+    assert_eq!(store.headers(first.slot()).unwrap(), [first]);
+}
+
+#[test]
+fn an_adopted_vote_counts_as_executed() {
+    let (_dir, mut store) = created();
+    let first = header(1, 1, 100);
+    assert_eq!(store.adopt(&[first]).unwrap(), 1);
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteProgress::Executed { block: 0 })));
+    assert!(matches!(record(&mut store, attest(header(1, 2, 100))), Err(StoreError::OtherContent { .. })));
+    assert_eq!(record(&mut store, attest(header(1, 1, 200))).unwrap(), Recorded::Another);
+}
+
+#[test]
 fn a_refused_vote_does_not_hinder_the_others() {
     let (_dir, mut store) = created();
     record(&mut store, attest(header(1, 1, 1))).unwrap();

@@ -125,7 +125,9 @@ fn a_silent_endpoint_is_caught_up_with_when_it_speaks() {
     let complaints = fs::read_to_string(&log).unwrap().matches("cannot be read").count() as u64;
     assert!(complaints <= 2 + silence_s / 60, "{complaints} complaints in {silence_s} s");
     rail.net.signal("-CONT");
+    let returned = Instant::now();
     await_final(&rail, &archive, usize::try_from(epochs).unwrap());
+    println!("{silence_s} s of silence: {epochs} slots final {} ms after its end", returned.elapsed().as_millis());
     await_words(&log, "the ledger can be read again");
 
     // a stop is not held up by silence

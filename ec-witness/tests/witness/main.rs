@@ -7,6 +7,7 @@ mod common;
 
 mod archive;
 mod audit;
+mod clock;
 mod daemon;
 mod disk;
 mod endpoints;

@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use alloy::providers::ext::AnvilApi as _;
+
 use super::{audit::Audit, daemon::Running, kills::figure, *};
 
 /// Pairs of stores that share a key; each is one chance to vote twice.
@@ -37,6 +39,36 @@ fn one_pair(pair: u64) {
         (_, places) => at_once(places),
     }
     Audit::of(&rail).assert_no_equivocation();
+}
+
+#[test]
+fn a_vote_against_the_recorded_one_halts_with_both_as_evidence() {
+    let rail = Rail::start(1, 1);
+    let archives = [TestArchive::of_groups(3), TestArchive::of_groups(0)];
+    for track in archive::TRACKS {
+        (0..3).for_each(|group| archives[1].append_record(track, group, "b"));
+    }
+    let [here, elsewhere] = ["here", "elsewhere"].map(|name| rail.path(name));
+    let here = Place { rail: &rail, archive: &archives[0], store: here };
+    let elsewhere = Place { rail: &rail, archive: &archives[1], store: elsewhere };
+    let provider = rail.net.provider();
+    for place in [&here, &elsewhere] {
+        assert_eq!(place.run("init --from-sequence first").code, 0);
+    }
+    // the chain forgets the vote of one, and takes the other's
+    let before = common::block_on(provider.anvil_snapshot()).unwrap();
+    assert_eq!(here.run(&format!("run --once {DELAYS}")).code, 0);
+    assert!(common::block_on(provider.anvil_revert(before)).unwrap());
+    assert_eq!(elsewhere.run(&format!("run --once {DELAYS}")).code, 0);
+    let sent = rail.nonce(1);
+
+    let said = here.run(&format!("run --once {DELAYS}"));
+    said.assert_error(&["the vote store stands for other content"]);
+    let halt = here.run("resume --json").json()["halt"].take();
+    assert_eq!(halt["evidence"]["kind"], "guard_contradiction", "{halt}");
+    assert_eq!(halt["evidence"]["recorded"].as_array().unwrap().len(), 1, "{halt}");
+    here.run(&format!("run --once {DELAYS}")).assert_error(&["this witness halted"]);
+    assert_eq!(rail.nonce(1), sent, "nothing was sent");
 }
 
 /// A store of the witness.

@@ -31,8 +31,21 @@ struct Recording {
 #[derive(Default)]
 struct Acknowledged {
     created: bool,
+    halt: Halt,
     votes: Vec<String>,
     transactions: BTreeMap<String, usize>,
+}
+
+/// How far the workload's halt is.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Halt {
+    /// No halt stands.
+    #[default]
+    None,
+    /// It was asked for, or its end was: it may stand.
+    Perhaps,
+    /// It stands.
+    Stands,
 }
 
 /// What a cut did to a store.
@@ -97,7 +110,9 @@ impl Recording {
 
     fn judge(&self, store: &Path, acknowledged: &Acknowledged) -> Outcome {
         let opened = match VoteStore::open(store, self.identity) {
+            Ok(_) if acknowledged.halt == Halt::Stands => return Outcome::Lost("the halt".to_owned()),
             Ok(opened) => opened,
+            Err(StoreError::Halted(_)) if acknowledged.halt != Halt::None => VoteStore::open_halted(store).unwrap(),
             Err(StoreError::Missing { .. }) if !acknowledged.created => return Outcome::Nothing,
             Err(error) => return Outcome::Refused(error.to_string()),
         };
@@ -111,6 +126,9 @@ impl Acknowledged {
         let words: Vec<_> = line.split_whitespace().collect();
         match words.as_slice() {
             ["ACK", "created"] => self.created = true,
+            ["DOES", "halt" | "resume"] => self.halt = Halt::Perhaps,
+            ["ACK", "halt"] => self.halt = Halt::Stands,
+            ["ACK", "resume"] => self.halt = Halt::None,
             ["ACK", "vote", observation] => self.votes.push((*observation).to_owned()),
             ["ACK", "tx", hash, state] => {
                 self.transactions.insert((*hash).to_owned(), rank(state));

@@ -110,8 +110,12 @@ fn new(mut store: VoteStore) {
             store.note_finalized_head(BlockRef { number: round, hash: B256::ZERO }).unwrap();
         }
         if round == ROUNDS / 2 {
+            println!("DOES halt");
             let halt = store.halt(&Evidence::ForeignNonce { account: Address::ZERO, nonce: 0 }, "a halt").unwrap();
+            println!("ACK halt");
+            println!("DOES resume");
             store.resume(halt.id).unwrap();
+            println!("ACK resume");
         }
     }
 }
