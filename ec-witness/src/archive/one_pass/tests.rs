@@ -199,3 +199,23 @@ fn a_file_that_becomes_shorter_while_it_is_read_is_an_error() {
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
     }
 }
+
+#[test]
+fn lines_across_windows_are_whole_and_where_they_stand() {
+    let lines: String = (0..4000).map(|at| "x".repeat(if at == 1500 { 300_000 } else { at % 130 }) + "\n").collect();
+    let (_dir, broadcast) = archive(std::slice::from_ref(&lines));
+    let rule = LineRule::new(FieldNames::default(), "x", TRACKS[0]);
+    let source = Source::open(broadcast.track_file(TRACKS[0]), rule).unwrap();
+    for start in [0, lines.find("\n\n").unwrap() + 1] {
+        let piece = source::Piece { start: start as u64, end: lines.len() as u64 };
+        let mut found = Vec::new();
+        let visit = |offset, bytes: &[u8]| {
+            assert_eq!(offset as usize, start + found.len());
+            assert!(bytes.is_empty() || bytes.ends_with(b"\n"));
+            found.extend_from_slice(bytes);
+            Ok(())
+        };
+        source.for_each_lines(piece, &mut Vec::new(), visit).unwrap();
+        assert!(found == lines.as_bytes()[start..]);
+    }
+}
