@@ -83,6 +83,7 @@ mod tests {
     #[test]
     fn the_newest_half_and_the_oldest_half() {
         let mut window = Window::new(10, 4);
+        assert_eq!((window.from(), window.newest_from(100)), (10, 99));
         assert_eq!(window.newest(9), None);
         assert_eq!(window.newest(10).unwrap().range, 10..=10);
         assert_eq!(window.newest(100).unwrap().range, 99..=100);
