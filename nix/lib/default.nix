@@ -3,7 +3,7 @@
 #
 #   (import ./nix/lib).plan { role = "sequencer"; l2.chainId = 901; … }
 #
-# settings.nix lists every setting with its default. A plan is
+# stack.nix makes of a plan what `ec-op-stack` reads. settings.nix lists every setting with its default. A plan is
 #
 #   { components = { <name> = component; }; problems = [ { option, message } ]; warnings = [ … ]; settings; release; }
 #

@@ -4,6 +4,7 @@
 #   archive-lines.pl vary W <FILE        the same records as host W has them: times jittered, order, repetitions
 #   archive-lines.pl flip GROUP <FILE    one hex digit of the group's hash is another one
 #   archive-lines.pl drop GROUP <FILE    without the group's record
+#   archive-lines.pl repeat N <FILE      N times one after the other, with later groups and times; what has one line stays
 #   archive-lines.pl times FILE...       every line as "MS <tab> FILE <tab> LINE"; what has no time takes the last one
 use strict;
 use warnings;
@@ -48,6 +49,24 @@ sub drop {
     }
 }
 
+sub repeat {
+    my ($count) = @_;
+    my @lines = <STDIN>;
+    my ($sequence, $time) = (qr/("(?:group_sequence|sequence|group_id)"\s*:\s*"?)(\d+)/, qr/("received_(?:unix|at)_ms"\s*:\s*"?)(\d+)/);
+    my @sequences = map { /$sequence/ ? $2 : () } @lines;
+    my @times = map { /$time/ ? $2 : () } @lines;
+    my $groups = @lines > 1 ? $sequences[-1] - $sequences[0] + 1 : 0;
+    my $ms = $groups ? int(($times[-1] - $times[0]) * $groups / ($groups - 1)) : 0;
+    for my $round (0 .. ($groups ? $count : 1) - 1) {
+        for my $line (@lines) {
+            my $later = $line;
+            $later =~ s/$sequence/$1 . ($2 + $round * $groups)/e;
+            $later =~ s/$time/$1 . ($2 + $round * $ms)/e;
+            print $later;
+        }
+    }
+}
+
 sub times {
     for my $file (@_) {
         open my $lines, '<', $file or die "archive-lines.pl: $file: $!\n";
@@ -59,6 +78,6 @@ sub times {
     }
 }
 
-my %commands = (vary => \&vary, flip => \&flip, drop => \&drop, times => \&times);
-my $command = $commands{ shift // '' } or die "archive-lines.pl: vary, flip, drop or times\n";
+my %commands = (vary => \&vary, flip => \&flip, drop => \&drop, repeat => \&repeat, times => \&times);
+my $command = $commands{ shift // '' } or die "archive-lines.pl: vary, flip, drop, repeat or times\n";
 $command->(@ARGV);

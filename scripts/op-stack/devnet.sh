@@ -5,10 +5,12 @@ set -Eeuo pipefail
 shopt -s inherit_errexit
 
 readonly PARTS='blocks deposit batches proposals verifier withdrawal challenger rail reorg doctor deployer'
+# Only by name: they take 35 and 20 minutes.
+readonly MORE_PARTS='soak load'
 
 usage() {
   cat <<'USAGE'
-usage: scripts/op-stack/devnet.sh up|check|down [--role sequencer|verifier] [--dir DIR] [--only PART,…] [--keep] [--json]
+usage: scripts/op-stack/devnet.sh up|check|down [OPTION…]
 
   up             bring up L1 (chain 900) and L2 (901) and leave them running in the background
   check          check what the chain must do, each with a case in which it must not; brings the chain up, and down in the
@@ -17,7 +19,10 @@ usage: scripts/op-stack/devnet.sh up|check|down [--role sequencer|verifier] [--d
 
   --role ROLE    up: sequencer (default), or verifier: a second node beside a sequencer that runs
   --only PART,…  check: only these of blocks, deposit, batches, proposals, verifier, withdrawal, challenger (the chain);
-                 rail, reorg (witnesses on it); doctor, deployer (ec-op-stack on it). Default: all, in this order
+                 rail, reorg (witnesses on it); doctor, deployer (ec-op-stack on it). Default: all, in this order.
+                 By name only: soak and load, which take 35 and 20 minutes
+  --short        without disputes, as a host without a prestate: four programs fewer to build; check: only blocks,
+                 deposit, batches, proposals, rail
   --dir DIR      where files and logs are (default: ~/.local/state/every-channel/devnet)
   --keep         check: leave the chain running; down: leave the directory; up: leave what failed
   --json         facts as JSON, one object a line
@@ -26,7 +31,7 @@ usage: scripts/op-stack/devnet.sh up|check|down [--role sequencer|verifier] [--d
 The components' arguments come from nix/lib, with the settings in devnet/settings.nix. Programs come from OP_GETH_BIN,
 OP_NODE_BIN and so on, or PATH, or are built from the pinned Go modules (ten minutes, once). Needs contracts/node_modules
 (scripts/install-tools smoke), target/debug/ec-op-stack and ec-witness, jq, curl, openssl, Python 3, npm once for supersim, and
-the ports 21000 to 21255 on loopback. The keys are the public test mnemonic's.
+the ports 21000 to 21255 on loopback, or from DEVNET_PORT on. The keys are the public test mnemonic's.
 
 When something fails, the processes are ended and the logs stay in DIR/log. Exit codes: 0 all is well, 1 something is
 not, 2 error.
@@ -58,12 +63,15 @@ find_tools() {
   source "$ROOT/scripts/op-stack/devnet/chain-checks.bash"
   # shellcheck source=scripts/op-stack/devnet/doctor-checks.bash
   source "$ROOT/scripts/op-stack/devnet/doctor-checks.bash"
+  # shellcheck source=scripts/op-stack/devnet/soak.bash
+  source "$ROOT/scripts/op-stack/devnet/soak.bash"
+  # shellcheck source=scripts/op-stack/devnet/load.bash
+  source "$ROOT/scripts/op-stack/devnet/load.bash"
   # shellcheck source=scripts/op-stack/devnet/rail-checks.bash
   source "$ROOT/scripts/op-stack/devnet/rail-checks.bash"
   [[ -x $EC && -x $EC_WITNESS ]] || die 2 "$EC or $EC_WITNESS is missing: cargo build -p ec-op-stack -p ec-witness"
   ANVIL=$(native anvil)
   CAST=$(native cast)
-  PRESTATE=$("$ROOT/scripts/op-stack/tools/build" --path)/prestate.bin.gz
 }
 
 # Whatever happens, no process stays that nobody asked for.
@@ -122,7 +130,7 @@ down() {
 main() {
   local verb=''
   DIR=${XDG_STATE_HOME:-$HOME/.local/state}/every-channel/devnet
-  ROLE=sequencer KEEP='' JSON='' ONLY='' ENDING='' FAILED=0 EXPECTED=0 PART=''
+  ROLE=sequencer KEEP='' JSON='' SHORT='' ONLY='' ENDING='' FAILED=0 EXPECTED=0 PART=''
   while (($# > 0)); do
     case "$1" in
       up | check | down) verb=$1 ;;
@@ -137,6 +145,7 @@ main() {
         ;;
       --keep) KEEP=1 ;;
       --json) JSON=1 ;;
+      --short) SHORT=1 ;;
       -h | --help)
         usage
         return 0
@@ -147,8 +156,9 @@ main() {
   done
   [[ -n $verb ]] || die 2 'up, check or down? see --help'
   [[ $ROLE == sequencer || $ROLE == verifier ]] || die 2 "--role $ROLE: sequencer or verifier"
+  [[ -z $SHORT ]] || ONLY=${ONLY:-blocks,deposit,batches,proposals,rail}
   ONLY=${ONLY:-${PARTS// /,}}
-  [[ $ONLY =~ ^((${PARTS// /|})(,|$))+$ ]] || die 2 "--only $ONLY: of ${PARTS// /, }"
+  [[ $ONLY =~ ^((${PARTS// /|}|${MORE_PARTS// /|})(,|$))+$ ]] || die 2 "--only $ONLY: of ${PARTS// /, }, ${MORE_PARTS// /, }"
   find_tools
   trap end EXIT
   trap 'say "${BASH_SOURCE[0]##*/}:$LINENO: $BASH_COMMAND"' ERR

@@ -28,26 +28,33 @@ call() {
 
 # expect WHAT COMMAND…: a line about what must be so
 expect() {
-  local what=$1 ok=true
-  shift
-  "$@" >"$DIR/out" 2>&1 || ok=false
-  [[ $ok == true ]] || FAILED=$((FAILED + 1))
-  EXPECTED=$((EXPECTED + 1))
-  if [[ -n $JSON ]]; then
-    jq -cn --arg part "$PART" --arg what "$what" --argjson ok "$ok" --rawfile output "$DIR/out" \
-      '{$part, $what, $ok} + if $ok then {} else {output: $output[-500:]} end'
-  else
-    printf '%-6s  %-10s %s\n' "$([[ $ok == true ]] && echo ok || echo FAILED)" "$PART" "$what"
-    [[ $ok == true ]] || tail -n 5 "$DIR/out" | sed 's/^/        /'
-  fi
+  within 0 "$@"
 }
 
 # within SECONDS WHAT COMMAND…: the same, of what may take a while
 within() {
-  local seconds=$1 what=$2
+  local end=$((SECONDS + $1)) what=$2 ok=true
   shift 2
-  wait_for "$seconds" "$@" || true
-  expect "$what" "$@"
+  until "$@" >"$DIR/out" 2>&1; do
+    if ((SECONDS >= end)); then
+      ok=false
+      FAILED=$((FAILED + 1))
+      break
+    fi
+    sleep 0.5
+  done
+  EXPECTED=$((EXPECTED + 1))
+  tell "$what" "$ok"
+}
+
+tell() {
+  if [[ -n $JSON ]]; then
+    jq -cn --arg part "$PART" --arg what "$1" --argjson ok "$2" --rawfile output "$DIR/out" \
+      '{$part, $what, $ok} + if $ok then {} else {output: $output[-500:]} end'
+  else
+    printf '%-6s  %-10s %s\n' "$([[ $2 == true ]] && echo ok || echo FAILED)" "$PART" "$1"
+    [[ $2 == true ]] || tail -n 5 "$DIR/out" | sed 's/^/        /'
+  fi
 }
 
 not() {

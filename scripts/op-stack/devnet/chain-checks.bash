@@ -68,6 +68,8 @@ check_batches() {
 
 test_positive() { (($("$@") > 0)); }
 test_none() { (($("$@") == 0)); }
+# test_more NUMBER COMMAND…: it prints more than that
+test_more() { (($("${@:2}") > $1)); }
 
 games() { call "$L1" "$FACTORY" 'gameCount()(uint256)'; }
 # game INDEX: the contract
@@ -92,10 +94,8 @@ check_proposals() {
   at=$(game_block "$first")
   expect "its root is optimism_outputAtBlock($at)" game_is_of "$first" "$at"
   expect 'and not that of another block' not game_is_of "$first" $((at - 1))
-  within 120 'the next proposal creates another' test_more_games 1
+  within 120 'the next proposal creates another' test_more 1 games
 }
-
-test_more_games() { (($(games) > $1)); }
 
 # attacked GAME: the challenger has countered its root claim
 attacked() {

@@ -4,9 +4,11 @@
 
 readonly SUPERSIM=0.1.0-alpha.58
 readonly SUPERSIM_SHA512=f181e8de3e40be1c0340d5ae42f1a7375d8304e575a5960d9765cd33520c80bc9d85ede88fd79a59acb817f65269250e26234f740bfd9038a37a95de10087ee8
-readonly L1=http://127.0.0.1:21000
-readonly SEQUENCER=http://127.0.0.1:21101 SEQUENCER_NODE=http://127.0.0.1:21111
-readonly VERIFIER=http://127.0.0.1:21201 VERIFIER_NODE=http://127.0.0.1:21211
+readonly PORT=${DEVNET_PORT:-21000}
+# as devnet/settings.nix places them
+readonly L1=http://127.0.0.1:$PORT
+readonly SEQUENCER=http://127.0.0.1:$((PORT + 101)) SEQUENCER_NODE=http://127.0.0.1:$((PORT + 111))
+readonly VERIFIER=http://127.0.0.1:$((PORT + 201)) VERIFIER_NODE=http://127.0.0.1:$((PORT + 211))
 # of chain 901 in supersim's L1
 readonly SYSTEM_CONFIG=0x3feb7f8765b9341b054eb4671cc47d3e33d1606d
 readonly PORTAL=0x75ceb25776d0402972b736f6e13fd0616be98f22
@@ -14,7 +16,7 @@ readonly FACTORY=0x51095eac6e2b6da9811c6febbdd67add79135ce0
 readonly INBOX=0x00289C189bEE4E70334629f04Cd5eD602B6600eB
 # public test keys: never use them anywhere else
 readonly MNEMONIC='test test test test test test test test test test test junk'
-readonly PROGRAMS=(op-geth op-node op-batcher op-proposer op-challenger cannon op-program)
+readonly PROGRAMS=(op-geth op-node op-batcher op-proposer) DISPUTES=(op-challenger cannon op-program)
 
 native() {
   local found=("$ROOT"/contracts/node_modules/@foundry-rs/"$1"-*/bin/"$1")
@@ -87,9 +89,9 @@ nix_eval() {
 # plan ROLE [PEER]: what is started, from nix/lib
 plan() {
   local prestate=''
-  [[ $1 != sequencer ]] || prestate=$PRESTATE
+  [[ $1 != sequencer || ! -e $DIR/prestate.bin.gz ]] || prestate=$DIR/prestate.bin.gz
   nix_eval "$ROOT/scripts/op-stack/devnet/plan.nix" --argstr dir "$DIR" --argstr bin "$DIR/bin" --argstr role "$1" \
-    --argstr peer "${2-}" --argstr prestate "$prestate" >"$DIR/$1/plan.json"
+    --argstr port "$PORT" --argstr peer "${2-}" --argstr prestate "$prestate" >"$DIR/$1/plan.json"
   jq -e '.problems == []' "$DIR/$1/plan.json" >/dev/null || die 1 "nix/lib refuses: $(jq -c .problems "$DIR/$1/plan.json")"
 }
 
@@ -106,7 +108,7 @@ write_stack() {
   versions=$(for name in $(planned "$1" -r '.components | keys[]'); do
     jq -n --arg name "$name" --arg version "$("$DIR/bin/$name" --version | awk '{ print $3 }')" '{($name): {$version}}'
   done | jq -s add)
-  [[ -n $PRESTATE ]] || accounts=$(jq 'del(.challenger)' <<<"$accounts")
+  [[ -e $DIR/prestate.bin.gz ]] || accounts=$(jq 'del(.challenger)' <<<"$accounts")
   planned "$1" --argjson versions "$versions" --argjson accounts "$accounts" \
     '.stack | .accounts = $accounts | .components *= $versions' >"$DIR/$1/stack.json"
 }
@@ -139,14 +141,18 @@ process_name() {
 
 # start_component ROLE COMPONENT: with the plan's very command, and waits until it is ready
 start_component() {
-  local role=$1 component=$2 name command environment
+  local role=$1 component=$2 name command environment end
   name=$(process_name "$role" "$component")
   mapfile -t environment < <(planned "$role" -r --arg name "$component" '.components[$name].environment | to_entries[] | "\(.key)=\(.value)"')
   # arguments may hold newlines
   mapfile -d '' command < <(planned "$role" -j --arg name "$component" '.components[$name].command[] | ., "\u0000"')
   planned "$role" -r --arg name "$component" '.components[$name].writes[]' | xargs -r mkdir -p
   start "$name" env "${environment[@]}" "${command[@]}"
-  ready "$role" "$component" 90 2>"$DIR/out" || die 1 "$name is not ready: $(tail -n 1 "$DIR/out"); $(last_words "$name")"
+  end=$((SECONDS + 90))
+  until ready "$role" "$component" 1 2>"$DIR/out"; do
+    runs "$name" || die 1 "$name has ended: $(last_words "$name")"
+    ((SECONDS < end)) || die 1 "$name is not ready: $(tail -n 1 "$DIR/out"); $(last_words "$name")"
+  done
 }
 
 # Makes the execution client's datadir, as the host's unit does.
@@ -178,19 +184,23 @@ write_rollup() {
 
 start_l1() {
   local now=$1 prestate=()
-  [[ -z $PRESTATE ]] || prestate=("$("$EC" prestate --prestate "$PRESTATE" --cannon "$DIR/bin/cannon")")
+  [[ ! -e $DIR/prestate.bin.gz ]] || prestate=("$("$EC" prestate --prestate "$DIR/prestate.bin.gz" --cannon "$DIR/bin/cannon")")
   "$ROOT/scripts/op-stack/devnet/geneses" "$(supersim)" "$DIR/chain" "$now" "${prestate[@]}"
   jq .config "$DIR/chain/l1.json" >"$DIR/chain/l1-config.json"
   printf '%s\n' "$FACTORY" >"$DIR/chain/dispute-game-factory"
-  start anvil "$ANVIL" --init "$DIR/chain/l1.json" --chain-id 900 --block-time 2 --slots-in-an-epoch 4 --hardfork prague --port "${L1##*:}"
+  start anvil "$ANVIL" --init "$DIR/chain/l1.json" --chain-id 900 --block-time 2 --slots-in-an-epoch 4 --hardfork prague --port "$PORT"
   wait_for 60 rpc "$L1" eth_chainId || die 1 "anvil does not answer: $(last_words anvil)"
 }
 
 bring_up_sequencer() {
-  local now component
+  local now component prestate
   mkdir -p "$DIR"/{chain,log,run,sequencer}
   collect_programs "${PROGRAMS[@]}"
-  PRESTATE=$("$ROOT/scripts/op-stack/tools/prestate") || die 2 'the prestate cannot be built'
+  if [[ -z $SHORT ]]; then
+    collect_programs "${DISPUTES[@]}"
+    prestate=$("$ROOT/scripts/op-stack/tools/prestate") || die 2 'the prestate cannot be built'
+    ln -s "$prestate" "$DIR/prestate.bin.gz"
+  fi
   now=$(date +%s)
   make_keys sequencer
   start_l1 "$now"

@@ -18,7 +18,7 @@ instead() {
 }
 
 set_balance() {
-  rpc "$L1" anvil_setBalance "[\"$1\",\"$2\"]"
+  rpc "$L1" anvil_setBalance "[\"$1\",\"$2\"]" >/dev/null
 }
 
 check_doctor() {

@@ -5,6 +5,7 @@
   role ? "sequencer",
   peer ? "",
   prestate ? "",
+  port ? "21000",
 }:
 let
   lib = import ../../../nix/lib;
@@ -17,6 +18,7 @@ let
         peer
         prestate
         ;
+      port = builtins.fromJSON port;
     }
   );
   component =

@@ -8,9 +8,12 @@ start() {
   local name=$1 pid
   shift
   ! runs "$name" || die 2 "$name runs already"
-  # it must not keep the caller's descriptors open, or who waits for their end waits for it
+  # a group of its own, so that a signal reaches what it has started too; and none of the caller's descriptors, or who waits
+  # for their end waits for it
+  set -m
   "$@" >>"$DIR/log/$name.log" 2>&1 </dev/null &
   pid=$!
+  set +m
   printf '%s %s\n' "$pid" "$(born "$pid")" >"$DIR/run/$name"
   disown "$pid"
 }
@@ -29,17 +32,17 @@ runs() {
   [[ -n $time && $(born "$pid") == "$time" ]]
 }
 
-# send_signal SIGNAL NAME
+# send_signal SIGNAL NAME: to it and all that it has started
 send_signal() {
   local pid
   runs "$2" || return 0
   read -r pid _ <"$DIR/run/$2"
-  kill -s "$1" "$pid" 2>/dev/null || true
+  kill -s "$1" -- "-$pid" 2>/dev/null || true
 }
 
-# stop NAME [SECONDS]: asks it to end, then makes it
+# stop NAME: asks it to end, after a minute makes it
 stop() {
-  local name=$1 end=$((SECONDS + ${2:-30}))
+  local name=$1 end=$((SECONDS + 60))
   send_signal CONT "$name"
   send_signal TERM "$name"
   while runs "$name"; do
@@ -55,7 +58,7 @@ stop() {
 # In the reverse order of their start.
 stop_all() {
   local name names
-  mapfile -t names < <(ls -t "$DIR/run" 2>/dev/null)
+  mapfile -t names < <(ls -t "$DIR/run" 2>/dev/null || true)
   for name in "${names[@]}"; do
     stop "$name"
   done

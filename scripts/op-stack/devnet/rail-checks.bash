@@ -2,27 +2,41 @@
 # Sourced by devnet.sh: four witnesses attest a real archive on the chain.
 # shellcheck disable=SC2034 # PART is said with each expectation
 
+# the smoke's default
 readonly WITNESSES=4
 
-# Keys of the deployer and the witnesses, funded by deposits.
+# fund_witnesses NUMBER: keys of the deployer and of so many witnesses, funded by deposits
 fund_witnesses() {
-  local keys=$DIR/keys/rail i address
-  [[ ! -e $keys/addresses ]] || return 0
+  local keys=$DIR/keys/rail i address=''
   mkdir -p "$keys"
-  for ((i = 0; i <= WITNESSES; i++)); do
+  for ((i = 0; i <= $1; i++)); do
+    [[ ! -e $keys/key$i ]] || continue
     address=$("$EC" key create "$keys/key$i")
     deposit "$address" 1 100000
-    printf '%s\n' "$address" >>"$keys/new"
+    printf '%s\n' "$address" >>"$keys/addresses"
   done
-  wait_for 120 has "$address" 1 || die 1 'the deposits for the witnesses do not arrive'
-  mv "$keys/new" "$keys/addresses"
+  [[ -z $address ]] || wait_for 120 has "$address" 1 || die 1 'the deposits for the witnesses do not arrive'
+}
+
+# broadcasts NUMBER TIMES: an archive of so many, each the sample's first so many times one after the other
+broadcasts() {
+  local i file name source=$ROOT/archives/sample/manifests/la-nbc
+  rm -rf "$DIR/archive"
+  for ((i = 1; i <= $1; i++)); do
+    mkdir -p "$DIR/archive/manifests/copy-$i"
+    for file in "$source"/*.jsonl; do
+      name=$DIR/archive/manifests/copy-$i/$(basename "$file")
+      "$ROOT/scripts/op-stack/archive-lines.pl" repeat "$2" <"$file" | sed "s/\"broadcast\":\"la-nbc\"/\"broadcast\":\"copy-$i\"/" >"$name"
+    done
+  done
+  ln -s "$ROOT/archives/sample/cas" "$DIR/archive/cas"
 }
 
 # smoke NAME ARGUMENT…: the same smoke as on Anvil, on this L2, in $DIR/NAME
 smoke() {
   local name=$1
   shift
-  start "$name" "$ROOT/scripts/op-stack/anvil-reality-smoke.sh" --rpc "$SEQUENCER" --keys "$DIR/keys/rail" --witnesses "$WITNESSES" \
+  start "$name" "$ROOT/scripts/op-stack/anvil-reality-smoke.sh" --rpc "$SEQUENCER" --keys "$DIR/keys/rail" \
     --work "$DIR/$name" --json "$@"
 }
 
@@ -74,7 +88,7 @@ pace() {
 
 check_rail() {
   PART=rail
-  fund_witnesses
+  fund_witnesses "$WITNESSES"
   runs heads || start heads watch_heads
   smoke rail
   within 400 'four witnesses come to an end' ended rail
@@ -89,21 +103,20 @@ check_rail() {
 votes() {
   local address
   sed -n "$((${1:-0} + 1))p" "$DIR/keys/rail/addresses" >"$DIR/voters"
-  [[ -n ${1-} ]] || tail -n "$WITNESSES" "$DIR/keys/rail/addresses" >"$DIR/voters"
+  [[ -n ${1-} ]] || sed -n "2,$((WITNESSES + 1))p" "$DIR/keys/rail/addresses" >"$DIR/voters"
   while read -r address; do
     printf '%d\n' "$(rpc "$SEQUENCER" eth_getTransactionCount "[\"$address\",\"latest\"]" | jq -r .)"
   done <"$DIR/voters" | awk '{ sum += $1 } END { print sum }'
 }
 
-# Waits for another vote, and prints the newest transactions of the ledger as `hash block-hash`.
+# The ledger's transactions in the newest block, as `hash block-hash`; fails where it has none.
 newest_votes() {
-  local before last ledger
-  before=$(votes)
-  until (($(votes) > before)); do sleep 0.2; done
+  local last ledger
   ledger=$(jq -r '.ledger // .contracts.ledger | ascii_downcase' "$DIR/reorg/deploy.json")
   last=$(rpc "$SEQUENCER" eth_blockNumber | jq -r .)
   rpc "$SEQUENCER" eth_getBlockReceipts "[\"$last\"]" |
-    jq -r --arg ledger "$ledger" '.[] | select(.to == $ledger) | "\(.transactionHash) \(.blockHash)"'
+    jq -r --arg ledger "$ledger" '.[] | select(.to == $ledger) | "\(.transactionHash) \(.blockHash)"' >"$DIR/reorg/moved"
+  [[ -s $DIR/reorg/moved ]]
 }
 
 # Each of the votes stands in another block than before.
@@ -131,26 +144,33 @@ differ() {
   [[ $(block "$VERIFIER" "$number" hash) != "$(block "$SEQUENCER" "$number" hash)" ]]
 }
 
-# No slot has two votes of a witness, in its store.
+# one_vote_per_slot NAME: in each store all headers that were tried in a slot have one content, and on the chain no witness
+# has attested twice in a slot
 one_vote_per_slot() {
   local w
   for ((w = 1; w <= WITNESSES; w++)); do
     "$EC_WITNESS" history export --store "$DIR/$1/store$w" >"$DIR/$1/history$w.json" || return 1
-    jq -e '.votes | length > 0 and all(.headers | length == 1) and ([.[].slot] | length == (unique | length))' "$DIR/$1/history$w.json" || return 1
+    jq -e '.votes | length > 0 and all(.headers | map(del(.observedUnixMs)) | unique | length == 1)
+      and ([.[].slot] | length == (unique | length))' "$DIR/$1/history$w.json" || return 1
   done
+  jq -se --arg attested "$("$CAST" sig-event 'ObservationAttested(bytes32,bytes32,address)')" \
+    '[.[].logs[] | select(.topics[0] == $attested) | [.topics[1], .topics[3]]] | length > 0 and length == (unique | length)' \
+    "$DIR/$1/receipts.jsonl"
 }
 
 check_reorg() {
   local head
   PART=reorg
-  fund_witnesses
+  fund_witnesses "$WITNESSES"
   runs verifier-op-node || bring_up_verifier "$(sequencer_address)"
   smoke reorg --live 4 --also-rpc "$VERIFIER"
-  within 240 'the witnesses vote while the archive grows' test_positive votes
+  wait_for 60 test -s "$DIR/reorg/chain.toml" || true
+  head=$(votes)
+  within 240 'the witnesses vote while the archive grows' test_more "$head" votes
   # the batcher's and the proposer's transactions are not to be in the blocks that L1 loses: they trust L1 after four
   stop op-batcher
   stop op-proposer
-  newest_votes >"$DIR/reorg/moved"
+  within 60 'a block with votes' newest_votes
   send_signal STOP verifier-op-node
   rpc "$L1" anvil_reorg '[7,[]]' >/dev/null
   within 90 'a reorg of L1 takes the blocks of votes off the L2' gone
@@ -164,10 +184,8 @@ check_reorg() {
   start_component sequencer op-batcher
   start_component sequencer op-proposer
   within 120 'the verifier follows the new chain' not differ
-  within 180 'witness 1 votes again' test_more_votes "$head"
+  within 180 'witness 1 votes again' test_more "$head" votes 1
   within 400 'the witnesses come to an end' ended reorg
   expect 'every slot is final on the ledger, and equal to the archive' all_final reorg
   expect 'no witness stands for two things in one slot' one_vote_per_slot reorg
 }
-
-test_more_votes() { (($(votes 1) > $1)); }

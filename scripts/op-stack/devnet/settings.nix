@@ -9,10 +9,12 @@
   peer ? "",
   # "" where no disputes are played
   prestate ? "",
+  # L1's; 255 ports from it on are used
+  port ? 21000,
 }:
 let
-  l1 = "http://127.0.0.1:21000";
-  base = if role == "sequencer" then 21100 else 21200;
+  l1 = "http://127.0.0.1:${toString port}";
+  base = port + (if role == "sequencer" then 100 else 200);
   ports = builtins.mapAttrs (_: offset: base + offset);
   component = name: own: own // { program = "${bin}/${name}"; };
   own = "${dir}/${role}";
@@ -28,7 +30,7 @@ in
   };
   l2 = {
     chainId = 901;
-    sequencerRpc = if role == "sequencer" then null else "http://127.0.0.1:21101";
+    sequencerRpc = if role == "sequencer" then null else "http://127.0.0.1:${toString (port + 101)}";
   };
   paths = {
     state = own;
@@ -72,7 +74,7 @@ in
       settings = {
         # it resolves the names of its default bootnodes even without discovery
         "p2p.bootnodes" =
-          "enode://9915308d54bad3981d3d755fe3658402b394462e4488a6aa197a83acac77920a7210b5942ea0071c4cf3cd30e7d6474ce70c21040aa5f004329cf79216b75b6f@127.0.0.1:21104";
+          "enode://9915308d54bad3981d3d755fe3658402b394462e4488a6aa197a83acac77920a7210b5942ea0071c4cf3cd30e7d6474ce70c21040aa5f004329cf79216b75b6f@127.0.0.1:${toString (port + 104)}";
         "p2p.no-discovery" = true;
         # of L1's finalized head; by default as long as an epoch
         "l1.epoch-poll-interval" = "2s";
