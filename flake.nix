@@ -62,6 +62,9 @@
           ecp-forge = host (
             lib.mkIf (!builtins.pathExists ./nix/images.lock.json) {
               services.every-channel.op-stack.backend = "native";
+              warnings = [
+                "nix/images.lock.json is not there: ecp-forge runs the flake's packages, not images. scripts/op-stack/pin-images.sh pins them."
+              ];
             }
           );
         };

@@ -294,6 +294,26 @@ fn a_limited_and_a_broken_endpoint_are_told_apart_and_no_api_key_is_shown() {
 }
 
 #[test]
+fn a_variable_from_a_file_counts_and_a_file_that_is_missing_is_told() {
+    let dir = copies(&["stack.json", "rollup.json", "genesis.json"]);
+    common::edit(dir.path(), "stack.json", "\"--l1=http://127.0.0.1:1\",", "");
+    let from_file = "\"environment_files\": {\"OP_NODE_L1_ETH_RPC\": \"l1-rpc\"}, \"version\": \"v1.16.7\",\n      \"args\": [\n        \n        \"--l1.beacon";
+    common::edit(
+        dir.path(),
+        "stack.json",
+        "\"version\": \"v1.16.7\",\n      \"args\": [\n        \n        \"--l1.beacon",
+        from_file,
+    );
+    let (out, _) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
+    assert!(out.contains("OP_NODE_L1_ETH_RPC comes from l1-rpc, which is missing"), "{out}");
+
+    fs::write(dir.path().join("l1-rpc"), endpoint("429 Too Many Requests")).unwrap();
+    let (out, err) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
+    assert!(out.contains("rate limited") && !out.contains("comes from"), "{out}");
+    assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
+}
+
+#[test]
 fn a_stack_with_an_unknown_key_is_an_error() {
     let dir = copies(&["stack.json"]);
     common::edit(dir.path(), "stack.json", "\"accounts\"", "\"acounts\"");

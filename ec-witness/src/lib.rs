@@ -14,6 +14,7 @@ pub mod chain;
 pub mod contracts;
 pub mod daemon;
 pub mod failpoint;
+pub mod keccak;
 pub mod key;
 pub mod listing;
 pub mod metrics;

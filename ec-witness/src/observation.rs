@@ -81,7 +81,15 @@ impl EpochHash {
 impl SlotId {
     /// The slot of (stream, epoch).
     pub fn of(stream: StreamHash, epoch: EpochHash) -> Self {
-        Self(keccak256([stream.0.0, epoch.0.0].concat()))
+        Self(keccak256(Self::preimage(stream, epoch)))
+    }
+
+    /// What is hashed to the slot.
+    pub(crate) fn preimage(stream: StreamHash, epoch: EpochHash) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(stream.0.as_slice());
+        bytes[32..].copy_from_slice(epoch.0.as_slice());
+        bytes
     }
 }
 

@@ -102,7 +102,7 @@ impl Proof {
         let no_record = || ProveError::NoRecord { track: track.into(), group_sequence };
         let found = records.objects().enumerate().find(|(_, (position, _))| *position == wanted);
         let (index, (_, object)) = found.ok_or_else(no_record)?;
-        let leaves: Vec<B256> = records.leaves(&rule.track_hashes()).collect();
+        let leaves = records.leaves(&rule.track_hashes());
         Ok(Self {
             v: PROOF_VERSION,
             header,

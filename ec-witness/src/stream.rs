@@ -2,11 +2,15 @@
 //!
 //! Two witnesses agree only if they follow equal rules, so everything here is fixed for the life of a `stream_id`.
 
+mod batch;
+
 use std::{collections::BTreeSet, num::NonZeroU64};
 
 use alloy::primitives::{B256, keccak256};
 use serde::Serialize;
 
+pub use self::batch::Batch;
+pub(crate) use self::batch::Gathered;
 use crate::{
     archive::epoch::EpochRecords,
     observation::{Content, EpochHash, ObservationHash, ObservationHeader, SlotId, StreamHash},
@@ -199,29 +203,14 @@ impl StreamRule {
 
     /// Derives what this epoch's records say. Pure: the same set of records gives the same answer in any order.
     pub fn derive(&self, epoch: u64, records: &EpochRecords) -> DerivedEpoch {
-        let tree = records.tree(&self.track_hashes());
-        let content = (!records.is_conflicting()).then(|| tree.data_root()).flatten().map(|data_root| Content {
-            stream_hash: self.stream_hash(),
-            epoch_hash: EpochHash::of(&self.epochs.id(epoch)),
-            data_root,
-            locator_hash: keccak256(self.locator(epoch)),
-            sequence: epoch,
-        });
-        DerivedEpoch {
-            sequence: epoch,
-            epoch_id: self.epochs.id(epoch),
-            slot: self.slot(epoch),
-            leaf_count: tree.leaf_count(),
-            complete: records.is_complete(self.epochs.groups_per_epoch, self.tracks.names().len()),
-            content,
-            time: self.observed_time(epoch, records),
-        }
+        let mut batch = Batch::new(self);
+        batch.add(epoch, records);
+        batch.derive().pop().expect("one epoch was added")
     }
 
-    fn observed_time(&self, epoch: u64, records: &EpochRecords) -> Result<u64, TimeError> {
+    pub(crate) fn observed_time(&self, epoch: u64, first_received_unix_ms: Option<u64>) -> Result<u64, TimeError> {
         match self.time {
-            TimeMode::Received => records
-                .first_received_unix_ms()
+            TimeMode::Received => first_received_unix_ms
                 .ok_or_else(|| TimeError::NoReceiveTime { stream_id: self.stream_id.clone(), epoch }),
             TimeMode::Timeline { chunk_duration_ms } => epoch
                 .checked_mul(self.epochs.groups_per_epoch.get())
@@ -289,9 +278,8 @@ mod tests {
     fn the_timeline_is_exact_and_its_overflow_an_error() {
         let mut rule = StreamRule::new("x");
         rule.time = TimeMode::Timeline { chunk_duration_ms: NonZeroU64::new(2000).unwrap() };
-        let records = EpochRecords::default();
-        assert_eq!(rule.observed_time(29_547_078, &records), Ok(1_772_824_680_000));
-        assert!(matches!(rule.observed_time(u64::MAX / 60, &records), Err(TimeError::Overflow { .. })));
+        assert_eq!(rule.observed_time(29_547_078, None), Ok(1_772_824_680_000));
+        assert!(matches!(rule.observed_time(u64::MAX / 60, None), Err(TimeError::Overflow { .. })));
     }
 
     proptest! {

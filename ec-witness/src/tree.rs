@@ -6,72 +6,126 @@
 
 use std::ops::Range;
 
-use alloy::primitives::{B256, Keccak256, keccak256};
+use alloy::primitives::{B256, keccak256};
 
-use crate::observation::word;
+use crate::{keccak::Level, observation::word};
 
-/// `keccak256(abi.encode(bytes32 trackHash, uint64 groupSequence, bytes32 blake3, uint64 sizeBytes))`.
+/// `keccak256` of a [`leaf_preimage`].
 pub fn leaf(track_hash: B256, group_sequence: u64, blake3: &[u8; 32], size_bytes: u64) -> B256 {
-    let mut bytes = [0; 128];
+    keccak256(leaf_preimage(track_hash, group_sequence, blake3, size_bytes))
+}
+
+/// Bytes that are hashed to a leaf.
+pub const LEAF_LEN: usize = 128;
+
+/// `abi.encode(bytes32 trackHash, uint64 groupSequence, bytes32 blake3, uint64 sizeBytes)`.
+pub fn leaf_preimage(track_hash: B256, group_sequence: u64, blake3: &[u8; 32], size_bytes: u64) -> [u8; LEAF_LEN] {
+    let mut bytes = [0; LEAF_LEN];
     bytes[..32].copy_from_slice(track_hash.as_slice());
     bytes[32..64].copy_from_slice(&word(group_sequence));
     bytes[64..96].copy_from_slice(blake3);
     bytes[96..].copy_from_slice(&word(size_bytes));
-    keccak256(bytes)
+    bytes
 }
 
 /// `keccak256(abi.encode(uint256 leafCount, bytes32 treeRoot))`.
 pub fn data_root(leaf_count: u64, tree_root: B256) -> B256 {
-    node(B256::new(word(leaf_count)), tree_root)
+    keccak256(data_root_preimage(leaf_count, tree_root))
+}
+
+/// What is hashed to a [data root](data_root).
+pub(crate) fn data_root_preimage(leaf_count: u64, tree_root: B256) -> [u8; 64] {
+    node_preimage(B256::new(word(leaf_count)), tree_root)
 }
 
 fn node(left: B256, right: B256) -> B256 {
-    let mut hasher = Keccak256::new();
-    hasher.update(left);
-    hasher.update(right);
-    hasher.finalize()
+    keccak256(node_preimage(left, right))
 }
 
-/// Builds a root from leaves in order, in memory logarithmic in their number.
-#[derive(Clone, Debug, Default)]
-pub struct TreeBuilder {
-    leaf_count: u64,
-    /// Roots of the perfect subtrees so far, left to right: one for each one-bit of `leaf_count`.
-    peaks: Vec<B256>,
+/// What is hashed to a node.
+fn node_preimage(left: B256, right: B256) -> [u8; 64] {
+    let mut bytes = [0; 64];
+    bytes[..32].copy_from_slice(left.as_slice());
+    bytes[32..].copy_from_slice(right.as_slice());
+    bytes
 }
 
-impl TreeBuilder {
-    /// Appends one leaf.
-    pub fn push(&mut self, leaf: B256) {
-        let mut subtree = leaf;
-        for _ in 0..self.leaf_count.trailing_ones() {
-            let Some(left) = self.peaks.pop() else { break };
-            subtree = node(left, subtree);
+/// Leaves that are hashed at once: a batch fits the innermost cache.
+const BATCH: usize = 128;
+
+/// Trees side by side: all their nodes are hashed level by level, so that small trees too fill the vector units.
+///
+/// Pairs are joined from the left at each level, and a node without a partner rises unchanged: RFC 6962's shape.
+#[derive(Debug, Default)]
+pub struct Forest {
+    unhashed: Vec<[u8; LEAF_LEN]>,
+    /// The trees' leaves, one tree after the other.
+    leaves: Vec<B256>,
+    /// Where each tree ends in `leaves`.
+    ends: Vec<usize>,
+}
+
+impl Forest {
+    /// Adds a tree over leaves of these [preimages](leaf_preimage).
+    pub fn plant(&mut self, leaves: impl IntoIterator<Item = [u8; LEAF_LEN]>) {
+        for leaf in leaves {
+            self.unhashed.push(leaf);
+            if self.unhashed.len() == BATCH {
+                self.hash_leaves();
+            }
         }
-        self.peaks.push(subtree);
-        self.leaf_count += 1;
+        self.ends.push(self.leaves.len() + self.unhashed.len());
     }
 
-    /// Leaves so far.
-    pub fn leaf_count(&self) -> u64 {
-        self.leaf_count
+    fn hash_leaves(&mut self) {
+        let start = self.leaves.len();
+        self.leaves.resize(start + self.unhashed.len(), B256::ZERO);
+        Level::current().hash_into(&self.unhashed, &mut self.leaves[start..]);
+        self.unhashed.clear();
     }
 
-    /// The root of the leaves so far; `None` when there are none.
-    pub fn root(&self) -> Option<B256> {
-        self.peaks.iter().rev().copied().reduce(|right, left| node(left, right))
-    }
-
-    /// The data root of the leaves so far; `None` when there are none.
-    pub fn data_root(&self) -> Option<B256> {
-        self.root().map(|root| data_root(self.leaf_count, root))
+    /// Each tree's root; `None` for one without leaves.
+    pub fn roots(mut self) -> Vec<Option<B256>> {
+        self.hash_leaves();
+        let Self { mut leaves, mut ends, .. } = self;
+        let (mut pairs, mut nodes) = (Vec::new(), Vec::new());
+        while spans(&ends).any(|span| span.len() > 1) {
+            let trees = spans(&ends).map(|span| &leaves[span]);
+            pairs.clear();
+            pairs.extend(trees.flat_map(|tree| tree.chunks_exact(2)).map(|pair| node_preimage(pair[0], pair[1])));
+            nodes.resize(pairs.len(), B256::ZERO);
+            Level::current().hash_into(&pairs, &mut nodes);
+            (leaves, ends) = rise(&nodes, &leaves, &ends);
+        }
+        spans(&ends).map(|span| leaves[span].first().copied()).collect()
     }
 }
 
-impl Extend<B256> for TreeBuilder {
-    fn extend<I: IntoIterator<Item = B256>>(&mut self, leaves: I) {
-        leaves.into_iter().for_each(|leaf| self.push(leaf));
+/// The leaves of these [preimages](leaf_preimage).
+pub fn leaves(preimages: impl IntoIterator<Item = [u8; LEAF_LEN]>) -> Vec<B256> {
+    let mut forest = Forest::default();
+    forest.plant(preimages);
+    forest.hash_leaves();
+    forest.leaves
+}
+
+/// The next level: each tree's joined pairs, then its node without a partner.
+fn rise(nodes: &[B256], below: &[B256], ends: &[usize]) -> (Vec<B256>, Vec<usize>) {
+    let mut level = Vec::with_capacity(nodes.len() + ends.len());
+    let mut level_ends = Vec::with_capacity(ends.len());
+    let mut nodes = nodes.iter().copied();
+    for span in spans(ends) {
+        level.extend(nodes.by_ref().take(span.len() / 2));
+        if span.len() % 2 == 1 {
+            level.push(below[span.end - 1]);
+        }
+        level_ends.push(level.len());
     }
+    (level, level_ends)
+}
+
+fn spans(ends: &[usize]) -> impl Iterator<Item = Range<usize>> + '_ {
+    std::iter::once(&0).chain(ends).zip(ends).map(|(&start, &end)| start..end)
 }
 
 /// Where RFC 6962 splits `n` leaves: the largest power of two below `n`. `n` must be at least 2.
@@ -81,9 +135,7 @@ fn split(n: usize) -> usize {
 
 /// The root of a subtree; `None` when `leaves` is empty.
 pub fn root(leaves: &[B256]) -> Option<B256> {
-    let mut builder = TreeBuilder::default();
-    builder.extend(leaves.iter().copied());
-    builder.root()
+    Forest { leaves: leaves.to_vec(), ends: vec![leaves.len()], ..Forest::default() }.roots().pop().flatten()
 }
 
 /// The siblings of leaf `index`, from the leaf to the root; `None` when there is no such leaf.
@@ -172,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn builder_matches_the_definition() {
+    fn roots_match_the_definition() {
         for n in 1..=130 {
             assert_eq!(root(&leaves(n)), Some(naive(&leaves(n))), "{n} leaves");
         }
@@ -199,6 +251,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn trees_side_by_side_are_as_each_alone(sizes in prop::collection::vec(0usize..70, 0..12)) {
+            let preimages: Vec<_> = (0..sizes.iter().sum()).map(|i: usize| [i as u8; LEAF_LEN]).collect();
+            let ends: Vec<_> = sizes.iter().scan(0, |end, size| { *end += size; Some(*end) }).collect();
+            let hashes: Vec<_> = preimages.iter().map(keccak256).collect();
+            let alone = |span: Range<usize>| (!span.is_empty()).then(|| naive(&hashes[span]));
+            let expected: Vec<_> = spans(&ends).map(alone).collect();
+            let mut forest = Forest::default();
+            spans(&ends).for_each(|span| forest.plant(preimages[span].iter().copied()));
+            prop_assert_eq!(forest.roots(), expected);
+            prop_assert_eq!(super::leaves(preimages), hashes);
+        }
+
         #[test]
         fn paths_of_wrong_length_or_content_fail(n in 1usize..300, i: prop::sample::Index, other: [u8; 32]) {
             let all = leaves(n);

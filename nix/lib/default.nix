@@ -11,6 +11,7 @@
 #
 #   name                  op-geth, op-reth, op-node, …
 #   image                 { repository, tag, digest, reference }; reference has the digest once it is known
+#   version               its release
 #   program, args         what is run
 #   environment           plain variables
 #   environmentFromFiles  variable → file whose first line it gets at the start; so no key is in an argument or a unit
@@ -21,6 +22,8 @@
 #   needs                 components that must be ready first
 #   health                how readiness is asked for
 #   init                  null, or { args, datadir, genesis }: run once with the same program before the first start
+#
+# (import ./nix/lib).stack turns a plan into what `ec-op-stack doctor` and `status` read.
 let
   releases = import ./releases.nix;
   normalise = import ./settings.nix;
@@ -65,8 +68,18 @@ let
           key = if name == release.execution then "execution" else name;
           image = image release.images.${name} own;
           program = if own.program == null then release.images.${name}.program or name else own.program;
+          version = version name own;
           args = base.subcommand ++ import ./arguments.nix { inherit clap; } flags ++ own.extraArgs;
         };
+      byPath = own: own.program != null && builtins.substring 0 1 own.program == "/";
+      version =
+        name: own:
+        if own.version != null then
+          own.version
+        else if byPath own && release.built ? ${name} then
+          release.built.${name}
+        else
+          (image release.images.${name} own).tag;
       withCommand = component: component // { command = command settings component; };
       enabled = builtins.filter (key: settings.components.${key}.enable) (
         builtins.attrNames settings.components

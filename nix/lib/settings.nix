@@ -21,6 +21,8 @@ let
     image = { };
     digest = null;
     program = null;
+    # The program's release, where it is neither the image's nor, of a program by its path, what this project builds.
+    version = null;
     # The directory in which this component finds its secrets by name.
     secretsDirectory = null;
   };
@@ -53,6 +55,12 @@ let
       batcherKey = null;
       proposerKey = null;
       challengerKey = null;
+    };
+    # Addresses of the accounts that send transactions on L1; they follow from the keys, which are not read here.
+    accounts = {
+      batcher = null;
+      proposer = null;
+      challenger = null;
     };
 
     l1 = {

@@ -39,6 +39,7 @@ in
     ./op-stack/chain.nix
     ./op-stack/native.nix
     ./op-stack/oci.nix
+    ./op-stack/tools.nix
   ];
 
   config = mkIf cfg.enable {

@@ -4,6 +4,7 @@
   nixpkgs ? builtins.getEnv "NIXPKGS",
 }:
 let
+  inherit (import ../lib) releases;
   evalConfig = import (nixpkgs + "/nixos/lib/eval-config.nix");
   lib = import (nixpkgs + "/lib");
   digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -65,6 +66,8 @@ let
       lib.attrNames config.systemd.services
     );
   text = config: name: config.systemd.units."${name}.service".text;
+  stackFile =
+    config: builtins.unsafeDiscardStringContext config.environment.etc."ec-op-stack/stack.json".text;
   expect = ok: message: lib.optional (!ok) message;
 
   # exactly one failed assertion, of this option and with this text
@@ -109,7 +112,7 @@ in
         images = stack {
           imageLock = lib.mapAttrs' (
             _: image: lib.nameValuePair "${image.repository}:${image.tag}" digest
-          ) (import ../lib).releases.op-geth.images;
+          ) releases.op-geth.images;
         };
       in
       expect (failed images == [ ]) "with an image lock: ${builtins.toJSON (failed images)}"
@@ -172,6 +175,37 @@ in
     (expect (
       asPackages.services.every-channel.witness.la.settings.chain.rpc == "http://127.0.0.1:28545"
     ) "the witness does not use the local chain")
+
+    # what doctor and status read: paths of the host, cannon as it can be run there
+    (lib.concatMap
+      (
+        config:
+        let
+          file = stackFile config;
+          inherit (builtins.fromJSON file) components role;
+          args = name: components.${name}.args;
+        in
+        expect (role == "sequencer") "the stack file has no role"
+        ++ expect (lib.elem "--l2.jwt-secret=/run/agenix/op-jwt" (args "op-node")) "the stack file has no JWT secret of the host"
+        ++ expect (
+          components.op-node.environment_files.OP_NODE_L1_ETH_RPC == "/run/agenix/l1-rpc"
+        ) "the stack file does not name the L1 URL's file"
+        ++ expect (lib.any (lib.hasPrefix "--cannon-bin=${builtins.storeDir}") (args "op-challenger")) "the stack file's cannon is not on the host"
+        ++ expect (!lib.hasInfix "op-batcher-key" file) "the stack file names a key"
+        ++ expect (lib.elem "op-stack.target" config.systemd.services.op-stack-doctor.wantedBy) "nobody asks the doctor"
+      )
+      [
+        pinned
+        asPackages
+      ]
+    )
+    (expect (
+      (builtins.fromJSON (stackFile pinned)).components.op-batcher.version
+      == releases.op-geth.images.op-batcher.tag
+      &&
+        (builtins.fromJSON (stackFile asPackages)).components.op-batcher.version
+        == releases.op-geth.built.op-batcher
+    ) "the stack file's versions are not those of the image and of the package")
 
     # what the modules refuse beyond nix/lib
     (refused "a verifier without files" (native {

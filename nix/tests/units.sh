@@ -3,12 +3,12 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
-# The programs that are real where scripts/op-stack/tools/build has made them. All others, and these where they are
-# missing, are stand-ins (units/stand-in.go). The one switch.
-readonly REAL=(op-geth)
-
-readonly PROGRAMS=(op-geth op-node op-batcher op-proposer op-challenger op-dispute-mon cannon op-program)
-readonly TIMEOUT=600
+# what scripts/op-stack/tools/build makes
+readonly PROGRAMS=(op-geth op-node op-batcher op-proposer op-challenger op-dispute-mon op-deployer cannon op-program)
+# as scripts/op-stack/devnet.sh
+readonly SUPERSIM=0.1.0-alpha.58
+readonly MNEMONIC='test test test test test test test test test test test junk'
+readonly TIMEOUT=1200
 
 usage() {
   cat <<'USAGE'
@@ -16,13 +16,15 @@ usage: nix/tests/units.sh [--keep] NIXPKGS [native | oci]
 
 Renders the host ecp-forge with the nixpkgs in the directory NIXPKGS, for both backends or the one named, puts the units
 into a Debian that systemd-nspawn boots, and goes through nix/tests/units/scenario.sh there: systemd-analyze verify and
-security, order, gating, restart, stop, secrets, listeners, the witness under its watchdog. For oci, images are made on the
-spot and pinned by their digests. The container has no network.
+security, bootstrap, order, gating, restart, stop, secrets, listeners, a slot that the witness finalizes, teardown. Every
+program is the real one; the L1 is Anvil with the real contracts. For oci, images are made of them on the spot and pinned by
+their digests. The container has no network.
 
   --keep       keep the container's directory, and say where it is
   -h, --help   this text
 
-Needs root, Go, debootstrap and systemd-container. About five minutes, the first time ten.
+Needs root, debootstrap, systemd-container, scripts/op-stack/tools/build, contracts/node_modules (scripts/install-tools
+smoke), and `cargo build`; EC_WITNESS and EC_OP_STACK name other builds. About ten minutes, the first time more.
 USAGE
 }
 
@@ -63,71 +65,84 @@ base() {
   touch "$cache/complete"
 }
 
-# Every program as /opt/<package>/bin/<name>, real or standing in, and says which.
+# Every program as /opt/<package>/bin/<name>, and what plays L1 as /opt/test/bin/<name>.
 programs() {
-  local root=$1 built name stand_in=()
+  local root=$1 built name target=${CARGO_TARGET_DIR:-target}/debug foundry=contracts/node_modules/@foundry-rs
   built=$(scripts/op-stack/tools/build --path)
-  mkdir -p "$root"/opt/{op-stack-tools,ec-op-stack,ec-witness}/bin
-  CGO_ENABLED=0 go build -o "$root/opt/stand-in" nix/tests/units/stand-in.go
+  mkdir -p "$root"/opt/{op-stack-tools,ec-op-stack,ec-witness,test}/bin
   for name in "${PROGRAMS[@]}"; do
-    if [[ " ${REAL[*]} " == *" $name "* && -x $built/$name ]]; then
-      cp "$built/$name" "$root/opt/op-stack-tools/bin/$name"
-      say "real: $name ($("$built/$name" --version | head -n 1))"
-    else
-      cp "$root/opt/stand-in" "$root/opt/op-stack-tools/bin/$name"
-      stand_in+=("$name")
-    fi
+    [[ -x $built/$name ]] || die "$name is missing: scripts/op-stack/tools/build"
+    cp "$built/$name" "$root/opt/op-stack-tools/bin/"
   done
-  for name in ec-op-stack ec-witness; do
-    cp "$root/opt/stand-in" "$root/opt/$name/bin/$name"
-    stand_in+=("$name")
-  done
-  say "STAND-INS, not the real programs: ${stand_in[*]}"
+  cp "${EC_OP_STACK:-$target/ec-op-stack}" "$root/opt/ec-op-stack/bin/ec-op-stack"
+  cp "${EC_WITNESS:-$target/ec-witness}" "$root/opt/ec-witness/bin/ec-witness"
+  cp "$foundry"/{anvil,cast}-linux-*/bin/{anvil,cast} "$root/opt/test/bin/" 2>/dev/null || true
+  [[ -x $root/opt/test/bin/anvil && -x $root/opt/test/bin/cast ]] || die 'anvil and cast are missing: scripts/install-tools smoke'
 }
 
-# The files that agenix, the deployment and the archive's writer would leave on such a host.
-surroundings() {
-  local root=$1 name
-  mkdir -p "$root"/opt/test/out "$root"/tank/{op-prestate,every-channel/archive} "$root/var/lib/every-channel/manifests/la-nbc" "$root/etc/tmpfiles.d"
-  cp nix/tests/units/genesis.json "$root/opt/test/out/"
-  printf '{"l1_chain_id":11155111,"l2_chain_id":420901}\n' >"$root/opt/test/out/rollup.json"
-  printf 'prestate\n' >"$root/tank/op-prestate/prestate.bin.gz"
-  touch "$root/opt/test/deployment-fails"
-  cat >"$root/opt/test/setup-rollup" <<'DEPLOY'
-#!/bin/sh
-set -eu
-echo deployed >>"$WORK/deployments"
-[ ! -e /opt/test/deployment-fails ] || { echo 'the deployment fails, as the test wants' >&2; exit 1; }
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --dir) dir=$2 ;;
-    --deployer-key) test -s "$2" ;;
-  esac
-  shift 2
-done
-for key in sequencer.key batcher.key proposer.key challenger.key jwt.hex; do
-  test -s "$dir/keys/$key"
-done
-test "$L1_RPC_URL" = http://127.0.0.1:1/an-api-key
-mkdir -p "$dir/chain"
-cp /opt/test/out/* "$dir/chain/"
-printf '{"contracts":{"disputeGameFactoryProxy":"0x51095eac6e2b6da9811c6febbdd67add79135ce0"}}\n' >"$dir/summary.json"
-DEPLOY
-  chmod +x "$root/opt/test/setup-rollup"
-  cp nix/tests/units/scenario.sh "$root/opt/test/"
+# A key of the public test mnemonic: of the accounts that L1's contracts name.
+role_key() {
+  "$1/opt/test/bin/cast" wallet private-key "$MNEMONIC" "m/44'/60'/2'/901/$2"
+}
 
-  mkdir -p "$root/opt/test/agenix"
-  for name in op-jwt op-p2p-key op-batcher-key op-proposer-key op-challenger-key op-deployer-key ec-witness-la; do
-    (umask 077 && openssl rand -hex 32 >"$root/opt/test/agenix/$name")
-  done
-  (umask 077 && echo 'http://127.0.0.1:1/an-api-key' >"$root/opt/test/agenix/l1-rpc")
+# L1's genesis, whose games demand the prestate that op-program has.
+genesis() {
+  local root=$1 tools=$1/opt/op-stack-tools/bin prestate hash
+  prestate=$(scripts/op-stack/tools/prestate)
+  cp "$prestate" "$root/opt/test/right.bin.gz"
+  hash=$("$tools/cannon" witness --input "$prestate" | jq -er .witnessHash)
+  scripts/op-stack/devnet/geneses "$(supersim)" "$root/opt/test" 0 "$hash"
+  # the same program a thousand steps later is another one
+  "$tools/cannon" run --input "$prestate" --output "$root/opt/test/wrong.bin.gz" --stop-at '=1000' --meta '' >/dev/null 2>&1
+}
+
+supersim() {
+  local cached=${XDG_CACHE_HOME:-$HOME/.cache}/every-channel/supersim-$SUPERSIM/package/bin/supersim
+  [[ -x $cached ]] || die "supersim is missing: scripts/op-stack/devnet.sh brings it"
+  printf '%s\n' "$cached"
+}
+
+# The files that agenix and the archive's writer would leave on such a host, and the scripts of the bootstrap.
+surroundings() {
+  local root=$1 name agenix=$1/opt/test/agenix
+  mkdir -p "$root"/tank/{op-prestate,every-channel/archive} "$root/var/lib/every-channel/manifests" "$root/etc/tmpfiles.d" "$agenix"
+  cp -r archives/sample/manifests/. "$root/var/lib/every-channel/manifests/"
+  cp "$root/opt/test/wrong.bin.gz" "$root/tank/op-prestate/prestate.bin.gz"
+  cp nix/tests/units/{rollup.json,l1.sh,op-deployer.sh,scenario.sh} scripts/op-stack/setup-rollup.sh "$root/opt/test/"
+  # shellcheck disable=SC2016 # the script's own variables
+  printf '#!/bin/sh\nPATH=/opt/ec-op-stack/bin:$PATH exec /opt/test/setup-rollup.sh "$@"\n' >"$root/opt/test/setup-rollup"
+  chmod +x "$root/opt/test/setup-rollup"
+  touch "$root/opt/test/deployment-fails"
+  printf '127.0.0.1 localhost\n' >"$root/etc/hosts"
+
+  (
+    umask 077
+    for name in op-jwt op-deployer-key ec-witness-la; do openssl rand -hex 32 >"$agenix/$name"; done
+    role_key "$root" 1 >"$agenix/op-proposer-key"
+    role_key "$root" 2 >"$agenix/op-batcher-key"
+    role_key "$root" 3 >"$agenix/op-p2p-key"
+    role_key "$root" 4 >"$agenix/op-challenger-key"
+    # Anvil ignores the query; where it is, a provider wants the API key
+    echo 'http://127.0.0.1:18545/?an-api-key' >"$agenix/l1-rpc"
+  )
   # /run is made anew at boot
   printf 'C /run/agenix - - - - /opt/test/agenix\n' >"$root/etc/tmpfiles.d/agenix.conf"
 }
 
-# A unit that runs the scenario and ends the container.
-scenario_unit() {
+# L1, and a unit that runs the scenario and ends the container.
+scenario_units() {
   local root=$1 backend=$2
+  cat >"$root/etc/systemd/system/l1.service" <<'UNIT'
+[Unit]
+Description=L1
+[Service]
+Environment=HOME=/tmp
+ExecStart=/opt/test/l1.sh /opt/test /run/l1
+ExecStartPost=/usr/bin/curl --silent --output /dev/null --retry 60 --retry-delay 1 --retry-connrefused http://127.0.0.1:18545
+[Install]
+WantedBy=multi-user.target
+UNIT
+  ln -sf ../l1.service "$root/etc/systemd/system/multi-user.target.wants/l1.service"
   cat >"$root/etc/systemd/system/scenario.service" <<UNIT
 [Unit]
 Description=nix/tests/units/scenario.sh
@@ -178,7 +193,8 @@ while read -r image name program; do
   mkdir -p "$work"/{bin,usr/local/bin,tmp,secrets,etc}
   cp "/opt/op-stack-tools/bin/$name" "$work/usr/local/bin/$program"
   cp /bin/dash "$work/bin/sh"
-  for file in /bin/dash "/opt/op-stack-tools/bin/$name"; do
+  [[ $name != op-challenger ]] || cp /opt/op-stack-tools/bin/{cannon,op-program} "$work/usr/local/bin/"
+  for file in /bin/dash "$work"/usr/local/bin/*; do
     # a static program has none
     for library in $(ldd "$file" 2>/dev/null | grep -oE '/[^ ]+\.so[^ ]*'); do
       mkdir -p "$work$(dirname "$library")"
@@ -203,6 +219,7 @@ try() {
   rm -rf "$root"
   cp -a "$base" "$root"
   programs "$root"
+  genesis "$root"
   surroundings "$root"
   if [[ $backend == oci ]]; then
     lock=$(images "$root")
@@ -211,7 +228,7 @@ try() {
   nix_eval nix/tests/units/render.nix --argstr backend "$backend" --argstr imageLock "$lock" >"$root/opt/test/rendered.json"
   jq -e '.failed == []' "$root/opt/test/rendered.json" >/dev/null || die "assertions fail: $(jq -c .failed "$root/opt/test/rendered.json")"
   say "$(nix/tests/units/materialise.py "$root" "$(store)" <"$root/opt/test/rendered.json")"
-  scenario_unit "$root" "$backend"
+  scenario_units "$root" "$backend"
 
   nspawn "$root" --boot </dev/null >"$root.console" 2>&1 || true
   cat "$root/opt/test/result" || die "$backend: the scenario left no result; see $root"
@@ -240,8 +257,8 @@ main() {
   ((${#backends[@]} > 0)) || backends=(native oci)
   ((EUID == 0)) || die 'needs root, for systemd-nspawn'
   local command
-  for command in systemd-nspawn debootstrap go jq openssl python3; do
-    command -v "$command" >/dev/null || die "$command is missing; apt-get install systemd-container debootstrap golang jq openssl python3"
+  for command in systemd-nspawn debootstrap jq openssl python3; do
+    command -v "$command" >/dev/null || die "$command is missing; apt-get install systemd-container debootstrap jq openssl python3"
   done
   cd "$(dirname "${BASH_SOURCE[0]}")/../.."
   [[ -x tools/nix/nix ]] || command -v nix-instantiate >/dev/null || scripts/get-nix

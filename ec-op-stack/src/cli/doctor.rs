@@ -3,10 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ec_op_stack::{
-    doctor::{Facts, Finding, Verdict, examine},
-    stack::Stack,
-};
+use ec_op_stack::doctor::{Facts, Finding, Verdict, examine};
 
 use super::{Answer, JsonArg, block_on, files};
 
@@ -26,7 +23,7 @@ pub(super) struct DoctorArgs {
 
 impl DoctorArgs {
     pub(super) fn run(self) -> eyre::Result<Answer> {
-        let stack = files::read_json::<Stack>(&self.stack)?;
+        let stack = files::read_stack(&self.stack)?;
         let findings = block_on(async { examine(&stack, &Facts::gather(&stack).await) })?;
         let bad = |finding: &Finding| {
             finding.verdict == Verdict::Failure || (self.strict && finding.verdict == Verdict::Warning)

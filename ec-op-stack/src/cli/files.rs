@@ -2,6 +2,7 @@
 
 use std::{fs, io::Write, path::Path};
 
+use ec_op_stack::stack::Stack;
 use eyre::{WrapErr, eyre};
 use serde::de::DeserializeOwned;
 
@@ -13,6 +14,13 @@ pub(super) fn read(path: &Path) -> eyre::Result<String> {
 /// The file as JSON; the error names file, line and column.
 pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> eyre::Result<T> {
     serde_json::from_str(&read(path)?).wrap_err_with(|| path.display().to_string())
+}
+
+/// The stack file, with the variables that it names files of.
+pub(super) fn read_stack(path: &Path) -> eyre::Result<Stack> {
+    let mut stack = read_json::<Stack>(path)?;
+    stack.read_environment();
+    Ok(stack)
 }
 
 /// Replaces the file by a new one in one step, so that nobody reads half of it. Its permissions stay.

@@ -8,10 +8,7 @@ use std::{
 
 use alloy::primitives::{U256, utils::format_ether};
 use clap::Args;
-use ec_op_stack::{
-    stack::Stack,
-    status::{Account, Head, LastPost, Status},
-};
+use ec_op_stack::status::{Account, Head, LastPost, Status};
 use serde_json::json;
 
 use super::{Answer, JsonArg, block_on, files};
@@ -32,7 +29,7 @@ pub(super) struct StatusArgs {
 
 impl StatusArgs {
     pub(super) fn run(self) -> eyre::Result<Answer> {
-        let stack = files::read_json::<Stack>(&self.stack)?;
+        let stack = files::read_stack(&self.stack)?;
         loop {
             let status = block_on(Status::gather(&stack))?;
             let problems = status.problems(&stack);

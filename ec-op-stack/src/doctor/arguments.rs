@@ -1,6 +1,6 @@
 //! What can be told from arguments and variables alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Finding};
 use crate::stack::{Known, Role, Running, Stack};
@@ -39,7 +39,13 @@ pub(super) fn history(stack: &Stack) -> Vec<Finding> {
 /// Failure 9.
 pub(super) fn settings(stack: &Stack) -> Vec<Finding> {
     let judged = stack.running().filter_map(|running| Some((running, Known::of(running.name)?)));
-    let findings = judged.flat_map(|(running, known)| unknown(running, known)).collect::<Vec<_>>();
+    let mut findings = judged.flat_map(|(running, known)| unknown(running, known)).collect::<Vec<_>>();
+    findings.extend(stack.unset_variables().into_iter().map(|(component, variable, file)| {
+        Check::Settings.failure(
+            format!("{component}: {variable} comes from {}, which is missing, empty or not readable", file.display()),
+            "provide the file, or ask as root",
+        )
+    }));
     if findings.is_empty() { vec![Check::Settings.good("every flag and variable exists")] } else { findings }
 }
 
@@ -49,7 +55,8 @@ fn unknown(running: Running<'_>, known: Known) -> Vec<Finding> {
     let report = |found: String, fix: String| {
         if exact { Check::Settings.failure(found, fix) } else { Check::Settings.warning(found, fix) }
     };
-    let names = running.component.environment.keys().filter(|name| name.starts_with(known.prefix));
+    let names = running.component.environment.keys().chain(running.component.environment_files.keys());
+    let names = names.filter(|name| name.starts_with(known.prefix)).collect::<BTreeSet<_>>().into_iter();
     let variables = names.filter(|name| !known.has_variable(name)).map(|name| {
         let nearest = known.nearest_variable(name).unwrap_or_default();
         report(

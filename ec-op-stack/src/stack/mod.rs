@@ -5,7 +5,11 @@
 
 mod known;
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use alloy::primitives::{Address, U256, uint};
 use serde::Deserialize;
@@ -72,6 +76,9 @@ pub struct Component {
     /// Its variables. A secret's value is null.
     #[serde(default)]
     pub environment: BTreeMap<String, Option<String>>,
+    /// Variables that get the first line of a file at the start: an L1 URL with an API key, what the bootstrap finds out.
+    #[serde(default)]
+    pub environment_files: BTreeMap<String, PathBuf>,
 }
 
 /// Everything that runs on a host.
@@ -99,6 +106,27 @@ pub struct Running<'a> {
 }
 
 impl Stack {
+    /// Reads the files that variables come from. One that cannot be read stays unset.
+    pub fn read_environment(&mut self) {
+        for component in self.components.values_mut() {
+            for (variable, file) in &component.environment_files {
+                if let Some(value) = first_line(file) {
+                    component.environment.insert(variable.clone(), Some(value));
+                }
+            }
+        }
+    }
+
+    /// The variables that are still without their value: component, variable, file.
+    pub fn unset_variables(&self) -> Vec<(&str, &str, &Path)> {
+        let all = self.components.iter().flat_map(|(name, component)| {
+            let files = component.environment_files.iter();
+            let unset = files.filter(|(variable, _)| !component.environment.contains_key(*variable));
+            unset.map(|(variable, file)| (name.as_str(), variable.as_str(), file.as_path()))
+        });
+        all.collect()
+    }
+
     /// The component of this name, if it runs here.
     pub fn get(&self, name: &str) -> Option<Running<'_>> {
         self.components.get_key_value(name).map(|(name, component)| Running { name, component })
@@ -127,6 +155,11 @@ impl Stack {
         urls.dedup();
         urls
     }
+}
+
+fn first_line(file: &Path) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    text.lines().next().map(str::to_owned).filter(|line| !line.is_empty())
 }
 
 impl Running<'_> {
@@ -195,7 +228,8 @@ mod tests {
         let environment =
             environment.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect();
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let component = Component { version: "v1.16.7".to_owned(), args, environment };
+        let component =
+            Component { version: "v1.16.7".to_owned(), args, environment, environment_files: BTreeMap::new() };
         let files = Files { rollup: "r".into(), genesis: "g".into(), state: None };
         let components = BTreeMap::from([("op-node".to_owned(), component)]);
         Stack { role: Role::Verifier, files, accounts: Accounts::default(), components }

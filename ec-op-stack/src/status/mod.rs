@@ -184,7 +184,9 @@ impl Status {
         let mut problems = Vec::from_iter(self.l1_problem());
         problems.extend(match self.heads {
             Some(heads) => self.head_problems(&heads),
-            None => vec!["op-node does not answer: journalctl -u podman-op-node".to_owned()],
+            None => vec![
+                "op-node does not answer: journalctl -u podman-op-node (or op-node, with native services)".to_owned(),
+            ],
         });
         problems.extend(
             self.unhealthy.iter().map(|service| format!("{service} does not answer its health check: is it running?")),

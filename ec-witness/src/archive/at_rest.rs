@@ -1,6 +1,6 @@
 //! Observations of an archive at rest: the grace has passed and every record in the files counts (protocol §3).
 
-use super::{ArchiveError, EpochRecords, StreamIndex, Sweep};
+use super::{ArchiveError, EpochRecords, StreamIndex, Sweep, one_pass::Epochs};
 use crate::{
     observation::{ObservationHash, ObservationHeader},
     stream::{DerivedEpoch, TimeError},
@@ -19,6 +19,56 @@ pub enum DeriveError {
 }
 
 /// One closed epoch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedEpoch {
+    /// What the archive says.
+    pub derived: DerivedEpoch,
+    /// Its header; `None` for a conflicting epoch.
+    pub header: Option<ObservationHeader>,
+    /// The header's hash.
+    pub hash: Option<ObservationHash>,
+}
+
+/// Hands over a stream's closed epochs in ascending order. The parent of each is the nearest lower complete one.
+///
+/// # Errors
+///
+/// The archive cannot be read, an epoch has no time, or whatever `sink` returns.
+pub fn for_each_closed<E: From<DeriveError>>(
+    epochs: Epochs,
+    mut sink: impl FnMut(ClosedEpoch) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut chain = Chain { highest: epochs.highest_epoch(), parent: ObservationHash::ZERO };
+    epochs.for_each(|derived: Result<_, DeriveError>| match derived.and_then(|derived| Ok(chain.close(derived)?)) {
+        Ok(closed) => closed.map_or(Ok(()), &mut sink),
+        Err(error) => Err(error.into()),
+    })
+}
+
+/// Links closed epochs to their parents.
+#[derive(Debug)]
+struct Chain {
+    /// The highest epoch that has a record.
+    highest: Option<u64>,
+    parent: ObservationHash,
+}
+
+impl Chain {
+    /// The next epoch, if it is closed: complete, or a record of a later epoch exists.
+    fn close(&mut self, derived: DerivedEpoch) -> Result<Option<ClosedEpoch>, TimeError> {
+        if !derived.complete && self.highest.is_none_or(|highest| derived.sequence >= highest) {
+            return Ok(None);
+        }
+        let header = derived.header(self.parent)?;
+        let hash = header.as_ref().map(ObservationHeader::hash);
+        if let Some(hash) = hash.filter(|_| derived.complete) {
+            self.parent = hash;
+        }
+        Ok(Some(ClosedEpoch { derived, header, hash }))
+    }
+}
+
+/// One closed epoch with its records.
 #[derive(Clone, Debug)]
 pub struct Observation {
     /// What the archive says.
@@ -36,26 +86,28 @@ impl Observation {
     }
 }
 
-/// Iterates over a stream's closed epochs in ascending order. The parent of each is the nearest lower complete one.
+/// Iterates over a stream's closed epochs with their records, as [`for_each_closed`] does without.
 #[derive(Debug)]
 pub struct AtRest<'a> {
     sweep: Sweep<'a>,
-    highest: Option<u64>,
-    parent: ObservationHash,
+    chain: Chain,
 }
 
 impl<'a> AtRest<'a> {
     /// The observations of an index that was read to its end.
     pub fn new(index: &'a StreamIndex) -> Self {
-        Self { sweep: Sweep::all(index), highest: index.highest_epoch(), parent: ObservationHash::ZERO }
+        let chain = Chain { highest: index.highest_epoch(), parent: ObservationHash::ZERO };
+        Self { sweep: Sweep::all(index), chain }
     }
 
-    fn observe(&mut self, derived: DerivedEpoch, records: EpochRecords) -> Result<Observation, TimeError> {
-        let observation = Observation { header: derived.header(self.parent)?, derived, records };
-        if let Some(hash) = observation.hash().filter(|_| observation.derived.complete) {
-            self.parent = hash;
+    fn advance(&mut self) -> Result<Option<Observation>, DeriveError> {
+        for swept in self.sweep.by_ref() {
+            let swept = swept?;
+            if let Some(ClosedEpoch { derived, header, .. }) = self.chain.close(swept.derived)? {
+                return Ok(Some(Observation { derived, header, records: swept.records }));
+            }
         }
-        Ok(observation)
+        Ok(None)
     }
 }
 
@@ -63,15 +115,6 @@ impl Iterator for AtRest<'_> {
     type Item = Result<Observation, DeriveError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let swept = match self.sweep.next()? {
-                Ok(swept) => swept,
-                Err(error) => return Some(Err(error.into())),
-            };
-            // closed: complete, or a record of a later epoch exists
-            if swept.derived.complete || self.highest.is_some_and(|highest| swept.derived.sequence < highest) {
-                return Some(self.observe(swept.derived, swept.records).map_err(DeriveError::from));
-            }
-        }
+        self.advance().transpose()
     }
 }

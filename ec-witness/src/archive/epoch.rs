@@ -8,7 +8,7 @@ use std::{
 use alloy::primitives::B256;
 
 use super::Record;
-use crate::tree::{self, TreeBuilder};
+use crate::tree::{self, LEAF_LEN, leaf_preimage};
 
 /// What makes two records of one (track, sequence) the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,6 +75,21 @@ impl EpochRecords {
         self.first_received_unix_ms = received.into_iter().flatten().min();
     }
 
+    /// Adds all that another set has of the same epoch.
+    pub(super) fn absorb(&mut self, other: Self) {
+        if self.objects.is_empty() && self.conflict.is_none() {
+            let bad_line = self.bad_line || other.bad_line;
+            *self = Self { bad_line, ..other };
+            return;
+        }
+        let received_unix_ms = other.first_received_unix_ms;
+        for (Position { track, group_sequence }, Object { blake3, size_bytes }) in other.objects {
+            self.add(track, &Record { group_sequence, blake3, size_bytes, received_unix_ms });
+        }
+        self.bad_line |= other.bad_line;
+        self.conflict = self.conflict.take().or(other.conflict);
+    }
+
     /// Notes that a bad line touches the epoch.
     pub fn add_bad_line(&mut self) {
         self.bad_line = true;
@@ -116,17 +131,15 @@ impl EpochRecords {
         self.objects.iter().map(|(&position, &object)| (position, object))
     }
 
-    /// The leaves in order. `track_hashes` are those of the sorted track names.
-    pub fn leaves<'a>(&'a self, track_hashes: &'a [B256]) -> impl Iterator<Item = B256> + 'a {
+    /// What is hashed to the leaves, in order. `track_hashes` are those of the sorted track names.
+    pub fn leaf_preimages<'a>(&'a self, track_hashes: &'a [B256]) -> impl Iterator<Item = [u8; LEAF_LEN]> + 'a {
         self.objects().map(|(position, object)| {
-            tree::leaf(track_hashes[position.track], position.group_sequence, &object.blake3, object.size_bytes)
+            leaf_preimage(track_hashes[position.track], position.group_sequence, &object.blake3, object.size_bytes)
         })
     }
 
-    /// The tree over the leaves.
-    pub fn tree(&self, track_hashes: &[B256]) -> TreeBuilder {
-        let mut builder = TreeBuilder::default();
-        builder.extend(self.leaves(track_hashes));
-        builder
+    /// The leaves in order. `track_hashes` are those of the sorted track names.
+    pub fn leaves(&self, track_hashes: &[B256]) -> Vec<B256> {
+        tree::leaves(self.leaf_preimages(track_hashes))
     }
 }

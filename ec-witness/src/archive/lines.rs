@@ -70,7 +70,7 @@ impl<R: BufRead> Lines<R> {
 }
 
 /// Takes off the CR before the line ending, and the byte order mark at the start of the file.
-fn bare(raw: &[u8], offset: u64) -> &[u8] {
+pub(super) fn bare(raw: &[u8], offset: u64) -> &[u8] {
     let text = raw.strip_suffix(b"\r").unwrap_or(raw);
     if offset == 0 { text.strip_prefix(BOM).unwrap_or(text) } else { text }
 }

@@ -4,7 +4,9 @@
 //! files can hold which epochs, and [`sweep`] reads those parts again to yield whole epochs in order. Records form a set
 //! and may stand anywhere in a file, so one pass could not know when an epoch is whole; two passes with the small index
 //! between them can, in memory that does not grow with the archive. [`checkpoint`] keeps that index across a restart.
-//! Every part is known by a checksum, so a file that changed is noticed before anything is derived from it.
+//! Every part is known by a checksum, so a file that changed is noticed before anything is derived from it. Where the
+//! files are in order, as archives are, and no records are asked for, [`one_pass`] derives the epochs of an archive at
+//! rest while it reads.
 
 pub mod at_rest;
 pub mod checkpoint;
@@ -18,17 +20,19 @@ pub mod layout;
 pub mod line;
 mod line_index;
 mod lines;
+pub mod one_pass;
 pub mod sweep;
 pub mod track_file;
 mod track_index;
 mod withheld;
 
-pub use at_rest::{AtRest, DeriveError, Observation};
+pub use at_rest::{AtRest, ClosedEpoch, DeriveError, Observation, for_each_closed};
 pub use checkpoint::Checkpoints;
 pub use epoch::EpochRecords;
 pub use index::StreamIndex;
 pub use layout::{Archive, Broadcast};
 pub use line::{BadLine, FieldNames, Record};
+pub use one_pass::Epochs;
 pub use sweep::Sweep;
 pub use track_file::{FileLine, TrackFile};
 pub use track_index::TrackIndex;

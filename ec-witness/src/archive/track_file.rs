@@ -55,10 +55,7 @@ impl Read for Stretch<'_> {
 impl TrackFile {
     /// The file of a broadcast's track, whether it exists or not.
     pub fn new(broadcast: &Broadcast, track: &str, names: FieldNames) -> Self {
-        Self {
-            path: broadcast.track_file(track),
-            rule: LineRule { names, broadcast: broadcast.name.clone(), track: track.to_owned() },
-        }
+        Self { path: broadcast.track_file(track), rule: LineRule::new(names, &broadcast.name, track) }
     }
 
     /// Where it is.

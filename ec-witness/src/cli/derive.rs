@@ -1,23 +1,27 @@
 //! `derive`: archive → headers. No key, no chain.
 
-use std::{io::Write, time::Instant};
+use std::{
+    io::{BufWriter, Write},
+    time::Instant,
+};
 
 use clap::Args;
 use ec_witness::{
     archive::{
-        AtRest, Observation, StreamIndex, Sweep,
+        ArchiveError, Broadcast, ClosedEpoch, Epochs, StreamIndex, Sweep, for_each_closed,
         index::{Quarantined, Watch},
     },
     daemon::Source,
     listing::Listing,
     observation::{ObservationHash, ObservationHeader, SlotId},
+    stream::StreamRule,
 };
 use eyre::bail;
 use serde::Serialize;
 
 use super::{
     Answer,
-    output::{JsonArg, Progress, json_line},
+    output::{JobsArg, JsonArg, Progress, Unit, json_line, write_json_line},
     settings::{ArchiveArgs, ConfigArg, Sources},
 };
 
@@ -33,6 +37,9 @@ pub(crate) struct DeriveArgs {
     /// Write out the records of this epoch instead, as JSON: for another witness's `diff --author`.
     #[arg(long, env = "EC_WITNESS_RECORDS", value_name = "EPOCH")]
     records: Option<u64>,
+
+    #[command(flatten)]
+    jobs: JobsArg,
 
     #[command(flatten)]
     json: JsonArg,
@@ -52,22 +59,21 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn new(stream_id: &'a str, observation: &'a Observation) -> Self {
-        let derived = &observation.derived;
+    fn new(stream_id: &'a str, closed: &'a ClosedEpoch) -> Self {
+        let derived = &closed.derived;
         Self {
             stream_id,
             epoch_id: &derived.epoch_id,
             slot: derived.slot,
-            observation_hash: observation.hash(),
-            leaf_count: observation.header.map(|_| derived.leaf_count),
+            observation_hash: closed.hash,
+            leaf_count: closed.header.map(|_| derived.leaf_count),
             complete: derived.complete,
             conflicting: derived.is_conflicting(),
-            header: observation.header,
+            header: closed.header,
         }
     }
 
-    fn print(&self) -> eyre::Result<()> {
-        let mut out = std::io::stdout().lock();
+    fn print(&self, out: &mut impl Write) -> eyre::Result<()> {
         let state = match (self.conflicting, self.complete) {
             (true, _) => "conflicting",
             (false, true) => "complete",
@@ -88,13 +94,14 @@ impl DeriveArgs {
         }
         let mut closed = 0;
         for source in &sources.streams {
-            let index = read_index(&sources, source, self.json.json)?;
-            for observation in AtRest::new(&index) {
-                let observation = observation?;
+            let epochs = read_epochs(&sources, source, self.jobs, self.json.json)?;
+            let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
+            for_each_closed(epochs, |epoch| {
                 closed += 1;
-                let line = Line::new(&source.rule.stream_id, &observation);
-                if self.json.json { json_line(&line)? } else { line.print()? }
-            }
+                let line = Line::new(&source.rule.stream_id, &epoch);
+                if self.json.json { write_json_line(&mut out, &line) } else { line.print(&mut out) }
+            })?;
+            out.flush()?;
         }
         if closed == 0 {
             bail!(
@@ -126,20 +133,19 @@ impl DeriveArgs {
 
 /// Reads a stream's index, showing progress and every bad line on stderr.
 pub(crate) fn read_index(sources: &Sources, source: &Source, json: bool) -> eyre::Result<StreamIndex> {
-    let mut index =
-        StreamIndex::new(&sources.archive.broadcast(&source.broadcast), source.rule.clone(), &sources.names);
-    let files = index.tracks().iter().filter_map(|track| track.path().metadata().ok());
-    let mut reading = Reading {
-        total: files.map(|file| file.len()).sum(),
-        done: 0,
-        shown: Instant::now(),
-        progress: Progress::start("reading the index"),
-        json,
-    };
-    let read = index.read_on(&mut reading);
-    reading.progress.finish();
-    read?;
+    let broadcast = sources.archive.broadcast(&source.broadcast);
+    let mut index = StreamIndex::new(&broadcast, source.rule.clone(), &sources.names);
+    Reading::show(&broadcast, &source.rule, json, |reading| index.read_on(reading))?;
     Ok(index)
+}
+
+/// Reads and derives the epochs of a stream at rest, showing progress and every bad line on stderr.
+pub(crate) fn read_epochs(sources: &Sources, source: &Source, jobs: JobsArg, json: bool) -> eyre::Result<Epochs> {
+    let broadcast = sources.archive.broadcast(&source.broadcast);
+    let (rule, names) = (&source.rule, &sources.names);
+    Reading::show(&broadcast, rule, json, |reading| {
+        Epochs::read(&broadcast, rule.clone(), names, jobs.count(), reading)
+    })
 }
 
 /// Shows how far the reading is, and what is wrong with what is read.
@@ -149,6 +155,28 @@ struct Reading {
     shown: Instant,
     progress: Progress,
     json: bool,
+}
+
+impl Reading {
+    /// Shows how `read` goes.
+    fn show<T>(
+        broadcast: &Broadcast,
+        rule: &StreamRule,
+        json: bool,
+        read: impl FnOnce(&mut Self) -> Result<T, ArchiveError>,
+    ) -> eyre::Result<T> {
+        let files = rule.tracks.names().iter().filter_map(|track| broadcast.track_file(track).metadata().ok());
+        let mut reading = Self {
+            total: files.map(|file| file.len()).sum(),
+            done: 0,
+            shown: Instant::now(),
+            progress: Progress::start("reading the index", Unit::Bytes),
+            json,
+        };
+        let result = read(&mut reading);
+        reading.progress.finish();
+        Ok(result?)
+    }
 }
 
 impl Watch for Reading {

@@ -192,7 +192,7 @@ fn difference<'a>(
     other: &EpochRecords,
 ) -> Option<Difference<'a>> {
     let track_hashes = source.rule.track_hashes();
-    let leaves = |records: &EpochRecords| records.leaves(&track_hashes).collect::<Vec<_>>();
+    let leaves = |records: &EpochRecords| records.leaves(&track_hashes);
     let index = tree::first_difference(&leaves(own), &leaves(other));
     if index.is_none() && own.is_conflicting() == other.is_conflicting() {
         return None;

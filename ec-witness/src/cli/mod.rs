@@ -34,6 +34,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
+use ec_witness::keccak::Level;
 
 /// What a command found out, as an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,10 @@ struct Cli {
 
     #[command(flatten)]
     log: output::LogArgs,
+
+    /// How keccak256 is computed: avx512, avx2 or scalar [default: the fastest there is]. For measurements.
+    #[arg(long, global = true, hide = true, env = "EC_WITNESS_KECCAK", value_name = "LEVEL")]
+    keccak: Option<Level>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -123,6 +128,10 @@ pub(crate) fn main() -> ExitCode {
     };
     let is_daemon = matches!(&cli.command, Command::Run(run) if run.is_daemon());
     cli.log.start(if is_daemon { "info" } else { "warn" });
+    if let Some(Err(error)) = cli.keccak.map(Level::choose) {
+        eprintln!("error: --keccak: {error}");
+        return ExitCode::from(2);
+    }
     let outcome = match cli.command {
         Command::Init(args) => args.run(),
         Command::Run(args) => args.run(),

@@ -1,14 +1,16 @@
 //! Logging, JSON lines and progress: how every command speaks.
 
 use std::{
-    fmt::Display,
+    fmt::{self, Display},
     io::{self, IsTerminal, Write},
+    num::NonZeroUsize,
     sync::Mutex,
+    thread,
     time::{Duration, Instant},
 };
 
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{DecimalBytes, HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -60,10 +62,28 @@ pub(crate) struct JsonArg {
 
 /// Writes `value` as one line of JSON to stdout.
 pub(crate) fn json_line(value: &impl Serialize) -> eyre::Result<()> {
+    write_json_line(&mut io::stdout().lock(), value)
+}
+
+/// Writes `value` as one line of JSON.
+pub(crate) fn write_json_line(out: &mut impl Write, value: &impl Serialize) -> eyre::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
-    io::stdout().lock().write_all(&line)?;
-    Ok(())
+    Ok(out.write_all(&line)?)
+}
+
+/// How many threads work.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct JobsArg {
+    /// Threads that read and hash [default: one per processor].
+    #[arg(long, env = "EC_WITNESS_JOBS", value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+}
+
+impl JobsArg {
+    pub(crate) fn count(self) -> NonZeroUsize {
+        self.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    }
 }
 
 /// How often progress is written where it cannot be drawn.
@@ -78,20 +98,54 @@ pub(crate) enum Progress {
     Lines {
         /// What is being done.
         what: &'static str,
+        /// What is counted.
+        unit: Unit,
+        /// When work began.
+        start: Instant,
         /// When the last line was written, or work began.
         last: Mutex<Instant>,
     },
 }
 
+/// What progress counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// Bytes that are read.
+    Bytes,
+    /// Records whose objects are checked.
+    Records,
+    /// Slots that are settled.
+    Slots,
+    /// Groups that are recorded.
+    Groups,
+}
+
+impl Unit {
+    /// So many of it per second.
+    fn rate(self, per_second: u64) -> String {
+        match self {
+            Self::Bytes => format!("{}/s", DecimalBytes(per_second)),
+            Self::Records => format!("{} records/s", HumanCount(per_second)),
+            Self::Slots => format!("{} slots/s", HumanCount(per_second)),
+            Self::Groups => format!("{} groups/s", HumanCount(per_second)),
+        }
+    }
+}
+
 impl Progress {
     /// Starts progress of `what`, as in "checking objects".
-    pub(crate) fn start(what: &'static str) -> Self {
+    pub(crate) fn start(what: &'static str, unit: Unit) -> Self {
         if !io::stderr().is_terminal() {
-            return Self::Lines { what, last: Mutex::new(Instant::now()) };
+            let start = Instant::now();
+            return Self::Lines { what, unit, start, last: Mutex::new(start) };
         }
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} % {eta}");
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {percent:>3} %, {rate}, {eta} left");
         let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        Self::Bar(ProgressBar::new(0).with_style(style).with_message(what))
+        let rate = move |state: &ProgressState, out: &mut dyn fmt::Write| {
+            // a terminal that cannot be written to shows no rate
+            let _ = out.write_str(&unit.rate(state.per_sec() as u64));
+        };
+        Self::Bar(ProgressBar::new(0).with_style(style.with_key("rate", rate)).with_message(what))
     }
 
     /// Shows that `done` of `of` parts are done. May be called from several threads.
@@ -101,12 +155,11 @@ impl Progress {
                 bar.set_length(of);
                 bar.set_position(done);
             }
-            Self::Lines { what, last } => {
+            Self::Lines { what, unit, start, last } => {
                 let Ok(mut last) = last.try_lock() else { return };
                 if last.elapsed() >= PROGRESS_PERIOD {
                     *last = Instant::now();
-                    let percent = u128::from(done) * 100 / u128::from(of.max(1));
-                    eprintln!("{what}: {percent} %");
+                    eprintln!("{what}: {}", standing(done, of, *unit, start.elapsed()));
                 }
             }
         }
@@ -128,6 +181,18 @@ impl Progress {
     }
 }
 
+/// How far the work is, how fast it goes, and how long it will take at that rate.
+fn standing(done: u64, of: u64, unit: Unit, elapsed: Duration) -> String {
+    let percent = u128::from(done) * 100 / u128::from(of.max(1));
+    let per_second = done as f64 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+    let rate = unit.rate(per_second as u64);
+    let left = Duration::try_from_secs_f64(of.saturating_sub(done) as f64 / per_second);
+    match left {
+        Ok(left) => format!("{percent} %, {rate}, {} left", HumanDuration(left)),
+        Err(_) => format!("{percent} %, {rate}"),
+    }
+}
+
 /// Writes `value` to stdout: as one line of JSON, or as its text and a newline.
 pub(crate) fn fact(json: bool, value: &(impl Serialize + Display)) -> eyre::Result<()> {
     if json {
@@ -143,4 +208,19 @@ pub(crate) fn is_broken_pipe(report: &eyre::Report) -> bool {
         .chain()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_tells_rate_and_time_left() {
+        let after = Duration::from_secs(10);
+        let bytes = standing(5_000_000_000, 20_000_000_000, Unit::Bytes, after);
+        assert_eq!(bytes, "25 %, 500.00 MB/s, 30 seconds left");
+        assert_eq!(standing(10_000, 610_000, Unit::Records, after), "1 %, 1,000 records/s, 10 minutes left");
+        assert_eq!(standing(0, 7, Unit::Records, after), "0 %, 0 records/s");
+        assert_eq!(standing(0, 0, Unit::Records, Duration::ZERO), "0 %, 0 records/s");
+    }
 }

@@ -27,7 +27,7 @@ use super::{
     key::KeyArgs,
     ledger::place,
     monitor::MonitorArgs,
-    output::{JsonArg, Progress},
+    output::{JsonArg, Progress, Unit},
     settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Roster, StoreArgs},
     slots,
     turns::TurnArgs,
@@ -144,7 +144,7 @@ impl RunArgs {
     }
 
     async fn drive(&self, daemon: &mut Daemon, monitor: &Monitor, cancelled: &CancellationToken) -> eyre::Result<()> {
-        let progress = self.once.then(|| Progress::start("settling slots"));
+        let progress = self.once.then(|| Progress::start("settling slots", Unit::Slots));
         let shown = |snapshot: &Snapshot| {
             monitor.turned(snapshot);
             if let Some(progress) = &progress {

@@ -1,12 +1,13 @@
 //! `verify`: an archive at rest against the ledger.
 
-use std::{collections::BTreeMap, io::Write};
+use std::{cell::OnceCell, collections::BTreeMap, io::Write};
 
 use clap::Args;
 use ec_witness::{
-    archive::{AtRest, Observation, StreamIndex, Sweep, late::late_records},
+    archive::{Epochs, StreamIndex, Sweep, for_each_closed, late::late_records},
     daemon::Source,
     observation::{ContentHash, ObservationHash, SlotId},
+    stream::DerivedEpoch,
     witness::ledger::{Final, LedgerState},
 };
 use serde::Serialize;
@@ -14,10 +15,10 @@ use serde::Serialize;
 use super::{
     Answer,
     chain::{ChainArgs, block_on},
-    derive::read_index,
+    derive::read_epochs,
     ledger,
-    output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg},
+    output::{JobsArg, JsonArg, json_line},
+    settings::{ArchiveArgs, ConfigArg, Sources},
 };
 
 /// Which archive to compare with which ledger.
@@ -37,6 +38,9 @@ pub(crate) struct VerifyArgs {
     /// A closed epoch that is not final on the ledger counts as a difference.
     #[arg(long, env = "EC_WITNESS_REQUIRE_FINAL")]
     require_final: bool,
+
+    #[command(flatten)]
+    jobs: JobsArg,
 
     #[command(flatten)]
     json: JsonArg,
@@ -85,10 +89,10 @@ impl VerifyArgs {
         let follower = ledger::read(self.chain.clone().or(file.chain), sources.hashes(), None).await?;
         let mut totals = BTreeMap::new();
         for source in &sources.streams {
-            let index = read_index(&sources, source, self.json.json)?;
+            let epochs = read_epochs(&sources, source, self.jobs, self.json.json)?;
             let comparison =
-                Comparison { source, index: &index, ledger: follower.ledger(), grace_ms: sources.grace_ms };
-            comparison.run(|line| {
+                Comparison { sources: &sources, source, index: OnceCell::new(), ledger: follower.ledger() };
+            comparison.run(epochs, |line| {
                 *totals.entry(line.verdict).or_insert(0u64) += 1;
                 self.show(&line)
             })?;
@@ -122,35 +126,29 @@ impl VerifyArgs {
 
 /// One stream's archive beside its part of the ledger.
 struct Comparison<'a> {
+    sources: &'a Sources,
     source: &'a Source,
-    index: &'a StreamIndex,
+    /// Read when an epoch differs.
+    index: OnceCell<StreamIndex>,
     ledger: &'a LedgerState,
-    grace_ms: u64,
 }
 
 impl<'a> Comparison<'a> {
     /// Walks both by ascending sequence.
-    fn run(&self, mut sink: impl FnMut(Line<'a>) -> eyre::Result<()>) -> eyre::Result<()> {
-        let mut observations = AtRest::new(self.index).peekable();
+    fn run(&self, epochs: Epochs, mut sink: impl FnMut(Line<'a>) -> eyre::Result<()>) -> eyre::Result<()> {
         let mut finals = self.ledger.finals(self.source.rule.stream_hash()).peekable();
-        let Some(Ok(first)) = observations.peek() else {
-            return observations.next().transpose().map(drop).map_err(Into::into);
-        };
-        let lowest = first.derived.sequence;
-        for observation in observations {
-            let observation = observation?;
-            let sequence = observation.derived.sequence;
-            while let Some((sequence, slot, found)) =
-                finals.next_if(|(at, slot, _)| (*at, *slot) < (sequence, observation.derived.slot))
-            {
-                if sequence >= lowest {
-                    sink(self.line(sequence, slot, Verdict::Missing, Some(found)))?;
+        let mut lowest = None;
+        for_each_closed(epochs, |closed| {
+            let (sequence, slot) = (closed.derived.sequence, closed.derived.slot);
+            let lowest = *lowest.get_or_insert(sequence);
+            while let Some((before, slot, found)) = finals.next_if(|(at, other, _)| (*at, *other) < (sequence, slot)) {
+                if before >= lowest {
+                    sink(self.line(before, slot, Verdict::Missing, Some(found)))?;
                 }
             }
-            let found = finals.next_if(|(_, slot, _)| *slot == observation.derived.slot).map(|(_, _, found)| found);
-            sink(self.judge(&observation, found)?)?;
-        }
-        Ok(())
+            let found = finals.next_if(|(_, other, _)| *other == slot).map(|(_, _, found)| found);
+            sink(self.judge(&closed.derived, found)?)
+        })
     }
 
     fn line(&self, sequence: u64, slot: SlotId, verdict: Verdict, found: Option<&Final>) -> Line<'a> {
@@ -165,8 +163,7 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn judge(&self, observation: &Observation, found: Option<&Final>) -> eyre::Result<Line<'a>> {
-        let derived = &observation.derived;
+    fn judge(&self, derived: &DerivedEpoch, found: Option<&Final>) -> eyre::Result<Line<'a>> {
         let own = derived.content.map(|content| content.hash());
         let mut late = None;
         let verdict = match (found, own) {
@@ -190,8 +187,19 @@ impl<'a> Comparison<'a> {
     /// one's first record had passed.
     fn late(&self, epoch: u64, voted: ContentHash) -> eyre::Result<Option<usize>> {
         let Some(after) = epoch.checked_add(1) else { return Ok(None) };
-        let next = Sweep::new(self.index, after..=u64::MAX).next().transpose()?;
+        let index = self.index()?;
+        let next = Sweep::new(index, after..=u64::MAX).next().transpose()?;
         let Some(first_later_ms) = next.and_then(|next| next.records.first_received_unix_ms()) else { return Ok(None) };
-        Ok(late_records(self.index, epoch, first_later_ms.saturating_add(self.grace_ms), voted)?)
+        Ok(late_records(index, epoch, first_later_ms.saturating_add(self.sources.grace_ms), voted)?)
+    }
+
+    /// Where the records of an epoch stand. Its bad lines were shown before.
+    fn index(&self) -> eyre::Result<&StreamIndex> {
+        if let Some(index) = self.index.get() {
+            return Ok(index);
+        }
+        let Sources { archive, names, .. } = self.sources;
+        let index = StreamIndex::read(archive, &self.source.broadcast, self.source.rule.clone(), names, &mut ())?;
+        Ok(self.index.get_or_init(|| index))
     }
 }

@@ -97,7 +97,7 @@ fn seems_whole(content: &[u8], read: &[u8]) -> bool {
 /// The epochs that each line touches, with the record of a good one: protocol §2 with everything in memory.
 fn marks(text: &[u8]) -> Vec<(u64, Option<Record>)> {
     // how a line is judged is tested elsewhere
-    let judge = LineRule { names: FieldNames::default(), broadcast: "x".into(), track: "v".into() };
+    let judge = LineRule::new(FieldNames::default(), "x", "v");
     let stated = |line: &[u8]| match judge.record(line) {
         Ok(record) => Some((record.group_sequence / 2, Some(record))),
         Err(bad) => bad.group_sequence.map(|sequence| (sequence / 2, None)),

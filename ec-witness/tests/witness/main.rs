@@ -14,6 +14,7 @@ mod endpoints;
 mod faults;
 mod files;
 mod kills;
+mod live_cost;
 mod monitor;
 mod once;
 mod proofs;

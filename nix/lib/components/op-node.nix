@@ -39,7 +39,7 @@ in
     // (
       if sequencer then
         {
-          # no rpc.admin-state: op-node writes "stopped" there whenever it ends, and would not sequence after a restart
+          # without rpc.admin-state: op-node stops the sequencer as it ends, would find that there, and come up stopped
           "rpc.enable-admin" = true;
           "sequencer.enabled" = true;
           "sequencer.l1-confs" = own.sequencerConfirmations;

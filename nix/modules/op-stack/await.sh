@@ -3,6 +3,7 @@
 #
 # usage: await SECONDS chain DIR | datadir DIR | execution RPC ENGINE CHAIN_ID | rollup RPC
 set -euo pipefail
+shopt -s extglob
 
 ask() {
   curl --silent --show-error --max-time 5 --header 'content-type: application/json' \
@@ -69,6 +70,8 @@ until reason=$("$@"); do
     echo "gave up: $reason" >&2
     exit 1
   fi
+  # curl tells how long it tried
+  reason=${reason/ after +([0-9]) ms/}
   [[ $reason == "$told" ]] || echo "waiting: $reason" >&2
   told=$reason
   sleep 1

@@ -175,7 +175,7 @@ in
             OWNER = toString cfg.bootstrap.owner;
             OP_DEPLOYER = toString cfg.bootstrap.opDeployer;
             SETUP_ROLLUP = toString cfg.bootstrap.setupRollup;
-            OP_NODE_VERSION = cfg.plan.components.op-node.image.tag;
+            OP_NODE_VERSION = cfg.plan.components.op-node.version;
           }
           // lib.optionalAttrs (cfg.l1.rpcFile == null) { L1_RPC_URL = cfg.l1.rpc; }
         );

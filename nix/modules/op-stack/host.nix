@@ -132,25 +132,30 @@ rec {
     ])
     ++ lib.optional (component.name == "op-challenger") (prestateGate component);
 
+  # cannon for the tools of this host: with containers, out of the challenger's image
+  cannon =
+    let
+      inherit (plan.settings) paths;
+    in
+    if native then
+      paths.cannon
+    else
+      lib.getExe (
+        pkgs.writeShellApplication {
+          name = "cannon";
+          text = ''
+            exec podman run --rm --network=none --read-only --cap-drop=all --security-opt=no-new-privileges \
+              --volume=${lib.escapeShellArg "${paths.prestate}:${paths.prestate}:ro"} \
+              --entrypoint=${paths.cannon} ${plan.components.op-challenger.image.reference} "$@"
+          '';
+        }
+      );
+
   # the prestate's hash must be the one that the chain's games name; cannon hashes it
   prestateGate =
     component:
     let
       inherit (plan.settings) paths l1 l2;
-      cannon =
-        if native then
-          paths.cannon
-        else
-          lib.getExe (
-            pkgs.writeShellApplication {
-              name = "cannon";
-              text = ''
-                exec podman run --rm --network=none --read-only --cap-drop=all --security-opt=no-new-privileges \
-                  --volume=${lib.escapeShellArg "${paths.prestate}:${paths.prestate}:ro"} \
-                  --entrypoint=${paths.cannon} ${component.image.reference} "$@"
-              '';
-            }
-          );
     in
     lib.getExe (
       pkgs.writeShellApplication {

@@ -2,7 +2,6 @@
 {
   config,
   lib,
-
   ...
 }:
 let
@@ -31,6 +30,16 @@ let
       default = null;
       inherit description;
       example = "/run/agenix/op-stack-key";
+    };
+
+  # of an account whose key is among the secrets
+  address =
+    what:
+    mkOption {
+      type = types.nullOr (types.strMatching "0x[0-9a-fA-F]{40}");
+      default = null;
+      description = "${what}, as `ec-op-stack key address FILE` tells it. `ec-op-stack doctor` and `status` watch its funds.";
+      example = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
     };
 
   value =
@@ -116,6 +125,12 @@ let
             default = null;
             description = "The program in the image or the package. `null`: by the component's name.";
             example = "geth";
+          };
+          version = mkOption {
+            type = types.nullOr types.str;
+            default = null;
+            description = "The program's release, for `ec-op-stack doctor`. `null`: the image's tag, or that of the flake's package.";
+            example = "v1.16.7";
           };
           package = mkOption {
             type = types.nullOr types.package;
@@ -295,6 +310,12 @@ in
       proposerKey = secret "Key of the proposer's account on L1.";
       challengerKey = secret "Key of the challenger's account on L1.";
       deployerKey = secret "Key of the account that deploys the chain's contracts, used once by the bootstrap.";
+    };
+
+    accounts = {
+      batcher = address "Address of the batcher's account on L1";
+      proposer = address "Address of the proposer's account on L1";
+      challenger = address "Address of the challenger's account on L1";
     };
 
     bootstrap = {

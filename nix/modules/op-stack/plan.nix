@@ -17,12 +17,8 @@ let
       builtins.isPath cfg.l2.files && builtins.pathExists rollup && (scheduled.karst_time or null) != null
     ) "karst";
 
-  locked =
-    key: image:
-    let
-      base = release.images.${nameOf key} // image;
-    in
-    cfg.imageLock."${base.repository}:${base.tag}" or null;
+  base = key: image: release.images.${nameOf key} // image;
+  locked = key: image: cfg.imageLock."${(base key image).repository}:${(base key image).tag}" or null;
 
   component =
     key: own:
@@ -33,6 +29,7 @@ let
     removeAttrs own [ "package" ]
     // {
       inherit image;
+      version = if own.version != null || native then own.version else (base key image).tag;
       digest = if own.digest != null then own.digest else locked key image;
       secretsDirectory = if native then "/run/credentials/${name}.service" else "/secrets";
       program =
@@ -49,6 +46,7 @@ library.plan {
     executionClient
     checkFlags
     reservedPorts
+    accounts
     l1
     ;
   l2 = removeAttrs cfg.l2 [ "files" ] // {

@@ -16,7 +16,7 @@ if [[ -e complete ]]; then
   sha256sum --check --quiet complete || die "$CHAIN differs from what was published. Restore it, or remove $CHAIN/complete to publish anew."
   for file in genesis.json rollup.json; do
     [[ ! -e $SOURCE/$file ]] || cmp --quiet "$file" "$SOURCE/$file" ||
-      die "$SOURCE/$file is not what was published to $CHAIN. A chain's files never change: restore it, or begin anew with another stateDir."
+      die "$SOURCE/$file is not what was published to $CHAIN. A chain's files never change: restore it; or, if an upgrade fitted it to another op-node, remove $CHAIN/complete."
   done
   exit 0
 fi

@@ -230,6 +230,38 @@ let
     ))
     (eachComponent (_: c: expect (!hasContext (toJSON c)) "a plan refers to the nix store"))
 
+    # what doctor and status read: no key, and files where the host has them
+    (eachComponent (
+      plan: c:
+      let
+        described = (lib.stack plan).components.${c.name};
+        inherit (plan.settings.components.${c.key}) secretsDirectory;
+        keys = filter (name: match ".*(PRIVATE_KEY|SEQUENCER_KEY)" name != null) (
+          attrNames c.environmentFromFiles
+        );
+      in
+      expect (all (
+        name: described.environment.${name} == null && !(described.environment_files ? ${name})
+      ) keys) "the stack file names a key"
+      ++ expect (
+        !contains (toJSON described) secretsDirectory
+      ) "the stack file has paths of the component's own view"
+    ))
+    # what is built is what the Go module pins
+    (
+      let
+        pinned = module: head (match ".*${module} (v[^ \n]+).*" goMod);
+        goMod = builtins.readFile ../../../scripts/op-stack/tools/go.mod;
+        inherit (lib.releases.op-geth) built;
+      in
+      expect (
+        built.op-geth == pinned "=> github.com/ethereum-optimism/op-geth"
+        && all (name: name == "op-geth" || built.${name} == pinned "ethereum-optimism/optimism") (
+          attrNames built
+        )
+      ) "releases.nix and go.mod name different versions of what is built"
+    )
+
     # what is changed comes through, what is nulled is gone
     (
       let
@@ -254,6 +286,7 @@ in
   golden = mapAttrs (_: plan: {
     inherit (plan) problems warnings;
     components = mapAttrs (_: c: removeAttrs c [ "flags" ]) plan.components;
+    stack = lib.stack plan;
   }) plans;
   counts = {
     plans = length (attrNames plans);

@@ -97,6 +97,8 @@ def main():
             os.symlink(f"../{name}", f"{wants}/{name}")
     lines = [f"d {path} {d['mode']} {d['user']} {d['group']}\n" for path, d in sorted(rendered["directories"].items())]
     write(f"{root}/etc/tmpfiles.d/every-channel.conf", "".join(lines), False)
+    write(f"{root}/etc/ec-op-stack/stack.json", rendered["stack"], False)
+    place.place(rendered["stack"])
     users = "".join(f"u {name} {user['uid']}\n" for name, user in rendered["users"].items())
     write(f"{root}/etc/sysusers.d/every-channel.conf", users + "g every-channel 29000\n", False)
     print(f"{len(rendered['units'])} units, {len(place.done)} store paths")

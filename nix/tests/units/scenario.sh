@@ -5,6 +5,12 @@
 set -euo pipefail
 
 readonly CHAIN=/tank/op-stack/chain
+readonly L2=http://127.0.0.1:28545
+readonly LEDGER=0xe7f1725E7734CE288F8367e1Bb143E90bb3F0512
+readonly FINAL='ObservationFinalized(bytes32,bytes32)'
+# Anvil's first account, on both chains
+readonly RICH=0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80
+PATH=/opt/test/bin:/opt/ec-op-stack/bin:/opt/ec-witness/bin:$PATH
 BACKEND=$1
 FAILED=0
 
@@ -85,9 +91,10 @@ gating() {
 }
 
 prestate() {
-  must 'the challenger waits while the prestate is not the one on chain' not active op-challenger
+  within 'the challenger is refused: the prestate is not the one on chain' logged "$(unit op-challenger)" 'the chain demands 0x'
+  must 'the challenger waits' not active op-challenger
   must 'and no process of it runs' not pgrep -x op-challenger
-  touch /opt/test/prestate-is-right
+  cp /opt/test/right.bin.gz /tank/op-prestate/prestate.bin.gz
   within 'with the right prestate it runs' active op-challenger
 }
 
@@ -97,7 +104,29 @@ idempotence() {
   must 'publishing again succeeds' systemctl restart op-stack-chain.service
   after=$(stat -c '%n %i %Y' $CHAIN/*)
   must 'and changes nothing' test "$before" == "$after"
-  must 'the deployment ran twice: once failing, once not' test "$(wc -l </tank/op-stack/bootstrap/deployments)" -eq 2
+  must 'the deployment ran twice: once failing, once not' test "$(wc -l </tank/op-stack/bootstrap/deployer/applied)" -eq 2
+}
+
+# status as JSON fulfils an expression of jq; its exit code says no as long as anything is wrong
+status() {
+  local said
+  said=$(ec-op-stack status --json) || true
+  jq -e "$1" <<<"$said"
+}
+
+# the tools read /etc/ec-op-stack/stack.json, which the module rendered
+chain() {
+  within 'batches make the safe head follow' status '.status.heads.safe.number > 0'
+  within 'op-proposer makes a dispute game' status '.status.game.count > 0'
+  within 'the finalized head follows' status '.status.heads.finalized.number > 0'
+  within 'status finds all well' ec-op-stack status
+  must 'the doctor finds nothing to mend' ec-op-stack doctor
+  within 'the doctor was asked when the files were published' logged op-stack-doctor.service 'good  *settings'
+  must 'it shows no API key' not sh -c '{ ec-op-stack doctor; ec-op-stack status; journalctl --output=cat --unit op-stack-doctor; } | grep an-api-key'
+  sed 's/--game-type=1/--game-type=0/' /etc/ec-op-stack/stack.json >/tmp/stack.json
+  must 'the doctor finds a wrong game type' not ec-op-stack doctor --stack /tmp/stack.json
+  sed 's|/run/agenix/op-jwt|/run/agenix/op-batcher-key|' /etc/ec-op-stack/stack.json >/tmp/stack.json
+  must 'and a JWT secret that is none of ours' not ec-op-stack doctor --stack /tmp/stack.json
 }
 
 secrets() {
@@ -106,7 +135,7 @@ secrets() {
   systemctl show '*' >/tmp/shown
   for key in batcher proposer challenger; do
     value=$(<"/run/agenix/op-$key-key")
-    must "the $key's key is in its process" grep -aq "$value" "/proc/$(process "op-$key")/environ"
+    must "the $key's key is in its process" grep -aq -- "$value" "/proc/$(process "op-$key")/environ"
     must "the $key's key is in no unit" not grep -rq "$value" /etc/systemd/system "$STORE"
     must 'in no argument' not grep -aq "$value" /proc/[0-9]*/cmdline
     must 'not shown by systemctl' not grep -q "$value" /tmp/shown
@@ -122,8 +151,10 @@ listeners() {
     "$(ss -ltnH | awk '{print $4}' | grep -vE '^(127\.[0-9.]+|\[::1\]|\[::ffff:127\.[0-9.]+\]):' | grep -E ':2[6-9][0-9]{3}$' | grep -vE ':(28503|28522)$')"
 }
 
+later() { (($(cast block-number --rpc-url $L2) > $1 + 2)); }
+
 restarts() {
-  local geth node
+  local geth node head
   geth=$(process op-geth) || geth=$(process geth)
   node=$(process op-node)
   kill -KILL "$geth"
@@ -136,22 +167,28 @@ restarts() {
   geth=$(process op-geth) || geth=$(process geth)
   kill -STOP "$geth"
   systemctl restart --no-block "$(unit op-node)"
-  sleep 6
-  must 'without an engine that answers op-node waits' state "$(unit op-node)" activating
+  within 'without an engine that answers op-node waits' state "$(unit op-node)" activating
   must 'and is not started' not pgrep -x op-node
   kill -CONT "$geth"
   within 'with it, it starts' active op-node
+  head=$(cast block-number --rpc-url $L2)
+  within 'and the chain goes on' later "$head"
 }
 
+rpc() { cast rpc --rpc-url http://127.0.0.1:29545 "$@"; }
+
+# as docs/operating.md takes a chain down
 stops() {
+  must 'the sequencer is stopped' rpc admin_stopSequencer
+  within 'the safe head reaches the unsafe one' status '.status.heads | .safe.number == .unsafe_head.number'
   must 'the target stops all' systemctl stop op-stack.target
   # systemctl waits for the target only
   within 'none is left' not pgrep -x 'op-node|op-batcher|op-proposer|op-challenger|op-dispute-mon|op-geth|geth'
   within 'op-geth is the last' state "$(unit op-geth)" inactive
   must 'op-batcher stopped before op-node' earlier op-batcher op-node InactiveEnterTimestampMonotonic
   must 'op-node stopped before op-geth' earlier op-node op-geth InactiveEnterTimestampMonotonic
-  must 'op-geth wrote its state down' logged "$(unit op-geth)" 'Blockchain stopped\|stopped cleanly'
-  must 'op-node stopped cleanly' logged "$(unit op-node)" 'stopped cleanly'
+  must 'op-geth wrote its state down' logged "$(unit op-geth)" 'Blockchain stopped'
+  must 'op-node did not fail' test "$(property "$(unit op-node)" Result)" == success
   must 'op-geth did not fail' test "$(property "$(unit op-geth)" Result)" == success
 }
 
@@ -168,12 +205,23 @@ datadir() {
   must 'and named' logged op-stack-chain.service 'differs from what was published'
 }
 
+# the ledger's event, once the L2 block it is in is final
+finalized() {
+  cast logs --rpc-url $L2 --address $LEDGER --from-block 0 --to-block finalized "$FINAL" | grep -q transactionHash
+}
+
 witness() {
   within 'without a store the witness fails' state ec-witness-la.service failed
   must 'with exit code 78' test "$(property ec-witness-la.service ExecMainStatus)" == 78
   must 'and says which command initialises' logged ec-witness-la.service 'systemctl start ec-witness-la-init'
-  must 'that command succeeds' systemctl start ec-witness-la-init.service
+  local voter
+  voter=$(cast wallet address --private-key "$(cat /run/agenix/ec-witness-la)")
+  must 'the contracts are deployed on the L2' env EC_WITNESS_KEY=$RICH \
+    ec-witness deploy --rpc $L2 --chain-id 901 --witness "$voter" --quorum 1
+  must 'the witness gets funds' cast send --rpc-url $L2 --private-key $RICH --value 1ether "$voter"
+  must 'the command succeeds' systemctl start ec-witness-la-init.service
   must 'then the witness is ready' systemctl start ec-witness-la.service
+  within 'it votes, and a slot is final, in a finalized block' finalized
   must 'its store is its own' test "$(stat -c %a /var/lib/private/ec-witness/la)" == 700
   local pid
   pid=$(property ec-witness-la.service MainPID)
@@ -192,6 +240,7 @@ main() {
   # the rest needs a chain that runs
   ((FAILED == 0)) || return 1
   prestate
+  chain
   idempotence
   listeners
   secrets

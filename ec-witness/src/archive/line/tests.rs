@@ -3,7 +3,7 @@ use super::*;
 const HASH: &str = "d130011793521491dc006beb010aa36179e5fd8cf8f4e2f06ef66f5c0b9d63c6";
 
 fn rule() -> LineRule {
-    LineRule { names: FieldNames::default(), broadcast: "la-nbc".into(), track: "video0.m4s".into() }
+    LineRule::new(FieldNames::default(), "la-nbc", "video0.m4s")
 }
 
 fn judge(line: &str) -> Result<Record, BadLine> {

@@ -1,6 +1,6 @@
 //! `archive check`.
 
-use std::{error::Error, io::Write, num::NonZeroUsize, thread};
+use std::{error::Error, io::Write};
 
 use clap::Args;
 use ec_witness::{
@@ -15,7 +15,7 @@ use eyre::{bail, eyre};
 use serde::Serialize;
 
 use super::{Answer, dirs::ArchiveDirs};
-use crate::cli::output::{JsonArg, Progress, json_line};
+use crate::cli::output::{JobsArg, JsonArg, Progress, Unit, json_line};
 
 /// Which archive to check, and how.
 #[derive(Debug, Args)]
@@ -27,9 +27,8 @@ pub(crate) struct CheckArgs {
     #[arg(long, env = "EC_WITNESS_BROADCAST", value_name = "NAME")]
     broadcast: Option<BroadcastName>,
 
-    /// Threads that hash objects [default: one per processor].
-    #[arg(long, env = "EC_WITNESS_JOBS", value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    jobs: JobsArg,
 
     #[command(flatten)]
     json: JsonArg,
@@ -50,9 +49,8 @@ impl CheckArgs {
         if !cas.root().is_dir() {
             bail!("no store at {}; give --cas DIR", cas.root().display());
         }
-        let jobs = self.jobs.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
-        let check = Check { cas: &cas, jobs, unreferenced: self.broadcast.is_none() };
-        let progress = Progress::start("checking objects");
+        let check = Check { cas: &cas, jobs: self.jobs.count(), unreferenced: self.broadcast.is_none() };
+        let progress = Progress::start("checking objects", Unit::Records);
         let report = |finding: &Finding| progress.suspend(|| self.report(finding));
         let checked = check.run(&index, report, &|at| progress.set(at.records, at.of_records));
         progress.finish();

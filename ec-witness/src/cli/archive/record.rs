@@ -19,7 +19,7 @@ use ec_witness::{
 };
 
 use super::{Answer, dirs::ArchiveDirs};
-use crate::cli::output::{JsonArg, Progress, json_line};
+use crate::cli::output::{JsonArg, Progress, Unit, json_line};
 
 /// What to record, and as what.
 #[derive(Debug, Args)]
@@ -64,7 +64,7 @@ impl RecordArgs {
                 latency_ms: self.latency_ms,
             },
         };
-        let progress = Progress::start("recording");
+        let progress = Progress::start("recording", Unit::Groups);
         let (mut done, of) = (0, 2 * bytes_of(&sources));
         let recorded = recorder.record(&sources, &mut |bytes| {
             done += bytes;

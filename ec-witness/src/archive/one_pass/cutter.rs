@@ -1,0 +1,95 @@
+//! Cuts a stream's files, side by side, into parts of about the same epochs. Only what stands near a cut is read.
+
+use super::{
+    ArchiveError, Disorder,
+    part::SLACK,
+    source::{Piece, Source},
+};
+use crate::stream::EpochRule;
+
+/// A piece of each file.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) number: u64,
+    pub(super) pieces: Vec<Piece>,
+    pub(super) bounds: Bounds,
+}
+
+/// The epochs of a part. Lines of epochs far outside mean that the files are not in order.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// Where the part before was cut; `None` for the first part.
+    pub(super) low: Option<u64>,
+    /// Where this one is cut; `None` for the last part.
+    pub(super) high: Option<u64>,
+}
+
+impl Bounds {
+    /// Whether an epoch may have lines in another part.
+    pub(super) fn is_edge(self, epoch: u64) -> bool {
+        self.low.is_some_and(|low| epoch <= low.saturating_add(SLACK))
+            || self.high.is_some_and(|high| epoch.saturating_add(SLACK) >= high)
+    }
+
+    /// Whether an epoch's lines may be in this part.
+    pub(super) fn holds(self, epoch: u64) -> bool {
+        self.low.is_none_or(|low| epoch.saturating_add(SLACK) >= low)
+            && self.high.is_none_or(|high| epoch <= high.saturating_add(SLACK))
+    }
+}
+
+/// Cuts parts off, one after the other.
+#[derive(Debug)]
+pub(super) struct Cutter<'a> {
+    epochs: EpochRule,
+    sources: &'a [Source],
+    /// Where the next part begins in each file.
+    starts: Vec<u64>,
+    /// Bytes of each file in one part.
+    block_len: u64,
+    next: u64,
+    low: Option<u64>,
+    finished: bool,
+}
+
+impl<'a> Cutter<'a> {
+    pub(super) fn new(sources: &'a [Source], epochs: EpochRule, block_len: u64) -> Self {
+        let starts = vec![0; sources.len()];
+        Self { epochs, sources, starts, block_len, next: 0, low: None, finished: false }
+    }
+
+    /// Ends the parts, because there is no use for more.
+    pub(super) fn stop(&mut self) {
+        self.finished = true;
+    }
+
+    /// The next part; `None` after the last.
+    pub(super) fn next(&mut self) -> Result<Option<Part>, Disorder> {
+        if self.finished {
+            return Ok(None);
+        }
+        let block = |(source, &start): (&'a Source, &u64)| source.block(start, self.block_len, self.epochs);
+        let blocks = self.sources.iter().zip(&self.starts).map(block).collect::<Result<Vec<_>, ArchiveError>>()?;
+        let going_on = self.sources.iter().zip(&blocks).filter(|(source, block)| !source.ends_with(block));
+        let last: Option<Vec<u64>> = going_on.map(|(_, block)| block.last_epoch).collect();
+        // the epoch that all files are read up to, at least; none when they are read to their ends
+        let high = last.ok_or(Disorder::Order)?.into_iter().min();
+        if high.is_some() && high < self.low {
+            return Err(Disorder::Order);
+        }
+        let mut pieces = Vec::with_capacity(blocks.len());
+        for (source, block) in self.sources.iter().zip(blocks) {
+            pieces.push(match high {
+                // one that ends here gives all it has, so that the next part is another
+                Some(high) if source.ends_with(&block) || block.last_epoch != Some(high) => {
+                    source.up_to(high, block.piece, self.epochs)?
+                }
+                _ => block.piece,
+            });
+        }
+        self.starts = pieces.iter().map(|piece| piece.end).collect();
+        let part = Part { number: self.next, pieces, bounds: Bounds { low: self.low, high } };
+        (self.next, self.low, self.finished) = (self.next + 1, high, high.is_none());
+        Ok(Some(part))
+    }
+}

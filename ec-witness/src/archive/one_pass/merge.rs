@@ -1,0 +1,164 @@
+//! Puts parts together again, in order, whatever the order in which they are done.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::{
+    Disorder,
+    cutter::Bounds,
+    part::{Read, SLACK, Track},
+    run::{Run, RunWriter},
+};
+use crate::{
+    archive::{
+        EpochRecords,
+        index::{Quarantined, Watch},
+    },
+    stream::{Batch, DerivedEpoch, StreamRule},
+};
+
+/// Parts that may wait for an earlier one.
+const MAX_EARLY: usize = 32;
+
+/// The epochs that are whole so far, and what the parts say of the others.
+#[derive(Debug)]
+pub(super) struct Merge<'a, W> {
+    rule: &'a StreamRule,
+    watch: &'a mut W,
+    /// Parts that are done before one before them.
+    early: BTreeMap<u64, (Bounds, Read)>,
+    next: u64,
+    edges: BTreeMap<u64, EpochRecords>,
+    /// Epochs below can no longer be touched.
+    sealed: u64,
+    tracks: Vec<Before>,
+    run: RunWriter,
+    highest: Option<u64>,
+    given_up: bool,
+}
+
+/// What the parts so far mean for a track's next one.
+#[derive(Clone, Debug, Default)]
+struct Before {
+    path: PathBuf,
+    /// The end of what was merged.
+    end: u64,
+    /// The epoch of the last good line.
+    last: Option<u64>,
+    /// Whether bad lines of unknown epoch wait for the next good line.
+    waiting: bool,
+}
+
+impl<'a, W: Watch> Merge<'a, W> {
+    pub(super) fn new(rule: &'a StreamRule, paths: impl IntoIterator<Item = PathBuf>, watch: &'a mut W) -> Self {
+        let tracks = paths.into_iter().map(|path| Before { path, ..Before::default() }).collect();
+        Self {
+            rule,
+            watch,
+            early: BTreeMap::new(),
+            next: 0,
+            edges: BTreeMap::new(),
+            sealed: 0,
+            tracks,
+            run: RunWriter::new(),
+            highest: None,
+            given_up: false,
+        }
+    }
+
+    /// Whether so many parts wait for an earlier one that this one should not be added yet.
+    pub(super) fn is_full(&self, number: u64) -> bool {
+        !self.given_up && number != self.next && self.early.len() >= MAX_EARLY
+    }
+
+    /// Lets all go that wait for a part which will not come.
+    pub(super) fn give_up(&mut self) {
+        self.given_up = true;
+    }
+
+    /// The end of what was told of each file.
+    pub(super) fn told(self) -> Vec<(PathBuf, u64)> {
+        self.tracks.into_iter().map(|track| (track.path, track.end)).collect()
+    }
+
+    /// Adds a part, and all after it that only waited for it.
+    pub(super) fn take(&mut self, number: u64, bounds: Bounds, read: Read) -> Result<(), Disorder> {
+        self.early.insert(number, (bounds, read));
+        while let Some((bounds, read)) = self.early.remove(&self.next) {
+            self.next += 1;
+            self.merge(bounds, read)?;
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, bounds: Bounds, read: Read) -> Result<(), Disorder> {
+        for (place, track) in read.tracks.into_iter().enumerate() {
+            self.follow(place, track, bounds)?;
+        }
+        for (epoch, records) in read.edges {
+            if epoch < self.sealed {
+                return Err(Disorder::Order);
+            }
+            self.edges.entry(epoch).or_default().absorb(records);
+        }
+        let Some(high) = bounds.high else { return self.seal(u64::MAX, read.inner) };
+        self.seal(high.saturating_sub(SLACK), read.inner)
+    }
+
+    /// Tells of a track's bad lines, and marks the epochs beside those at the cut.
+    fn follow(&mut self, place: usize, track: Track, bounds: Bounds) -> Result<(), Disorder> {
+        let before = self.tracks[place].clone();
+        let after = Before {
+            end: before.end + track.len,
+            last: track.ends.map(|(_, last)| last).or(before.last),
+            waiting: track.bad_at_end || before.waiting && track.ends.is_none(),
+            path: before.path,
+        };
+        let above = before.last.filter(|_| track.bad_at_start);
+        let below = track.ends.map(|(first, _)| first).filter(|_| before.waiting);
+        for epoch in above.into_iter().chain(below) {
+            if epoch < self.sealed || !bounds.is_edge(epoch) {
+                return Err(Disorder::Order);
+            }
+            self.edges.entry(epoch).or_default().add_bad_line();
+        }
+        self.watch.read(track.len);
+        for (offset, reason) in track.quarantined {
+            self.watch.quarantined(Quarantined { file: after.path.clone(), offset, reason });
+        }
+        self.tracks[place] = after;
+        Ok(())
+    }
+
+    /// Puts the epochs below `end` into the run: those of `inner`, which are, and those that were merged.
+    fn seal(&mut self, end: u64, inner: Vec<DerivedEpoch>) -> Result<(), Disorder> {
+        let open = self.edges.split_off(&end);
+        let whole = std::mem::replace(&mut self.edges, open);
+        self.sealed = end;
+        let mut batch = Batch::new(self.rule);
+        whole.iter().filter(|(_, records)| !records.is_empty()).for_each(|(epoch, records)| batch.add(*epoch, records));
+        let mut merged = batch.derive().into_iter().peekable();
+        for epoch in inner {
+            while let Some(before) = merged.next_if(|before| before.sequence < epoch.sequence) {
+                self.add(&before)?;
+            }
+            self.add(&epoch)?;
+        }
+        merged.try_for_each(|epoch| self.add(&epoch))
+    }
+
+    fn add(&mut self, epoch: &DerivedEpoch) -> Result<(), Disorder> {
+        self.highest = Some(epoch.sequence);
+        self.run.add(epoch).map_err(Disorder::Room)
+    }
+
+    /// The epochs and the highest of them, after the last part.
+    pub(super) fn finish(&mut self) -> Result<(Run, Option<u64>), Disorder> {
+        // the last of all is not below any end
+        let last = std::mem::take(&mut self.edges);
+        let mut batch = Batch::new(self.rule);
+        last.iter().filter(|(_, records)| !records.is_empty()).for_each(|(epoch, records)| batch.add(*epoch, records));
+        batch.derive().iter().try_for_each(|epoch| self.add(epoch))?;
+        let run = std::mem::replace(&mut self.run, RunWriter::new()).finish(self.rule).map_err(Disorder::Room)?;
+        Ok((run, self.highest))
+    }
+}

@@ -1,0 +1,235 @@
+//! Judges the lines of a part and derives the epochs that lie wholly inside it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    super::{
+        EpochRecords,
+        line::{LineRule, MAX_LINE_LEN, Reason, Record, Shape},
+        lines::bare,
+    },
+    Disorder,
+    cutter::Part,
+    source::{Piece, Source},
+};
+use crate::{
+    stream::{Batch, DerivedEpoch, EpochRule, Gathered, StreamRule},
+    tree::leaf_preimage,
+};
+
+/// How many epochs lines may stand before or after their place. Epochs this near to a cut are left to be merged.
+pub(super) const SLACK: u64 = 2;
+
+/// Epochs that are hashed at once: enough to fill the vector units at every level, few enough for the caches.
+const BATCH: usize = 32;
+
+/// Bad lines in one part; with more the files are not read in one pass.
+const MAX_BAD_LINES: usize = 1024;
+
+/// What a part says.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// Epochs that no other part can touch, in order.
+    pub(super) inner: Vec<DerivedEpoch>,
+    /// Epochs near the cuts.
+    pub(super) edges: BTreeMap<u64, EpochRecords>,
+    /// Per track.
+    pub(super) tracks: Vec<Track>,
+}
+
+/// What one track's block says.
+#[derive(Debug, Default)]
+pub(super) struct Track {
+    records: Vec<Record>,
+    /// Epochs that bad lines touch.
+    bad: Vec<u64>,
+    pub(super) len: u64,
+    /// Offsets of the bad lines.
+    pub(super) quarantined: Vec<(u64, Reason)>,
+    /// Whether bad lines of unknown epoch stand before the first good line, or are all there is.
+    pub(super) bad_at_start: bool,
+    /// Whether bad lines of unknown epoch stand after the last good line.
+    pub(super) bad_at_end: bool,
+    /// The epochs of the first and the last good line.
+    pub(super) ends: Option<(u64, u64)>,
+}
+
+impl Part {
+    /// Reads it. `buffer` is for reading into, again and again.
+    pub(super) fn read(&self, stream: &StreamRule, sources: &[Source], buffer: &mut Vec<u8>) -> Result<Read, Disorder> {
+        let epochs = stream.epochs;
+        let tracks =
+            sources.iter().zip(&self.pieces).map(|(source, &piece)| Track::read(source, piece, epochs, buffer));
+        let mut tracks: Vec<Track> = tracks.collect::<Result<_, _>>()?;
+        let touched = tracks.iter().flat_map(|track| track.bad.iter().copied().chain(track.range(epochs)));
+        if !touched.into_iter().all(|epoch| self.bounds.holds(epoch)) {
+            return Err(Disorder::Order);
+        }
+        let bad: BTreeSet<u64> = tracks.iter().flat_map(|track| track.bad.iter().copied()).collect();
+        let ascending = |track: &Track| track.records.is_sorted_by(|a, b| a.group_sequence < b.group_sequence);
+        let mut read = match tracks.iter().all(ascending) {
+            true => self.slices(stream, &tracks, &bad),
+            false => self.sets(stream, &tracks, &bad),
+        };
+        for epoch in bad.into_iter().filter(|epoch| self.bounds.is_edge(*epoch)) {
+            read.edges.entry(epoch).or_default().add_bad_line();
+        }
+        tracks.iter_mut().for_each(|track| track.records = Vec::new());
+        Ok(Read { tracks, ..read })
+    }
+
+    /// Gathers epochs from tracks whose records ascend: each is a slice of each track.
+    fn slices(&self, stream: &StreamRule, tracks: &[Track], bad: &BTreeSet<u64>) -> Read {
+        let epochs = stream.epochs;
+        let full = (tracks.len() as u64).checked_mul(epochs.groups_per_epoch.get());
+        let (mut batch, mut edges) = (Batch::new(stream), BTreeMap::<u64, EpochRecords>::new());
+        let mut inner = Vec::new();
+        let track_hashes = batch.track_hashes().to_vec();
+        let mut rest: Vec<&[Record]> = tracks.iter().map(|track| track.records.as_slice()).collect();
+        while let Some(epoch) = rest.iter().filter_map(|track| Some(epochs.index(track.first()?.group_sequence))).min()
+        {
+            let mut slices = Vec::with_capacity(rest.len());
+            for track in &mut rest {
+                let slice;
+                (slice, *track) = track.split_at(leading(track, epoch, epochs));
+                slices.push(slice);
+            }
+            if self.bounds.is_edge(epoch) {
+                let records = edges.entry(epoch).or_default();
+                let all = slices
+                    .iter()
+                    .enumerate()
+                    .flat_map(|(place, slice)| slice.iter().map(move |record| (place, record)));
+                all.for_each(|(place, record)| records.add(place, record));
+                continue;
+            }
+            let leaf_count = slices.iter().map(|slice| slice.len() as u64).sum();
+            let gathered = Gathered {
+                sequence: epoch,
+                leaf_count,
+                complete: full == Some(leaf_count) && !bad.contains(&epoch),
+                conflicting: false,
+                first_received_unix_ms: slices
+                    .iter()
+                    .copied()
+                    .flatten()
+                    .filter_map(|record| record.received_unix_ms)
+                    .min(),
+            };
+            let leaves = slices.iter().zip(&track_hashes).flat_map(|(slice, hash)| {
+                slice
+                    .iter()
+                    .map(|record| leaf_preimage(*hash, record.group_sequence, &record.blake3, record.size_bytes))
+            });
+            batch.add_gathered(gathered, leaves);
+            if batch.len() == BATCH {
+                inner.append(&mut batch.derive());
+            }
+        }
+        inner.append(&mut batch.derive());
+        Read { inner, edges, ..Read::default() }
+    }
+
+    /// Gathers epochs from records in any order.
+    fn sets(&self, stream: &StreamRule, tracks: &[Track], bad: &BTreeSet<u64>) -> Read {
+        let mut edges = BTreeMap::<u64, EpochRecords>::new();
+        for (place, track) in tracks.iter().enumerate() {
+            for record in &track.records {
+                edges.entry(stream.epochs.index(record.group_sequence)).or_default().add(place, record);
+            }
+        }
+        let mut batch = Batch::new(stream);
+        edges.retain(|epoch, records| {
+            let is_edge = self.bounds.is_edge(*epoch);
+            if !is_edge {
+                bad.contains(epoch).then(|| records.add_bad_line());
+                batch.add(*epoch, records);
+            }
+            is_edge
+        });
+        Read { inner: batch.derive(), edges, ..Read::default() }
+    }
+}
+
+/// The number of records at the beginning that are not after an epoch.
+fn leading(records: &[Record], epoch: u64, epochs: EpochRule) -> usize {
+    let end = epoch.checked_add(1).and_then(|next| next.checked_mul(epochs.groups_per_epoch.get()));
+    let after = end.and_then(|end| records.iter().position(|record| record.group_sequence >= end));
+    after.unwrap_or(records.len())
+}
+
+impl Track {
+    /// The lowest and the highest epoch with a record.
+    fn range(&self, epochs: EpochRule) -> impl Iterator<Item = u64> + use<> {
+        let sequences = || self.records.iter().map(|record| record.group_sequence);
+        let range = sequences().min().zip(sequences().max());
+        range.into_iter().flat_map(move |(low, high)| [epochs.index(low), epochs.index(high)])
+    }
+
+    fn read(source: &Source, piece: Piece, epochs: EpochRule, buffer: &mut Vec<u8>) -> Result<Self, Disorder> {
+        let records = Vec::with_capacity(piece.len() as usize / 256);
+        let mut track = Self { records, len: piece.len(), ..Self::default() };
+        let mut shape = Shape::default();
+        source.for_each_lines(piece, buffer, |offset, lines| {
+            track.read_lines(offset, lines, source.rule(), &mut shape, epochs)
+        })?;
+        let epoch = |record: &Record| epochs.index(record.group_sequence);
+        track.ends = track.records.first().map(epoch).zip(track.records.last().map(epoch));
+        Ok(track)
+    }
+
+    /// Reads whole lines that stand at `offset`.
+    fn read_lines(
+        &mut self,
+        offset: u64,
+        lines: &[u8],
+        rule: &LineRule,
+        shape: &mut Shape,
+        epochs: EpochRule,
+    ) -> Result<(), Disorder> {
+        let mut rest = lines;
+        while !rest.is_empty() {
+            if let Some((record, len)) = rule.plain_record(rest, shape)
+                && rest.get(len) == Some(&b'\n')
+            {
+                self.take(record, epochs);
+                rest = &rest[len + 1..];
+                continue;
+            }
+            let offset = offset + (lines.len() - rest.len()) as u64;
+            let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+            self.judge(offset, bare(&rest[..len], offset), rule, epochs)?;
+            rest = rest.get(len + 1..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, offset: u64, text: &[u8], rule: &LineRule, epochs: EpochRule) -> Result<(), Disorder> {
+        if text.len() <= MAX_LINE_LEN && text.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+            return Ok(());
+        }
+        match rule.record(text) {
+            Ok(record) => self.take(record, epochs),
+            Err(bad) => {
+                match (bad.group_sequence, self.records.last()) {
+                    (Some(sequence), _) => self.bad.push(epochs.index(sequence)),
+                    (None, Some(before)) => self.bad.push(epochs.index(before.group_sequence)),
+                    (None, None) => self.bad_at_start = true,
+                }
+                self.bad_at_end |= bad.group_sequence.is_none();
+                self.quarantined.push((offset, bad.reason));
+                if self.quarantined.len() > MAX_BAD_LINES {
+                    return Err(Disorder::Order);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, record: Record, epochs: EpochRule) {
+        if std::mem::take(&mut self.bad_at_end) {
+            self.bad.push(epochs.index(record.group_sequence));
+        }
+        self.records.push(record);
+    }
+}

@@ -1,0 +1,112 @@
+//! Derives several epochs at once, so that their hashes are computed side by side.
+
+use alloy::primitives::B256;
+
+use super::{DerivedEpoch, StreamRule};
+use crate::{
+    archive::epoch::EpochRecords,
+    keccak::Level,
+    observation::{Content, EpochHash, SlotId, StreamHash},
+    tree::{Forest, LEAF_LEN, data_root_preimage},
+};
+
+/// Epochs of one stream that are derived together.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    rule: &'a StreamRule,
+    track_hashes: Vec<B256>,
+    stream_hash: StreamHash,
+    epochs: Vec<Gathered>,
+    forest: Forest,
+}
+
+/// What an epoch's records say beside their tree.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gathered {
+    /// The epoch's index.
+    pub(crate) sequence: u64,
+    /// Distinct records.
+    pub(crate) leaf_count: u64,
+    /// See [`DerivedEpoch::complete`].
+    pub(crate) complete: bool,
+    /// Whether two records claim one position with different content.
+    pub(crate) conflicting: bool,
+    /// The smallest receive time.
+    pub(crate) first_received_unix_ms: Option<u64>,
+}
+
+impl<'a> Batch<'a> {
+    /// No epochs yet.
+    pub fn new(rule: &'a StreamRule) -> Self {
+        let (track_hashes, stream_hash) = (rule.track_hashes(), rule.stream_hash());
+        Self { rule, track_hashes, stream_hash, epochs: Vec::new(), forest: Forest::default() }
+    }
+
+    /// `keccak256(track)` of each observed track, in order.
+    pub(crate) fn track_hashes(&self) -> &[B256] {
+        &self.track_hashes
+    }
+
+    /// Adds an epoch by its records.
+    pub fn add(&mut self, epoch: u64, records: &EpochRecords) {
+        let tracks = self.rule.tracks.names().len();
+        self.epochs.push(Gathered {
+            sequence: epoch,
+            leaf_count: records.len() as u64,
+            complete: records.is_complete(self.rule.epochs.groups_per_epoch, tracks),
+            conflicting: records.is_conflicting(),
+            first_received_unix_ms: records.first_received_unix_ms(),
+        });
+        self.forest.plant(records.leaf_preimages(&self.track_hashes));
+    }
+
+    /// Adds an epoch by what is known of it and the preimages of its leaves, in order.
+    pub(crate) fn add_gathered(&mut self, epoch: Gathered, leaves: impl Iterator<Item = [u8; LEAF_LEN]>) {
+        self.epochs.push(epoch);
+        self.forest.plant(leaves);
+    }
+
+    /// Epochs that are not derived yet.
+    pub(crate) fn len(&self) -> usize {
+        self.epochs.len()
+    }
+
+    /// Derives the epochs, in the order in which they were added; none are left.
+    pub fn derive(&mut self) -> Vec<DerivedEpoch> {
+        let (rule, stream_hash) = (self.rule, self.stream_hash);
+        let (epochs, forest) = (std::mem::take(&mut self.epochs), std::mem::take(&mut self.forest));
+        let level = Level::current();
+        let ids: Vec<_> = epochs.iter().map(|epoch| rule.epochs.id(epoch.sequence)).collect();
+        let epoch_hashes = level.hash_each(&ids);
+        let slots = level.hash_each(&each(&epoch_hashes, |&hash| SlotId::preimage(stream_hash, EpochHash(hash))));
+        let locator_hashes = level.hash_each(&each(&epochs, |epoch| rule.locator(epoch.sequence)));
+        let with_roots = epochs.iter().zip(forest.roots());
+        let data_roots: Vec<_> =
+            with_roots.map(|(epoch, root)| data_root_preimage(epoch.leaf_count, root.unwrap_or_default())).collect();
+        let data_roots = level.hash_each(&data_roots);
+        let derive = |(at, epoch_id): (usize, String)| {
+            let epoch = epochs[at];
+            let has_content = !epoch.conflicting && epoch.leaf_count > 0;
+            DerivedEpoch {
+                sequence: epoch.sequence,
+                epoch_id,
+                slot: SlotId(slots[at]),
+                leaf_count: epoch.leaf_count,
+                complete: epoch.complete,
+                content: has_content.then(|| Content {
+                    stream_hash,
+                    epoch_hash: EpochHash(epoch_hashes[at]),
+                    data_root: data_roots[at],
+                    locator_hash: locator_hashes[at],
+                    sequence: epoch.sequence,
+                }),
+                time: rule.observed_time(epoch.sequence, epoch.first_received_unix_ms),
+            }
+        };
+        ids.into_iter().enumerate().map(derive).collect()
+    }
+}
+
+fn each<T, U>(items: &[T], map: impl FnMut(&T) -> U) -> Vec<U> {
+    items.iter().map(map).collect()
+}
