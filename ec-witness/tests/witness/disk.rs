@@ -8,13 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::{
-    primitives::B256,
-    providers::{Provider, ext::AnvilApi},
-    rpc::types::{Filter, anvil::ReorgOptions},
-    sol_types::SolEvent,
-};
-use ec_witness::contracts::EveryChannelObservationLedger as Ledger;
+use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
+use ec_witness::observation::ObservationHash;
 
 use super::*;
 use crate::common::served::{Served, failed};
@@ -46,26 +41,16 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The observations that the chain shows a vote of witness `w` for.
-fn voted_on_chain(rail: &Rail, w: usize) -> BTreeSet<B256> {
-    let events = [Ledger::ObservationProposed::SIGNATURE_HASH, Ledger::ObservationAttested::SIGNATURE_HASH];
-    let filter = Filter::new().address(rail.deployed.ledger).event_signature(events.to_vec()).from_block(0);
-    let logs = common::block_on(async { rail.net.provider().get_logs(&filter).await.unwrap() });
-    let me = rail.net.account(w);
-    let voters = logs.iter().map(|log| match Ledger::ObservationProposed::decode_log(&log.inner) {
-        Ok(event) => (event.proposer, event.observationHash),
-        Err(_) => {
-            let event = Ledger::ObservationAttested::decode_log(&log.inner).unwrap();
-            (event.witness, event.observationHash)
-        }
-    });
-    voters.filter(|(voter, _)| *voter == me).map(|(_, observation)| observation).collect()
+fn voted_on_chain(rail: &Rail, w: usize) -> BTreeSet<ObservationHash> {
+    let votes = rail.net.votes(rail.deployed.ledger).into_iter();
+    votes.filter(|(voter, _)| *voter == rail.net.account(w)).map(|(_, observation)| observation).collect()
 }
 
 /// The observations that the store of witness `w` has recorded.
-fn recorded(rail: &Rail, w: usize, archive: &TestArchive) -> BTreeSet<B256> {
+fn recorded(rail: &Rail, w: usize, archive: &TestArchive) -> BTreeSet<ObservationHash> {
     let exported = run(&mut rail.command(w, archive, "history export"));
     let history: ec_witness::store::history::History = serde_json::from_str(&exported.stdout).unwrap();
-    history.votes.iter().flat_map(|vote| &vote.headers).map(|header| header.hash().0).collect()
+    history.votes.iter().flat_map(|vote| &vote.headers).map(|header| header.hash()).collect()
 }
 
 /// A witness whose store is on a disk of 256 KiB that is full, in a mount namespace of its own.
