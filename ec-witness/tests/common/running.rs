@@ -20,12 +20,7 @@ impl Running {
     pub(crate) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => spawned.env(name, value),
-                None => spawned.env_remove(name),
-            };
-        }
+        hand_settings(command, &mut spawned);
         Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
@@ -61,6 +56,16 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+/// Gives another program the environment of a command.
+pub(crate) fn hand_settings(command: &Command, program: &mut std::process::Command) {
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => program.env(name, value),
+            None => program.env_remove(name),
+        };
     }
 }
 

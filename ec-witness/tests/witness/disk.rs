@@ -12,19 +12,12 @@ use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 use ec_witness::observation::ObservationHash;
 
 use super::*;
-use crate::common::served::{Served, failed};
+use crate::common::{
+    running::hand_settings,
+    served::{Served, failed},
+};
 
 const PATIENCE: Duration = Duration::from_secs(180);
-
-/// The settings of a witness's command for another program to start.
-fn settings(command: &assert_cmd::Command, program: &mut Command) {
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => program.env(name, value),
-            None => program.env_remove(name),
-        };
-    }
-}
 
 fn witness_binary() -> &'static str {
     env!("CARGO_BIN_EXE_ec-witness")
@@ -75,7 +68,7 @@ impl OnFullDisk {
         );
         let mut command = Command::new("unshare");
         command.args(["-rm", "sh", "-c", &script]);
-        settings(&rail.command(1, archive, ""), &mut command);
+        hand_settings(&rail.command(1, archive, ""), &mut command);
         command.env("EC_WITNESS_STORE", mount.join("store"));
         command.env("EC_WITNESS_METRICS_LISTEN", served.0.to_string());
         let log_file = fs::File::create(&log).unwrap();
@@ -138,7 +131,7 @@ fn a_sync_that_fails_ends_the_process_and_a_restart_goes_on() {
         command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e"]);
         command.arg(format!("inject=fsync,fdatasync:error=EIO:when={k}")).arg(witness_binary());
         command.args(format!("run --once {DELAYS}").split_whitespace());
-        settings(&rail.command(1, &archive, ""), &mut command);
+        hand_settings(&rail.command(1, &archive, ""), &mut command);
         let output = command.output().expect("strace is needed: scripts/install-tools");
         let said = String::from_utf8_lossy(&output.stderr);
         match output.status.code() {
