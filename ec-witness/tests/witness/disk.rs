@@ -11,26 +11,17 @@ use std::{
 use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 use ec_witness::observation::ObservationHash;
 
-use super::*;
-use crate::common::{
-    running::hand_settings,
-    served::{Served, failed},
+use super::{
+    common::{
+        running::{await_that, hand_settings},
+        served::{Served, failed},
+    },
+    daemon::await_final,
+    *,
 };
-
-const PATIENCE: Duration = Duration::from_secs(180);
 
 fn witness_binary() -> &'static str {
     env!("CARGO_BIN_EXE_ec-witness")
-}
-
-/// Waits until something holds.
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }
 
 /// The observations that the chain shows a vote of witness `w` for.
@@ -78,7 +69,7 @@ impl OnFullDisk {
 
     #[track_caller]
     fn until_it_says(&mut self, text: &str) {
-        until(text, || {
+        await_that(text, || {
             let said = fs::read_to_string(&self.log).unwrap();
             assert!(self.child.try_wait().unwrap().is_none(), "it ended: {said}");
             said.contains(text)
@@ -110,10 +101,7 @@ fn a_full_disk_holds_the_votes_until_there_is_room() {
     assert_eq!(failed(&witness.served.await_status("/readyz", 503)), ["store"]);
     witness.served.await_sample("ec_witness_store_writable", 0.0);
     fs::remove_file(witness.path("ballast")).unwrap();
-    until("both slots are final", || {
-        let verify = run(&mut rail.command(1, &archive, "verify --json --require-final"));
-        verify.code == 0 && verify.lines().len() == 2
-    });
+    await_final(&rail, &archive, 2);
     witness.until_it_says("there is room on the vote store's disk again");
     witness.served.await_sample("ec_witness_store_writable", 1.0);
     assert_eq!(voted_on_chain(&rail, 1).len(), 2);
