@@ -8,12 +8,16 @@
 #![allow(unsafe_code)]
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm_cvtsi32_si128, _mm256_andnot_si256, _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi64x,
-    _mm256_slli_epi64, _mm256_srl_epi64, _mm256_storeu_si256, _mm256_xor_si256, _mm512_loadu_si512, _mm512_rol_epi64,
-    _mm512_set1_epi64, _mm512_storeu_si512, _mm512_ternarylogic_epi64, _mm512_xor_si512,
+    __m256i, __m512i, _mm_cvtsi32_si128, _mm256_andnot_si256, _mm256_loadu_si256, _mm256_or_si256,
+    _mm256_permute2x128_si256, _mm256_set1_epi64x, _mm256_slli_epi64, _mm256_srl_epi64, _mm256_storeu_si256,
+    _mm256_unpackhi_epi64, _mm256_unpacklo_epi64, _mm256_xor_si256, _mm512_loadu_si512, _mm512_rol_epi64,
+    _mm512_set1_epi64, _mm512_shuffle_i64x2, _mm512_storeu_si512, _mm512_ternarylogic_epi64, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
-use super::sponge::States;
+use alloy::primitives::B256;
+
+use super::sponge::{self, Lanes, Row, States};
 
 /// What iota adds in each round (FIPS 202 §3.2.5).
 const ROUND_CONSTANTS: [u64; 24] = [
@@ -70,18 +74,18 @@ macro_rules! permutation {
                     ($x:literal) => { $ops::xor5(a[$x], a[$x + 5], a[$x + 10], a[$x + 15], a[$x + 20]) };
                 }
                 let c = [column!(0), column!(1), column!(2), column!(3), column!(4)];
-                macro_rules! rotated {
-                    ($x:literal) => { $ops::rotate::<1>(c[$x]) };
+                macro_rules! parity {
+                    ($x:literal) => { $ops::xor(c[($x + 4) % 5], $ops::rotate::<1>(c[($x + 1) % 5])) };
                 }
-                let d = [rotated!(0), rotated!(1), rotated!(2), rotated!(3), rotated!(4)];
+                let d = [parity!(0), parity!(1), parity!(2), parity!(3), parity!(4)];
                 // theta's last step, rho and pi: the word at `from`, in its new place
                 macro_rules! moved {
                     ($from:literal, $by:literal) => {
-                        $ops::rotate::<$by>($ops::xor3(a[$from], c[($from + 4) % 5], d[($from + 1) % 5]))
+                        $ops::rotate::<$by>($ops::xor(a[$from], d[$from % 5]))
                     };
                 }
                 let b = [
-                    $ops::xor3(a[0], c[4], d[1]),
+                    $ops::xor(a[0], d[0]),
                     moved!(6, 44), moved!(12, 43), moved!(18, 21), moved!(24, 14),
                     moved!(3, 28), moved!(9, 20), moved!(10, 3), moved!(16, 45), moved!(22, 61),
                     moved!(1, 1), moved!(7, 6), moved!(13, 25), moved!(19, 8), moved!(20, 18),
@@ -117,6 +121,11 @@ permutation!(
     avx2
 );
 
+#[target_feature(enable = "avx512f")]
+fn hash_avx512<M: AsRef<[u8]>>(lanes: Avx512, messages: &[M], hashes: &mut [B256]) {
+    sponge::hash(lanes, messages, hashes, 2);
+}
+
 /// The proof that this processor has AVX-512 (its foundation), and the operating system saves its registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Avx512(());
@@ -126,11 +135,30 @@ impl Avx512 {
         is_x86_feature_detected!("avx512f").then_some(Self(()))
     }
 
+    /// Writes the hash of each of `messages` to the same place in `hashes`.
+    pub(super) fn hash<M: AsRef<[u8]>>(self, messages: &[M], hashes: &mut [B256]) {
+        // SAFETY: `self` exists, so the processor has AVX-512.
+        unsafe { hash_avx512(self, messages, hashes) }
+    }
+}
+
+impl Lanes<8> for Avx512 {
     #[inline]
-    pub(super) fn permute(self, states: &mut States<8>) {
+    fn permute(self, states: &mut States<8>) {
         // SAFETY: `self` exists, so the processor has AVX-512.
         unsafe { permute_avx512(states) }
     }
+
+    #[inline]
+    fn transpose(self, rows: [&Row<8>; 8]) -> [[u64; 8]; 8] {
+        // SAFETY: `self` exists, so the processor has AVX-512.
+        unsafe { avx512::transpose(rows) }
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn hash_avx2<M: AsRef<[u8]>>(lanes: Avx2, messages: &[M], hashes: &mut [B256]) {
+    sponge::hash(lanes, messages, hashes, 3);
 }
 
 /// The proof that this processor has AVX2, and the operating system saves its registers.
@@ -142,10 +170,24 @@ impl Avx2 {
         is_x86_feature_detected!("avx2").then_some(Self(()))
     }
 
+    /// Writes the hash of each of `messages` to the same place in `hashes`.
+    pub(super) fn hash<M: AsRef<[u8]>>(self, messages: &[M], hashes: &mut [B256]) {
+        // SAFETY: `self` exists, so the processor has AVX2.
+        unsafe { hash_avx2(self, messages, hashes) }
+    }
+}
+
+impl Lanes<4> for Avx2 {
     #[inline]
-    pub(super) fn permute(self, states: &mut States<4>) {
+    fn permute(self, states: &mut States<4>) {
         // SAFETY: `self` exists, so the processor has AVX2.
         unsafe { permute_avx2(states) }
+    }
+
+    #[inline]
+    fn transpose(self, rows: [&Row<4>; 4]) -> [[u64; 4]; 4] {
+        // SAFETY: `self` exists, so the processor has AVX2.
+        unsafe { avx2::transpose(rows) }
     }
 }
 
@@ -163,6 +205,49 @@ mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
+    fn load_row(row: &Row<8>) -> Vector {
+        // SAFETY: eight times eight bytes are the 64 bytes that are read; any alignment will do.
+        unsafe { _mm512_loadu_si512(row.as_ptr().cast()) }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn transpose(rows: [&Row<8>; 8]) -> [[u64; 8]; 8] {
+        macro_rules! pairs {
+            ($unpack:ident, $row:literal) => {
+                $unpack(load_row(rows[$row]), load_row(rows[$row + 1]))
+            };
+        }
+        // of four times two words each: the first and third two of both, and the second and fourth
+        macro_rules! first {
+            ($a:ident, $b:ident) => {
+                _mm512_shuffle_i64x2::<0x88>($a, $b)
+            };
+        }
+        macro_rules! second {
+            ($a:ident, $b:ident) => {
+                _mm512_shuffle_i64x2::<0xdd>($a, $b)
+            };
+        }
+        let mut columns = [[0; 8]; 8];
+        macro_rules! columns {
+            ($unpack:ident, $from:literal) => {
+                let (rows01, rows23) = (pairs!($unpack, 0), pairs!($unpack, 2));
+                let (rows45, rows67) = (pairs!($unpack, 4), pairs!($unpack, 6));
+                let (low, high) = (first!(rows01, rows23), first!(rows45, rows67));
+                store(&mut columns[$from], first!(low, high));
+                store(&mut columns[$from + 4], second!(low, high));
+                let (low, high) = (second!(rows01, rows23), second!(rows45, rows67));
+                store(&mut columns[$from + 2], first!(low, high));
+                store(&mut columns[$from + 6], second!(low, high));
+            };
+        }
+        columns!(_mm512_unpacklo_epi64, 0);
+        columns!(_mm512_unpackhi_epi64, 1);
+        columns
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
     pub(super) fn store(words: &mut [u64; 8], vector: Vector) {
         // SAFETY: eight words are the 64 bytes that are written; any alignment will do.
         unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), vector) }
@@ -170,14 +255,14 @@ mod avx512 {
 
     #[inline]
     #[target_feature(enable = "avx512f")]
-    pub(super) fn xor3(a: Vector, b: Vector, c: Vector) -> Vector {
-        _mm512_ternarylogic_epi64::<0x96>(a, b, c)
+    pub(super) fn xor(a: Vector, b: Vector) -> Vector {
+        _mm512_xor_si512(a, b)
     }
 
     #[inline]
     #[target_feature(enable = "avx512f")]
     pub(super) fn xor5(a: Vector, b: Vector, c: Vector, d: Vector, e: Vector) -> Vector {
-        xor3(xor3(a, b, c), d, e)
+        _mm512_ternarylogic_epi64::<0x96>(_mm512_ternarylogic_epi64::<0x96>(a, b, c), d, e)
     }
 
     #[inline]
@@ -214,6 +299,29 @@ mod avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
+    fn load_row(row: &Row<4>) -> Vector {
+        // SAFETY: four times eight bytes are the 32 bytes that are read; any alignment will do.
+        unsafe { _mm256_loadu_si256(row.as_ptr().cast()) }
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub(super) fn transpose(rows: [&Row<4>; 4]) -> [[u64; 4]; 4] {
+        let mut columns = [[0; 4]; 4];
+        macro_rules! columns {
+            ($unpack:ident, $from:literal) => {
+                let low = $unpack(load_row(rows[0]), load_row(rows[1]));
+                let high = $unpack(load_row(rows[2]), load_row(rows[3]));
+                store(&mut columns[$from], _mm256_permute2x128_si256::<0x20>(low, high));
+                store(&mut columns[$from + 2], _mm256_permute2x128_si256::<0x31>(low, high));
+            };
+        }
+        columns!(_mm256_unpacklo_epi64, 0);
+        columns!(_mm256_unpackhi_epi64, 1);
+        columns
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
     pub(super) fn store(words: &mut [u64; 4], vector: Vector) {
         // SAFETY: four words are the 32 bytes that are written; any alignment will do.
         unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), vector) }
@@ -221,14 +329,14 @@ mod avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    pub(super) fn xor3(a: Vector, b: Vector, c: Vector) -> Vector {
-        _mm256_xor_si256(_mm256_xor_si256(a, b), c)
+    pub(super) fn xor(a: Vector, b: Vector) -> Vector {
+        _mm256_xor_si256(a, b)
     }
 
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn xor5(a: Vector, b: Vector, c: Vector, d: Vector, e: Vector) -> Vector {
-        xor3(xor3(a, b, c), d, e)
+        xor(xor(xor(a, b), xor(c, d)), e)
     }
 
     #[inline]
