@@ -22,7 +22,7 @@ use std::{
     thread,
 };
 
-use self::{cutter::Cutter, merge::Merge, run::Run, source::Source};
+use self::{cutter::Cutter, merge::Merge, part::Scratch, run::Run, source::Source};
 use super::{
     ArchiveError, Broadcast, FieldNames, StreamIndex, Sweep,
     index::{Quarantined, Watch},
@@ -173,10 +173,10 @@ fn work<W: Watch>(
     rule: &StreamRule,
     sources: &[Source],
 ) -> Result<(), Disorder> {
-    let mut buffer = Vec::new();
+    let mut scratch = Scratch::default();
     loop {
         let Some(part) = lock(cutter).next()? else { return Ok(()) };
-        let read = part.read(rule, sources, &mut buffer)?;
+        let read = part.read(rule, sources, &mut scratch)?;
         let merge = changed.wait_while(lock(merge), |merge| merge.is_full(part.number));
         merge.unwrap_or_else(PoisonError::into_inner).take(part.number, part.bounds, read)?;
         changed.notify_all();
