@@ -7,6 +7,7 @@ use super::{
     halt::hold,
     intake::{Kept, tell_bad_line, tell_bad_lines, tell_event},
     own_epoch,
+    wake::Changes,
 };
 use crate::{
     archive::index::TrackEvent,
@@ -29,9 +30,9 @@ pub(super) struct Followed {
 }
 
 impl Daemon {
-    /// Takes in streams that can be followed now, and reads all on. A stream whose files cannot be read waits; the others
+    /// Takes in streams that can be followed now, and reads those on whose files may have changed. A stream whose files cannot be read waits; the others
     /// go on.
-    pub(super) fn read_archive(&mut self, now_ms: u64) -> Result<(), Halt> {
+    pub(super) fn read_archive(&mut self, changes: &Changes, now_ms: u64) -> Result<(), Halt> {
         let Self { intake, streams, follower, voter, engine, pulse, .. } = self;
         let begin = |stream: &str, configured, first| hold(voter.begin(stream, configured, first));
         for (stream, kept) in intake.advance(now_ms, engine.policy().max_inflight, begin)? {
@@ -40,7 +41,8 @@ impl Daemon {
             let followed = Followed { stream, kept, backlog: Backlog::default() };
             streams.insert(followed.stream.rule().stream_hash(), followed);
         }
-        for Followed { stream, kept, .. } in streams.values_mut() {
+        let touched = |followed: &&mut Followed| followed.stream.files().any(|file| changes.touch(file));
+        for Followed { stream, kept, .. } in streams.values_mut().filter(touched) {
             let heard = stream.read_on(now_ms, intake.turn_bytes());
             take_heard(stream, &heard, engine);
             intake.keep(stream.index(), kept, now_ms);

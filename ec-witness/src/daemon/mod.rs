@@ -48,7 +48,7 @@ use complaint::{Complaints, tolerate};
 use epochs::Followed;
 use halt::hold;
 use snapshot::{HighWater, unix_s};
-use wake::{Alarm, drained};
+use wake::{Alarm, Changes, drained};
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -182,7 +182,7 @@ impl Daemon {
                 () = tokio::time::sleep_until(due) => {}
                 () = changed.notified() => {
                     tokio::time::sleep(DEBOUNCE).await;
-                    let closed = self.archive_closed_an_epoch()?;
+                    let closed = self.archive_closed_an_epoch(&changed.take())?;
                     if !closed || !self.follower.retry_in().is_zero() {
                         continue;
                     }
@@ -209,7 +209,7 @@ impl Daemon {
     /// One turn; true when nothing is left to wait for.
     async fn turn(&mut self, cancelled: &CancellationToken) -> Result<bool, Halt> {
         let now_ms = self.now_ms();
-        self.read_archive(now_ms)?;
+        self.read_archive(&Changes::Anywhere, now_ms)?;
         // nothing is lost by giving up a poll, so that an endpoint that is silent delays no stop
         let polled = tokio::select! {
             polled = self.follower.poll(now_ms, self.turns.once.is_none()) => polled,
@@ -262,10 +262,10 @@ impl Daemon {
         }
     }
 
-    /// Reads the archive after it changed; true when that closed an epoch.
-    fn archive_closed_an_epoch(&mut self) -> Result<bool, Halt> {
+    /// Reads what changed in the archive; true when that closed an epoch.
+    fn archive_closed_an_epoch(&mut self, changes: &Changes) -> Result<bool, Halt> {
         let now_ms = self.now_ms();
-        self.read_archive(now_ms)?;
+        self.read_archive(changes, now_ms)?;
         // a stream that was just taken in is judged once the ledger's log is read for it
         Ok(self.follower.ledger().head().is_none() || self.admit(now_ms)? > 0)
     }

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeSet, VecDeque},
     fmt,
     ops::RangeInclusive,
+    path::Path,
     time::SystemTime,
 };
 
@@ -202,10 +203,14 @@ impl FollowedStream {
         self.index.highest_epoch()
     }
 
+    /// Where its tracks' files stand.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.index.tracks().iter().map(TrackIndex::path)
+    }
+
     /// When a track file changed last.
     pub fn newest_change(&self) -> Option<SystemTime> {
-        let changed = |track: &TrackIndex| track.path().metadata().ok()?.modified().ok();
-        self.index.tracks().iter().filter_map(changed).max()
+        self.files().filter_map(|file| file.metadata().ok()?.modified().ok()).max()
     }
 
     /// Whether nobody here may vote on an epoch, because part of what it rested on cannot be read any more.

@@ -1,6 +1,13 @@
 //! What ends the sleep between two turns, and what ends the last turn.
 
-use std::{fs, os::unix::fs::MetadataExt, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    fs,
+    os::unix::fs::MetadataExt,
+    path::{self, Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
@@ -9,13 +16,80 @@ use tokio_util::sync::CancellationToken;
 /// How long a turn may go on after the stop was asked for.
 const DRAIN: Duration = Duration::from_secs(8);
 
-/// Wakes `changed` when the index changes. Where it cannot, the archive is still read at every poll.
+/// Which files of the archive changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Changes {
+    /// Those at these paths, and all below them.
+    At(HashSet<PathBuf>),
+    /// Any may have.
+    Anywhere,
+}
+
+/// What changed since it was taken last, and wakes who waits for that.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    wake: Notify,
+    changes: Mutex<Changes>,
+}
+
+/// Hears of changes of the index. Where it cannot, the archive is still read at every poll.
 #[derive(Debug, Default)]
 pub(super) struct Alarm {
-    pub(super) changed: Arc<Notify>,
+    pub(super) changed: Arc<Changed>,
     /// The directory that is watched, or was tried, by device and inode: another one may be mounted in its place.
     watched: Option<(u64, u64)>,
     watcher: Option<RecommendedWatcher>,
+}
+
+impl Default for Changes {
+    fn default() -> Self {
+        Self::At(HashSet::new())
+    }
+}
+
+impl Changes {
+    /// Whether the file at this path may have changed.
+    pub(super) fn touch(&self, file: &Path) -> bool {
+        match self {
+            Self::At(paths) => file.ancestors().any(|path| paths.contains(path)),
+            Self::Anywhere => true,
+        }
+    }
+
+    fn add(&mut self, paths: Vec<PathBuf>) {
+        match self {
+            // an event without a path may mean any: the system lost some
+            Self::At(_) if paths.is_empty() => *self = Self::Anywhere,
+            Self::At(known) => known.extend(paths),
+            Self::Anywhere => {}
+        }
+    }
+}
+
+impl Changed {
+    /// Resolves when something changed.
+    pub(super) async fn notified(&self) {
+        self.wake.notified().await;
+    }
+
+    /// What changed since the last time.
+    pub(super) fn take(&self) -> Changes {
+        std::mem::take(&mut self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Hears what happened somewhere below `absolute`, which is `manifests`.
+    fn hear(&self, event: notify::Result<notify::Event>, absolute: &Path, manifests: &Path) {
+        let paths = match event {
+            Ok(event) if event.kind.is_access() => return,
+            Ok(event) if event.need_rescan() => Vec::new(),
+            Ok(event) => event.paths,
+            Err(error) => error.paths,
+        };
+        let below = paths.iter().map(|path| Some(manifests.join(path.strip_prefix(absolute).ok()?)));
+        let below = below.collect::<Option<Vec<_>>>().unwrap_or_default();
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).add(below);
+        self.wake.notify_one();
+    }
 }
 
 impl Alarm {
@@ -29,22 +103,83 @@ impl Alarm {
     }
 }
 
-fn watch(manifests: &Path, changed: &Arc<Notify>) -> Option<RecommendedWatcher> {
-    let changed = Arc::clone(changed);
-    let heard = move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            changed.notify_one();
-        }
-    };
-    let watcher = notify::recommended_watcher(heard).and_then(|mut watcher| {
-        watcher.watch(manifests, RecursiveMode::Recursive)?;
+fn watch(manifests: &Path, changed: &Arc<Changed>) -> Option<RecommendedWatcher> {
+    let watch = || {
+        let (absolute, manifests, changed) = (path::absolute(manifests)?, manifests.to_owned(), Arc::clone(changed));
+        let watched = absolute.clone();
+        let mut watcher = notify::recommended_watcher(move |event| changed.hear(event, &absolute, &manifests))?;
+        watcher.watch(&watched, RecursiveMode::Recursive)?;
         Ok(watcher)
-    });
-    watcher.inspect_err(|error| tracing::warn!(%error, "the archive cannot be watched; it is read at every poll")).ok()
+    };
+    let unwatched =
+        |error: &notify::Error| tracing::warn!(%error, "the archive cannot be watched; it is read at every poll");
+    watch().inspect_err(unwatched).ok()
 }
 
 /// Resolves when a cancelled turn has had its time to finish.
 pub(super) async fn drained(cancelled: &CancellationToken) {
     cancelled.cancelled().await;
     tokio::time::sleep(DRAIN).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::OpenOptions, io::Write};
+
+    use super::*;
+
+    #[test]
+    fn files_and_all_below_a_directory_are_touched() {
+        let mut changes = Changes::default();
+        assert!(!changes.touch(Path::new("/m/tv/v.jsonl")));
+        changes.add(vec!["/m/tv/v.jsonl".into(), "/m/radio".into()]);
+        for (path, touched) in [
+            ("/m/tv/v.jsonl", true),
+            ("/m/tv/a.jsonl", false),
+            ("/m/radio/a.jsonl", true),
+            ("/m/radio2/a.jsonl", false),
+        ] {
+            assert_eq!(changes.touch(Path::new(path)), touched, "{path}");
+        }
+        changes.add(Vec::new());
+        changes.add(vec!["/m/x".into()]);
+        assert_eq!(changes, Changes::Anywhere);
+        assert!(changes.touch(Path::new("/m/tv/a.jsonl")));
+    }
+
+    #[tokio::test]
+    async fn what_grows_moves_or_appears_is_told_by_its_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().strip_prefix("/").unwrap();
+        for manifests in [directory.path().to_owned(), Path::new("../../../../../../../../..").join(root)] {
+            let (tv, radio) = (manifests.join("tv"), manifests.join("radio"));
+            fs::create_dir(&tv).unwrap();
+            fs::write(tv.join("a.jsonl"), "").unwrap();
+            let mut alarm = Alarm::default();
+            alarm.keep(&manifests);
+            let mut file = OpenOptions::new().append(true).open(tv.join("a.jsonl")).unwrap();
+            file.write_all(b"x").unwrap();
+            told(&alarm, &tv.join("a.jsonl")).await;
+            fs::rename(&tv, &radio).unwrap();
+            told(&alarm, &radio.join("a.jsonl")).await;
+            fs::remove_dir_all(&radio).unwrap();
+            told(&alarm, &radio.join("a.jsonl")).await;
+        }
+    }
+
+    /// Waits until it is told that this file may have changed, and no other broadcast's.
+    async fn told(alarm: &Alarm, file: &Path) {
+        let other = file.parent().unwrap().with_file_name("other").join("a.jsonl");
+        let told = async {
+            loop {
+                alarm.changed.notified().await;
+                let changes = alarm.changed.take();
+                assert!(!changes.touch(&other), "{changes:?}");
+                if changes.touch(file) {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), told).await.unwrap();
+    }
 }
