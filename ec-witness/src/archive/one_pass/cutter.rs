@@ -10,7 +10,6 @@ use crate::stream::EpochRule;
 /// A piece of each file.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) number: u64,
     pub(super) pieces: Vec<Piece>,
     pub(super) bounds: Bounds,
 }
@@ -47,7 +46,6 @@ pub(super) struct Cutter<'a> {
     starts: Vec<u64>,
     /// Bytes of each file in one part.
     block_len: u64,
-    next: u64,
     low: Option<u64>,
     finished: bool,
 }
@@ -55,16 +53,11 @@ pub(super) struct Cutter<'a> {
 impl<'a> Cutter<'a> {
     pub(super) fn new(sources: &'a [Source], epochs: EpochRule, block_len: u64) -> Self {
         let starts = vec![0; sources.len()];
-        Self { epochs, sources, starts, block_len, next: 0, low: None, finished: false }
-    }
-
-    /// Ends the parts, because there is no use for more.
-    pub(super) fn stop(&mut self) {
-        self.finished = true;
+        Self { epochs, sources, starts, block_len, low: None, finished: false }
     }
 
     /// The next part; `None` after the last.
-    pub(super) fn next(&mut self) -> Result<Option<Part>, Disorder> {
+    fn cut(&mut self) -> Result<Option<Part>, Disorder> {
         if self.finished {
             return Ok(None);
         }
@@ -88,8 +81,19 @@ impl<'a> Cutter<'a> {
             });
         }
         self.starts = pieces.iter().map(|piece| piece.end).collect();
-        let part = Part { number: self.next, pieces, bounds: Bounds { low: self.low, high } };
-        (self.next, self.low, self.finished) = (self.next + 1, high, high.is_none());
+        let part = Part { pieces, bounds: Bounds { low: self.low, high } };
+        (self.low, self.finished) = (high, high.is_none());
         Ok(Some(part))
+    }
+}
+
+impl Iterator for Cutter<'_> {
+    type Item = Result<Part, Disorder>;
+
+    /// The next part; none after the last, or after an error.
+    fn next(&mut self) -> Option<Self::Item> {
+        let cut = self.cut();
+        self.finished |= cut.is_err();
+        cut.transpose()
     }
 }
