@@ -159,7 +159,7 @@ proptest! {
         files in [file(150), file(150)],
         groups_per_epoch in 1u64..8,
         jobs in 1usize..4,
-        block_len in 150u64..6000,
+        block_len in 1200u64..6000,
     ) {
         assert_alike(&files, groups_per_epoch, jobs, block_len);
     }
@@ -169,7 +169,7 @@ proptest! {
 fn files_in_order_are_read_in_one_pass() {
     let file =
         |gap: std::ops::Range<u64>| (0..1000).filter(|at| !gap.contains(at)).map(|at| good(at, 1) + "\n").collect();
-    for block_len in [1000, 3000, 30_000, BLOCK_LEN] {
+    for block_len in [1200, 3000, 30_000, BLOCK_LEN] {
         for jobs in [1, 2, 5] {
             assert!(assert_alike(&[file(0..0), file(0..0)], 5, jobs, block_len));
             assert!(assert_alike(&[file(7..300), file(0..0)], 5, jobs, block_len));
@@ -223,6 +223,23 @@ fn a_file_that_becomes_shorter_while_it_is_read_is_an_error() {
     for error in [part.read(&rule, &sources, &mut Vec::new()).unwrap_err(), cutter.next().unwrap().unwrap_err()] {
         let Disorder::Archive(error) = error else { panic!("{error:?}") };
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    }
+}
+
+#[test]
+fn the_last_parts_are_small_so_that_threads_end_together() {
+    let lines: String = (0..8000).map(|at| good(at, 1) + "\n").collect();
+    let (_dir, broadcast) = archive(&[lines.clone(), lines.clone()]);
+    let open =
+        |track: &str| Source::open(broadcast.track_file(track), LineRule::new(FieldNames::default(), "x", track));
+    let (sources, epochs) = (TRACKS.map(|track| open(track).unwrap()), rule(5).epochs);
+    let block_len = lines.len() as u64 / 10;
+    let parts: Vec<_> = Cutter::new(&sources, epochs, block_len).map(Result::unwrap).collect();
+    for (place, _) in TRACKS.iter().enumerate() {
+        let lens: Vec<_> = parts.iter().map(|part| part.pieces[place].len()).collect();
+        assert_eq!(lens.iter().sum::<u64>(), lines.len() as u64);
+        assert!(lens[..6].iter().all(|len| (block_len * 9 / 10..=block_len).contains(len)), "{lens:?}");
+        assert!(lens[lens.len() - 3..].iter().all(|len| *len <= block_len / 4), "{lens:?}");
     }
 }
 
