@@ -90,9 +90,9 @@ impl Level {
         match self.0 {
             Kind::Scalar => one_by_one(messages, hashes),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2(avx2) => sponge::hash(messages, hashes, 3, |state| avx2.permute(state)),
+            Kind::Avx2(avx2) => avx2.hash(messages, hashes),
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx512(avx512) => sponge::hash(messages, hashes, 2, |state| avx512.permute(state)),
+            Kind::Avx512(avx512) => avx512.hash(messages, hashes),
         }
     }
 }

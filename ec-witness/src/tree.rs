@@ -19,6 +19,7 @@ pub fn leaf(track_hash: B256, group_sequence: u64, blake3: &[u8; 32], size_bytes
 pub const LEAF_LEN: usize = 128;
 
 /// `abi.encode(bytes32 trackHash, uint64 groupSequence, bytes32 blake3, uint64 sizeBytes)`.
+#[inline]
 pub fn leaf_preimage(track_hash: B256, group_sequence: u64, blake3: &[u8; 32], size_bytes: u64) -> [u8; LEAF_LEN] {
     let mut bytes = [0; LEAF_LEN];
     bytes[..32].copy_from_slice(track_hash.as_slice());
@@ -68,12 +69,13 @@ pub struct Forest {
 impl Forest {
     /// Adds a tree over leaves of these [preimages](leaf_preimage).
     pub fn plant(&mut self, leaves: impl IntoIterator<Item = [u8; LEAF_LEN]>) {
-        for leaf in leaves {
+        // not a loop: what is iterated over is put into this, and no leaf is moved about
+        leaves.into_iter().for_each(|leaf| {
             self.unhashed.push(leaf);
             if self.unhashed.len() == BATCH {
                 self.hash_leaves();
             }
-        }
+        });
         self.ends.push(self.leaves.len() + self.unhashed.len());
     }
 

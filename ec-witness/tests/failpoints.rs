@@ -24,7 +24,6 @@ use archive::TestArchive;
 use assert_cmd::Command;
 use common::{Deployment, Devnet, run};
 use ec_witness::{
-    contracts::EveryChannelObservationLedger as Ledger,
     failpoint::{self, Step},
     store::VoteStore,
 };
@@ -70,12 +69,7 @@ impl Witness {
 
     /// Votes that the ledger has of it, each in another slot by the contract's rule.
     fn votes(&self) -> u64 {
-        common::block_on(async {
-            let ledger = Ledger::new(self.deployed.ledger, self.net.provider());
-            let proposed = ledger.ObservationProposed_filter().from_block(0).query().await.unwrap();
-            let attested = ledger.ObservationAttested_filter().from_block(0).query().await.unwrap();
-            (proposed.len() + attested.len()) as u64
-        })
+        self.net.votes(self.deployed.ledger).len() as u64
     }
 
     /// Whether a transaction of it waits for execution.

@@ -363,11 +363,16 @@ fn the_parser_and_a_slow_one_agree_on_every_line() {
     let rule = LineRule::new(FieldNames::default(), "la-nbc", "video0.m4s");
     let (mut rng, corpus) = (StdRng::seed_from_u64(seed), corpus());
     let (mut lines, mut good, mut readable, mut plain) = (0u64, 0u64, 0u64, 0u64);
-    // what was learned of the lines before must not change what is said of the next one
-    let mut shape = Shape::default();
+    // what was learned of the lines before must not change what is said of the next one, be they any or like it
+    let mut any = Shape::default();
+    let mut alike = vec![Shape::default(); corpus.len()];
+    for (line, shape) in corpus.iter().zip(&mut alike) {
+        (0..2).for_each(|_| _ = rule.plain_record(line, shape));
+    }
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(seconds) {
-        let mut line = corpus.choose(&mut rng).unwrap().clone();
+        let of = rng.random_range(0..corpus.len());
+        let mut line = corpus[of].clone();
         for _ in 0..rng.random_range(0..6) {
             mutate(&mut line, &corpus, &mut rng);
         }
@@ -379,11 +384,13 @@ fn the_parser_and_a_slow_one_agree_on_every_line() {
         let shown = || format!("EC_FUZZ_SEED={seed}, line {lines}: {:?}", String::from_utf8_lossy(&line));
         assert_eq!(judged, rule.record_of_any(&line), "the fast path and the general one; {}", shown());
         let text = [line.as_slice(), b"\n"].concat();
-        if let Some((record, len)) = rule.plain_record(&text, &mut shape)
-            && len == line.len()
-        {
-            assert_eq!(Ok(record), judged, "the path of lines of one shape; {}", shown());
-            plain += 1;
+        for shape in [&mut any, &mut alike[of].clone()] {
+            if let Some((record, len)) = rule.plain_record(&text, shape)
+                && len == line.len()
+            {
+                assert_eq!(Ok(record), judged, "the path of lines of one shape; {}", shown());
+                plain += 1;
+            }
         }
         let judged = judged.map_err(|bad| bad.group_sequence);
         let expected = slow(&line);
@@ -394,9 +401,9 @@ fn the_parser_and_a_slow_one_agree_on_every_line() {
     }
     let peak = peak();
     println!(
-        "{lines} lines in {seconds} s: {good} records, {plain} of them plain, {readable} bad with a sequence; {peak} bytes at peak"
+        "{lines} lines in {seconds} s: {good} records, {plain} of twice as many plain, {readable} bad with a sequence; {peak} bytes at peak"
     );
-    assert!(plain > good / 2, "too few lines take the fast path");
+    assert!(plain > good, "too few lines take the fast path");
     assert!(good > lines / 20 && readable > lines / 100, "too few lines reach beyond the grammar");
     assert!(peak < 96 << 20, "{peak} bytes at peak");
 }

@@ -3,8 +3,6 @@
 {
   config,
   lib,
-  pkgs,
-  utils,
   ...
 }:
 let
@@ -12,14 +10,7 @@ let
   # before what oci-containers sets; an operator's mkForce comes before both
   ours = lib.mkOverride 75;
   cfg = config.services.every-channel.op-stack;
-  host = import ./op-stack/host.nix {
-    inherit
-      cfg
-      lib
-      pkgs
-      utils
-      ;
-  };
+  inherit (cfg) host;
   inherit (host) components unitOf userOf;
 
   prefix = "services.every-channel.op-stack.";

@@ -19,6 +19,7 @@ use std::{io, num::NonZeroUsize, path::PathBuf};
 use self::{
     cutter::{Cutter, Part},
     merge::Merge,
+    part::Scratch,
     run::Run,
     source::Source,
 };
@@ -202,10 +203,10 @@ fn one_pass<W: Watch + Send>(
     let open = |track: &String| Source::open(broadcast.track_file(track), line_rule(track));
     let sources = rule.tracks.names().iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let reader = || {
-        let (mut buffer, sources) = (Vec::new(), &sources);
+        let (mut scratch, sources) = (Scratch::default(), &sources);
         move |part: Result<Part, Disorder>| {
             let part = part?;
-            Ok((part.bounds, part.read(rule, sources, &mut buffer)?))
+            Ok((part.bounds, part.read(rule, sources, &mut scratch)?))
         }
     };
     let parts = Cutter::new(&sources, rule.epochs, block_len);

@@ -7,14 +7,6 @@
 
 #![allow(unsafe_code)]
 
-use std::arch::x86_64::{
-    __m256i, __m512i, _mm_cvtsi32_si128, _mm256_andnot_si256, _mm256_loadu_si256, _mm256_or_si256, _mm256_set1_epi64x,
-    _mm256_slli_epi64, _mm256_srl_epi64, _mm256_storeu_si256, _mm256_xor_si256, _mm512_loadu_si512, _mm512_rol_epi64,
-    _mm512_set1_epi64, _mm512_storeu_si512, _mm512_ternarylogic_epi64, _mm512_xor_si512,
-};
-
-use super::sponge::States;
-
 /// What iota adds in each round (FIPS 202 §3.2.5).
 const ROUND_CONSTANTS: [u64; 24] = [
     0x0000_0000_0000_0001,
@@ -43,10 +35,10 @@ const ROUND_CONSTANTS: [u64; 24] = [
     0x8000_0000_8000_8008,
 ];
 
-/// The permutation (FIPS 202 §3.3) of `N` states, in words of the type's operations. Words are numbered `x + 5y`.
+/// The permutation (FIPS 202 §3.3) of `N` states, in words of the operations in scope. Words are numbered `x + 5y`.
 /// Written out: a closure in its place may stay a call, and a vector that is passed to one goes through memory.
 macro_rules! permutation {
-    ($(#[$attribute:meta])* $name:ident, $lanes:literal, $ops:ident) => {
+    ($(#[$attribute:meta])* $name:ident, $lanes:literal) => {
         $(#[$attribute])*
         fn $name(states: &mut States<$lanes>) {
             macro_rules! words {
@@ -61,27 +53,27 @@ macro_rules! permutation {
                 };
             }
             macro_rules! loaded {
-                ($i:literal) => { $ops::load(&states.0[$i]) };
+                ($i:literal) => { load(&states.0[$i]) };
             }
-            let mut a: [$ops::Vector; 25] = words!(loaded);
+            let mut a: [Vector; 25] = words!(loaded);
             for constant in ROUND_CONSTANTS {
                 // theta
                 macro_rules! column {
-                    ($x:literal) => { $ops::xor5(a[$x], a[$x + 5], a[$x + 10], a[$x + 15], a[$x + 20]) };
+                    ($x:literal) => { xor5(a[$x], a[$x + 5], a[$x + 10], a[$x + 15], a[$x + 20]) };
                 }
                 let c = [column!(0), column!(1), column!(2), column!(3), column!(4)];
-                macro_rules! rotated {
-                    ($x:literal) => { $ops::rotate::<1>(c[$x]) };
+                macro_rules! parity {
+                    ($x:literal) => { xor(c[($x + 4) % 5], rotate::<1>(c[($x + 1) % 5])) };
                 }
-                let d = [rotated!(0), rotated!(1), rotated!(2), rotated!(3), rotated!(4)];
+                let d = [parity!(0), parity!(1), parity!(2), parity!(3), parity!(4)];
                 // theta's last step, rho and pi: the word at `from`, in its new place
                 macro_rules! moved {
                     ($from:literal, $by:literal) => {
-                        $ops::rotate::<$by>($ops::xor3(a[$from], c[($from + 4) % 5], d[($from + 1) % 5]))
+                        rotate::<$by>(xor(a[$from], d[$from % 5]))
                     };
                 }
                 let b = [
-                    $ops::xor3(a[0], c[4], d[1]),
+                    xor(a[0], d[0]),
                     moved!(6, 44), moved!(12, 43), moved!(18, 21), moved!(24, 14),
                     moved!(3, 28), moved!(9, 20), moved!(10, 3), moved!(16, 45), moved!(22, 61),
                     moved!(1, 1), moved!(7, 6), moved!(13, 25), moved!(19, 8), moved!(20, 18),
@@ -90,165 +82,21 @@ macro_rules! permutation {
                 ];
                 macro_rules! chi {
                     ($i:literal) => {
-                        $ops::chi(b[$i], b[$i / 5 * 5 + ($i + 1) % 5], b[$i / 5 * 5 + ($i + 2) % 5])
+                        chi(b[$i], b[$i / 5 * 5 + ($i + 1) % 5], b[$i / 5 * 5 + ($i + 2) % 5])
                     };
                 }
                 a = words!(chi);
                 // iota
-                a[0] = $ops::xor_constant(a[0], constant);
+                a[0] = xor_constant(a[0], constant);
             }
             for (words, vector) in states.0.iter_mut().zip(a) {
-                $ops::store(words, vector);
+                store(words, vector);
             }
         }
     };
 }
 
-permutation!(
-    #[target_feature(enable = "avx512f")]
-    permute_avx512,
-    8,
-    avx512
-);
-permutation!(
-    #[target_feature(enable = "avx2")]
-    permute_avx2,
-    4,
-    avx2
-);
+mod avx2;
+mod avx512;
 
-/// The proof that this processor has AVX-512 (its foundation), and the operating system saves its registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Avx512(());
-
-impl Avx512 {
-    pub(super) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx512f").then_some(Self(()))
-    }
-
-    #[inline]
-    pub(super) fn permute(self, states: &mut States<8>) {
-        // SAFETY: `self` exists, so the processor has AVX-512.
-        unsafe { permute_avx512(states) }
-    }
-}
-
-/// The proof that this processor has AVX2, and the operating system saves its registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Avx2(());
-
-impl Avx2 {
-    pub(super) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx2").then_some(Self(()))
-    }
-
-    #[inline]
-    pub(super) fn permute(self, states: &mut States<4>) {
-        // SAFETY: `self` exists, so the processor has AVX2.
-        unsafe { permute_avx2(states) }
-    }
-}
-
-mod avx512 {
-    use super::*;
-
-    pub(super) type Vector = __m512i;
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn load(words: &[u64; 8]) -> Vector {
-        // SAFETY: eight words are the 64 bytes that are read; any alignment will do.
-        unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn store(words: &mut [u64; 8], vector: Vector) {
-        // SAFETY: eight words are the 64 bytes that are written; any alignment will do.
-        unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), vector) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn xor3(a: Vector, b: Vector, c: Vector) -> Vector {
-        _mm512_ternarylogic_epi64::<0x96>(a, b, c)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn xor5(a: Vector, b: Vector, c: Vector, d: Vector, e: Vector) -> Vector {
-        xor3(xor3(a, b, c), d, e)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn rotate<const BY: i32>(a: Vector) -> Vector {
-        _mm512_rol_epi64::<BY>(a)
-    }
-
-    /// `a ^ (!b & c)`.
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn chi(a: Vector, b: Vector, c: Vector) -> Vector {
-        _mm512_ternarylogic_epi64::<0xd2>(a, b, c)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f")]
-    pub(super) fn xor_constant(a: Vector, constant: u64) -> Vector {
-        _mm512_xor_si512(a, _mm512_set1_epi64(constant.cast_signed()))
-    }
-}
-
-mod avx2 {
-    use super::*;
-
-    pub(super) type Vector = __m256i;
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn load(words: &[u64; 4]) -> Vector {
-        // SAFETY: four words are the 32 bytes that are read; any alignment will do.
-        unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn store(words: &mut [u64; 4], vector: Vector) {
-        // SAFETY: four words are the 32 bytes that are written; any alignment will do.
-        unsafe { _mm256_storeu_si256(words.as_mut_ptr().cast(), vector) }
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn xor3(a: Vector, b: Vector, c: Vector) -> Vector {
-        _mm256_xor_si256(_mm256_xor_si256(a, b), c)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn xor5(a: Vector, b: Vector, c: Vector, d: Vector, e: Vector) -> Vector {
-        xor3(xor3(a, b, c), d, e)
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn rotate<const BY: i32>(a: Vector) -> Vector {
-        // a shift by 64 − BY cannot be named by a const argument yet; the count is a constant all the same
-        let right = _mm_cvtsi32_si128(64 - BY);
-        _mm256_or_si256(_mm256_slli_epi64::<BY>(a), _mm256_srl_epi64(a, right))
-    }
-
-    /// `a ^ (!b & c)`.
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn chi(a: Vector, b: Vector, c: Vector) -> Vector {
-        _mm256_xor_si256(a, _mm256_andnot_si256(b, c))
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    pub(super) fn xor_constant(a: Vector, constant: u64) -> Vector {
-        _mm256_xor_si256(a, _mm256_set1_epi64x(constant.cast_signed()))
-    }
-}
+pub(super) use self::{avx2::Avx2, avx512::Avx512};

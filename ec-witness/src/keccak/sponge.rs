@@ -16,69 +16,110 @@ const RATE_WORDS: usize = RATE / 8;
 #[repr(C, align(64))]
 pub(super) struct States<const N: usize>(pub(super) [[u64; N]; 25]);
 
-/// Hashes `N` messages at a time. A rest of fewer than `worthwhile`, or neighbours that do not need equally many
-/// permutations, are hashed one by one.
+/// `N` states side by side in vectors.
+pub(super) trait Lanes<const N: usize>: Copy {
+    /// Applies the permutation to each state.
+    fn permute(self, states: &mut States<N>);
+
+    /// The word `i` of row `j`, little-endian, as word `j` of row `i`.
+    fn transpose(self, rows: [&Row<N>; N]) -> [[u64; N]; N];
+}
+
+/// As many words as there are lanes, as they stand in a message.
+pub(super) type Row<const N: usize> = [[u8; 8]; N];
+
+/// Hashes `N` messages at a time. A rest of fewer than `worthwhile`, or neighbours of different length, are hashed one by
+/// one.
+///
+/// All that follows is put into a caller that may use vector instructions, so that states are written as they are read.
 #[inline(always)]
 pub(super) fn hash<const N: usize, M: AsRef<[u8]>>(
+    lanes: impl Lanes<N>,
     messages: &[M],
     hashes: &mut [B256],
     worthwhile: usize,
-    permute: impl Fn(&mut States<N>),
 ) {
     for (messages, hashes) in messages.chunks(N).zip(hashes.chunks_mut(N)) {
         let first = messages[0].as_ref();
-        let blocks = block_count(first);
-        if messages.len() < worthwhile || messages.iter().any(|message| block_count(message.as_ref()) != blocks) {
+        if messages.len() < worthwhile || messages.iter().any(|message| message.as_ref().len() != first.len()) {
             one_by_one(messages, hashes);
             continue;
         }
         // lanes without a message repeat the first one's work
         let side_by_side = std::array::from_fn(|lane| messages.get(lane).map_or(first, AsRef::as_ref));
-        let all: [B256; N] = hash_n(side_by_side, blocks, &permute);
-        hashes.copy_from_slice(&all[..hashes.len()]);
+        squeeze(lanes, &absorbed(lanes, side_by_side), hashes);
     }
 }
 
-/// Permutations that a message needs: its padding is at least one byte.
+/// The states that have absorbed these messages, all of one length.
 #[inline(always)]
-fn block_count(message: &[u8]) -> usize {
-    message.len() / RATE + 1
-}
-
-#[inline(always)]
-fn hash_n<const N: usize>(messages: [&[u8]; N], blocks: usize, permute: impl Fn(&mut States<N>)) -> [B256; N] {
+fn absorbed<const N: usize>(lanes: impl Lanes<N>, mut messages: [&[u8]; N]) -> States<N> {
     let mut states = States([[0; N]; 25]);
-    for block in 0..blocks {
-        for (lane, message) in messages.iter().enumerate() {
-            absorb(&mut states, lane, &message[block * RATE..], block + 1 == blocks);
+    while messages[0].len() >= RATE {
+        absorb(lanes, &mut states, messages.map(|message| &message[..RATE]));
+        lanes.permute(&mut states);
+        messages = messages.map(|message| &message[RATE..]);
+    }
+    absorb(lanes, &mut states, messages);
+    pad(&mut states, messages);
+    lanes.permute(&mut states);
+    states
+}
+
+/// Absorbs the whole words of a block.
+#[inline(always)]
+fn absorb<const N: usize>(lanes: impl Lanes<N>, states: &mut States<N>, blocks: [&[u8]; N]) {
+    let words = blocks.map(|block| block.as_chunks().0);
+    let mut done = 0;
+    while let Some(rows) = rows(&words, done) {
+        let columns = lanes.transpose(rows);
+        states.0[done..].iter_mut().zip(&columns).for_each(|(states, words)| add(states, words));
+        done += N;
+    }
+    for at in done..words[0].len() {
+        add(&mut states.0[at], &words.map(|words| u64::from_le_bytes(words[at])));
+    }
+}
+
+/// Absorbs what is left of a last block after its whole words, and the padding (the first and the last bit).
+#[inline(always)]
+fn pad<const N: usize>(states: &mut States<N>, blocks: [&[u8]; N]) {
+    let first = match blocks[0].len() % 8 {
+        0 => [1; N],
+        len => blocks.map(|block| {
+            let mut word = [0; 8];
+            word[..len].copy_from_slice(&block[block.len() - len..]);
+            word[len] = 1;
+            u64::from_le_bytes(word)
+        }),
+    };
+    add(&mut states.0[blocks[0].len() / 8], &first);
+    add(&mut states.0[RATE_WORDS - 1], &[1 << 63; N]);
+}
+
+/// Adds one word to each state's.
+#[inline(always)]
+fn add<const N: usize>(states: &mut [u64; N], words: &[u64; N]) {
+    states.iter_mut().zip(words).for_each(|(state, word)| *state ^= word);
+}
+
+/// The words of each message from `at` on, if all have as many.
+#[inline(always)]
+fn rows<'a, const N: usize>(messages: &[&'a [[u8; 8]]; N], at: usize) -> Option<[&'a Row<N>; N]> {
+    let mut rows = [&[[0; 8]; N]; N];
+    for (row, words) in rows.iter_mut().zip(messages) {
+        *row = words.get(at..)?.first_chunk()?;
+    }
+    Some(rows)
+}
+
+/// The hashes that the first lanes hold.
+#[inline(always)]
+fn squeeze<const N: usize>(lanes: impl Lanes<N>, states: &States<N>, hashes: &mut [B256]) {
+    let words: [Row<N>; N] = std::array::from_fn(|word| states.0[word].map(u64::to_le_bytes));
+    for (hash, words) in hashes.iter_mut().zip(lanes.transpose(words.each_ref())) {
+        for (bytes, word) in hash.chunks_exact_mut(8).zip(words) {
+            bytes.copy_from_slice(&word.to_le_bytes());
         }
-        permute(&mut states);
     }
-    std::array::from_fn(|lane| squeeze(&states, lane))
-}
-
-/// Absorbs a block of one lane's message, or all that is left of it and the padding.
-#[inline(always)]
-fn absorb<const N: usize>(states: &mut States<N>, lane: usize, rest: &[u8], last: bool) {
-    let whole = (rest.len() / 8).min(RATE_WORDS);
-    for (word, bytes) in states.0.iter_mut().zip(rest.chunks_exact(8).take(whole)) {
-        word[lane] ^= u64::from_le_bytes(std::array::from_fn(|i| bytes[i]));
-    }
-    if last {
-        let mut padded = [0; 8];
-        let tail = &rest[whole * 8..];
-        padded[..tail.len()].copy_from_slice(tail);
-        padded[tail.len()] = 0x01;
-        states.0[whole][lane] ^= u64::from_le_bytes(padded);
-        states.0[RATE_WORDS - 1][lane] ^= 0x80 << 56;
-    }
-}
-
-#[inline(always)]
-fn squeeze<const N: usize>(states: &States<N>, lane: usize) -> B256 {
-    let mut hash = [0; 32];
-    for (bytes, word) in hash.chunks_exact_mut(8).zip(&states.0) {
-        bytes.copy_from_slice(&word[lane].to_le_bytes());
-    }
-    B256::new(hash)
 }

@@ -142,6 +142,18 @@ impl Devnet {
             assert_eq!(ObservationHash(last), header.hash());
         });
     }
+
+    /// The votes that a ledger has admitted: whose, and for which observation.
+    pub(crate) fn votes(&self, ledger: Address) -> Vec<(Address, ObservationHash)> {
+        block_on(async {
+            let ledger = EveryChannelObservationLedger::new(ledger, self.provider());
+            let proposed = ledger.ObservationProposed_filter().from_block(0).query().await.unwrap();
+            let attested = ledger.ObservationAttested_filter().from_block(0).query().await.unwrap();
+            let proposed = proposed.into_iter().map(|(event, _)| (event.proposer, event.observationHash));
+            let attested = attested.into_iter().map(|(event, _)| (event.witness, event.observationHash));
+            proposed.chain(attested).map(|(voter, observation)| (voter, ObservationHash(observation))).collect()
+        })
+    }
 }
 
 impl Deployment {

@@ -8,6 +8,9 @@ use std::{
 
 use assert_cmd::Command;
 
+/// How long anything is waited for: a loaded machine is slow.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// A running witness; killed when it is dropped.
 pub(crate) struct Running(Child);
 
@@ -20,12 +23,7 @@ impl Running {
     pub(crate) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => spawned.env(name, value),
-                None => spawned.env_remove(name),
-            };
-        }
+        hand_settings(command, &mut spawned);
         Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
@@ -64,15 +62,39 @@ impl Drop for Running {
     }
 }
 
+/// Gives another program the environment of a command.
+pub(crate) fn hand_settings(command: &Command, program: &mut std::process::Command) {
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => program.env(name, value),
+            None => program.env_remove(name),
+        };
+    }
+}
+
 /// Waits until `found` finds something.
 #[track_caller]
 pub(crate) fn await_some<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let mut some = None;
+    await_that(what, || {
+        some = found();
+        some.is_some()
+    });
+    some.unwrap()
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub(crate) fn await_that(what: &str, holds: impl FnMut() -> bool) {
+    await_or_report(|| what.to_owned(), holds);
+}
+
+/// Waits until something holds, and fails with the report when that takes too long.
+#[track_caller]
+pub(crate) fn await_or_report(report: impl Fn() -> String, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(120), "{what}");
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "{}", report());
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -1,11 +1,12 @@
 //! `run` as a daemon: growth, signals, reorgs.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
 
 use super::*;
 pub(crate) use crate::common::running::Running;
+use crate::common::running::{await_or_report, await_that};
 
 impl Running {
     pub(crate) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
@@ -16,15 +17,12 @@ impl Running {
 /// Waits until every closed epoch of the archive is final and equal.
 #[track_caller]
 pub(super) fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
-    let begun = Instant::now();
-    loop {
-        let verify = run(&mut rail.command(1, archive, "verify --json --require-final"));
-        if verify.code == 0 && verify.lines().len() == slots {
-            return;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "{verify:?}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
+    let verify = || run(&mut rail.command(1, archive, "verify --json --require-final"));
+    let are_final = || {
+        let verify = verify();
+        verify.code == 0 && verify.lines().len() == slots
+    };
+    await_or_report(|| format!("{:?}", verify()), are_final);
 }
 
 #[test]
@@ -94,25 +92,18 @@ fn votes_that_a_reorg_drops_are_sent_again() {
     let archive = TestArchive::of_groups(3);
     rail.init(1, &archive);
     let _one = Running::start(&rail, 1, &archive);
-    let slot_votes = || {
+    let is_voted_for = || {
         let status = run(&mut rail.command(1, &archive, "status --json"));
-        status.lines()[0]["votes"].as_u64().unwrap()
+        status.lines()[0]["votes"] == 1
     };
-    let await_vote = |what: &str| {
-        let begun = Instant::now();
-        while slot_votes() != 1 {
-            assert!(begun.elapsed() < Duration::from_secs(30), "{what}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    };
-    await_vote("the first vote is cast");
+    await_that("the first vote is cast", is_voted_for);
     let sent = rail.nonce(1);
     let exported = run(&mut rail.command(1, &archive, "history export")).stdout;
     common::block_on(async {
         let options = ReorgOptions { depth: 1, tx_block_pairs: Vec::new() };
         rail.net.provider().anvil_reorg(options).await.unwrap();
     });
-    await_vote("the vote is sent again after the reorg");
+    await_that("the vote is sent again after the reorg", is_voted_for);
     assert_eq!(rail.nonce(1), sent, "the same transaction");
     assert_eq!(run(&mut rail.command(1, &archive, "history export")).stdout, exported);
     rail.init(2, &archive);
@@ -129,11 +120,7 @@ fn a_candidate_that_a_smaller_quorum_makes_ripe_is_finalized() {
             Running::start(&rail, w, &archive)
         })
         .collect();
-    let begun = Instant::now();
-    while rail.nonce(1) + rail.nonce(2) < 2 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "both vote");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    await_that("both vote", || rail.nonce(1) + rail.nonce(2) >= 2);
     let mut command = rail.net.as_account(0, "registry set-quorum 2");
     assert_eq!(run(command.env("EC_WITNESS_LEDGER", rail.deployed.ledger.to_string())).code, 0);
     await_final(&rail, &archive, 1);

@@ -8,64 +8,33 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy::{
-    primitives::B256,
-    providers::{Provider, ext::AnvilApi},
-    rpc::types::{Filter, anvil::ReorgOptions},
-    sol_types::SolEvent,
+use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
+use ec_witness::observation::ObservationHash;
+
+use super::{
+    common::{
+        running::{await_that, hand_settings},
+        served::{Served, failed},
+    },
+    daemon::await_final,
+    *,
 };
-use ec_witness::contracts::EveryChannelObservationLedger as Ledger;
-
-use super::*;
-use crate::common::served::{Served, failed};
-
-const PATIENCE: Duration = Duration::from_secs(180);
-
-/// The settings of a witness's command for another program to start.
-fn settings(command: &assert_cmd::Command, program: &mut Command) {
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => program.env(name, value),
-            None => program.env_remove(name),
-        };
-    }
-}
 
 fn witness_binary() -> &'static str {
     env!("CARGO_BIN_EXE_ec-witness")
 }
 
-/// Waits until something holds.
-#[track_caller]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
 /// The observations that the chain shows a vote of witness `w` for.
-fn voted_on_chain(rail: &Rail, w: usize) -> BTreeSet<B256> {
-    let events = [Ledger::ObservationProposed::SIGNATURE_HASH, Ledger::ObservationAttested::SIGNATURE_HASH];
-    let filter = Filter::new().address(rail.deployed.ledger).event_signature(events.to_vec()).from_block(0);
-    let logs = common::block_on(async { rail.net.provider().get_logs(&filter).await.unwrap() });
-    let me = rail.net.account(w);
-    let voters = logs.iter().map(|log| match Ledger::ObservationProposed::decode_log(&log.inner) {
-        Ok(event) => (event.proposer, event.observationHash),
-        Err(_) => {
-            let event = Ledger::ObservationAttested::decode_log(&log.inner).unwrap();
-            (event.witness, event.observationHash)
-        }
-    });
-    voters.filter(|(voter, _)| *voter == me).map(|(_, observation)| observation).collect()
+fn voted_on_chain(rail: &Rail, w: usize) -> BTreeSet<ObservationHash> {
+    let votes = rail.net.votes(rail.deployed.ledger).into_iter();
+    votes.filter(|(voter, _)| *voter == rail.net.account(w)).map(|(_, observation)| observation).collect()
 }
 
 /// The observations that the store of witness `w` has recorded.
-fn recorded(rail: &Rail, w: usize, archive: &TestArchive) -> BTreeSet<B256> {
+fn recorded(rail: &Rail, w: usize, archive: &TestArchive) -> BTreeSet<ObservationHash> {
     let exported = run(&mut rail.command(w, archive, "history export"));
     let history: ec_witness::store::history::History = serde_json::from_str(&exported.stdout).unwrap();
-    history.votes.iter().flat_map(|vote| &vote.headers).map(|header| header.hash().0).collect()
+    history.votes.iter().flat_map(|vote| &vote.headers).map(|header| header.hash()).collect()
 }
 
 /// A witness whose store is on a disk of 256 KiB that is full, in a mount namespace of its own.
@@ -90,7 +59,7 @@ impl OnFullDisk {
         );
         let mut command = Command::new("unshare");
         command.args(["-rm", "sh", "-c", &script]);
-        settings(&rail.command(1, archive, ""), &mut command);
+        hand_settings(&rail.command(1, archive, ""), &mut command);
         command.env("EC_WITNESS_STORE", mount.join("store"));
         command.env("EC_WITNESS_METRICS_LISTEN", served.0.to_string());
         let log_file = fs::File::create(&log).unwrap();
@@ -100,7 +69,7 @@ impl OnFullDisk {
 
     #[track_caller]
     fn until_it_says(&mut self, text: &str) {
-        until(text, || {
+        await_that(text, || {
             let said = fs::read_to_string(&self.log).unwrap();
             assert!(self.child.try_wait().unwrap().is_none(), "it ended: {said}");
             said.contains(text)
@@ -132,10 +101,7 @@ fn a_full_disk_holds_the_votes_until_there_is_room() {
     assert_eq!(failed(&witness.served.await_status("/readyz", 503)), ["store"]);
     witness.served.await_sample("ec_witness_store_writable", 0.0);
     fs::remove_file(witness.path("ballast")).unwrap();
-    until("both slots are final", || {
-        let verify = run(&mut rail.command(1, &archive, "verify --json --require-final"));
-        verify.code == 0 && verify.lines().len() == 2
-    });
+    await_final(&rail, &archive, 2);
     witness.until_it_says("there is room on the vote store's disk again");
     witness.served.await_sample("ec_witness_store_writable", 1.0);
     assert_eq!(voted_on_chain(&rail, 1).len(), 2);
@@ -153,7 +119,7 @@ fn a_sync_that_fails_ends_the_process_and_a_restart_goes_on() {
         command.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync", "-e"]);
         command.arg(format!("inject=fsync,fdatasync:error=EIO:when={k}")).arg(witness_binary());
         command.args(format!("run --once {DELAYS}").split_whitespace());
-        settings(&rail.command(1, &archive, ""), &mut command);
+        hand_settings(&rail.command(1, &archive, ""), &mut command);
         let output = command.output().expect("strace is needed: scripts/install-tools");
         let said = String::from_utf8_lossy(&output.stderr);
         match output.status.code() {

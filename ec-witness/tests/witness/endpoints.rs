@@ -1,11 +1,14 @@
 //! Several endpoints: some lag, lie, fail or are of another chain.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
 use super::{
-    common::proxy::{ANY, Fault, Proxy},
+    common::{
+        proxy::{ANY, Fault, Proxy},
+        running::await_that,
+    },
     daemon::await_final,
     faults::{assert_halts, await_words, start},
     *,
@@ -87,11 +90,7 @@ fn nobody_votes_on_what_two_of_two_do_not_both_say() {
     // the liar hides the other's proposal, so that a witness that believed it would propose, too
     proxy.lie("eth_getLogs", |_, logs| *logs = json!([]));
     let _other = daemon::Running::start(&rail, 2, &archive);
-    let begun = Instant::now();
-    while rail.nonce(2) == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the other proposes");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    await_that("the other proposes", || rail.nonce(2) > 0);
     let rpc = format!("{},{}", rail.net.rpc(), proxy.rpc());
     let (_running, log) = start(&rail, &archive, &rpc, "");
     await_words(&log, "no 2 endpoints agree");

@@ -12,6 +12,7 @@ use super::{
     common::{
         block_on,
         proxy::{ANY, Fault, Proxy},
+        running::await_or_report,
     },
     daemon::{Running, await_final},
     *,
@@ -31,11 +32,8 @@ pub(super) fn start(rail: &Rail, archive: &TestArchive, rpc: &str, more: &str) -
 /// Waits until a file has these words.
 #[track_caller]
 pub(super) fn await_words(log: &PathBuf, words: &str) {
-    let begun = Instant::now();
-    while !fs::read_to_string(log).unwrap().contains(words) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{words}: {}", fs::read_to_string(log).unwrap());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let said = || fs::read_to_string(log).unwrap();
+    await_or_report(|| format!("{words}: {}", said()), || said().contains(words));
 }
 
 /// Waits for the daemon's own end, with exit code 2 and these words.
@@ -127,7 +125,9 @@ fn a_silent_endpoint_is_caught_up_with_when_it_speaks() {
     rail.net.signal("-CONT");
     let returned = Instant::now();
     await_final(&rail, &archive, usize::try_from(epochs).unwrap());
-    println!("{silence_s} s of silence: {epochs} slots final {} ms after its end", returned.elapsed().as_millis());
+    let took = returned.elapsed();
+    println!("{silence_s} s of silence: {epochs} slots final {} ms after its end", took.as_millis());
+    assert!(took < Duration::from_secs(60), "{took:?}");
     await_words(&log, "the ledger can be read again");
 
     // a stop is not held up by silence

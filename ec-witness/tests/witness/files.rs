@@ -1,20 +1,16 @@
 //! What may befall an archive's files while witnesses run.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::{fs, time::Duration};
 
 use alloy::primitives::U256;
 use ec_witness::contracts::EveryChannelObservationLedger;
 
 use super::{
     archive::{TRACKS, TestArchive},
+    common::running::await_or_report,
     daemon::Running,
     *,
 };
-
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A witness whose log can be read.
 struct Watched<'a> {
@@ -45,25 +41,14 @@ impl<'a> Watched<'a> {
 
     #[track_caller]
     fn await_said(&self, what: &str, times: usize) {
-        await_that(what, || (self.log().matches(what).count() >= times).then_some(()), || self.log());
+        let is_said = || self.log().matches(what).count() >= times;
+        await_or_report(|| format!("{what}: {}", self.log()), is_said);
     }
 
     /// Ends it in peace.
     fn stop(self) {
         self.running.signal("-TERM");
         assert_eq!(self.running.end().0, Some(0), "{}", fs::read_to_string(Self::log_of(self.rail, self.w)).unwrap());
-    }
-}
-
-#[track_caller]
-fn await_that<T>(what: &str, look: impl Fn() -> Option<T>, report: impl Fn() -> String) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{what}: {}", report());
-        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -94,10 +79,10 @@ fn slots(rail: &Rail, whole: &TestArchive) -> Vec<(u64, bool)> {
 fn await_final(rail: &Rail, whole: &TestArchive, sequences: &[u64], watched: &[&Watched<'_>]) {
     let all_final = || {
         let slots = slots(rail, whole);
-        sequences.iter().all(|&sequence| slots.get(sequence as usize).is_some_and(|slot| slot.1)).then_some(())
+        sequences.iter().all(|&sequence| slots.get(sequence as usize).is_some_and(|slot| slot.1))
     };
     let logs = || watched.iter().map(|witness| witness.log()).collect::<Vec<_>>().join("\n");
-    await_that("the slots are final", all_final, logs);
+    await_or_report(|| format!("the slots are final: {}", logs()), all_final);
     let verify = run(&mut rail.command(1, whole, "verify --json"));
     let equal = |line: &Value| {
         let sequence = line["sequence"].as_u64().unwrap();
@@ -216,7 +201,7 @@ fn an_archive_that_comes_later_goes_away_and_comes_back_is_followed() {
     let second = TestArchive::of_groups(3);
     fs::rename(second.path().join("manifests/tv"), there.join("tv2")).unwrap();
     one.await_said("stream taken up", 3);
-    await_that("the new stream is voted for", || (rail.nonce(1) > sent).then_some(()), || one.log());
+    await_or_report(|| format!("the new stream is voted for: {}", one.log()), || rail.nonce(1) > sent);
     one.stop();
 }
 

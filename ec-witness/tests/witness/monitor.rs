@@ -16,7 +16,7 @@ use alloy::{
 
 use super::*;
 use crate::common::{
-    running::{Running, await_some},
+    running::{Running, await_some, await_that},
     served::{Served, failed},
 };
 
@@ -264,7 +264,7 @@ fn status_says_whether_it_is_fine_and_if_not_why() {
     is(verdict(&rail, &archive), "not_running", &["process"]);
 
     let running = Running::start(&rail, 1, &archive);
-    await_some("it is fine", || (verdict(&rail, &archive).0 == "fine").then_some(()));
+    await_that("it is fine", || verdict(&rail, &archive).0 == "fine");
     let text = run(&mut rail.command(1, &archive, "status"));
     assert!(text.code == 0 && text.stdout.starts_with("fine: witness 0x"), "{text:?}");
     assert!(text.stdout.contains(&format!("process {} holds the store", running.id())), "{text:?}");

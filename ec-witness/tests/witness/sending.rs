@@ -1,9 +1,6 @@
 //! A witness whose transactions meet trouble.
 
-use std::{
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::{process::Stdio, time::Duration};
 
 use alloy::{
     primitives::U256,
@@ -14,6 +11,7 @@ use super::{
     common::{
         block_on,
         proxy::{Fault, Proxy},
+        running::await_that,
     },
     daemon::{Running, await_final},
     *,
@@ -22,12 +20,8 @@ use super::{
 /// Waits until the account has so many transactions, those in the pool counted.
 #[track_caller]
 fn await_pending(rail: &Rail, w: usize, count: u64) {
-    let begun = Instant::now();
     let pending = || async { rail.net.provider().get_transaction_count(rail.net.account(w)).pending().await.unwrap() };
-    while block_on(pending()) != count {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{count} transactions");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    await_that(&format!("{count} transactions"), || block_on(pending()) == count);
 }
 
 #[test]
@@ -87,11 +81,7 @@ fn a_signal_ends_it_while_nobody_answers_and_nothing_is_lost() {
     let mut command = rail.command(1, &archive, &format!("run {DELAYS}"));
     command.env("EC_WITNESS_RPC", proxy.rpc()).env("EC_WITNESS_RPC_TIMEOUT_MS", "60000");
     let running = Running::of(&command, Stdio::null());
-    let begun = Instant::now();
-    while proxy.requests("eth_sendRawTransaction") == 0 {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it sends");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    await_that("it sends", || proxy.requests("eth_sendRawTransaction") > 0);
     running.signal("-TERM");
     let (code, took) = running.end();
     assert_eq!(code, Some(0));

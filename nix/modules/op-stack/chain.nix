@@ -3,20 +3,12 @@
   config,
   lib,
   pkgs,
-  utils,
   ...
 }:
 let
   inherit (lib) mkIf;
   cfg = config.services.every-channel.op-stack;
-  host = import ./host.nix {
-    inherit
-      cfg
-      lib
-      pkgs
-      utils
-      ;
-  };
+  inherit (cfg) host;
   inherit (cfg.plan) settings release;
   hardening = import ../hardening.nix { inherit lib; };
 

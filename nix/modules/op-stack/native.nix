@@ -3,19 +3,11 @@
   config,
   lib,
   pkgs,
-  utils,
   ...
 }:
 let
   cfg = config.services.every-channel.op-stack;
-  host = import ./host.nix {
-    inherit
-      cfg
-      lib
-      pkgs
-      utils
-      ;
-  };
+  inherit (cfg) host;
   hardening = import ../hardening.nix { inherit lib; };
   # a script: nix/lib's command is a shell's words, and systemd would expand $ and % in them
   start =

@@ -3,19 +3,11 @@
   config,
   lib,
   pkgs,
-  utils,
   ...
 }:
 let
   cfg = config.services.every-channel.op-stack;
-  host = import ./host.nix {
-    inherit
-      cfg
-      lib
-      pkgs
-      utils
-      ;
-  };
+  inherit (cfg) host;
   handOver = lib.getExe (host.script "hand-over-secrets" [ pkgs.coreutils ]);
 
   # a tmpfs of the unit: podman-* has the runtime directory /run/<name>

@@ -2,6 +2,8 @@
 {
   config,
   lib,
+  pkgs,
+  utils,
   ...
 }:
 let
@@ -422,7 +424,24 @@ in
       readOnly = true;
       description = "What nix/lib made of these options.";
     };
+
+    host = mkOption {
+      type = types.raw;
+      internal = true;
+      readOnly = true;
+      description = "Names, users, directories and gates that the backends share.";
+    };
   };
 
-  config.services.every-channel.op-stack.plan = import ./plan.nix { inherit cfg lib; };
+  config.services.every-channel.op-stack = {
+    plan = import ./plan.nix { inherit cfg lib; };
+    host = import ./host.nix {
+      inherit
+        cfg
+        lib
+        pkgs
+        utils
+        ;
+    };
+  };
 }

@@ -2,20 +2,11 @@
 {
   config,
   lib,
-  pkgs,
-  utils,
   ...
 }:
 let
   cfg = config.services.every-channel.op-stack;
-  host = import ./host.nix {
-    inherit
-      cfg
-      lib
-      pkgs
-      utils
-      ;
-  };
+  inherit (cfg) host;
   hardening = import ../hardening.nix { inherit lib; };
   # cannon as this host can run it
   onHost =

@@ -5,6 +5,7 @@
 //! [`super::LineRule::record`]'s general path, which judges a plain line alike. So this path is never a judge: it
 //! accepts only what is a good record for certain.
 
+mod layout;
 mod shape;
 
 use std::ops::Range;
@@ -232,18 +233,24 @@ fn leading_digits(text: &[u8]) -> (u64, usize) {
         return (text[..count].iter().fold(0, |value, byte| value * 10 + u64::from(byte - b'0')), count);
     };
     let word = u64::from_le_bytes(bytes) ^ (ONES * u64::from(b'0'));
-    // a byte's high bit where the byte is above 9
-    let others = (((word & (ONES * 0x7f)) + ONES * 0x76) | word) & (ONES * 0x80);
-    let count = others.trailing_zeros() as usize / 8;
+    let count = above_nine(word).trailing_zeros() as usize / 8;
     if count == 0 {
         return (0, 0);
     }
-    // the digits, after zeros, then pairs, fours and all eight added up
-    let word = word << (64 - count * 8);
-    let word = (word * 10 + (word >> 8)) & 0x00ff_00ff_00ff_00ff;
-    let word = (word * 100 + (word >> 16)) & 0x0000_ffff_0000_ffff;
-    let word = (word * 10_000 + (word >> 32)) & 0xffff_ffff;
-    (word, count)
+    (number(word << (64 - count * 8)), count)
+}
+
+/// The high bit of each byte that is above 9.
+fn above_nine(bytes: u64) -> u64 {
+    (((bytes & (ONES * 0x7f)) + ONES * 0x76) | bytes) & (ONES * 0x80)
+}
+
+/// What eight bytes below 10 say as digits, the lowest byte first.
+fn number(digits: u64) -> u64 {
+    // pairs, fours and all eight added up
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    (fours * 10_000 + (fours >> 32)) & 0xffff_ffff
 }
 
 const ONES: u64 = u64::from_ne_bytes([1; 8]);

@@ -26,6 +26,13 @@ const BATCH: usize = 32;
 /// Bad lines in one part; with more the files are not read in one pass.
 const MAX_BAD_LINES: usize = 1024;
 
+/// What a thread reads into, again and again.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    window: Vec<u8>,
+    records: Vec<Vec<Record>>,
+}
+
 /// What a part says.
 #[derive(Debug, Default)]
 pub(super) struct Read {
@@ -55,11 +62,16 @@ pub(super) struct Track {
 }
 
 impl Part {
-    /// Reads it. `buffer` is for reading into, again and again.
-    pub(super) fn read(&self, stream: &StreamRule, sources: &[Source], buffer: &mut Vec<u8>) -> Result<Read, Disorder> {
+    /// Reads it.
+    pub(super) fn read(
+        &self,
+        stream: &StreamRule,
+        sources: &[Source],
+        scratch: &mut Scratch,
+    ) -> Result<Read, Disorder> {
         let epochs = stream.epochs;
         let tracks =
-            sources.iter().zip(&self.pieces).map(|(source, &piece)| Track::read(source, piece, epochs, buffer));
+            sources.iter().zip(&self.pieces).map(|(source, &piece)| Track::read(source, piece, epochs, scratch));
         let mut tracks: Vec<Track> = tracks.collect::<Result<_, _>>()?;
         let touched = tracks.iter().flat_map(|track| track.bad.iter().copied().chain(track.range(epochs)));
         if !touched.into_iter().all(|epoch| self.bounds.holds(epoch)) {
@@ -74,7 +86,7 @@ impl Part {
         for epoch in bad.into_iter().filter(|epoch| self.bounds.is_edge(*epoch)) {
             read.edges.entry(epoch).or_default().add_bad_line();
         }
-        tracks.iter_mut().for_each(|track| track.records = Vec::new());
+        scratch.records.extend(tracks.iter_mut().map(|track| std::mem::take(&mut track.records)));
         Ok(Read { tracks, ..read })
     }
 
@@ -166,11 +178,13 @@ impl Track {
         range.into_iter().flat_map(move |(low, high)| [epochs.index(low), epochs.index(high)])
     }
 
-    fn read(source: &Source, piece: Piece, epochs: EpochRule, buffer: &mut Vec<u8>) -> Result<Self, Disorder> {
-        let records = Vec::with_capacity(piece.len() as usize / 256);
+    fn read(source: &Source, piece: Piece, epochs: EpochRule, scratch: &mut Scratch) -> Result<Self, Disorder> {
+        let mut records = scratch.records.pop().unwrap_or_default();
+        records.clear();
+        records.reserve(piece.len() as usize / 256);
         let mut track = Self { records, len: piece.len(), ..Self::default() };
         let mut shape = Shape::default();
-        source.for_each_lines(piece, buffer, |offset, lines| {
+        source.for_each_lines(piece, &mut scratch.window, |offset, lines| {
             track.read_lines(offset, lines, source.rule(), &mut shape, epochs)
         })?;
         let epoch = |record: &Record| epochs.index(record.group_sequence);

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
-use super::{super::Field, MAX_LINE_LEN, Record, integer, string};
+use super::{super::Field, MAX_LINE_LEN, Record, integer, layout::Layout, string};
 
-/// Lines of another shape, one after the other, before the shape is learned anew.
+/// Lines of another shape before the shape is learned anew.
 const MAX_MISSES: u32 = 8;
+
+/// Lines of this shape and another layout before the layout is learned anew.
+const MAX_LAYOUT_MISSES: u32 = 32;
 
 /// What a value is that may differ from line to line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +43,9 @@ pub struct Shape {
     /// What stands after the last one.
     end: Box<[u8]>,
     misses: u32,
+    /// Where the values of the lines before stood.
+    layout: Option<Layout>,
+    layout_misses: u32,
 }
 
 impl Value {
@@ -59,19 +65,12 @@ impl Value {
         match self {
             Self::Integer(field) => {
                 let (value, rest) = integer(rest)?;
-                match field {
-                    Some(Field::GroupSequence) => values.group_sequence = Some(value),
-                    Some(Field::SizeBytes) => values.size_bytes = Some(value),
-                    Some(Field::ReceivedUnixMs) => values.received_unix_ms = Some(value),
-                    _ => {}
-                }
+                values.take_integer(field, value);
                 Some(rest)
             }
             Self::Hash => {
                 let (digits, rest) = rest.split_at_checked(64)?;
-                let mut bytes = [0; 32];
-                alloy::hex::decode_to_slice(digits, &mut bytes).ok()?;
-                (values.blake3, values.digits) = (Some(bytes), digits);
+                values.take_hash(digits)?;
                 rest.strip_prefix(b"\"")
             }
             Self::Text => values.object_path(rest).or_else(|| string(rest).map(|(_, rest)| rest)),
@@ -79,10 +78,29 @@ impl Value {
     }
 }
 
-impl Values<'_> {
+impl<'a> Values<'a> {
+    #[inline(always)]
+    pub(super) fn take_integer(&mut self, field: Option<Field>, value: u64) {
+        match field {
+            Some(Field::GroupSequence) => self.group_sequence = Some(value),
+            Some(Field::SizeBytes) => self.size_bytes = Some(value),
+            Some(Field::ReceivedUnixMs) => self.received_unix_ms = Some(value),
+            _ => {}
+        }
+    }
+
+    /// Takes 64 digits; `None` if they are not.
+    #[inline(always)]
+    pub(super) fn take_hash(&mut self, digits: &'a [u8]) -> Option<()> {
+        let mut bytes = [0; 32];
+        alloy::hex::decode_to_slice(digits, &mut bytes).ok()?;
+        (self.blake3, self.digits) = (Some(bytes), digits);
+        Some(())
+    }
+
     /// Passes over the path of the object that the line names: what most texts are, and no character of it is new.
     #[inline(always)]
-    fn object_path<'a>(&self, rest: &'a [u8]) -> Option<&'a [u8]> {
+    fn object_path<'t>(&self, rest: &'t [u8]) -> Option<&'t [u8]> {
         let (directory, rest) = rest.strip_prefix(b"objects/blake3/")?.split_first_chunk::<2>()?;
         let (name, rest) = rest.strip_prefix(b"/")?.split_first_chunk::<64>()?;
         let digits: &[u8; 64] = self.digits.try_into().ok()?;
@@ -103,15 +121,38 @@ impl Values<'_> {
 impl Shape {
     /// The record that `text` begins with, and its length, if it has this shape.
     #[inline]
-    pub(super) fn record(&self, text: &[u8]) -> Option<(Record, usize)> {
+    pub(super) fn record(&mut self, text: &[u8]) -> Option<(Record, usize)> {
+        if let Some(found) = self.layout.as_ref().and_then(|layout| layout.record(text)) {
+            return Some(found);
+        }
+        let found = self.walk(text, |_, _| {})?;
+        if self.layout_misses.is_multiple_of(MAX_LAYOUT_MISSES) {
+            let mut lesson = Lesson::new();
+            self.walk(text, |value, place| lesson.push((value, place)))?;
+            self.layout = Layout::of(&text[..found.1], &lesson);
+        }
+        self.layout_misses = self.layout_misses.wrapping_add(1);
+        Some(found)
+    }
+
+    /// Reads from value to value, and tells where they stand.
+    #[inline(always)]
+    fn walk(&self, text: &[u8], mut found: impl FnMut(Value, Range<usize>)) -> Option<(Record, usize)> {
         let mut values = Values::default();
         let mut rest = text;
         // without a value there is no record: nothing was learned yet
         for (before, value) in &self.values {
-            rest = value.read(rest.strip_prefix(&**before)?, &mut values)?;
+            let start = rest.strip_prefix(&**before)?;
+            rest = value.read(start, &mut values)?;
+            found(*value, text.len() - start.len()..text.len() - rest.len());
         }
         let len = text.len() - rest.strip_prefix(&*self.end)?.len();
         Some((values.record()?, len)).filter(|_| len <= MAX_LINE_LEN)
+    }
+
+    #[cfg(test)]
+    pub(super) fn layout(&self) -> Option<&Layout> {
+        self.layout.as_ref()
     }
 
     /// Notes a line of another shape; where to note its values, if it is one to learn from.
@@ -132,5 +173,6 @@ impl Shape {
         });
         self.values = values.collect();
         self.end = line[from..].into();
+        (self.layout, self.layout_misses) = (None, 0);
     }
 }
