@@ -1,6 +1,6 @@
 //! `derive`: archive → headers. No key, no chain.
 
-use std::{io::Write, iter, time::Instant};
+use std::{io::Write, iter, num::NonZeroUsize, time::Instant};
 
 use clap::Args;
 use ec_witness::{
@@ -118,11 +118,13 @@ impl DeriveArgs {
 
     /// Prints a line for each closed epoch of a stream; whether there was any.
     fn print(&self, stream_id: &str, epochs: &mut Epochs) -> eyre::Result<bool> {
+        // epochs in any order are gathered while they are printed: on several threads, each would keep that memory
+        let jobs = if epochs.is_from_one_pass() { self.jobs.count() } else { NonZeroUsize::MIN };
         let (mut any, mut out, mut epochs) = (false, std::io::stdout(), epochs.closed()?);
         let chunks =
             iter::from_fn(|| Some(Vec::from_iter(epochs.by_ref().take(CHUNK))).filter(|chunk| !chunk.is_empty()));
         let worker = || |chunk| self.lines(stream_id, chunk);
-        map_in_order(self.jobs.count(), chunks, worker, |(lines, end): (Vec<u8>, eyre::Result<()>)| {
+        map_in_order(jobs, chunks, worker, |(lines, end): (Vec<u8>, eyre::Result<()>)| {
             any |= !lines.is_empty();
             out.write_all(&lines)?;
             end
