@@ -6,6 +6,8 @@
 //!
 //! [`monitor`] shows from outside how the daemon fares; [`metrics`] names what is counted.
 //!
+//! [`in_order`] shares work among threads.
+//!
 //! [`recorder`] and [`cas`] are the other side: they write archives and check their objects.
 
 pub mod archive;
@@ -14,6 +16,7 @@ pub mod chain;
 pub mod contracts;
 pub mod daemon;
 pub mod failpoint;
+pub mod in_order;
 pub mod keccak;
 pub mod key;
 pub mod listing;

@@ -1,71 +1,25 @@
 //! Observations of an archive at rest: the grace has passed and every record in the files counts (protocol §3).
 
-use super::{ArchiveError, EpochRecords, StreamIndex, Sweep, one_pass::Epochs};
+use super::{
+    EpochRecords, StreamIndex, Sweep,
+    closed::{Chain, ClosedEpoch, DeriveError, is_closed},
+    one_pass::Epochs,
+};
 use crate::{
     observation::{ObservationHash, ObservationHeader},
-    stream::{DerivedEpoch, TimeError},
+    stream::DerivedEpoch,
 };
 
-/// Why an archive at rest has no observations to show.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DeriveError {
-    /// The archive cannot be read.
-    #[error(transparent)]
-    Archive(#[from] ArchiveError),
-    /// An epoch has no time for its header.
-    #[error(transparent)]
-    Time(#[from] TimeError),
-}
-
-/// One closed epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClosedEpoch {
-    /// What the archive says.
-    pub derived: DerivedEpoch,
-    /// Its header; `None` for a conflicting epoch.
-    pub header: Option<ObservationHeader>,
-    /// The header's hash.
-    pub hash: Option<ObservationHash>,
-}
-
-/// Hands over a stream's closed epochs in ascending order. The parent of each is the nearest lower complete one.
+/// Hands over a stream's closed epochs, as [`Epochs::closed`] has them.
 ///
 /// # Errors
 ///
 /// The archive cannot be read, an epoch has no time, or whatever `sink` returns.
 pub fn for_each_closed<E: From<DeriveError>>(
-    epochs: Epochs,
+    mut epochs: Epochs,
     mut sink: impl FnMut(ClosedEpoch) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut chain = Chain { highest: epochs.highest_epoch(), parent: ObservationHash::ZERO };
-    epochs.for_each(|derived: Result<_, DeriveError>| match derived.and_then(|derived| Ok(chain.close(derived)?)) {
-        Ok(closed) => closed.map_or(Ok(()), &mut sink),
-        Err(error) => Err(error.into()),
-    })
-}
-
-/// Links closed epochs to their parents.
-#[derive(Debug)]
-struct Chain {
-    /// The highest epoch that has a record.
-    highest: Option<u64>,
-    parent: ObservationHash,
-}
-
-impl Chain {
-    /// The next epoch, if it is closed: complete, or a record of a later epoch exists.
-    fn close(&mut self, derived: DerivedEpoch) -> Result<Option<ClosedEpoch>, TimeError> {
-        if !derived.complete && self.highest.is_none_or(|highest| derived.sequence >= highest) {
-            return Ok(None);
-        }
-        let header = derived.header(self.parent)?;
-        let hash = header.as_ref().map(ObservationHeader::hash);
-        if let Some(hash) = hash.filter(|_| derived.complete) {
-            self.parent = hash;
-        }
-        Ok(Some(ClosedEpoch { derived, header, hash }))
-    }
+    epochs.closed().map_err(DeriveError::from)?.try_for_each(|closed| sink(closed?))
 }
 
 /// One closed epoch with its records.
@@ -86,25 +40,27 @@ impl Observation {
     }
 }
 
-/// Iterates over a stream's closed epochs with their records, as [`for_each_closed`] does without.
+/// Iterates over a stream's closed epochs with their records, as [`Epochs::closed`] does without.
 #[derive(Debug)]
 pub struct AtRest<'a> {
     sweep: Sweep<'a>,
+    highest: Option<u64>,
     chain: Chain,
 }
 
 impl<'a> AtRest<'a> {
     /// The observations of an index that was read to its end.
     pub fn new(index: &'a StreamIndex) -> Self {
-        let chain = Chain { highest: index.highest_epoch(), parent: ObservationHash::ZERO };
-        Self { sweep: Sweep::all(index), chain }
+        Self { sweep: Sweep::all(index), highest: index.highest_epoch(), chain: Chain::default() }
     }
 
     fn advance(&mut self) -> Result<Option<Observation>, DeriveError> {
         for swept in self.sweep.by_ref() {
             let swept = swept?;
-            if let Some(ClosedEpoch { derived, header, .. }) = self.chain.close(swept.derived)? {
-                return Ok(Some(Observation { derived, header, records: swept.records }));
+            if is_closed(&swept.derived, self.highest) {
+                let linked = self.chain.link(&swept.derived, ObservationHeader::hash)?;
+                let header = linked.map(|(header, _)| header);
+                return Ok(Some(Observation { derived: swept.derived, header, records: swept.records }));
             }
         }
         Ok(None)

@@ -11,6 +11,7 @@
 pub mod at_rest;
 pub mod checkpoint;
 mod checksum;
+mod closed;
 pub mod epoch;
 mod extent;
 mod generation;
@@ -26,13 +27,14 @@ pub mod track_file;
 mod track_index;
 mod withheld;
 
-pub use at_rest::{AtRest, ClosedEpoch, DeriveError, Observation, for_each_closed};
+pub use at_rest::{AtRest, Observation, for_each_closed};
 pub use checkpoint::Checkpoints;
+pub use closed::{ClosedEpoch, DeriveError};
 pub use epoch::EpochRecords;
 pub use index::StreamIndex;
 pub use layout::{Archive, Broadcast};
 pub use line::{BadLine, FieldNames, Record};
-pub use one_pass::Epochs;
+pub use one_pass::{Closed, Epochs};
 pub use sweep::Sweep;
 pub use track_file::{FileLine, TrackFile};
 pub use track_index::TrackIndex;

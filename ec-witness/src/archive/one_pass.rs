@@ -1,10 +1,10 @@
 //! Derives an archive at rest in one pass over its files, where they are in order.
 //!
 //! The files are read side by side and cut into parts of about the same epochs. Several threads judge, gather and hash
-//! one part each; their results are merged in order. Lines may stand a little out of place: epochs near a cut are merged
-//! from both sides. Nothing is taken on trust: where a line stands farther from its place, the pass gives up, and
-//! the files are read as those in any order are, by [`StreamIndex`] and [`Sweep`]. Nothing was shown by then, because
-//! derived epochs are kept in a temporary file until all is read.
+//! one part each; their results are merged, and their epochs linked to their parents, in order. Lines may stand a little
+//! out of place: epochs near a cut are merged from both sides. Nothing is taken on trust: where a line stands farther
+//! from its place, the pass gives up, and the files are read as those in any order are, by [`StreamIndex`] and
+//! [`Sweep`]. Nothing was shown by then, because derived epochs are kept in a temporary file until all is read.
 //!
 //! Files are read, not mapped: a mapped file that becomes shorter kills who reads it, and counts as memory.
 
@@ -14,27 +14,29 @@ mod part;
 mod run;
 mod source;
 
-use std::{
-    io,
-    num::NonZeroUsize,
-    path::PathBuf,
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    thread,
-};
+use std::{io, num::NonZeroUsize, path::PathBuf};
 
-use self::{cutter::Cutter, merge::Merge, part::Scratch, run::Run, source::Source};
+use self::{
+    cutter::{Cutter, Part},
+    merge::Merge,
+    part::Scratch,
+    run::Run,
+    source::Source,
+};
 use super::{
-    ArchiveError, Broadcast, FieldNames, StreamIndex, Sweep,
+    ArchiveError, Broadcast, ClosedEpoch, DeriveError, FieldNames, StreamIndex, Sweep,
+    closed::{Chain, is_closed},
     index::{Quarantined, Watch},
     line::LineRule,
 };
-use crate::stream::{DerivedEpoch, StreamRule};
+use crate::{
+    in_order::map_in_order,
+    observation::{ObservationHash, ObservationHeader},
+    stream::{DerivedEpoch, StreamRule},
+};
 
 /// Bytes of each file in one part: large enough that few epochs lie across a cut, small enough that records are few.
 const BLOCK_LEN: u64 = 2 << 20;
-
-/// Threads at most: each takes memory, and one file after the other feeds them all.
-const MAX_JOBS: NonZeroUsize = NonZeroUsize::new(8).expect("8 is not zero");
 
 /// Why one pass is not enough.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +80,7 @@ impl Epochs {
         jobs: NonZeroUsize,
         watch: &mut (impl Watch + Send),
     ) -> Result<Self, ArchiveError> {
-        Self::read_in_blocks(broadcast, rule, names, (jobs.min(MAX_JOBS), BLOCK_LEN), watch)
+        Self::read_in_blocks(broadcast, rule, names, (jobs, BLOCK_LEN), watch)
     }
 
     fn read_in_blocks(
@@ -115,26 +117,81 @@ impl Epochs {
         matches!(self.from, From::Run(_))
     }
 
-    /// Hands over the epochs, in order, or what keeps the next one from being read.
+    /// The closed epochs in ascending order. The parent of each is the nearest lower complete one.
     ///
     /// # Errors
     ///
-    /// Whatever `sink` returns.
-    pub(super) fn for_each<E, D: std::convert::From<ArchiveError>>(
-        self,
-        mut sink: impl FnMut(Result<DerivedEpoch, D>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        match self.from {
-            From::Index(index) => {
-                Sweep::all(&index).try_for_each(|swept| sink(swept.map(|swept| swept.derived).map_err(D::from)))
+    /// What was derived cannot be read again.
+    pub fn closed(&mut self) -> Result<Closed<'_>, ArchiveError> {
+        let source = match &mut self.from {
+            From::Run(run) => {
+                run.rewind().map_err(unreadable_run)?;
+                Derived::Run(run, &self.rule)
             }
-            From::Run(mut run) => std::iter::from_fn(|| run.next(&self.rule).transpose()).try_for_each(|epoch| {
-                sink(epoch.map_err(|source| D::from(ArchiveError::io(std::env::temp_dir())(source))))
-            }),
+            From::Index(index) => Derived::Sweep(Sweep::all(index)),
+        };
+        Ok(Closed { source, highest: self.highest, chain: Chain::default(), failed: false })
+    }
+}
+
+fn unreadable_run(source: io::Error) -> ArchiveError {
+    ArchiveError::io(std::env::temp_dir())(source)
+}
+
+/// Iterates over the closed epochs of [`Epochs`], up to the first error.
+#[derive(Debug)]
+pub struct Closed<'a> {
+    source: Derived<'a>,
+    highest: Option<u64>,
+    chain: Chain,
+    failed: bool,
+}
+
+#[derive(Debug)]
+enum Derived<'a> {
+    Run(&'a mut Run, &'a StreamRule),
+    Sweep(Sweep<'a>),
+}
+
+impl Derived<'_> {
+    /// The next epoch, and the hash of its header where that is known.
+    fn next(&mut self) -> Result<Option<(DerivedEpoch, Option<ObservationHash>)>, ArchiveError> {
+        match self {
+            Self::Run(run, rule) => {
+                Ok(run.next(rule).map_err(unreadable_run)?.map(|(epoch, hash)| (epoch, Some(hash))))
+            }
+            Self::Sweep(sweep) => Ok(sweep.next().transpose()?.map(|swept| (swept.derived, None))),
         }
     }
 }
 
+impl Closed<'_> {
+    fn advance(&mut self) -> Result<Option<ClosedEpoch>, DeriveError> {
+        while let Some((derived, known)) = self.source.next()? {
+            if is_closed(&derived, self.highest) {
+                let hash = |header: &ObservationHeader| known.unwrap_or_else(|| header.hash());
+                let (header, hash) = self.chain.link(&derived, hash)?.unzip();
+                return Ok(Some(ClosedEpoch { derived, header, hash }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Closed<'_> {
+    type Item = Result<ClosedEpoch, DeriveError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let next = self.advance();
+        self.failed = next.is_err();
+        next.transpose()
+    }
+}
+
+/// Reads, judges and hashes parts on several threads, and merges them.
 fn one_pass<W: Watch + Send>(
     broadcast: &Broadcast,
     rule: &StreamRule,
@@ -145,46 +202,18 @@ fn one_pass<W: Watch + Send>(
     let line_rule = |track: &str| LineRule::new(names.clone(), &broadcast.name, track);
     let open = |track: &String| Source::open(broadcast.track_file(track), line_rule(track));
     let sources = rule.tracks.names().iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let cutter = Mutex::new(Cutter::new(&sources, rule.epochs, block_len));
-    let shared = (Mutex::new(merge), Condvar::new());
-    let worker = || {
-        let worked = work(&cutter, &shared, rule, &sources);
-        if worked.is_err() {
-            lock(&cutter).stop();
-            lock(&shared.0).give_up();
-            shared.1.notify_all();
+    let reader = || {
+        let (mut scratch, sources) = (Scratch::default(), &sources);
+        move |part: Result<Part, Disorder>| {
+            let part = part?;
+            Ok((part.bounds, part.read(rule, sources, &mut scratch)?))
         }
-        worked
     };
-    thread::scope(|scope| {
-        let threads: Vec<_> = (1..jobs.get()).map(|_| scope.spawn(worker)).collect();
-        let own = worker();
-        let joined =
-            threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        // what the system says comes before what it may have caused
-        joined.fold(own, |one, other| if matches!(one, Err(Disorder::Archive(_))) { one } else { other.and(one) })
+    let parts = Cutter::new(&sources, rule.epochs, block_len);
+    map_in_order(jobs, parts, reader, |read: Result<_, Disorder>| {
+        let (bounds, read) = read?;
+        merge.merge(bounds, read)
     })
-}
-
-/// Reads, judges and hashes parts, and merges them, until there are none.
-fn work<W: Watch>(
-    cutter: &Mutex<Cutter<'_>>,
-    (merge, changed): &(Mutex<&mut Merge<'_, W>>, Condvar),
-    rule: &StreamRule,
-    sources: &[Source],
-) -> Result<(), Disorder> {
-    let mut scratch = Scratch::default();
-    loop {
-        let Some(part) = lock(cutter).next()? else { return Ok(()) };
-        let read = part.read(rule, sources, &mut scratch)?;
-        let merge = changed.wait_while(lock(merge), |merge| merge.is_full(part.number));
-        merge.unwrap_or_else(PoisonError::into_inner).take(part.number, part.bounds, read)?;
-        changed.notify_all();
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Hears what was not told before.

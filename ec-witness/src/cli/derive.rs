@@ -1,17 +1,15 @@
 //! `derive`: archive → headers. No key, no chain.
 
-use std::{
-    io::{BufWriter, Write},
-    time::Instant,
-};
+use std::{io::Write, iter, num::NonZeroUsize, time::Instant};
 
 use clap::Args;
 use ec_witness::{
     archive::{
-        ArchiveError, Broadcast, ClosedEpoch, Epochs, StreamIndex, Sweep, for_each_closed,
+        ArchiveError, Broadcast, ClosedEpoch, DeriveError, Epochs, StreamIndex, Sweep,
         index::{Quarantined, Watch},
     },
     daemon::Source,
+    in_order::map_in_order,
     listing::Listing,
     observation::{ObservationHash, ObservationHeader, SlotId},
     stream::StreamRule,
@@ -21,9 +19,15 @@ use serde::Serialize;
 
 use super::{
     Answer,
-    output::{JobsArg, JsonArg, Progress, Unit, json_line, write_json_line},
+    output::{JobsArg, JsonArg, Progress, Unit, json_line},
     settings::{ArchiveArgs, ConfigArg, Sources},
 };
+
+/// Epochs whose lines a thread writes at once: some 90 kB.
+const CHUNK: usize = 128;
+
+/// Bytes of most lines, at most.
+const LINE_LEN: usize = 800;
 
 /// Which archive to derive from.
 #[derive(Debug, Args)]
@@ -73,7 +77,13 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn print(&self, out: &mut impl Write) -> eyre::Result<()> {
+    fn print_json(&self, out: &mut Vec<u8>) -> eyre::Result<()> {
+        serde_json::to_writer(&mut *out, self)?;
+        out.push(b'\n');
+        Ok(())
+    }
+
+    fn print(&self, out: &mut Vec<u8>) -> eyre::Result<()> {
         let state = match (self.conflicting, self.complete) {
             (true, _) => "conflicting",
             (false, true) => "complete",
@@ -92,24 +102,46 @@ impl DeriveArgs {
         if let Some(epoch) = self.records {
             return self.list(&sources, epoch);
         }
-        let mut closed = 0;
+        let mut any = false;
         for source in &sources.streams {
-            let epochs = read_epochs(&sources, source, self.jobs, self.json.json)?;
-            let mut out = BufWriter::with_capacity(1 << 16, std::io::stdout().lock());
-            for_each_closed(epochs, |epoch| {
-                closed += 1;
-                let line = Line::new(&source.rule.stream_id, &epoch);
-                if self.json.json { write_json_line(&mut out, &line) } else { line.print(&mut out) }
-            })?;
-            out.flush()?;
+            let mut epochs = read_epochs(&sources, source, self.jobs, self.json.json)?;
+            any |= self.print(&source.rule.stream_id, &mut epochs)?;
         }
-        if closed == 0 {
+        if !any {
             bail!(
                 "{}: no closed epoch: none is complete, and none has a record of a later one after it",
                 sources.archive.manifests.display()
             );
         }
         Ok(Answer::Yes)
+    }
+
+    /// Prints a line for each closed epoch of a stream; whether there was any.
+    fn print(&self, stream_id: &str, epochs: &mut Epochs) -> eyre::Result<bool> {
+        // epochs in any order are gathered while they are printed: on several threads, each would keep that memory
+        let jobs = if epochs.is_from_one_pass() { self.jobs.count() } else { NonZeroUsize::MIN };
+        let (mut any, mut out, mut epochs) = (false, std::io::stdout(), epochs.closed()?);
+        let chunks =
+            iter::from_fn(|| Some(Vec::from_iter(epochs.by_ref().take(CHUNK))).filter(|chunk| !chunk.is_empty()));
+        let worker = || |chunk| self.lines(stream_id, chunk);
+        map_in_order(jobs, chunks, worker, |(lines, end): (Vec<u8>, eyre::Result<()>)| {
+            any |= !lines.is_empty();
+            out.write_all(&lines)?;
+            end
+        })?;
+        out.flush()?;
+        Ok(any)
+    }
+
+    /// The lines of some epochs, up to what keeps the next one from being shown.
+    fn lines(&self, stream_id: &str, epochs: Vec<Result<ClosedEpoch, DeriveError>>) -> (Vec<u8>, eyre::Result<()>) {
+        let mut lines = Vec::with_capacity(epochs.len() * LINE_LEN);
+        let end = epochs.into_iter().try_for_each(|epoch| {
+            let epoch = epoch?;
+            let line = Line::new(stream_id, &epoch);
+            if self.json.json { line.print_json(&mut lines) } else { line.print(&mut lines) }
+        });
+        (lines, end)
     }
 }
 

@@ -62,14 +62,9 @@ pub(crate) struct JsonArg {
 
 /// Writes `value` as one line of JSON to stdout.
 pub(crate) fn json_line(value: &impl Serialize) -> eyre::Result<()> {
-    write_json_line(&mut io::stdout().lock(), value)
-}
-
-/// Writes `value` as one line of JSON.
-pub(crate) fn write_json_line(out: &mut impl Write, value: &impl Serialize) -> eyre::Result<()> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
-    Ok(out.write_all(&line)?)
+    Ok(io::stdout().lock().write_all(&line)?)
 }
 
 /// How many threads work.

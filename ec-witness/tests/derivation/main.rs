@@ -5,6 +5,7 @@
 mod errors;
 mod generations;
 mod growth;
+mod jobs;
 mod lines;
 #[cfg(target_os = "linux")]
 mod memory;

@@ -7,10 +7,15 @@ use super::{
 };
 use crate::stream::EpochRule;
 
+/// Of what is left of the longest file, a block is at most one of so many: the threads end together.
+const BLOCKS_LEFT: u64 = 4;
+
+/// A block is at least one of so many of its greatest length: a cut costs some epochs that are merged.
+const LEAST_SHARE: u64 = 8;
+
 /// A piece of each file.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) number: u64,
     pub(super) pieces: Vec<Piece>,
     pub(super) bounds: Bounds,
 }
@@ -45,9 +50,8 @@ pub(super) struct Cutter<'a> {
     sources: &'a [Source],
     /// Where the next part begins in each file.
     starts: Vec<u64>,
-    /// Bytes of each file in one part.
+    /// Bytes of each file in one part, at most.
     block_len: u64,
-    next: u64,
     low: Option<u64>,
     finished: bool,
 }
@@ -55,20 +59,22 @@ pub(super) struct Cutter<'a> {
 impl<'a> Cutter<'a> {
     pub(super) fn new(sources: &'a [Source], epochs: EpochRule, block_len: u64) -> Self {
         let starts = vec![0; sources.len()];
-        Self { epochs, sources, starts, block_len, next: 0, low: None, finished: false }
+        Self { epochs, sources, starts, block_len, low: None, finished: false }
     }
 
-    /// Ends the parts, because there is no use for more.
-    pub(super) fn stop(&mut self) {
-        self.finished = true;
+    /// Bytes of each file in the next part: fewer when little is left.
+    fn block_len(&self) -> u64 {
+        let left = self.sources.iter().zip(&self.starts).map(|(source, &start)| source.len() - start).max();
+        (left.unwrap_or_default() / BLOCKS_LEFT).clamp(self.block_len / LEAST_SHARE, self.block_len)
     }
 
     /// The next part; `None` after the last.
-    pub(super) fn next(&mut self) -> Result<Option<Part>, Disorder> {
+    fn cut(&mut self) -> Result<Option<Part>, Disorder> {
         if self.finished {
             return Ok(None);
         }
-        let block = |(source, &start): (&'a Source, &u64)| source.block(start, self.block_len, self.epochs);
+        let block_len = self.block_len();
+        let block = |(source, &start): (&'a Source, &u64)| source.block(start, block_len, self.epochs);
         let blocks = self.sources.iter().zip(&self.starts).map(block).collect::<Result<Vec<_>, ArchiveError>>()?;
         let going_on = self.sources.iter().zip(&blocks).filter(|(source, block)| !source.ends_with(block));
         let last: Option<Vec<u64>> = going_on.map(|(_, block)| block.last_epoch).collect();
@@ -88,8 +94,19 @@ impl<'a> Cutter<'a> {
             });
         }
         self.starts = pieces.iter().map(|piece| piece.end).collect();
-        let part = Part { number: self.next, pieces, bounds: Bounds { low: self.low, high } };
-        (self.next, self.low, self.finished) = (self.next + 1, high, high.is_none());
+        let part = Part { pieces, bounds: Bounds { low: self.low, high } };
+        (self.low, self.finished) = (high, high.is_none());
         Ok(Some(part))
+    }
+}
+
+impl Iterator for Cutter<'_> {
+    type Item = Result<Part, Disorder>;
+
+    /// The next part; none after the last, or after an error.
+    fn next(&mut self) -> Option<Self::Item> {
+        let cut = self.cut();
+        self.finished |= cut.is_err();
+        cut.transpose()
     }
 }

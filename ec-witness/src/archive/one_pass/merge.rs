@@ -1,4 +1,4 @@
-//! Puts parts together again, in order, whatever the order in which they are done.
+//! Puts parts together again, and links their epochs, in order.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -11,29 +11,25 @@ use super::{
 use crate::{
     archive::{
         EpochRecords,
+        closed::Chain,
         index::{Quarantined, Watch},
     },
+    observation::ObservationHeader,
     stream::{Batch, DerivedEpoch, StreamRule},
 };
-
-/// Parts that may wait for an earlier one.
-const MAX_EARLY: usize = 32;
 
 /// The epochs that are whole so far, and what the parts say of the others.
 #[derive(Debug)]
 pub(super) struct Merge<'a, W> {
     rule: &'a StreamRule,
     watch: &'a mut W,
-    /// Parts that are done before one before them.
-    early: BTreeMap<u64, (Bounds, Read)>,
-    next: u64,
     edges: BTreeMap<u64, EpochRecords>,
     /// Epochs below can no longer be touched.
     sealed: u64,
     tracks: Vec<Before>,
+    chain: Chain,
     run: RunWriter,
     highest: Option<u64>,
-    given_up: bool,
 }
 
 /// What the parts so far mean for a track's next one.
@@ -54,25 +50,13 @@ impl<'a, W: Watch> Merge<'a, W> {
         Self {
             rule,
             watch,
-            early: BTreeMap::new(),
-            next: 0,
             edges: BTreeMap::new(),
             sealed: 0,
             tracks,
+            chain: Chain::default(),
             run: RunWriter::new(),
             highest: None,
-            given_up: false,
         }
-    }
-
-    /// Whether so many parts wait for an earlier one that this one should not be added yet.
-    pub(super) fn is_full(&self, number: u64) -> bool {
-        !self.given_up && number != self.next && self.early.len() >= MAX_EARLY
-    }
-
-    /// Lets all go that wait for a part which will not come.
-    pub(super) fn give_up(&mut self) {
-        self.given_up = true;
     }
 
     /// The end of what was told of each file.
@@ -80,17 +64,8 @@ impl<'a, W: Watch> Merge<'a, W> {
         self.tracks.into_iter().map(|track| (track.path, track.end)).collect()
     }
 
-    /// Adds a part, and all after it that only waited for it.
-    pub(super) fn take(&mut self, number: u64, bounds: Bounds, read: Read) -> Result<(), Disorder> {
-        self.early.insert(number, (bounds, read));
-        while let Some((bounds, read)) = self.early.remove(&self.next) {
-            self.next += 1;
-            self.merge(bounds, read)?;
-        }
-        Ok(())
-    }
-
-    fn merge(&mut self, bounds: Bounds, read: Read) -> Result<(), Disorder> {
+    /// Adds the next part.
+    pub(super) fn merge(&mut self, bounds: Bounds, read: Read) -> Result<(), Disorder> {
         for (place, track) in read.tracks.into_iter().enumerate() {
             self.follow(place, track, bounds)?;
         }
@@ -148,7 +123,9 @@ impl<'a, W: Watch> Merge<'a, W> {
 
     fn add(&mut self, epoch: &DerivedEpoch) -> Result<(), Disorder> {
         self.highest = Some(epoch.sequence);
-        self.run.add(epoch).map_err(Disorder::Room)
+        // one without a time has no header; that is said when it is given back
+        let linked = self.chain.link(epoch, ObservationHeader::hash).ok().flatten();
+        self.run.add(epoch, linked.map(|(_, hash)| hash)).map_err(Disorder::Room)
     }
 
     /// The epochs and the highest of them, after the last part.

@@ -6,15 +6,15 @@ use alloy::primitives::B256;
 use tempfile::SpooledTempFile;
 
 use crate::{
-    observation::{Content, EpochHash, SlotId, StreamHash},
+    observation::{Content, EpochHash, ObservationHash, SlotId, StreamHash},
     stream::{DerivedEpoch, StreamRule},
 };
 
 /// Bytes that stay in memory before a file is made.
 const MAX_IN_MEMORY: usize = 1 << 20;
 
-/// Bytes of one epoch: three integers, flags, four hashes.
-const EPOCH_LEN: usize = 3 * 8 + 1 + 4 * 32;
+/// Bytes of one epoch: three integers, flags, four hashes and that of its header.
+const EPOCH_LEN: usize = 3 * 8 + 1 + 5 * 32;
 
 /// What an epoch's flags say.
 const COMPLETE: u8 = 1;
@@ -28,10 +28,11 @@ pub(super) struct RunWriter {
     count: u64,
 }
 
-/// Gives them back, once.
+/// Gives them back.
 #[derive(Debug)]
 pub(super) struct Run {
     file: BufReader<SpooledTempFile>,
+    count: u64,
     left: u64,
     stream_hash: StreamHash,
 }
@@ -41,7 +42,8 @@ impl RunWriter {
         Self { file: BufWriter::with_capacity(1 << 16, SpooledTempFile::new(MAX_IN_MEMORY)), count: 0 }
     }
 
-    pub(super) fn add(&mut self, epoch: &DerivedEpoch) -> io::Result<()> {
+    /// Adds an epoch, and the hash of its header if it has one.
+    pub(super) fn add(&mut self, epoch: &DerivedEpoch, header: Option<ObservationHash>) -> io::Result<()> {
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         let flags = flag(epoch.complete, COMPLETE)
             | flag(epoch.content.is_some(), HAS_CONTENT)
@@ -54,7 +56,7 @@ impl RunWriter {
             self.file.write_all(&integer.to_le_bytes())?;
         }
         self.file.write_all(&[flags])?;
-        for hash in [epoch.slot.0, epoch_hash, data_root, locator_hash] {
+        for hash in [epoch.slot.0, epoch_hash, data_root, locator_hash, header.unwrap_or_default().0] {
             self.file.write_all(hash.as_slice())?;
         }
         self.count += 1;
@@ -62,15 +64,21 @@ impl RunWriter {
     }
 
     pub(super) fn finish(self, rule: &StreamRule) -> io::Result<Run> {
-        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        Ok(Run { file: BufReader::with_capacity(1 << 16, file), left: self.count, stream_hash: rule.stream_hash() })
+        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = BufReader::with_capacity(1 << 16, file);
+        Ok(Run { file, count: self.count, left: 0, stream_hash: rule.stream_hash() })
     }
 }
 
 impl Run {
-    /// The next epoch, of a stream with this rule.
-    pub(super) fn next(&mut self, rule: &StreamRule) -> io::Result<Option<DerivedEpoch>> {
+    /// Goes to the first epoch.
+    pub(super) fn rewind(&mut self) -> io::Result<()> {
+        self.left = self.count;
+        self.file.rewind()
+    }
+
+    /// The next epoch, of a stream with this rule, and the hash of its header; zero where it has none.
+    pub(super) fn next(&mut self, rule: &StreamRule) -> io::Result<Option<(DerivedEpoch, ObservationHash)>> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
         let mut bytes = [0; EPOCH_LEN];
@@ -78,7 +86,7 @@ impl Run {
         let integer = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at * 8 + i]));
         let hash = |at: usize| B256::from_slice(&bytes[25 + at * 32..][..32]);
         let (sequence, has) = (integer(0), |flag| bytes[24] & flag != 0);
-        Ok(Some(DerivedEpoch {
+        let epoch = DerivedEpoch {
             sequence,
             epoch_id: rule.epochs.id(sequence),
             slot: SlotId(hash(0)),
@@ -93,6 +101,7 @@ impl Run {
             }),
             // without a receive time only the error is left
             time: if has(HAS_TIME) { Ok(integer(2)) } else { rule.observed_time(sequence, None) },
-        }))
+        };
+        Ok(Some((epoch, ObservationHash(hash(4)))))
     }
 }

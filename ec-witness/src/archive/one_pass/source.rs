@@ -64,6 +64,10 @@ impl Source {
         &self.rule
     }
 
+    pub(super) fn len(&self) -> u64 {
+        self.len
+    }
+
     /// Whether nothing comes after a block.
     pub(super) fn ends_with(&self, block: &Block) -> bool {
         block.end == self.len

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    archive::Archive,
+    archive::{Archive, AtRest},
     stream::{EpochRule, Tracks},
 };
 
@@ -37,6 +37,7 @@ enum Mishap {
     Later(usize),
     OfOtherForm,
     Blank,
+    WithoutTime,
 }
 
 fn mishap() -> impl Strategy<Value = Mishap> {
@@ -50,6 +51,7 @@ fn mishap() -> impl Strategy<Value = Mishap> {
         1 => (1usize..80).prop_map(Mishap::Later),
         1 => Just(Mishap::OfOtherForm),
         1 => Just(Mishap::Blank),
+        1 => Just(Mishap::WithoutTime),
     ]
 }
 
@@ -76,6 +78,7 @@ fn file(len: u64) -> impl Strategy<Value = String> {
                 }
                 Mishap::OfOtherForm => lines[at] = format!(" {} \r", lines[at]),
                 Mishap::Blank => lines.insert(at, " \t".into()),
+                Mishap::WithoutTime => lines[at] = lines[at].replace("received_unix_ms", "received"),
             }
         }
         lines.iter().map(|line| format!("{line}\n")).fold(start, |text, line| text + &line) + &torn
@@ -114,6 +117,15 @@ fn archive(files: &[String]) -> (tempfile::TempDir, Broadcast) {
     (dir, broadcast)
 }
 
+/// All up to the first error, and that.
+fn up_to_error(
+    mut closed: impl Iterator<Item = Result<ClosedEpoch, DeriveError>>,
+) -> (Vec<ClosedEpoch>, Option<String>) {
+    let mut found = Vec::new();
+    let end = closed.try_for_each(|epoch| epoch.map(|epoch| found.push(epoch)));
+    (found, end.err().map(|error| error.to_string()))
+}
+
 /// The same in one pass and by the index; whether one pass was enough.
 fn assert_alike(files: &[String], groups_per_epoch: u64, jobs: usize, block_len: u64) -> bool {
     let (_dir, broadcast) = archive(files);
@@ -121,18 +133,18 @@ fn assert_alike(files: &[String], groups_per_epoch: u64, jobs: usize, block_len:
     let mut expected_told = Told::default();
     let mut index = StreamIndex::new(&broadcast, rule.clone(), &names);
     index.read_on(&mut expected_told).unwrap();
-    let expected: Vec<_> = Sweep::all(&index).map(|swept| swept.unwrap().derived).collect();
+    let expected = up_to_error(AtRest::new(&index).map(|observation| {
+        observation.map(|it| ClosedEpoch { hash: it.hash(), header: it.header, derived: it.derived })
+    }));
 
     let mut told = Told::default();
     let jobs = NonZeroUsize::new(jobs).unwrap();
-    let epochs = Epochs::read_in_blocks(&broadcast, rule, &names, (jobs, block_len), &mut told).unwrap();
+    let mut epochs = Epochs::read_in_blocks(&broadcast, rule, &names, (jobs, block_len), &mut told).unwrap();
     let one_pass = epochs.is_from_one_pass();
     assert_eq!(epochs.highest_epoch(), index.highest_epoch());
-    let mut found = Vec::new();
-    epochs
-        .for_each(|epoch| epoch.map(|epoch| found.push(epoch)))
-        .unwrap_or_else(|error: ArchiveError| panic!("{error}"));
-    assert_eq!(found, expected);
+    // again and again, from the first on
+    assert_eq!(up_to_error(epochs.closed().unwrap().take(3)).0, expected.0[..expected.0.len().min(3)]);
+    assert_eq!(up_to_error(epochs.closed().unwrap()), expected);
     if one_pass {
         assert_eq!(told.1, expected_told.1);
     }
@@ -147,7 +159,7 @@ proptest! {
         files in [file(150), file(150)],
         groups_per_epoch in 1u64..8,
         jobs in 1usize..4,
-        block_len in 150u64..6000,
+        block_len in 1200u64..6000,
     ) {
         assert_alike(&files, groups_per_epoch, jobs, block_len);
     }
@@ -157,13 +169,27 @@ proptest! {
 fn files_in_order_are_read_in_one_pass() {
     let file =
         |gap: std::ops::Range<u64>| (0..1000).filter(|at| !gap.contains(at)).map(|at| good(at, 1) + "\n").collect();
-    for block_len in [1000, 3000, 30_000, BLOCK_LEN] {
+    for block_len in [1200, 3000, 30_000, BLOCK_LEN] {
         for jobs in [1, 2, 5] {
             assert!(assert_alike(&[file(0..0), file(0..0)], 5, jobs, block_len));
             assert!(assert_alike(&[file(7..300), file(0..0)], 5, jobs, block_len));
             assert!(assert_alike(&[file(0..0), file(3..400)], 5, jobs, block_len));
             assert!(assert_alike(&[file(0..0)], 5, jobs, block_len));
             assert!(assert_alike(&[], 5, jobs, block_len));
+        }
+    }
+}
+
+#[test]
+fn an_epoch_without_a_time_ends_what_is_given_back() {
+    for bare in [0..0, 0..5, 500..505, 500..700, 995..1000, 996..999] {
+        let line =
+            |at| if bare.contains(&at) { good(at, 1).replace("received_unix_ms", "received") } else { good(at, 1) };
+        for len in [1000, 999] {
+            let file: String = (0..len).map(|at| line(at) + "\n").collect();
+            for jobs in [1, 2] {
+                assert!(assert_alike(&[file.clone(), file.clone()], 5, jobs, 3000));
+            }
         }
     }
 }
@@ -194,9 +220,27 @@ fn a_file_that_becomes_shorter_while_it_is_read_is_an_error() {
     let mut cutter = Cutter::new(&sources, rule.epochs, 2000);
     let part = cutter.next().unwrap().unwrap();
     fs::File::options().write(true).open(&path).unwrap().set_len(1000).unwrap();
-    for error in [part.read(&rule, &sources, &mut Scratch::default()).unwrap_err(), cutter.next().unwrap_err()] {
+    for error in [part.read(&rule, &sources, &mut Scratch::default()).unwrap_err(), cutter.next().unwrap().unwrap_err()]
+    {
         let Disorder::Archive(error) = error else { panic!("{error:?}") };
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    }
+}
+
+#[test]
+fn the_last_parts_are_small_so_that_threads_end_together() {
+    let lines: String = (0..8000).map(|at| good(at, 1) + "\n").collect();
+    let (_dir, broadcast) = archive(&[lines.clone(), lines.clone()]);
+    let open =
+        |track: &str| Source::open(broadcast.track_file(track), LineRule::new(FieldNames::default(), "x", track));
+    let (sources, epochs) = (TRACKS.map(|track| open(track).unwrap()), rule(5).epochs);
+    let block_len = lines.len() as u64 / 10;
+    let parts: Vec<_> = Cutter::new(&sources, epochs, block_len).map(Result::unwrap).collect();
+    for (place, _) in TRACKS.iter().enumerate() {
+        let lens: Vec<_> = parts.iter().map(|part| part.pieces[place].len()).collect();
+        assert_eq!(lens.iter().sum::<u64>(), lines.len() as u64);
+        assert!(lens[..6].iter().all(|len| (block_len * 9 / 10..=block_len).contains(len)), "{lens:?}");
+        assert!(lens[lens.len() - 3..].iter().all(|len| *len <= block_len / 4), "{lens:?}");
     }
 }
 
