@@ -64,6 +64,9 @@ pub struct Forest {
     leaves: Vec<B256>,
     /// Where each tree ends in `leaves`.
     ends: Vec<usize>,
+    /// What is hashed to the nodes of one level, and the nodes.
+    pairs: Vec<[u8; 64]>,
+    nodes: Vec<B256>,
 }
 
 impl Forest {
@@ -86,20 +89,40 @@ impl Forest {
         self.unhashed.clear();
     }
 
-    /// Each tree's root; `None` for one without leaves.
-    pub fn roots(mut self) -> Vec<Option<B256>> {
+    /// Each tree's root; `None` for one without leaves. No tree is left, but the room for others.
+    pub fn roots(&mut self) -> Vec<Option<B256>> {
         self.hash_leaves();
-        let Self { mut leaves, mut ends, .. } = self;
-        let (mut pairs, mut nodes) = (Vec::new(), Vec::new());
-        while spans(&ends).any(|span| span.len() > 1) {
-            let trees = spans(&ends).map(|span| &leaves[span]);
-            pairs.clear();
-            pairs.extend(trees.flat_map(|tree| tree.chunks_exact(2)).map(|pair| node_preimage(pair[0], pair[1])));
-            nodes.resize(pairs.len(), B256::ZERO);
-            Level::current().hash_into(&pairs, &mut nodes);
-            (leaves, ends) = rise(&nodes, &leaves, &ends);
+        while spans(&self.ends).any(|span| span.len() > 1) {
+            self.rise();
         }
-        spans(&ends).map(|span| leaves[span].first().copied()).collect()
+        let roots = spans(&self.ends).map(|span| self.leaves[span].first().copied()).collect();
+        self.leaves.clear();
+        self.ends.clear();
+        roots
+    }
+
+    /// Puts the next level in the place of the leaves: each tree's joined pairs, then its node without a partner.
+    fn rise(&mut self) {
+        let Self { leaves, ends, pairs, nodes, .. } = self;
+        let trees = spans(ends).map(|span| &leaves[span]);
+        pairs.clear();
+        pairs.extend(trees.flat_map(|tree| tree.chunks_exact(2)).map(|pair| node_preimage(pair[0], pair[1])));
+        nodes.resize(pairs.len(), B256::ZERO);
+        Level::current().hash_into(pairs, nodes);
+        // what is written is never behind what is still to be read
+        let (mut nodes, mut start, mut len) = (nodes.as_slice(), 0, 0);
+        for end in ends {
+            let (below, joined) = (start..*end, (*end - start) / 2);
+            let (tree, rest) = nodes.split_at(joined);
+            leaves[len..len + joined].copy_from_slice(tree);
+            len += joined;
+            if below.len() % 2 == 1 {
+                leaves[len] = leaves[below.end - 1];
+                len += 1;
+            }
+            (nodes, start, *end) = (rest, below.end, len);
+        }
+        leaves.truncate(len);
     }
 }
 
@@ -109,21 +132,6 @@ pub fn leaves(preimages: impl IntoIterator<Item = [u8; LEAF_LEN]>) -> Vec<B256> 
     forest.plant(preimages);
     forest.hash_leaves();
     forest.leaves
-}
-
-/// The next level: each tree's joined pairs, then its node without a partner.
-fn rise(nodes: &[B256], below: &[B256], ends: &[usize]) -> (Vec<B256>, Vec<usize>) {
-    let mut level = Vec::with_capacity(nodes.len() + ends.len());
-    let mut level_ends = Vec::with_capacity(ends.len());
-    let mut nodes = nodes.iter().copied();
-    for span in spans(ends) {
-        level.extend(nodes.by_ref().take(span.len() / 2));
-        if span.len() % 2 == 1 {
-            level.push(below[span.end - 1]);
-        }
-        level_ends.push(level.len());
-    }
-    (level, level_ends)
 }
 
 fn spans(ends: &[usize]) -> impl Iterator<Item = Range<usize>> + '_ {
@@ -261,8 +269,11 @@ mod tests {
             let alone = |span: Range<usize>| (!span.is_empty()).then(|| naive(&hashes[span]));
             let expected: Vec<_> = spans(&ends).map(alone).collect();
             let mut forest = Forest::default();
-            spans(&ends).for_each(|span| forest.plant(preimages[span].iter().copied()));
-            prop_assert_eq!(forest.roots(), expected);
+            // of what stood there before, nothing is left
+            for _ in 0..2 {
+                spans(&ends).for_each(|span| forest.plant(preimages[span].iter().copied()));
+                prop_assert_eq!(&forest.roots(), &expected);
+            }
             prop_assert_eq!(super::leaves(preimages), hashes);
         }
 

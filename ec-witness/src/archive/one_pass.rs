@@ -203,7 +203,7 @@ fn one_pass<W: Watch + Send>(
     let open = |track: &String| Source::open(broadcast.track_file(track), line_rule(track));
     let sources = rule.tracks.names().iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let reader = || {
-        let (mut scratch, sources) = (Scratch::default(), &sources);
+        let (mut scratch, sources) = (Scratch::new(rule), &sources);
         move |part: Result<Part, Disorder>| {
             let part = part?;
             Ok((part.bounds, part.read(rule, sources, &mut scratch)?))

@@ -74,13 +74,13 @@ impl<'a> Batch<'a> {
     /// Derives the epochs, in the order in which they were added; none are left.
     pub fn derive(&mut self) -> Vec<DerivedEpoch> {
         let (rule, stream_hash) = (self.rule, self.stream_hash);
-        let (epochs, forest) = (std::mem::take(&mut self.epochs), std::mem::take(&mut self.forest));
+        let epochs = std::mem::take(&mut self.epochs);
         let level = Level::current();
         let ids: Vec<_> = epochs.iter().map(|epoch| rule.epochs.id(epoch.sequence)).collect();
         let epoch_hashes = level.hash_each(&ids);
         let slots = level.hash_each(&each(&epoch_hashes, |&hash| SlotId::preimage(stream_hash, EpochHash(hash))));
         let locator_hashes = level.hash_each(&each(&epochs, |epoch| rule.locator(epoch.sequence)));
-        let with_roots = epochs.iter().zip(forest.roots());
+        let with_roots = epochs.iter().zip(self.forest.roots());
         let data_roots: Vec<_> =
             with_roots.map(|(epoch, root)| data_root_preimage(epoch.leaf_count, root.unwrap_or_default())).collect();
         let data_roots = level.hash_each(&data_roots);

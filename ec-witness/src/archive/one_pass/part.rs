@@ -26,11 +26,18 @@ const BATCH: usize = 32;
 /// Bad lines in one part; with more the files are not read in one pass.
 const MAX_BAD_LINES: usize = 1024;
 
-/// What a thread reads into, again and again.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
+/// What a thread reads into and derives with, again and again.
+#[derive(Debug)]
+pub(super) struct Scratch<'a> {
     window: Vec<u8>,
     records: Vec<Vec<Record>>,
+    batch: Batch<'a>,
+}
+
+impl<'a> Scratch<'a> {
+    pub(super) fn new(stream: &'a StreamRule) -> Self {
+        Self { window: Vec::new(), records: Vec::new(), batch: Batch::new(stream) }
+    }
 }
 
 /// What a part says.
@@ -67,7 +74,7 @@ impl Part {
         &self,
         stream: &StreamRule,
         sources: &[Source],
-        scratch: &mut Scratch,
+        scratch: &mut Scratch<'_>,
     ) -> Result<Read, Disorder> {
         let epochs = stream.epochs;
         let tracks =
@@ -80,8 +87,8 @@ impl Part {
         let bad: BTreeSet<u64> = tracks.iter().flat_map(|track| track.bad.iter().copied()).collect();
         let ascending = |track: &Track| track.records.is_sorted_by(|a, b| a.group_sequence < b.group_sequence);
         let mut read = match tracks.iter().all(ascending) {
-            true => self.slices(stream, &tracks, &bad),
-            false => self.sets(stream, &tracks, &bad),
+            true => self.slices(stream, &tracks, &bad, &mut scratch.batch),
+            false => self.sets(stream, &tracks, &bad, &mut scratch.batch),
         };
         for epoch in bad.into_iter().filter(|epoch| self.bounds.is_edge(*epoch)) {
             read.edges.entry(epoch).or_default().add_bad_line();
@@ -91,10 +98,10 @@ impl Part {
     }
 
     /// Gathers epochs from tracks whose records ascend: each is a slice of each track.
-    fn slices(&self, stream: &StreamRule, tracks: &[Track], bad: &BTreeSet<u64>) -> Read {
+    fn slices(&self, stream: &StreamRule, tracks: &[Track], bad: &BTreeSet<u64>, batch: &mut Batch<'_>) -> Read {
         let epochs = stream.epochs;
         let full = (tracks.len() as u64).checked_mul(epochs.groups_per_epoch.get());
-        let (mut batch, mut edges) = (Batch::new(stream), BTreeMap::<u64, EpochRecords>::new());
+        let mut edges = BTreeMap::<u64, EpochRecords>::new();
         let mut inner = Vec::new();
         let track_hashes = batch.track_hashes().to_vec();
         let mut rest: Vec<&[Record]> = tracks.iter().map(|track| track.records.as_slice()).collect();
@@ -143,14 +150,13 @@ impl Part {
     }
 
     /// Gathers epochs from records in any order.
-    fn sets(&self, stream: &StreamRule, tracks: &[Track], bad: &BTreeSet<u64>) -> Read {
+    fn sets(&self, stream: &StreamRule, tracks: &[Track], bad: &BTreeSet<u64>, batch: &mut Batch<'_>) -> Read {
         let mut edges = BTreeMap::<u64, EpochRecords>::new();
         for (place, track) in tracks.iter().enumerate() {
             for record in &track.records {
                 edges.entry(stream.epochs.index(record.group_sequence)).or_default().add(place, record);
             }
         }
-        let mut batch = Batch::new(stream);
         edges.retain(|epoch, records| {
             let is_edge = self.bounds.is_edge(*epoch);
             if !is_edge {
@@ -178,7 +184,7 @@ impl Track {
         range.into_iter().flat_map(move |(low, high)| [epochs.index(low), epochs.index(high)])
     }
 
-    fn read(source: &Source, piece: Piece, epochs: EpochRule, scratch: &mut Scratch) -> Result<Self, Disorder> {
+    fn read(source: &Source, piece: Piece, epochs: EpochRule, scratch: &mut Scratch<'_>) -> Result<Self, Disorder> {
         let mut records = scratch.records.pop().unwrap_or_default();
         records.clear();
         records.reserve(piece.len() as usize / 256);

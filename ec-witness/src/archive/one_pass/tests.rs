@@ -220,7 +220,8 @@ fn a_file_that_becomes_shorter_while_it_is_read_is_an_error() {
     let mut cutter = Cutter::new(&sources, rule.epochs, 2000);
     let part = cutter.next().unwrap().unwrap();
     fs::File::options().write(true).open(&path).unwrap().set_len(1000).unwrap();
-    for error in [part.read(&rule, &sources, &mut Scratch::default()).unwrap_err(), cutter.next().unwrap().unwrap_err()]
+    for error in
+        [part.read(&rule, &sources, &mut Scratch::new(&rule)).unwrap_err(), cutter.next().unwrap().unwrap_err()]
     {
         let Disorder::Archive(error) = error else { panic!("{error:?}") };
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
