@@ -55,6 +55,10 @@ pub(super) struct Read {
 #[derive(Debug, Default)]
 pub(super) struct Track {
     records: Vec<Record>,
+    /// The lowest and the highest sequence.
+    range: Option<(u64, u64)>,
+    /// Whether a record's sequence is not above that of the one before.
+    disordered: bool,
     /// Epochs that bad lines touch.
     bad: Vec<u64>,
     pub(super) len: u64,
@@ -80,13 +84,12 @@ impl Part {
         let tracks =
             sources.iter().zip(&self.pieces).map(|(source, &piece)| Track::read(source, piece, epochs, scratch));
         let mut tracks: Vec<Track> = tracks.collect::<Result<_, _>>()?;
-        let touched = tracks.iter().flat_map(|track| track.bad.iter().copied().chain(track.range(epochs)));
+        let touched = tracks.iter().flat_map(|track| track.bad.iter().copied().chain(track.epochs(epochs)));
         if !touched.into_iter().all(|epoch| self.bounds.holds(epoch)) {
             return Err(Disorder::Order);
         }
         let bad: BTreeSet<u64> = tracks.iter().flat_map(|track| track.bad.iter().copied()).collect();
-        let ascending = |track: &Track| track.records.is_sorted_by(|a, b| a.group_sequence < b.group_sequence);
-        let mut read = match tracks.iter().all(ascending) {
+        let mut read = match tracks.iter().all(|track| !track.disordered) {
             true => self.slices(stream, &tracks, &bad, &mut scratch.batch),
             false => self.sets(stream, &tracks, &bad, &mut scratch.batch),
         };
@@ -178,10 +181,8 @@ fn leading(records: &[Record], epoch: u64, epochs: EpochRule) -> usize {
 
 impl Track {
     /// The lowest and the highest epoch with a record.
-    fn range(&self, epochs: EpochRule) -> impl Iterator<Item = u64> + use<> {
-        let sequences = || self.records.iter().map(|record| record.group_sequence);
-        let range = sequences().min().zip(sequences().max());
-        range.into_iter().flat_map(move |(low, high)| [epochs.index(low), epochs.index(high)])
+    fn epochs(&self, epochs: EpochRule) -> impl Iterator<Item = u64> + use<> {
+        self.range.into_iter().flat_map(move |(low, high)| [epochs.index(low), epochs.index(high)])
     }
 
     fn read(source: &Source, piece: Piece, epochs: EpochRule, scratch: &mut Scratch<'_>) -> Result<Self, Disorder> {
@@ -250,6 +251,10 @@ impl Track {
         if std::mem::take(&mut self.bad_at_end) {
             self.bad.push(epochs.index(record.group_sequence));
         }
+        let sequence = record.group_sequence;
+        self.disordered |= self.records.last().is_some_and(|before| before.group_sequence >= sequence);
+        let (low, high) = self.range.unwrap_or((sequence, sequence));
+        self.range = Some((low.min(sequence), high.max(sequence)));
         self.records.push(record);
     }
 }

@@ -3,11 +3,7 @@
 
 use std::ops::Range;
 
-use super::{
-    super::Field,
-    Record, above_nine, ends_plain, number,
-    shape::{Value, Values},
-};
+use super::{super::Field, Record, above_nine, ends_plain, number, shape::Value};
 
 /// Bytes that are compared at once.
 const STEP: usize = 32;
@@ -43,30 +39,45 @@ enum Place {
     Integer { field: Option<Field>, end: usize, digits: usize },
     /// The digits of the object's hash.
     Hash(usize),
-    /// The beginning of these digits again, in the object's path.
-    Again(Range<usize>),
+    /// The path of the object whose hash stands at `hash`: the first two of its digits, and all.
+    Path { hash: usize, directory: usize, name: usize },
     /// A string that is not judged.
     Text(Range<usize>),
 }
 
 impl Layout {
-    /// The layout of a line with these values, if its lines can be read by it.
+    /// The layout of a good line with these values, if its lines can be read by it.
     pub(super) fn of(line: &[u8], values: &[(Value, Range<usize>)]) -> Option<Self> {
-        let mut places = Vec::new();
-        for (value, range) in values {
-            match *value {
-                Value::Integer(field) => {
-                    let place = Place::Integer { field, end: range.end, digits: range.len() };
-                    places.push((place, range.clone()));
-                    (range.len() <= MAX_DIGITS && range.end >= MAX_DIGITS).then_some(())?;
-                }
-                // the quotation mark at the end is none of the value
-                Value::Hash => places.push((Place::Hash(range.start), range.start..range.end - 1)),
-                Value::Text => places.extend(texts(line, range.start..range.end - 1, &places)),
-            }
-        }
         let mut counts = vec![0xff; line.len()];
-        places.iter().for_each(|(_, range)| counts[range.clone()].fill(0));
+        let mut places = Vec::with_capacity(values.len());
+        let mut hash = None;
+        for (value, range) in values {
+            // the quotation mark at a string's end is none of the value
+            let text = range.start..range.end - 1;
+            let place = match *value {
+                Value::Integer(field) => {
+                    (range.len() <= MAX_DIGITS && range.end >= MAX_DIGITS).then_some(())?;
+                    counts[range.clone()].fill(0);
+                    Place::Integer { field, end: range.end, digits: range.len() }
+                }
+                Value::Hash => {
+                    hash = Some(range.start);
+                    counts[text].fill(0);
+                    Place::Hash(range.start)
+                }
+                Value::Text => match hash.and_then(|hash| path(line, hash, text.clone())) {
+                    Some((directory, name, path)) => {
+                        [directory, name].into_iter().for_each(|digits| counts[digits].fill(0));
+                        path
+                    }
+                    None => {
+                        counts[text.clone()].fill(0);
+                        Place::Text(text)
+                    }
+                },
+            };
+            places.push(place);
+        }
         let last = line.len().checked_sub(STEP)?;
         let steps = (0..last).step_by(STEP).chain([last]).map(|start| Step {
             start,
@@ -74,7 +85,7 @@ impl Layout {
             counts: std::array::from_fn(|at| counts[start + at]),
         });
         let around = steps.filter(|step| step.counts != [0; STEP]).collect();
-        Some(Self { len: line.len(), around, values: places.into_iter().map(|(place, _)| place).collect() })
+        Some(Self { len: line.len(), around, values: places })
     }
 
     /// The record that `text` begins with, and its length, if it is laid out like this.
@@ -90,36 +101,50 @@ impl Layout {
             }
         }
         (differing == [0; STEP]).then_some(())?;
-        let mut values = Values::default();
-        let mut digits: &[u8] = &[];
+        // a good line states all of them but the last
+        let mut record = Record { group_sequence: 0, blake3: [0; 32], size_bytes: 0, received_unix_ms: None };
         for place in &self.values {
-            match place {
-                Place::Integer { field, end, digits } => values.take_integer(*field, integer(line, *end, *digits)?),
-                Place::Hash(start) => {
-                    digits = line.get(*start..start + HASH_LEN)?;
-                    values.take_hash(digits)?;
+            match *place {
+                Place::Integer { field, end, digits } => {
+                    let value = integer(line, end, digits)?;
+                    match field {
+                        Some(Field::GroupSequence) => record.group_sequence = value,
+                        Some(Field::SizeBytes) => record.size_bytes = value,
+                        Some(Field::ReceivedUnixMs) => record.received_unix_ms = Some(value),
+                        _ => {}
+                    }
                 }
-                Place::Again(range) => (line.get(range.clone())? == digits.get(..range.len())?).then_some(())?,
-                Place::Text(range) => (!line.get(range.clone())?.iter().any(|&byte| ends_plain(byte))).then_some(())?,
+                Place::Hash(start) => {
+                    let digits: &[u8; HASH_LEN] = digits(line, start)?;
+                    alloy::hex::decode_to_slice(digits, &mut record.blake3).ok()?;
+                }
+                Place::Path { hash, directory, name } => {
+                    let named = digits::<HASH_LEN>(line, name)? == digits(line, hash)?;
+                    (named && digits::<2>(line, directory)? == digits(line, hash)?).then_some(())?;
+                }
+                Place::Text(ref range) => {
+                    (!line.get(range.clone())?.iter().any(|&byte| ends_plain(byte))).then_some(())?;
+                }
             }
         }
-        Some((values.record()?, self.len))
+        Some((record, self.len))
     }
 }
 
-/// Where a string stands that is not judged. If it is the path of the object that the line names, most of it is around the
-/// digits.
-fn texts(line: &[u8], range: Range<usize>, before: &[(Place, Range<usize>)]) -> Vec<(Place, Range<usize>)> {
-    const DIRECTORY: &[u8] = b"objects/blake3/";
-    let hash = before.iter().find_map(|(place, range)| matches!(place, Place::Hash(_)).then(|| &line[range.clone()]));
-    let is_path =
-        hash.is_some_and(|hash| line[range.clone()] == *[DIRECTORY, &hash[..2], b"/", hash, b".bin"].concat());
-    if !is_path {
-        return vec![(Place::Text(range.clone()), range)];
-    }
-    let short = range.start + DIRECTORY.len();
-    let long = short + 3;
-    [short..short + 2, long..long + HASH_LEN].map(|range| (Place::Again(range.clone()), range)).into()
+#[inline(always)]
+fn digits<const N: usize>(line: &[u8], start: usize) -> Option<&[u8; N]> {
+    line.get(start..)?.first_chunk()
+}
+
+/// Where the digits stand in the path of the object whose hash stands at `hash`, if this text is it.
+fn path(line: &[u8], hash: usize, text: Range<usize>) -> Option<(Range<usize>, Range<usize>, Place)> {
+    const OBJECTS: &[u8] = b"objects/blake3/";
+    let digits = &line[hash..hash + HASH_LEN];
+    let path = [OBJECTS, &digits[..2], b"/", digits, b".bin"].concat();
+    let directory = text.start + OBJECTS.len();
+    let name = directory + 3;
+    (line[text] == path).then_some(())?;
+    Some((directory..directory + 2, name..name + HASH_LEN, Place::Path { hash, directory, name }))
 }
 
 /// The integer of so many digits that ends there, if it is one in its only form.

@@ -65,12 +65,19 @@ impl Value {
         match self {
             Self::Integer(field) => {
                 let (value, rest) = integer(rest)?;
-                values.take_integer(field, value);
+                match field {
+                    Some(Field::GroupSequence) => values.group_sequence = Some(value),
+                    Some(Field::SizeBytes) => values.size_bytes = Some(value),
+                    Some(Field::ReceivedUnixMs) => values.received_unix_ms = Some(value),
+                    _ => {}
+                }
                 Some(rest)
             }
             Self::Hash => {
                 let (digits, rest) = rest.split_at_checked(64)?;
-                values.take_hash(digits)?;
+                let mut bytes = [0; 32];
+                alloy::hex::decode_to_slice(digits, &mut bytes).ok()?;
+                (values.blake3, values.digits) = (Some(bytes), digits);
                 rest.strip_prefix(b"\"")
             }
             Self::Text => values.object_path(rest).or_else(|| string(rest).map(|(_, rest)| rest)),
@@ -78,29 +85,10 @@ impl Value {
     }
 }
 
-impl<'a> Values<'a> {
-    #[inline(always)]
-    pub(super) fn take_integer(&mut self, field: Option<Field>, value: u64) {
-        match field {
-            Some(Field::GroupSequence) => self.group_sequence = Some(value),
-            Some(Field::SizeBytes) => self.size_bytes = Some(value),
-            Some(Field::ReceivedUnixMs) => self.received_unix_ms = Some(value),
-            _ => {}
-        }
-    }
-
-    /// Takes 64 digits; `None` if they are not.
-    #[inline(always)]
-    pub(super) fn take_hash(&mut self, digits: &'a [u8]) -> Option<()> {
-        let mut bytes = [0; 32];
-        alloy::hex::decode_to_slice(digits, &mut bytes).ok()?;
-        (self.blake3, self.digits) = (Some(bytes), digits);
-        Some(())
-    }
-
+impl Values<'_> {
     /// Passes over the path of the object that the line names: what most texts are, and no character of it is new.
     #[inline(always)]
-    fn object_path<'t>(&self, rest: &'t [u8]) -> Option<&'t [u8]> {
+    fn object_path<'a>(&self, rest: &'a [u8]) -> Option<&'a [u8]> {
         let (directory, rest) = rest.strip_prefix(b"objects/blake3/")?.split_first_chunk::<2>()?;
         let (name, rest) = rest.strip_prefix(b"/")?.split_first_chunk::<64>()?;
         let digits: &[u8; 64] = self.digits.try_into().ok()?;
