@@ -21,7 +21,7 @@ use crate::{
 };
 
 const BROADCAST: &str = "la-nbc";
-const BYTES: u64 = 64_000_000;
+const BYTES: u64 = 256_000_000;
 
 fn rule() -> StreamRule {
     StreamRule { tracks: Tracks::new(TRACKS).unwrap(), ..StreamRule::new(BROADCAST) }

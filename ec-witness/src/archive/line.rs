@@ -198,6 +198,7 @@ impl LineRule {
 
     /// The record that `text` begins with, and its length, if it is plain (most are); fastest where the line has the
     /// `shape` of those before it. What follows must be the line's end, else it is no record.
+    #[inline]
     pub fn plain_record(&self, text: &[u8], shape: &mut Shape) -> Option<(Record, usize)> {
         self.plain.as_ref()?.record(text, shape)
     }

@@ -80,8 +80,15 @@ impl PlainLines {
         })
     }
 
-    /// The record that `text` begins with, and its length, if it is plain and good. Lines of one shape are read fastest.
+    /// The record that `text` begins with, and its length, if it is plain and good. Lines laid out alike are read fastest,
+    /// then those of one shape.
+    #[inline]
     pub(super) fn record(&self, text: &[u8], shape: &mut Shape) -> Option<(Record, usize)> {
+        shape.laid_out(text).or_else(|| self.learn(text, shape))
+    }
+
+    #[cold]
+    fn learn(&self, text: &[u8], shape: &mut Shape) -> Option<(Record, usize)> {
         shape.record(text).or_else(|| {
             let mut lesson = shape.lesson();
             let (record, len) = self.of_any_shape(text, |value, place| {

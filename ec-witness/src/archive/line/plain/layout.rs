@@ -8,8 +8,8 @@ use super::{super::Field, Record, above_nine, ends_plain, number, shape::Value};
 /// Bytes that are compared at once.
 const STEP: usize = 32;
 
-/// The most digits of an integer that is read in its place: two words of eight.
-const MAX_DIGITS: usize = 16;
+/// The digits of an integer that are read in their place: a word. Those before change once in a hundred million.
+const LOW_DIGITS: usize = 8;
 
 /// The digits of a hash.
 const HASH_LEN: usize = 64;
@@ -35,8 +35,8 @@ struct Step {
 
 #[derive(Clone, Debug)]
 enum Place {
-    /// An integer, what it states, and its number of digits.
-    Integer { field: Option<Field>, end: usize, digits: usize },
+    /// An integer, and what it states: its last digits, and what those before them say.
+    Integer { field: Option<Field>, end: usize, digits: usize, high: u64 },
     /// The digits of the object's hash.
     Hash(usize),
     /// The path of the object whose hash stands at `hash`: the first two of its digits, and all.
@@ -56,9 +56,10 @@ impl Layout {
             let text = range.start..range.end - 1;
             let place = match *value {
                 Value::Integer(field) => {
-                    (range.len() <= MAX_DIGITS && range.end >= MAX_DIGITS).then_some(())?;
-                    counts[range.clone()].fill(0);
-                    Place::Integer { field, end: range.end, digits: range.len() }
+                    let digits = range.len().min(LOW_DIGITS);
+                    let (value, _) = super::integer(&line[range.start..])?;
+                    counts[range.end - digits..range.end].fill(0);
+                    Place::Integer { field, end: range.end, digits, high: value - value % 10u64.pow(LOW_DIGITS as u32) }
                 }
                 Value::Hash => {
                     hash = Some(range.start);
@@ -105,8 +106,8 @@ impl Layout {
         let mut record = Record { group_sequence: 0, blake3: [0; 32], size_bytes: 0, received_unix_ms: None };
         for place in &self.values {
             match *place {
-                Place::Integer { field, end, digits } => {
-                    let value = integer(line, end, digits)?;
+                Place::Integer { field, end, digits, high } => {
+                    let value = high.checked_add(low(line, end, digits, high == 0)?)?;
                     match field {
                         Some(Field::GroupSequence) => record.group_sequence = value,
                         Some(Field::SizeBytes) => record.size_bytes = value,
@@ -147,26 +148,19 @@ fn path(line: &[u8], hash: usize, text: Range<usize>) -> Option<(Range<usize>, R
     Some((directory..directory + 2, name..name + HASH_LEN, Place::Path { hash, directory, name }))
 }
 
-/// The integer of so many digits that ends there, if it is one in its only form.
+/// What the digits before `end` say; those of a whole integer begin with no zero, unless they are it.
 #[inline(always)]
-fn integer(line: &[u8], end: usize, digits: usize) -> Option<u64> {
-    let low = last_digits(line, end, digits.min(8))?;
-    let high = if digits > 8 { last_digits(line, end - 8, digits - 8)? } else { 0 };
-    (digits == 1 || line[end - digits] != b'0').then_some(high * 100_000_000 + low)
-}
-
-/// What these digits, eight at most, say.
-#[inline(always)]
-fn last_digits(line: &[u8], end: usize, count: usize) -> Option<u64> {
-    let word = u64::from_le_bytes(*line.get(end - 8..end)?.first_chunk()?);
-    let digits = (word ^ u64::from_ne_bytes([b'0'; 8])) & (u64::MAX << (64 - 8 * count));
-    (above_nine(digits) == 0).then(|| number(digits))
+fn low(line: &[u8], end: usize, count: usize, whole: bool) -> Option<u64> {
+    let word = u64::from_le_bytes(*line.get(end.checked_sub(LOW_DIGITS)?..end)?.first_chunk()?);
+    let digits = (word ^ u64::from_ne_bytes([b'0'; LOW_DIGITS])) & (u64::MAX << (64 - 8 * count));
+    let canonical = !whole || count == 1 || line[end - count] != b'0';
+    (canonical && above_nine(digits) == 0).then(|| number(digits))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::super::FieldNames, *};
-    use crate::archive::line::{LineRule, Shape};
+    use super::super::Shape;
+    use crate::archive::line::{FieldNames, LineRule};
 
     const HASH: &str = "d130011793521491dc006beb010aa36179e5fd8cf8f4e2f06ef66f5c0b9d63c6";
 
@@ -181,6 +175,13 @@ mod tests {
         format!("objects/blake3/{}/{hash}.bin", &hash[..2])
     }
 
+    /// Its shape is learned from the first time a line is read, its layout from the second.
+    fn learned(rule: &LineRule, line: &str) -> Shape {
+        let mut shape = Shape::default();
+        (0..2).for_each(|_| assert!(rule.plain_record(line.as_bytes(), &mut shape).is_some()));
+        shape
+    }
+
     /// After one line, others are read by its layout exactly as they are read without one.
     #[test]
     fn another_line_is_read_as_without_a_layout() {
@@ -189,7 +190,8 @@ mod tests {
         let first = line("886412340", "480000", HASH, &path(HASH));
         for (text, fits) in [
             (line("886412341", "499999", &other, &path(&other)), true),
-            (line("999999999", "100000", &other.to_uppercase(), &path(&other.to_uppercase())), true),
+            (line("899999999", "100000", &other.to_uppercase(), &path(&other.to_uppercase())), true),
+            (line("999999999", "100000", HASH, &path(HASH)), false),
             (line("086412341", "480000", HASH, &path(HASH)), false),
             (line("886412341", "48000/", HASH, &path(HASH)), false),
             (line("886412341", "48000:", HASH, &path(HASH)), false),
@@ -203,11 +205,8 @@ mod tests {
             (line("886412341", "480000", HASH, &path(HASH)).replace("\"a\"", "\"\\\""), false),
             (line("886412341", "480000", HASH, &path(HASH)).replace('}', "]"), false),
         ] {
-            let mut shape = Shape::default();
-            for _ in 0..2 {
-                assert!(rule.plain_record(first.as_bytes(), &mut shape).is_some());
-            }
-            let found = shape.layout().and_then(|layout| layout.record(text.as_bytes()));
+            let mut shape = learned(&rule, &first);
+            let found = shape.laid_out(text.as_bytes());
             assert_eq!(found.is_some(), fits, "{text}");
             let judged = rule.record_of_any(text.as_bytes());
             for (record, len) in found.into_iter().chain(rule.plain_record(text.as_bytes(), &mut shape)) {
@@ -218,12 +217,22 @@ mod tests {
 
     #[test]
     fn integers_of_every_length_are_read_in_their_places() {
-        for digits in 1..=MAX_DIGITS {
-            let value = u64::MAX / 10u64.pow(20 - digits as u32);
-            let text = format!("{{\"x\":0,\"group_sequence\":{value},");
-            assert_eq!(integer(text.as_bytes(), text.len() - 1, digits), Some(value));
+        let rule = LineRule::new(FieldNames::default(), "la-nbc", "video0.m4s");
+        let text = |sequence: u64| line(&sequence.to_string(), "1", HASH, &path(HASH));
+        for digits in 1..=20 {
+            let first = u64::MAX / 10u64.pow(20 - digits);
+            let shape = learned(&rule, &text(first));
+            for other in [first - 1, first - first % 10, first] {
+                let found = shape.laid_out(text(other).as_bytes()).map(|(record, _)| record.group_sequence);
+                let same_high = other / 100_000_000 == first / 100_000_000;
+                assert_eq!(
+                    found,
+                    (same_high && text(other).len() == text(first).len()).then_some(other),
+                    "{other} as {first}"
+                );
+            }
         }
-        assert_eq!(integer(b"0123456789abcdef0,", 17, 1), Some(0));
-        assert_eq!(integer(b"0123456789abcde00,", 17, 2), None);
+        let above = text(u64::MAX).replace(&u64::MAX.to_string(), "18446744073709551616");
+        assert_eq!(learned(&rule, &text(u64::MAX)).laid_out(above.as_bytes()), None);
     }
 }

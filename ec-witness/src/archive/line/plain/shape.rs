@@ -107,12 +107,14 @@ impl Values<'_> {
 }
 
 impl Shape {
-    /// The record that `text` begins with, and its length, if it has this shape.
+    /// The record that `text` begins with, and its length, if it is laid out as the lines before.
     #[inline]
+    pub(super) fn laid_out(&self, text: &[u8]) -> Option<(Record, usize)> {
+        self.layout.as_ref()?.record(text)
+    }
+
+    /// The record that `text` begins with, and its length, if it has this shape.
     pub(super) fn record(&mut self, text: &[u8]) -> Option<(Record, usize)> {
-        if let Some(found) = self.layout.as_ref().and_then(|layout| layout.record(text)) {
-            return Some(found);
-        }
         let found = self.walk(text, |_, _| {})?;
         if self.layout_misses.is_multiple_of(MAX_LAYOUT_MISSES) {
             let mut lesson = Lesson::new();
@@ -136,11 +138,6 @@ impl Shape {
         }
         let len = text.len() - rest.strip_prefix(&*self.end)?.len();
         Some((values.record()?, len)).filter(|_| len <= MAX_LINE_LEN)
-    }
-
-    #[cfg(test)]
-    pub(super) fn layout(&self) -> Option<&Layout> {
-        self.layout.as_ref()
     }
 
     /// Notes a line of another shape; where to note its values, if it is one to learn from.
