@@ -96,6 +96,52 @@ macro_rules! permutation {
     };
 }
 
+/// What hashes `$lanes` messages at a time with `$feature`, and the proof that this processor has it, by operations on
+/// vectors in scope. Fewer than `$worthwhile` messages are hashed one by one.
+macro_rules! level {
+    ($(#[$doc:meta])* $name:ident, $lanes:literal lanes with $feature:tt, from $worthwhile:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(in crate::keccak) struct $name(());
+
+        impl $name {
+            pub(in crate::keccak) fn detect() -> Option<Self> {
+                is_x86_feature_detected!($feature).then_some(Self(()))
+            }
+
+            /// Writes the hash of each of `messages` to the same place in `hashes`.
+            pub(in crate::keccak) fn hash<M: AsRef<[u8]>>(self, messages: &[M], hashes: &mut [B256]) {
+                #[target_feature(enable = $feature)]
+                fn hash<M: AsRef<[u8]>>(lanes: $name, messages: &[M], hashes: &mut [B256]) {
+                    sponge::hash(lanes, messages, hashes, $worthwhile);
+                }
+                // SAFETY: `self` exists, so the processor has the feature.
+                unsafe { hash(self, messages, hashes) }
+            }
+        }
+
+        impl Lanes<$lanes> for $name {
+            #[inline]
+            fn permute(self, states: &mut States<$lanes>) {
+                // SAFETY: `self` exists, so the processor has the feature.
+                unsafe { permute(states) }
+            }
+
+            #[inline]
+            fn transpose(self, rows: [&Row<$lanes>; $lanes]) -> [[u64; $lanes]; $lanes] {
+                // SAFETY: `self` exists, so the processor has the feature.
+                unsafe { transpose(rows) }
+            }
+        }
+
+        permutation!(
+            #[target_feature(enable = $feature)]
+            permute,
+            $lanes
+        );
+    };
+}
+
 mod avx2;
 mod avx512;
 

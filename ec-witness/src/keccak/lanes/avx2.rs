@@ -13,45 +13,9 @@ use super::{
     ROUND_CONSTANTS,
 };
 
-/// The proof that this processor has AVX2, and the operating system saves its registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::keccak) struct Avx2(());
-
-impl Avx2 {
-    pub(in crate::keccak) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx2").then_some(Self(()))
-    }
-
-    /// Writes the hash of each of `messages` to the same place in `hashes`.
-    pub(in crate::keccak) fn hash<M: AsRef<[u8]>>(self, messages: &[M], hashes: &mut [B256]) {
-        // SAFETY: `self` exists, so the processor has AVX2.
-        unsafe { hash(self, messages, hashes) }
-    }
-}
-
-impl Lanes<4> for Avx2 {
-    #[inline]
-    fn permute(self, states: &mut States<4>) {
-        // SAFETY: `self` exists, so the processor has AVX2.
-        unsafe { permute(states) }
-    }
-
-    #[inline]
-    fn transpose(self, rows: [&Row<4>; 4]) -> [[u64; 4]; 4] {
-        // SAFETY: `self` exists, so the processor has AVX2.
-        unsafe { transpose(rows) }
-    }
-}
-
-#[target_feature(enable = "avx2")]
-fn hash<M: AsRef<[u8]>>(lanes: Avx2, messages: &[M], hashes: &mut [B256]) {
-    sponge::hash(lanes, messages, hashes, 3);
-}
-
-permutation!(
-    #[target_feature(enable = "avx2")]
-    permute,
-    4
+level!(
+    /// The proof that this processor has AVX2, and the operating system saves its registers.
+    Avx2, 4 lanes with "avx2", from 3
 );
 
 type Vector = __m256i;

@@ -12,45 +12,9 @@ use super::{
     ROUND_CONSTANTS,
 };
 
-/// The proof that this processor has AVX-512 (its foundation), and the operating system saves its registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::keccak) struct Avx512(());
-
-impl Avx512 {
-    pub(in crate::keccak) fn detect() -> Option<Self> {
-        is_x86_feature_detected!("avx512f").then_some(Self(()))
-    }
-
-    /// Writes the hash of each of `messages` to the same place in `hashes`.
-    pub(in crate::keccak) fn hash<M: AsRef<[u8]>>(self, messages: &[M], hashes: &mut [B256]) {
-        // SAFETY: `self` exists, so the processor has AVX-512.
-        unsafe { hash(self, messages, hashes) }
-    }
-}
-
-impl Lanes<8> for Avx512 {
-    #[inline]
-    fn permute(self, states: &mut States<8>) {
-        // SAFETY: `self` exists, so the processor has AVX-512.
-        unsafe { permute(states) }
-    }
-
-    #[inline]
-    fn transpose(self, rows: [&Row<8>; 8]) -> [[u64; 8]; 8] {
-        // SAFETY: `self` exists, so the processor has AVX-512.
-        unsafe { transpose(rows) }
-    }
-}
-
-#[target_feature(enable = "avx512f")]
-fn hash<M: AsRef<[u8]>>(lanes: Avx512, messages: &[M], hashes: &mut [B256]) {
-    sponge::hash(lanes, messages, hashes, 2);
-}
-
-permutation!(
-    #[target_feature(enable = "avx512f")]
-    permute,
-    8
+level!(
+    /// The proof that this processor has AVX-512 (its foundation), and the operating system saves its registers.
+    Avx512, 8 lanes with "avx512f", from 2
 );
 
 type Vector = __m512i;
