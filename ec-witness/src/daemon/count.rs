@@ -45,11 +45,7 @@ pub(super) fn vote(vote: VoteKind, recorded: Recorded) {
         counter!(VOTES_RESENT).increment(1);
         return;
     }
-    let vote = match vote {
-        VoteKind::Propose { .. } => "propose",
-        VoteKind::Attest => "attest",
-    };
-    counter!(VOTES, "vote" => vote).increment(1);
+    counter!(VOTES, "vote" => vote.name()).increment(1);
 }
 
 /// A vote was sent this long after its epoch had closed.

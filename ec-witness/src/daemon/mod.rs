@@ -405,8 +405,8 @@ impl Daemon {
         let header = ballot.header;
         let dry = self.voter.is_dry();
         tracing::info!(
-            slot = %header.slot(), observation = %header.hash(), epoch = header.sequence, vote = ?ballot.vote,
-            ?recorded, dry, "vote"
+            slot = %header.slot(), observation = %header.hash(), epoch = header.sequence,
+            vote = ballot.vote.name(), recorded = recorded.name(), dry, "vote"
         );
         if !dry {
             count::vote(ballot.vote, recorded);

@@ -30,6 +30,17 @@ pub enum Recorded {
     Another,
 }
 
+impl Recorded {
+    /// Its name in logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Again => "again",
+            Self::Another => "another",
+        }
+    }
+}
+
 /// What became of the transactions that carry a slot's votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VoteProgress {

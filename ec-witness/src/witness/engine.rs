@@ -172,6 +172,16 @@ pub enum VoteKind {
     Attest,
 }
 
+impl VoteKind {
+    /// Its name in logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Propose { .. } => "propose",
+            Self::Attest => "attest",
+        }
+    }
+}
+
 /// What became of an epoch that was handed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {

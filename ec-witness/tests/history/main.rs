@@ -17,7 +17,7 @@ use common::run;
 use ec_witness::{
     observation::ObservationHeader,
     store::{
-        Ballot, Identity, Recorded, StoreError, VoteStore,
+        Ballot, Identity, StoreError, VoteStore,
         history::{HistoryError, SlotVotes},
     },
     witness::engine::VoteKind,
@@ -90,9 +90,7 @@ fn import(store: &mut VoteStore, text: &Value) -> Result<usize, &'static str> {
 fn vote(store: &mut VoteStore, header: ObservationHeader) -> &'static str {
     let ballot = Ballot { header, vote: VoteKind::Attest };
     match store.record(&[ballot]).unwrap().remove(0) {
-        Ok(Recorded::First) => "first",
-        Ok(Recorded::Again) => "again",
-        Ok(Recorded::Another) => "another",
+        Ok(recorded) => recorded.name(),
         Err(StoreError::OtherContent { .. }) => "other_content",
         Err(StoreError::StillOnItsWay { .. }) => "still_on_its_way",
         Err(other) => panic!("{other}"),

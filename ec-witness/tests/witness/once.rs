@@ -24,6 +24,29 @@ fn three_witnesses_settle_an_archive_and_a_second_run_changes_nothing() {
 }
 
 #[test]
+fn each_vote_is_a_line_of_the_log() {
+    let rail = Rail::start(2, 2);
+    let archive = TestArchive::of_groups(3);
+    let votes = &|w| {
+        rail.init(w, &archive);
+        let arguments = format!("run --once {DELAYS} --log info --log-format json");
+        let outcome = run(&mut rail.command(w, &archive, &arguments));
+        let lines = outcome.stderr.lines().map(|line| serde_json::from_str(line).unwrap());
+        lines.filter(|line: &Value| line["message"] == "vote").collect::<Vec<_>>()
+    };
+    let votes = std::thread::scope(|scope| {
+        let running = [1, 2].map(|w| scope.spawn(move || votes(w)));
+        running.map(|votes| votes.join().unwrap())
+    });
+    for votes in &votes {
+        let [vote] = votes.as_slice() else { panic!("{votes:?}") };
+        assert_eq!(vote["recorded"], "first", "{vote}");
+        assert!(vote["vote"] == "propose" || vote["vote"] == "attest", "{vote}");
+    }
+    assert!(votes.iter().flatten().any(|vote| vote["vote"] == "propose"), "{votes:?}");
+}
+
+#[test]
 fn one_differing_archive_is_outvoted_found_and_named() {
     let rail = Rail::start(3, 2);
     let (good, bad) = (TestArchive::of_groups(6), TestArchive::of_groups(5));
