@@ -114,7 +114,7 @@ fn a_dry_run_needs_no_key_and_sends_nothing() {
     let mut command = rail.command(1, &archive, "run --once --dry-run --json --log info");
     let outcome = run(command.env_remove("EC_WITNESS_KEY_FILE").env_remove("EC_WITNESS_STORE"));
     assert_eq!((outcome.code, states(&outcome)), (1, vec!["waiting".to_owned(); 2]), "{outcome:?}");
-    assert!(outcome.stderr.contains("Propose"), "{outcome:?}");
+    assert!(outcome.stderr.contains(r#"vote="propose""#), "{outcome:?}");
     assert_eq!(rail.nonce(1), 0);
 }
 
