@@ -19,7 +19,7 @@ use serde::Serialize;
 
 use super::{
     Answer,
-    output::{JobsArg, JsonArg, Progress, Unit, json_line},
+    output::{JobsArg, JsonArg, Progress, Unit, json_line, push_json_line},
     settings::{ArchiveArgs, ConfigArg, Sources},
 };
 
@@ -75,12 +75,6 @@ impl<'a> Line<'a> {
             conflicting: derived.is_conflicting(),
             header: closed.header,
         }
-    }
-
-    fn print_json(&self, out: &mut Vec<u8>) -> eyre::Result<()> {
-        serde_json::to_writer(&mut *out, self)?;
-        out.push(b'\n');
-        Ok(())
     }
 
     fn print(&self, out: &mut Vec<u8>) -> eyre::Result<()> {
@@ -139,7 +133,7 @@ impl DeriveArgs {
         let end = epochs.into_iter().try_for_each(|epoch| {
             let epoch = epoch?;
             let line = Line::new(stream_id, &epoch);
-            if self.json.json { line.print_json(&mut lines) } else { line.print(&mut lines) }
+            if self.json.json { push_json_line(&mut lines, &line) } else { line.print(&mut lines) }
         });
         (lines, end)
     }

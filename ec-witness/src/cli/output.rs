@@ -62,9 +62,16 @@ pub(crate) struct JsonArg {
 
 /// Writes `value` as one line of JSON to stdout.
 pub(crate) fn json_line(value: &impl Serialize) -> eyre::Result<()> {
-    let mut line = serde_json::to_vec(value)?;
-    line.push(b'\n');
+    let mut line = Vec::new();
+    push_json_line(&mut line, value)?;
     Ok(io::stdout().lock().write_all(&line)?)
+}
+
+/// Adds `value` to `lines` as one line of JSON.
+pub(crate) fn push_json_line(lines: &mut Vec<u8>, value: &impl Serialize) -> eyre::Result<()> {
+    serde_json::to_writer(&mut *lines, value)?;
+    lines.push(b'\n');
+    Ok(())
 }
 
 /// How many threads work.

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use super::{super::Field, Record, above_nine, ends_plain, number, shape::Value};
+use crate::cas::OBJECTS_DIR;
 
 /// Bytes that are compared at once.
 const STEP: usize = 32;
@@ -139,10 +140,9 @@ fn digits<const N: usize>(line: &[u8], start: usize) -> Option<&[u8; N]> {
 
 /// Where the digits stand in the path of the object whose hash stands at `hash`, if this text is it.
 fn path(line: &[u8], hash: usize, text: Range<usize>) -> Option<(Range<usize>, Range<usize>, Place)> {
-    const OBJECTS: &[u8] = b"objects/blake3/";
     let digits = &line[hash..hash + HASH_LEN];
-    let path = [OBJECTS, &digits[..2], b"/", digits, b".bin"].concat();
-    let directory = text.start + OBJECTS.len();
+    let path = [OBJECTS_DIR.as_bytes(), b"/", &digits[..2], b"/", digits, b".bin"].concat();
+    let directory = text.start + OBJECTS_DIR.len() + 1;
     let name = directory + 3;
     (line[text] == path).then_some(())?;
     Some((directory..directory + 2, name..name + HASH_LEN, Place::Path { hash, directory, name }))

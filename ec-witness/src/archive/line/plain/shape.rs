@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{super::Field, MAX_LINE_LEN, Record, integer, layout::Layout, string};
+use crate::cas::OBJECTS_DIR;
 
 /// Lines of another shape before the shape is learned anew.
 const MAX_MISSES: u32 = 8;
@@ -89,7 +90,8 @@ impl Values<'_> {
     /// Passes over the path of the object that the line names: what most texts are, and no character of it is new.
     #[inline(always)]
     fn object_path<'a>(&self, rest: &'a [u8]) -> Option<&'a [u8]> {
-        let (directory, rest) = rest.strip_prefix(b"objects/blake3/")?.split_first_chunk::<2>()?;
+        let (directory, rest) =
+            rest.strip_prefix(OBJECTS_DIR.as_bytes())?.strip_prefix(b"/")?.split_first_chunk::<2>()?;
         let (name, rest) = rest.strip_prefix(b"/")?.split_first_chunk::<64>()?;
         let digits: &[u8; 64] = self.digits.try_into().ok()?;
         (digits[..2] == *directory && digits == name).then_some(())?;
