@@ -38,9 +38,9 @@ const ROUND_CONSTANTS: [u64; 24] = [
 /// The permutation (FIPS 202 §3.3) of `N` states, in words of the operations in scope. Words are numbered `x + 5y`.
 /// Written out: a closure in its place may stay a call, and a vector that is passed to one goes through memory.
 macro_rules! permutation {
-    ($(#[$attribute:meta])* $name:ident, $lanes:literal) => {
-        $(#[$attribute])*
-        fn $name(states: &mut States<$lanes>) {
+    ($feature:tt, $lanes:literal) => {
+        #[target_feature(enable = $feature)]
+        fn permute(states: &mut States<$lanes>) {
             macro_rules! words {
                 ($word:ident) => {
                     [
@@ -134,11 +134,7 @@ macro_rules! level {
             }
         }
 
-        permutation!(
-            #[target_feature(enable = $feature)]
-            permute,
-            $lanes
-        );
+        permutation!($feature, $lanes);
     };
 }
 
