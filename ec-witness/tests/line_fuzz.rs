@@ -15,7 +15,7 @@ use ec_witness::archive::{
     FieldNames, Record,
     line::{LineRule, Shape},
 };
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 /// A JSON value with its numbers as they stand and every key that stands there.
 #[derive(Clone, Debug, PartialEq)]

@@ -17,7 +17,7 @@ use ec_witness::archive::{
     index::{TrackEvent, Watch},
     line::LineRule,
 };
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
+use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::{
     TestArchive, fs,

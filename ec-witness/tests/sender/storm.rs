@@ -9,7 +9,7 @@ use alloy::{
     sol_types::SolEvent,
 };
 use ec_witness::contracts::EveryChannelObservationLedger as Ledger;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
 use super::{

@@ -10,7 +10,7 @@ use ec_witness::{
         ledger::{BlockRef, LedgerEvent},
     },
 };
-use rand::{Rng, rngs::StdRng};
+use rand::{RngExt, rngs::StdRng};
 
 use super::contract::{Call, Contract, Refusal};
 

@@ -10,7 +10,7 @@ use ec_witness::{
         window::{Wanted, Window},
     },
 };
-use rand::{Rng, rngs::StdRng};
+use rand::{RngExt, rngs::StdRng};
 
 use super::{
     chain::{Chain, FINALITY_DEPTH},

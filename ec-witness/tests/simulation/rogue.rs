@@ -2,7 +2,7 @@
 
 use alloy::primitives::{Address, B256};
 use ec_witness::observation::{Content, ObservationHash, ObservationHeader};
-use rand::{Rng, rngs::StdRng};
+use rand::{RngExt, rngs::StdRng};
 
 use super::{
     contract::Call,

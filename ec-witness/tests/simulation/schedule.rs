@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use alloy::primitives::Address;
 use ec_witness::witness::engine::WitnessSet;
-use rand::{Rng, rngs::StdRng};
+use rand::{RngExt, rngs::StdRng};
 
 use super::{host::address, scenario::Scenario};
 

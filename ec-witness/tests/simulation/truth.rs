@@ -8,7 +8,7 @@ use ec_witness::{
     stream::TimeMode,
     witness::{decision::OwnEpoch, engine::SlotKey},
 };
-use rand::{Rng, rngs::StdRng};
+use rand::{RngExt, rngs::StdRng};
 
 use super::scenario::Scenario;
 

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use ec_witness::store::{Ballot, OutboxTx, STORE_FILE, StoreError, VoteStore};
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
     create_private,

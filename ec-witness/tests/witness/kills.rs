@@ -8,7 +8,7 @@ use std::{
 };
 
 use alloy::providers::ext::AnvilApi;
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
     audit::{Audit, assert_no_nonce_gap},

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, env, fs, path::Path, process::Command};
 
 use disk::{Disk, Honesty};
 use ec_witness::store::{Identity, STORE_FILE, StoreError, VoteStore};
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tempfile::TempDir;
 use trace::Event;
 
