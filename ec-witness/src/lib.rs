@@ -13,6 +13,7 @@
 pub mod archive;
 pub mod cas;
 pub mod chain;
+pub mod clock;
 pub mod contracts;
 pub mod daemon;
 pub mod failpoint;

@@ -15,18 +15,14 @@ mod streams;
 mod voter;
 mod wake;
 
-use std::{
-    collections::BTreeMap,
-    fmt::Display,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     chain::follow::{FollowError, Follower, Heads},
+    clock,
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
     pulse::Pulse,
     store::{Ballot, Recorded, StoreError},
@@ -47,7 +43,7 @@ pub use voter::Voter;
 use complaint::{Complaints, tolerate};
 use epochs::Followed;
 use halt::hold;
-use snapshot::{HighWater, unix_s};
+use snapshot::HighWater;
 use wake::{Alarm, Changes, drained};
 
 /// The least time between two turns that the archive's growth asks for.
@@ -246,7 +242,7 @@ impl Daemon {
             "the ledger can be read again",
         );
         if unread.is_none() {
-            self.polled_unix_s = Some(unix_s(SystemTime::now()));
+            self.polled_unix_s = Some(clock::unix_s());
             let heads = self.follower.heads();
             let stalled = self.follower.finality_stalled_ms().map(|for_ms| {
                 let Heads { latest, finalized, .. } = heads;

@@ -2,10 +2,7 @@
 //!
 //! Data flows one way: the daemon makes a snapshot after each turn; nobody who reads it can reach back.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use alloy::primitives::{Address, U256};
 use serde::Serialize;
@@ -17,6 +14,7 @@ use crate::{
         follow::{Follower, HeadTimes, Heads},
         sender::{Hold, SenderState, VOTE_GAS},
     },
+    clock,
     observation::StreamHash,
     store::StoreStanding,
     witness::engine::{Engine, SlotState},
@@ -279,7 +277,7 @@ impl Daemon {
         let stand = |(&hash, followed): (&StreamHash, &Followed)| {
             let report = StreamReport::new(&followed.stream, followed.backlog);
             let mut standing = StreamStanding::of(&report.stream_id, hash, engine, follower).read(report);
-            standing.newest_record_unix_s = followed.stream.newest_change().map(unix_s);
+            standing.newest_record_unix_s = followed.stream.newest_change().map(clock::unix_s_of);
             high_water.entry(hash).or_default().raise(&mut standing);
             standing
         };
@@ -294,9 +292,4 @@ impl Daemon {
             store: self.voter.store_standing().map(|standing| standing.map_err(|error| error.to_string())),
         }
     }
-}
-
-/// Seconds since 1970; 0 before that.
-pub(super) fn unix_s(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
