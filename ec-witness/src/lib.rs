@@ -30,4 +30,5 @@ pub mod recorder;
 pub mod store;
 pub mod stream;
 pub mod tree;
+pub mod vote;
 pub mod witness;

@@ -14,6 +14,7 @@ use crate::{
         follow::FollowError,
         sender::{Hold, REVERTS as REVERT_REASONS},
     },
+    vote::VoteKind,
     witness::engine::SlotState,
 };
 
@@ -160,7 +161,7 @@ pub fn describe() {
     for reason in Hold::KINDS {
         gauge!(HELD, "reason" => reason).set(0.0);
     }
-    for vote in ["propose", "attest"] {
+    for &vote in VoteKind::NAMES {
         counter!(VOTES, "vote" => vote).increment(0);
     }
 }

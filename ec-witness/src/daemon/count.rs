@@ -11,7 +11,7 @@ use crate::{
     },
     store::Recorded,
     stream::DerivedEpoch,
-    witness::engine::VoteKind,
+    vote::VoteKind,
 };
 
 use super::SlotReport;

@@ -25,7 +25,8 @@ use crate::{
     clock,
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
     pulse::Pulse,
-    store::{Ballot, Recorded, StoreError},
+    store::{Recorded, StoreError},
+    vote::Ballot,
     witness::{
         decision::{OwnEpoch, OwnVote, Policy},
         engine::{Engine, Intent, JudgedSlot, Situation, SlotKey},

@@ -11,7 +11,8 @@ use crate::{
         sender::{SendError, Sender},
     },
     observation::{ObservationHash, ObservationHeader, SlotId},
-    store::{Ballot, Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
+    store::{Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
+    vote::Ballot,
     witness::{decision::OwnVote, ledger::BlockRef},
 };
 

@@ -33,7 +33,7 @@ pub use halts::{Evidence, StandingHalt};
 pub use holder::holder;
 pub use outbox::{OutboxTx, TxState};
 pub use standing::StoreStanding;
-pub use votes::{Ballot, Recorded, VoteProgress};
+pub use votes::{Recorded, VoteProgress};
 
 use crate::{
     clock,

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::{history::HistoryError, *};
 use crate::{
     observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
-    witness::engine::VoteKind,
+    vote::{Ballot, VoteKind},
 };
 
 fn identity() -> Identity {

@@ -7,17 +7,8 @@ use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, u
 use crate::{
     failpoint,
     observation::{ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId},
-    witness::engine::VoteKind,
+    vote::{Ballot, VoteKind},
 };
-
-/// A vote to be cast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ballot {
-    /// The header voted for.
-    pub header: ObservationHeader,
-    /// As a proposal or as an attestation.
-    pub vote: VoteKind,
-}
 
 /// What recording a vote found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

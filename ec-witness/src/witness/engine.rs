@@ -11,7 +11,10 @@ use super::{
     decision::{Clock, Comparison, Decision, OwnEpoch, OwnVote, Policy, Seat, Seen, SeenCandidate, decide},
     ledger::{Candidate, LedgerState},
 };
-use crate::observation::{ObservationHash, ObservationHeader, SlotId, StreamHash};
+use crate::{
+    observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
+    vote::VoteKind,
+};
 
 /// The registry's active set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -158,28 +161,6 @@ pub struct Intent {
     pub header: ObservationHeader,
     /// How.
     pub vote: VoteKind,
-}
-
-/// The two ways to vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VoteKind {
-    /// As a new candidate, if the slot holds exactly this many.
-    Propose {
-        /// The candidates that were judged.
-        candidates_seen: usize,
-    },
-    /// For a candidate that is there.
-    Attest,
-}
-
-impl VoteKind {
-    /// Its name in logs and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Propose { .. } => "propose",
-            Self::Attest => "attest",
-        }
-    }
 }
 
 /// What became of an epoch that was handed in.

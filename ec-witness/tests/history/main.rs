@@ -17,10 +17,10 @@ use common::run;
 use ec_witness::{
     observation::ObservationHeader,
     store::{
-        Ballot, Identity, StoreError, VoteStore,
+        Identity, StoreError, VoteStore,
         history::{HistoryError, SlotVotes},
     },
-    witness::engine::VoteKind,
+    vote::{Ballot, VoteKind},
 };
 use serde::Deserialize;
 use serde_json::Value;

@@ -17,8 +17,8 @@ use ec_witness::{
     },
     contracts::EveryChannelObservationLedger as Ledger,
     observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
-    store::{Ballot, Identity, OutboxTx, Recorded, StoreError, VoteStore},
-    witness::engine::VoteKind,
+    store::{Identity, OutboxTx, Recorded, StoreError, VoteStore},
+    vote::{Ballot, VoteKind},
 };
 
 use super::common::{Deployment, Devnet, proxy::Proxy};

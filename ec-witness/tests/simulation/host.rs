@@ -3,9 +3,10 @@
 use alloy::primitives::Address;
 use ec_witness::{
     observation::ObservationHeader,
+    vote::VoteKind,
     witness::{
         decision::OwnVote,
-        engine::{Engine, Intent, Situation, VoteKind, WitnessSet},
+        engine::{Engine, Intent, Situation, WitnessSet},
         ledger::{Candidate, LedgerState},
         window::{Wanted, Window},
     },

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use ec_witness::store::{Ballot, OutboxTx, STORE_FILE, StoreError, VoteStore};
+use ec_witness::{
+    store::{OutboxTx, STORE_FILE, StoreError, VoteStore},
+    vote::Ballot,
+};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{

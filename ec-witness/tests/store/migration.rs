@@ -8,7 +8,7 @@ use std::{
 
 use ec_witness::{
     store::{Identity, STORE_FILE, StoreError, TxState, VoteProgress, VoteStore},
-    witness::engine::VoteKind,
+    vote::VoteKind,
 };
 use rusqlite::{Connection, types::Value};
 use tempfile::TempDir;

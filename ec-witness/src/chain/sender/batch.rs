@@ -10,8 +10,7 @@ use alloy::{
 use crate::{
     contracts::EveryChannelObservationLedger as Ledger,
     observation::{ObservationHash, SlotId},
-    store::Ballot,
-    witness::engine::VoteKind,
+    vote::{Ballot, VoteKind},
 };
 
 /// Gas that a transaction may use apart from its votes: intrinsic gas and the batch's frame.

@@ -30,7 +30,8 @@ use super::{
 use crate::{
     failpoint,
     observation::{ObservationHash, SlotId},
-    store::{Ballot, OutboxTx, StoreError, TxState, VoteStore},
+    store::{OutboxTx, StoreError, TxState, VoteStore},
+    vote::Ballot,
 };
 
 pub use batch::VOTE_GAS;

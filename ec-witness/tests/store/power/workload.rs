@@ -5,8 +5,9 @@ use std::{env, path::PathBuf};
 use alloy::primitives::{Address, B256};
 use ec_witness::{
     observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
-    store::{Ballot, Evidence, Identity, OutboxTx, StoreError, TxState, VoteStore},
-    witness::{engine::VoteKind, ledger::BlockRef},
+    store::{Evidence, Identity, OutboxTx, StoreError, TxState, VoteStore},
+    vote::{Ballot, VoteKind},
+    witness::ledger::BlockRef,
 };
 
 use crate::{migration, signed};
