@@ -1,8 +1,9 @@
 //! Derives observation headers from every.channel archives and attests them to the observation ledger.
 //!
 //! Data flows one way: [`archive`] (JSONL index → records → epochs) → [`stream`], [`tree`] and [`observation`] (rules,
-//! proofs, header) → [`witness`] (what to do with a slot) → [`store`] (one durable vote per slot) → [`chain`] (the
-//! ledger). The pure part ends with `witness`; [`daemon`] drives it all. The rules are in `docs/protocol.md`.
+//! proofs, header) → [`witness`] (what to do with a slot) → [`store`] (one durable vote per slot) → [`sender`] (the
+//! vote's transaction) → [`chain`] (the ledger). The pure part ends with `witness`; [`daemon`] drives it all. The rules
+//! are in `docs/protocol.md`.
 //!
 //! [`monitor`] shows from outside how the daemon fares; [`metrics`] names what is counted.
 //!
@@ -27,6 +28,7 @@ pub mod observation;
 pub mod proof;
 pub mod pulse;
 pub mod recorder;
+pub mod sender;
 pub mod store;
 pub mod stream;
 pub mod tree;

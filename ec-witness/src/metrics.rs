@@ -9,11 +9,8 @@
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use crate::{
-    chain::{
-        endpoints::Fault,
-        follow::FollowError,
-        sender::{Hold, REVERTS as REVERT_REASONS},
-    },
+    chain::{endpoints::Fault, follow::FollowError},
+    sender::{Hold, REVERTS as REVERT_REASONS},
     vote::VoteKind,
     witness::engine::SlotState,
 };

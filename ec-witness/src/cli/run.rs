@@ -6,15 +6,13 @@ use alloy::primitives::{Address, U256};
 use clap::{Args, ValueEnum};
 use ec_witness::{
     archive::Checkpoints,
-    chain::{
-        follow::{Follower, LedgerPlace},
-        sender::Sender,
-    },
+    chain::follow::{Follower, LedgerPlace},
     contracts::EveryChannelWitnessRegistry,
     daemon::{Closing, Daemon, Intake, Snapshot, Turns, Until, Voter},
     metrics::INFO,
     monitor::Monitor,
     pulse::Pulse,
+    sender::Sender,
     store::{Identity, VoteStore},
     witness::engine::SlotState,
 };

@@ -2,8 +2,9 @@
 
 use crate::{
     archive::ArchiveError,
-    chain::{follow::FollowError, sender::SendError},
+    chain::follow::FollowError,
     observation::{ObservationHash, ObservationHeader, SlotId},
+    sender::SendError,
     store::{Evidence, StoreError},
     stream::TimeError,
 };

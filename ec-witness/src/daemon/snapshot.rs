@@ -12,10 +12,10 @@ use crate::{
     chain::{
         endpoints::Health,
         follow::{Follower, HeadTimes, Heads},
-        sender::{Hold, SenderState, VOTE_GAS},
     },
     clock,
     observation::StreamHash,
+    sender::{Hold, SenderState, VOTE_GAS},
     store::StoreStanding,
     witness::engine::{Engine, SlotState},
 };

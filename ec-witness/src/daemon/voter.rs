@@ -6,11 +6,9 @@ use alloy::primitives::Address;
 
 use super::{Halt, snapshot::SendingStanding};
 use crate::{
-    chain::{
-        follow::Heads,
-        sender::{SendError, Sender},
-    },
+    chain::follow::Heads,
     observation::{ObservationHash, ObservationHeader, SlotId},
+    sender::{SendError, Sender},
     store::{Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
     vote::Ballot,
     witness::{decision::OwnVote, ledger::BlockRef},

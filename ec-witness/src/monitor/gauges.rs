@@ -5,9 +5,9 @@ use std::time::Duration;
 use metrics::{counter, gauge, histogram};
 
 use crate::{
-    chain::sender::Hold,
     daemon::{EndpointStanding, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding},
     metrics as names,
+    sender::Hold,
     store::StoreStanding,
     witness::engine::SlotState,
 };

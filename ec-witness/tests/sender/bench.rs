@@ -13,10 +13,10 @@ use ec_witness::{
         connect::Endpoint,
         endpoints::{Endpoints, majority},
         follow::Heads,
-        sender::{FeeRule, SendError, SendRule, Sender},
     },
     contracts::EveryChannelObservationLedger as Ledger,
     observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
+    sender::{FeeRule, SendError, SendRule, Sender},
     store::{Identity, OutboxTx, Recorded, StoreError, VoteStore},
     vote::{Ballot, VoteKind},
 };

@@ -5,7 +5,7 @@ use alloy::{
     primitives::U256,
     providers::{Provider, ext::AnvilApi},
 };
-use ec_witness::chain::sender::Hold;
+use ec_witness::sender::Hold;
 
 use super::{
     bench::{Bench, GWEI, RULE, WITNESS},

@@ -5,7 +5,7 @@ use alloy::{
     providers::{Provider, ext::AnvilApi},
 };
 use ec_witness::{
-    chain::sender::{SendError, SendRule},
+    sender::{SendError, SendRule},
     store::{StoreError, VoteStore},
 };
 

@@ -2,9 +2,9 @@
 
 use alloy::primitives::U256;
 use ec_witness::{
-    chain::sender::SendRule,
     contracts::{EveryChannelObservationLedger as Ledger, EveryChannelWitnessRegistry as Registry},
     observation::ObservationHeader,
+    sender::SendRule,
 };
 
 use super::bench::{Bench, RULE, header, proposal};

@@ -14,13 +14,11 @@ use alloy::{
 use comfy_table::{Table, presets::NOTHING};
 use ec_witness::{
     archive::StreamIndex,
-    chain::{
-        follow::{Follower, HeadTimes, Heads},
-        sender::VOTE_GAS,
-    },
+    chain::follow::{Follower, HeadTimes, Heads},
     clock,
     daemon::{LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     monitor::check::{Check, Level, checks},
+    sender::VOTE_GAS,
     store::{VoteStore, holder},
     stream::StreamRule,
     witness::engine::{Engine, SlotState},

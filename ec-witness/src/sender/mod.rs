@@ -23,11 +23,11 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 
-use super::{
-    endpoints::{AskError, Endpoints},
-    follow::Heads,
-};
 use crate::{
+    chain::{
+        endpoints::{AskError, Endpoints},
+        follow::Heads,
+    },
     failpoint,
     observation::{ObservationHash, SlotId},
     store::{OutboxTx, StoreError, TxState, VoteStore},
