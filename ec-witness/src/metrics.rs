@@ -10,7 +10,7 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 
 use crate::{
     chain::{endpoints::Fault, follow::FollowError},
-    sender::{Hold, REVERTS as REVERT_REASONS},
+    sender::{Hold, REVERTS as REVERT_REASONS, Stage},
     vote::VoteKind,
     witness::engine::SlotState,
 };
@@ -123,9 +123,6 @@ metrics! {
 /// What the label `kind` of [`EPOCHS_CLOSED`] says.
 pub const EPOCH_KINDS: [&str; 3] = ["complete", "incomplete", "conflicting"];
 
-/// What the label `state` of [`TRANSACTIONS`] says.
-pub const TRANSACTION_STATES: [&str; 4] = ["signed", "sent", "executed", "safe"];
-
 /// The heads' labels.
 pub const HEADS: [&str; 3] = ["latest", "safe", "finalized"];
 
@@ -146,16 +143,16 @@ pub fn describe() {
     for unlabelled in [LEDGER_LIVE, MEMBER, OLDEST_PENDING, FINALITY_STALLED, WAITING_VOTES] {
         gauge!(unlabelled).set(0.0);
     }
-    for state in TRANSACTION_STATES {
+    for &state in Stage::NAMES {
         gauge!(TRANSACTIONS, "state" => state).set(0.0);
     }
     for kind in FollowError::KINDS {
         counter!(POLL_ERRORS, "kind" => kind).increment(0);
     }
-    for reason in REVERT_REASONS {
+    for &reason in REVERT_REASONS {
         counter!(REVERTS, "reason" => reason).increment(0);
     }
-    for reason in Hold::KINDS {
+    for &reason in Hold::KINDS {
         gauge!(HELD, "reason" => reason).set(0.0);
     }
     for &vote in VoteKind::NAMES {

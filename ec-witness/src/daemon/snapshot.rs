@@ -223,22 +223,9 @@ pub struct SendingStanding {
 impl SendingStanding {
     /// As the sender tells it.
     pub(super) fn of(state: SenderState) -> Self {
-        let SenderState {
-            waiting_votes,
-            signed,
-            sent,
-            executed,
-            safe,
-            held,
-            balance,
-            fees,
-            replaced,
-            resent,
-            reverts,
-            ..
-        } = state;
+        let SenderState { waiting_votes, transactions, held, balance, fees, replaced, resent, reverts } = state;
         Self {
-            transactions: BTreeMap::from([("signed", signed), ("sent", sent), ("executed", executed), ("safe", safe)]),
+            transactions: transactions.into_iter().map(|(stage, nonces)| (stage.name(), nonces)).collect(),
             waiting_votes,
             held_for: held.as_ref().map(Hold::kind),
             held: held.map(|held| held.to_string()),
@@ -272,7 +259,6 @@ impl HighWater {
 impl Daemon {
     /// How it stands after a turn that took this long.
     pub(super) fn snapshot(&mut self, took: Duration) -> Snapshot {
-        let now_ms = self.now_ms();
         let Self { streams, engine, follower, high_water, .. } = self;
         let stand = |(&hash, followed): (&StreamHash, &Followed)| {
             let report = StreamReport::new(&followed.stream, followed.backlog);
@@ -288,7 +274,7 @@ impl Daemon {
             joining: self.intake.joining(),
             streams: streams.iter().map(stand).collect(),
             ledger: LedgerStanding::of(follower, self.voter.witness(), self.poll_error.clone(), self.polled_unix_s),
-            sending: self.voter.sending(now_ms),
+            sending: self.voter.sending(),
             store: self.voter.store_standing().map(|standing| standing.map_err(|error| error.to_string())),
         }
     }

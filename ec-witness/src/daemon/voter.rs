@@ -123,9 +123,9 @@ impl Voter {
     }
 
     /// How sending stands; `None` in a dry run.
-    pub(super) fn sending(&self, now_ms: u64) -> Option<SendingStanding> {
+    pub(super) fn sending(&self) -> Option<SendingStanding> {
         let Self::Casting { sender, .. } = self else { return None };
-        Some(SendingStanding::of(sender.state(now_ms)))
+        Some(SendingStanding::of(sender.state()))
     }
 
     /// How the store stands; `None` in a dry run.

@@ -7,7 +7,7 @@ use metrics::{counter, gauge, histogram};
 use crate::{
     daemon::{EndpointStanding, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding},
     metrics as names,
-    sender::Hold,
+    sender::{Hold, Stage},
     store::StoreStanding,
     witness::engine::SlotState,
 };
@@ -97,11 +97,11 @@ fn endpoint(standing: &EndpointStanding) {
 }
 
 fn sending(sending: &SendingStanding) {
-    for state in names::TRANSACTION_STATES {
+    for &state in Stage::NAMES {
         let count = sending.transactions.get(state).copied().unwrap_or_default();
         gauge!(names::TRANSACTIONS, "state" => state).set(count as f64);
     }
-    for reason in Hold::KINDS {
+    for &reason in Hold::KINDS {
         gauge!(names::HELD, "reason" => reason).set(flag(sending.held_for == Some(reason)));
     }
     gauge!(names::WAITING_VOTES).set(sending.waiting_votes as f64);

@@ -1,8 +1,45 @@
 //! What executed transactions did not do, and why.
 
-use alloy::{rpc::types::TransactionReceipt, sol_types::SolEvent};
+use alloy::{primitives::TxHash, rpc::types::TransactionReceipt, sol_types::SolEvent};
 
 use crate::contracts::{EveryChannelObservationLedger as Ledger, Revert};
+
+/// Every word for what the ledger refused, as a metric's label.
+pub const REVERTS: &[&str] = <Reason as strum::VariantNames>::VARIANTS;
+
+/// Why the ledger refuses a vote or a call, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+enum Reason {
+    NotWitness,
+    SlotFinalized,
+    AlreadyVoted,
+    Equivocation,
+    StaleProposal,
+    UnknownCandidate,
+    QuorumNotReached,
+    Other,
+}
+
+impl Reason {
+    fn of(revert: Option<&Revert>) -> Self {
+        match revert {
+            Some(Revert::NotWitness { .. }) => Self::NotWitness,
+            Some(Revert::SlotFinalized { .. }) => Self::SlotFinalized,
+            Some(Revert::AlreadyVoted { .. }) => Self::AlreadyVoted,
+            Some(Revert::Equivocation { .. }) => Self::Equivocation,
+            Some(Revert::StaleProposal { .. }) => Self::StaleProposal,
+            Some(Revert::UnknownCandidate { .. }) => Self::UnknownCandidate,
+            Some(Revert::QuorumNotReached { .. }) => Self::QuorumNotReached,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The word of [`REVERTS`] for a refusal; `None` is one without a reason.
+pub(super) fn word(revert: Option<&Revert>) -> &'static str {
+    Reason::of(revert).into()
+}
 
 /// Votes of a batch that the ledger passed over.
 pub(super) fn skipped(receipt: &TransactionReceipt) -> Vec<Revert> {
@@ -11,9 +48,8 @@ pub(super) fn skipped(receipt: &TransactionReceipt) -> Vec<Revert> {
     events.map(|event| Revert::decode(&event.reason)).collect()
 }
 
-/// Logs a refusal, with what it means for this witness, and returns its name for counting.
-pub(super) fn tell(revert: Option<&Revert>, hash: alloy::primitives::TxHash) -> &'static str {
-    let name = name(revert);
+/// Logs a refusal, with what it means for this witness.
+pub(super) fn tell(revert: Option<&Revert>, hash: TxHash) {
     match revert {
         Some(revert @ Revert::AlreadyVoted { .. }) => {
             tracing::debug!(tx = %hash, %revert, "the vote is in the ledger already");
@@ -32,30 +68,21 @@ pub(super) fn tell(revert: Option<&Revert>, hash: alloy::primitives::TxHash) -> 
         Some(revert) => tracing::warn!(tx = %hash, %revert, "a transaction reverted"),
         None => tracing::warn!(tx = %hash, "a transaction reverted, and the node gives no reason"),
     }
-    name
 }
 
-/// Every word for what the ledger refused, as a metric's label.
-pub const REVERTS: [&str; 8] = [
-    "not_witness",
-    "slot_finalized",
-    "already_voted",
-    "equivocation",
-    "stale_proposal",
-    "unknown_candidate",
-    "quorum_not_reached",
-    "other",
-];
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::{Address, Bytes};
 
-fn name(revert: Option<&Revert>) -> &'static str {
-    match revert {
-        Some(Revert::NotWitness { .. }) => "not_witness",
-        Some(Revert::SlotFinalized { .. }) => "slot_finalized",
-        Some(Revert::AlreadyVoted { .. }) => "already_voted",
-        Some(Revert::Equivocation { .. }) => "equivocation",
-        Some(Revert::StaleProposal { .. }) => "stale_proposal",
-        Some(Revert::UnknownCandidate { .. }) => "unknown_candidate",
-        Some(Revert::QuorumNotReached { .. }) => "quorum_not_reached",
-        _ => "other",
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_counted_under_its_word() {
+        assert_eq!(word(Some(&Revert::NotWitness { account: Address::ZERO })), "not_witness");
+        assert_eq!(word(Some(&Revert::Unknown(Bytes::new()))), "other");
+        assert_eq!(word(None), "other");
+        let words = "not_witness slot_finalized already_voted equivocation stale_proposal unknown_candidate \
+                     quorum_not_reached other";
+        assert_eq!(REVERTS.join(" "), words);
     }
 }

@@ -4,23 +4,39 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::U256;
 
-use super::{fees::Fees, plan::Hold};
+use super::{fees::Fees, money::Hold};
+
+/// How far a nonce has come that is not final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub enum Stage {
+    /// Signed, and no pool is known to hold it.
+    Signed,
+    /// Held by a pool.
+    Sent,
+    /// Executed above the safe head.
+    Executed,
+    /// Executed between the safe and the finalized head.
+    Safe,
+}
+
+impl Stage {
+    /// Every word that [`Self::name`] gives.
+    pub const NAMES: &[&str] = <Self as strum::VariantNames>::VARIANTS;
+
+    /// A word for each, as a metric's label.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
 
 /// How sending stands. Transactions are counted by nonce.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SenderState {
     /// Recorded votes that no transaction carries yet.
     pub waiting_votes: usize,
-    /// Signed, and no pool is known to hold it.
-    pub signed: usize,
-    /// Held by a pool.
-    pub sent: usize,
-    /// Executed above the safe head.
-    pub executed: usize,
-    /// Executed between the safe and the finalized head.
-    pub safe: usize,
-    /// The age of the oldest one that is not executed, milliseconds since this process knows it.
-    pub oldest_open_ms: Option<u64>,
+    /// Transactions that are not final, by stage.
+    pub transactions: BTreeMap<Stage, usize>,
     /// Why nothing new is signed, if that is so.
     pub held: Option<Hold>,
     /// The account's balance when it was last asked for, wei.
@@ -33,4 +49,24 @@ pub struct SenderState {
     pub resent: u64,
     /// Votes and calls that the ledger refused, by reason, in this process.
     pub reverts: BTreeMap<&'static str, u64>,
+}
+
+/// Counts of this process.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tally {
+    pub(super) replaced: u64,
+    pub(super) resent: u64,
+    pub(super) reverts: BTreeMap<&'static str, u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_stage_has_its_word() {
+        let words = [Stage::Signed, Stage::Sent, Stage::Executed, Stage::Safe].map(Stage::name);
+        assert_eq!(words, ["signed", "sent", "executed", "safe"]);
+        assert_eq!(Stage::NAMES, words);
+    }
 }

@@ -156,7 +156,7 @@ impl Bench {
             }
             self.mine().await;
         }
-        panic!("not done after {most} turns: {:?}", self.sender.state(self.now_ms));
+        panic!("not done after {most} turns: {:?}", self.sender.state());
     }
 
     pub(crate) async fn used(&self) -> u64 {
