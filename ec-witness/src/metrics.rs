@@ -168,7 +168,7 @@ pub fn zero_stream(stream: &str) {
     for kind in EPOCH_KINDS {
         counter!(EPOCHS_CLOSED, "stream" => stream.to_owned(), "kind" => kind).increment(0);
     }
-    for state in SlotState::ALL.into_iter().filter(|state| state.is_outcome()) {
+    for state in SlotState::ALL.iter().filter(|state| state.is_outcome()) {
         counter!(SLOTS_SETTLED, "stream" => stream.to_owned(), "state" => state.name()).increment(0);
     }
 }

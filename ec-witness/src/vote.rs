@@ -1,9 +1,11 @@
 //! A vote: which header, and how.
 
+use strum::{IntoStaticStr, VariantNames};
+
 use crate::observation::ObservationHeader;
 
 /// The two ways to vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantNames)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum VoteKind {
     /// As a new candidate, if the slot holds exactly this many.
@@ -17,7 +19,7 @@ pub enum VoteKind {
 
 impl VoteKind {
     /// Every word that [`Self::name`] gives.
-    pub const NAMES: &[&str] = <Self as strum::VariantNames>::VARIANTS;
+    pub const NAMES: &[&str] = Self::VARIANTS;
 
     /// Its name in logs and metrics.
     pub fn name(self) -> &'static str {

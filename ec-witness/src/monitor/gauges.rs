@@ -60,7 +60,7 @@ fn stream(stream: &StreamStanding) {
     }
     gauge!(names::WITHHELD_EPOCHS, "stream" => stream.stream_id.clone()).set(stream.withheld_epochs as f64);
     gauge!(names::BACKLOG_LEFT, "stream" => stream.stream_id.clone()).set(stream.backlog.left as f64);
-    for state in SlotState::ALL {
+    for &state in SlotState::ALL {
         let slots = stream.slots_in(state) as f64;
         gauge!(names::SLOTS, "stream" => stream.stream_id.clone(), "state" => state.name()).set(slots);
     }

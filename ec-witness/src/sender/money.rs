@@ -1,6 +1,7 @@
 //! What may be paid, and what stands in the way of sending for want of it.
 
 use alloy::primitives::U256;
+use strum::{IntoStaticStr, VariantNames};
 
 use super::fees::{FeeRule, Fees, Market};
 
@@ -8,7 +9,7 @@ use super::fees::{FeeRule, Fees, Market};
 const COMPLAIN_EVERY_MS: u64 = 60_000;
 
 /// Why nothing new is signed, and nothing replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Hold {
     /// The market is above what may be paid, wei a unit of gas.
@@ -31,7 +32,7 @@ pub enum Hold {
 
 impl Hold {
     /// Every word that [`Self::kind`] gives.
-    pub const KINDS: &[&str] = <Self as strum::VariantNames>::VARIANTS;
+    pub const KINDS: &[&str] = Self::VARIANTS;
 
     /// A word for each kind, as a metric's label.
     pub fn kind(&self) -> &'static str {
@@ -66,14 +67,14 @@ impl Budget {
     /// The fees of a further transaction of so much gas.
     pub(super) fn first(&self, gas: u64) -> Result<Fees, Hold> {
         let fees = self.rule.first(self.market).ok_or_else(|| self.too_dear())?;
-        self.spare(with_margin(self.committed + cost(gas, fees)))?;
+        self.afford(with_margin(self.committed + cost(gas, fees)))?;
         Ok(fees)
     }
 
     /// The fees of a transaction that replaces an open one of so much gas, which offers `last`.
     pub(super) fn next(&self, gas: u64, last: Fees) -> Result<Fees, Hold> {
         let fees = self.rule.next(last, self.market).ok_or_else(|| self.too_dear())?;
-        self.spare(self.committed + cost(gas, fees) - cost(gas, last))?;
+        self.afford(self.committed + cost(gas, fees) - cost(gas, last))?;
         Ok(fees)
     }
 
@@ -99,7 +100,7 @@ impl Budget {
         Hold::FeeCap { base_fee: self.market.base_fee, cap: self.rule.cap }
     }
 
-    fn spare(&self, needed: U256) -> Result<(), Hold> {
+    fn afford(&self, needed: U256) -> Result<(), Hold> {
         let balance = self.balance;
         if needed > balance { Err(Hold::Funds { balance, needed }) } else { Ok(()) }
     }

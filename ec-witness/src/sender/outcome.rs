@@ -1,14 +1,15 @@
 //! What executed transactions did not do, and why.
 
 use alloy::{primitives::TxHash, rpc::types::TransactionReceipt, sol_types::SolEvent};
+use strum::{IntoStaticStr, VariantNames};
 
 use crate::contracts::{EveryChannelObservationLedger as Ledger, Revert};
 
 /// Every word for what the ledger refused, as a metric's label.
-pub const REVERTS: &[&str] = <Reason as strum::VariantNames>::VARIANTS;
+pub const REVERTS: &[&str] = Reason::VARIANTS;
 
 /// Why the ledger refuses a vote or a call, for counting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr, strum::VariantNames)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 enum Reason {
     NotWitness,

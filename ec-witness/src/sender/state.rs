@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::U256;
+use strum::{IntoStaticStr, VariantNames};
 
 use super::{fees::Fees, money::Hold};
 
 /// How far a nonce has come that is not final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr, strum::VariantNames)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum Stage {
     /// Signed, and no pool is known to hold it.
@@ -22,7 +23,7 @@ pub enum Stage {
 
 impl Stage {
     /// Every word that [`Self::name`] gives.
-    pub const NAMES: &[&str] = <Self as strum::VariantNames>::VARIANTS;
+    pub const NAMES: &[&str] = Self::VARIANTS;
 
     /// A word for each, as a metric's label.
     pub fn name(self) -> &'static str {

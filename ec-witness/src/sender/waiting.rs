@@ -1,4 +1,4 @@
-//! Votes that no transaction carries, or that what carried them came to nothing.
+//! Votes that no transaction carries, or whose transactions came to nothing.
 
 use std::collections::HashSet;
 

@@ -11,7 +11,8 @@ use crate::{
 };
 
 /// What recording a vote found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Recorded {
     /// The slot's first vote.
     First,
@@ -24,11 +25,7 @@ pub enum Recorded {
 impl Recorded {
     /// Its name in logs.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Again => "again",
-            Self::Another => "another",
-        }
+        self.into()
     }
 }
 
