@@ -8,11 +8,13 @@
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
+use ec_ledger::FollowError;
+use ec_observation::VoteKind;
+
 use crate::{
-    chain::sender::{Hold, REVERTS as REVERT_REASONS},
+    sender::{Hold, REVERTS as REVERT_REASONS, Stage},
     witness::engine::SlotState,
 };
-use ec_ledger::FollowError;
 
 /// A metric's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,9 +124,6 @@ metrics! {
 /// What the label `kind` of [`EPOCHS_CLOSED`] says.
 pub const EPOCH_KINDS: [&str; 3] = ["complete", "incomplete", "conflicting"];
 
-/// What the label `state` of [`TRANSACTIONS`] says.
-pub const TRANSACTION_STATES: [&str; 4] = ["signed", "sent", "executed", "safe"];
-
 /// The heads' labels.
 pub const HEADS: [&str; 3] = ["latest", "safe", "finalized"];
 
@@ -145,19 +144,19 @@ pub fn describe() {
     for unlabelled in [LEDGER_LIVE, MEMBER, OLDEST_PENDING, FINALITY_STALLED, WAITING_VOTES] {
         gauge!(unlabelled).set(0.0);
     }
-    for state in TRANSACTION_STATES {
+    for &state in Stage::NAMES {
         gauge!(TRANSACTIONS, "state" => state).set(0.0);
     }
     for kind in FollowError::kinds() {
         counter!(POLL_ERRORS, "kind" => kind).increment(0);
     }
-    for reason in REVERT_REASONS {
+    for &reason in REVERT_REASONS {
         counter!(REVERTS, "reason" => reason).increment(0);
     }
-    for reason in Hold::KINDS {
+    for &reason in Hold::KINDS {
         gauge!(HELD, "reason" => reason).set(0.0);
     }
-    for vote in ["propose", "attest"] {
+    for &vote in VoteKind::NAMES {
         counter!(VOTES, "vote" => vote).increment(0);
     }
 }
@@ -170,7 +169,7 @@ pub fn zero_stream(stream: &str) {
     for kind in EPOCH_KINDS {
         counter!(EPOCHS_CLOSED, "stream" => stream.to_owned(), "kind" => kind).increment(0);
     }
-    for state in SlotState::ALL.into_iter().filter(|state| state.is_outcome()) {
+    for state in SlotState::ALL.iter().filter(|state| state.is_outcome()) {
         counter!(SLOTS_SETTLED, "stream" => stream.to_owned(), "state" => state.name()).increment(0);
     }
 }

@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use ec_archive::Checkpoints;
 use ec_ledger::{Follower, LedgerPlace, Pulse, contracts::EveryChannelWitnessRegistry};
 use ec_witness::{
-    chain::sender::Sender,
     daemon::{Closing, Daemon, Intake, Snapshot, Turns, Until, Voter},
     metrics::INFO,
     monitor::Monitor,
+    sender::Sender,
     store::{Identity, VoteStore},
     witness::engine::SlotState,
 };

@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use clap::Args;
-use ec_witness::chain::sender::{FeeRule, SendRule};
+use ec_witness::sender::{FeeRule, SendRule};
 use serde::Deserialize;
 
 /// Milliseconds between two polls of the ledger where nothing else is configured: half an OP Stack block.

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::Halt;
-use crate::chain::sender::SendError;
+use crate::sender::SendError;
 
 /// How often the same thing is complained about, milliseconds.
 const EVERY_MS: u64 = 60_000;

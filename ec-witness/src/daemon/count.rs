@@ -9,10 +9,9 @@ use crate::{
         EPOCHS_CLOSED, LATE_RECORDS, POLL_ERRORS, REORGS, SLOTS_SETTLED, VOTE_DELAY, VOTES, VOTES_REFUSED, VOTES_RESENT,
     },
     store::Recorded,
-    witness::engine::VoteKind,
 };
 use ec_ledger::{FollowError, Progress};
-use ec_observation::DerivedEpoch;
+use ec_observation::{DerivedEpoch, VoteKind};
 
 use super::SlotReport;
 

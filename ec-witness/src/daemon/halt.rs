@@ -1,7 +1,7 @@
 //! Why a witness stops by itself.
 
 use crate::{
-    chain::sender::SendError,
+    sender::SendError,
     store::{Evidence, StoreError},
 };
 use ec_archive::ArchiveError;

@@ -15,25 +15,21 @@ mod streams;
 mod voter;
 mod wake;
 
-use std::{
-    collections::BTreeMap,
-    fmt::Display,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    store::{Ballot, Recorded, StoreError},
+    clock,
+    store::{Recorded, StoreError},
     witness::{
         decision::{OwnEpoch, OwnVote, Policy},
         engine::{Engine, Intent, JudgedSlot, Situation, SlotKey},
     },
 };
 use ec_ledger::{FollowError, Follower, Heads, Pulse};
-use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamHash};
+use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId, StreamHash};
 
 pub use halt::Halt;
 pub use intake::{Intake, Mapping, Source};
@@ -46,7 +42,7 @@ pub use voter::Voter;
 use complaint::{Complaints, tolerate};
 use epochs::Followed;
 use halt::hold;
-use snapshot::{HighWater, unix_s};
+use snapshot::HighWater;
 use wake::{Alarm, Changes, drained};
 
 /// The least time between two turns that the archive's growth asks for.
@@ -245,7 +241,7 @@ impl Daemon {
             "the ledger can be read again",
         );
         if unread.is_none() {
-            self.polled_unix_s = Some(unix_s(SystemTime::now()));
+            self.polled_unix_s = Some(clock::unix_s());
             let heads = self.follower.heads();
             let stalled = self.follower.finality_stalled_ms().map(|for_ms| {
                 let Heads { latest, finalized, .. } = heads;

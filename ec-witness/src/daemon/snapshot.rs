@@ -2,17 +2,15 @@
 //!
 //! Data flows one way: the daemon makes a snapshot after each turn; nobody who reads it can reach back.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use alloy::primitives::{Address, U256};
 use serde::Serialize;
 
 use super::{Backlog, Daemon, Reading, StreamReport, Summary, Tally, epochs::Followed};
 use crate::{
-    chain::sender::{Hold, SenderState, VOTE_GAS},
+    clock,
+    sender::{Hold, SenderState, VOTE_GAS},
     store::StoreStanding,
     witness::engine::{Engine, SlotState},
 };
@@ -223,22 +221,9 @@ pub struct SendingStanding {
 impl SendingStanding {
     /// As the sender tells it.
     pub(super) fn of(state: SenderState) -> Self {
-        let SenderState {
-            waiting_votes,
-            signed,
-            sent,
-            executed,
-            safe,
-            held,
-            balance,
-            fees,
-            replaced,
-            resent,
-            reverts,
-            ..
-        } = state;
+        let SenderState { waiting_votes, transactions, held, balance, fees, replaced, resent, reverts } = state;
         Self {
-            transactions: BTreeMap::from([("signed", signed), ("sent", sent), ("executed", executed), ("safe", safe)]),
+            transactions: transactions.into_iter().map(|(stage, nonces)| (stage.name(), nonces)).collect(),
             waiting_votes,
             held_for: held.as_ref().map(Hold::kind),
             held: held.map(|held| held.to_string()),
@@ -272,12 +257,11 @@ impl HighWater {
 impl Daemon {
     /// How it stands after a turn that took this long.
     pub(super) fn snapshot(&mut self, took: Duration) -> Snapshot {
-        let now_ms = self.now_ms();
         let Self { streams, engine, follower, high_water, .. } = self;
         let stand = |(&hash, followed): (&StreamHash, &Followed)| {
             let report = StreamReport::new(&followed.stream, followed.backlog);
             let mut standing = StreamStanding::of(&report.stream_id, hash, engine, follower).read(report);
-            standing.newest_record_unix_s = followed.stream.newest_change().map(unix_s);
+            standing.newest_record_unix_s = followed.stream.newest_change().map(clock::unix_s_of);
             high_water.entry(hash).or_default().raise(&mut standing);
             standing
         };
@@ -288,13 +272,8 @@ impl Daemon {
             joining: self.intake.joining(),
             streams: streams.iter().map(stand).collect(),
             ledger: LedgerStanding::of(follower, self.voter.witness(), self.poll_error.clone(), self.polled_unix_s),
-            sending: self.voter.sending(now_ms),
+            sending: self.voter.sending(),
             store: self.voter.store_standing().map(|standing| standing.map_err(|error| error.to_string())),
         }
     }
-}
-
-/// Seconds since 1970; 0 before that.
-pub(super) fn unix_s(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

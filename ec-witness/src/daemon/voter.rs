@@ -6,12 +6,12 @@ use alloy::primitives::Address;
 
 use super::{Halt, snapshot::SendingStanding};
 use crate::{
-    chain::sender::{SendError, Sender},
-    store::{Ballot, Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
+    sender::{SendError, Sender},
+    store::{Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
     witness::decision::OwnVote,
 };
 use ec_ledger::Heads;
-use ec_observation::{ObservationHash, ObservationHeader, SlotId};
+use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId};
 use ec_rpc::BlockRef;
 
 /// Who votes.
@@ -123,9 +123,9 @@ impl Voter {
     }
 
     /// How sending stands; `None` in a dry run.
-    pub(super) fn sending(&self, now_ms: u64) -> Option<SendingStanding> {
+    pub(super) fn sending(&self) -> Option<SendingStanding> {
         let Self::Casting { sender, .. } = self else { return None };
-        Some(SendingStanding::of(sender.state(now_ms)))
+        Some(SendingStanding::of(sender.state()))
     }
 
     /// How the store stands; `None` in a dry run.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use metrics::{counter, gauge, histogram};
 
 use crate::{
-    chain::sender::Hold,
     daemon::{EndpointStanding, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding},
     metrics as names,
+    sender::{Hold, Stage},
     store::StoreStanding,
     witness::engine::SlotState,
 };
@@ -60,7 +60,7 @@ fn stream(stream: &StreamStanding) {
     }
     gauge!(names::WITHHELD_EPOCHS, "stream" => stream.stream_id.clone()).set(stream.withheld_epochs as f64);
     gauge!(names::BACKLOG_LEFT, "stream" => stream.stream_id.clone()).set(stream.backlog.left as f64);
-    for state in SlotState::ALL {
+    for &state in SlotState::ALL {
         let slots = stream.slots_in(state) as f64;
         gauge!(names::SLOTS, "stream" => stream.stream_id.clone(), "state" => state.name()).set(slots);
     }
@@ -97,11 +97,11 @@ fn endpoint(standing: &EndpointStanding) {
 }
 
 fn sending(sending: &SendingStanding) {
-    for state in names::TRANSACTION_STATES {
+    for &state in Stage::NAMES {
         let count = sending.transactions.get(state).copied().unwrap_or_default();
         gauge!(names::TRANSACTIONS, "state" => state).set(count as f64);
     }
-    for reason in Hold::KINDS {
+    for &reason in Hold::KINDS {
         gauge!(names::HELD, "reason" => reason).set(flag(sending.held_for == Some(reason)));
     }
     gauge!(names::WAITING_VOTES).set(sending.waiting_votes as f64);

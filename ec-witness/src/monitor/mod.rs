@@ -11,10 +11,10 @@ mod thread;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use crate::{daemon::Snapshot, witness::engine::SlotState};
+use crate::{clock, daemon::Snapshot, witness::engine::SlotState};
 use check::{Check, Level, checks};
 use ec_ledger::Pulse;
 
@@ -62,7 +62,7 @@ impl Monitor {
 
     /// A turn ended.
     pub fn turned(&self, snapshot: &Snapshot) {
-        gauges::show(snapshot, unix_now());
+        gauges::show(snapshot, clock::unix_now());
         self.lock().snapshot = Some(snapshot.clone());
     }
 
@@ -107,7 +107,7 @@ impl Monitor {
             Phase::Working => found.push(Check::ok("phase", "working")),
             Phase::Stopping => found.push(Check::fail("phase", "stopping", "")),
         }
-        found.extend(state.snapshot.iter().flat_map(|snapshot| checks(snapshot, unix_now().as_secs())));
+        found.extend(state.snapshot.iter().flat_map(|snapshot| checks(snapshot, clock::unix_s())));
         found
     }
 
@@ -132,11 +132,7 @@ impl Monitor {
             .sum();
         let votes =
             store.as_ref().and_then(|store| store.as_ref().ok()).map_or(summary.votes as i64, |store| store.votes);
-        let head_s = unix_now().as_secs().saturating_sub(ledger.head_times.latest);
+        let head_s = clock::unix_s().saturating_sub(ledger.head_times.latest);
         format!("{} streams, {open} slots open, voted {votes}, head {head_s} s", streams.len())
     }
-}
-
-fn unix_now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

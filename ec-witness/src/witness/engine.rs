@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use alloy::primitives::Address;
-
-use ec_ledger::{Candidate, LedgerState, WitnessSet};
+use serde::Serialize;
+use strum::{IntoStaticStr, VariantArray};
 
 use super::decision::{Clock, Comparison, Decision, OwnEpoch, OwnVote, Policy, Seat, Seen, SeenCandidate, decide};
-use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamHash};
+use ec_ledger::{Candidate, LedgerState, WitnessSet};
+use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
 
 /// The seat of one witness.
 pub fn seat_of(set: &WitnessSet, witness: Address) -> Seat {
@@ -47,8 +48,9 @@ impl SlotKey {
 }
 
 /// Where a slot stands, as `status` and `run --once` show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum SlotState {
     /// Its epoch is not closed, or it is not judged yet.
     Open,
@@ -70,29 +72,11 @@ pub enum SlotState {
 
 impl SlotState {
     /// Every state.
-    pub const ALL: [Self; 8] = [
-        Self::Open,
-        Self::Waiting,
-        Self::Voted,
-        Self::Finalized,
-        Self::Mismatch,
-        Self::Disputed,
-        Self::Conflicting,
-        Self::Abstained,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// Its name, in metrics and tables.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Waiting => "waiting",
-            Self::Voted => "voted",
-            Self::Finalized => "finalized",
-            Self::Mismatch => "mismatch",
-            Self::Disputed => "disputed",
-            Self::Conflicting => "conflicting",
-            Self::Abstained => "abstained",
-        }
+        self.into()
     }
 
     /// Whether nothing more is expected of the slot.
@@ -137,28 +121,6 @@ pub struct Intent {
     pub header: ObservationHeader,
     /// How.
     pub vote: VoteKind,
-}
-
-/// The two ways to vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VoteKind {
-    /// As a new candidate, if the slot holds exactly this many.
-    Propose {
-        /// The candidates that were judged.
-        candidates_seen: usize,
-    },
-    /// For a candidate that is there.
-    Attest,
-}
-
-impl VoteKind {
-    /// Its name in logs and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Propose { .. } => "propose",
-            Self::Attest => "attest",
-        }
-    }
 }
 
 /// What became of an epoch that was handed in.
@@ -391,6 +353,13 @@ mod tests {
 
     const ME: Address = Address::with_last_byte(1);
     const OTHER: Address = Address::with_last_byte(2);
+
+    #[test]
+    fn a_state_has_the_same_word_in_metrics_and_in_json() {
+        let words: Vec<_> = SlotState::ALL.iter().map(|state| state.name()).collect();
+        assert_eq!(words.join(" "), "open waiting voted finalized mismatch disputed conflicting abstained");
+        assert_eq!(serde_json::to_value(SlotState::ALL).unwrap(), serde_json::to_value(words).unwrap());
+    }
 
     fn content(sequence: u64) -> Content {
         Content {

@@ -9,12 +9,11 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use ec_ledger::{Heads, contracts::EveryChannelObservationLedger as Ledger};
-use ec_observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash};
+use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, StreamHash, VoteKind};
 use ec_rpc::{Endpoint, Endpoints, majority};
 use ec_witness::{
-    chain::sender::{FeeRule, SendError, SendRule, Sender},
-    store::{Ballot, Identity, OutboxTx, Recorded, StoreError, VoteStore},
-    witness::engine::VoteKind,
+    sender::{FeeRule, SendError, SendRule, Sender},
+    store::{Identity, OutboxTx, Recorded, StoreError, VoteStore},
 };
 
 use super::common::{Deployment, Devnet, proxy::Proxy};
@@ -152,7 +151,7 @@ impl Bench {
             }
             self.mine().await;
         }
-        panic!("not done after {most} turns: {:?}", self.sender.state(self.now_ms));
+        panic!("not done after {most} turns: {:?}", self.sender.state());
     }
 
     pub(crate) async fn used(&self) -> u64 {

@@ -2,10 +2,10 @@
 
 use alloy::primitives::Address;
 use ec_ledger::{Candidate, LedgerState, WitnessSet};
-use ec_observation::ObservationHeader;
+use ec_observation::{ObservationHeader, VoteKind};
 use ec_witness::witness::{
     decision::OwnVote,
-    engine::{Engine, Intent, Situation, VoteKind},
+    engine::{Engine, Intent, Situation},
     window::{Wanted, Window},
 };
 use rand::{RngExt, rngs::StdRng};

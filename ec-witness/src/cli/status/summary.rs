@@ -4,7 +4,7 @@ use std::{
     io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use alloy::{
@@ -17,9 +17,10 @@ use ec_ledger::{Follower, Heads};
 use ec_observation::StreamRule;
 use ec_rpc::HeadTimes;
 use ec_witness::{
-    chain::sender::VOTE_GAS,
+    clock,
     daemon::{LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     monitor::check::{Check, Level, checks},
+    sender::VOTE_GAS,
     store::{VoteStore, holder},
     witness::engine::{Engine, SlotState},
 };
@@ -111,7 +112,7 @@ impl Summary {
     }
 
     pub(super) fn take_ledger(&mut self, follower: &Follower, witness: Option<Address>) {
-        self.snapshot.ledger = LedgerStanding::of(follower, witness.unwrap_or_default(), None, Some(unix_s()));
+        self.snapshot.ledger = LedgerStanding::of(follower, witness.unwrap_or_default(), None, Some(clock::unix_s()));
         // an onlooker without a store has no seat to miss
         self.snapshot.ledger.member |= witness.is_none();
     }
@@ -131,14 +132,13 @@ impl Summary {
         let changed = index.tracks().iter().filter_map(|track| track.path().metadata().ok()?.modified().ok()).max();
         standing.withheld_epochs = index.withheld_epochs();
         standing.reading = index.hindrance().map_or(Reading::Current, Reading::Waiting);
-        standing.newest_record_unix_s =
-            changed.and_then(|changed| Some(changed.duration_since(UNIX_EPOCH).ok()?.as_secs()));
+        standing.newest_record_unix_s = changed.map(clock::unix_s_of);
         self.snapshot.streams.push(standing);
     }
 
     /// Everything that was checked, from outside and by the daemon.
     fn checks(&self) -> Vec<Check> {
-        let mut found = checks(&self.snapshot, unix_s());
+        let mut found = checks(&self.snapshot, clock::unix_s());
         if self.snapshot.streams.is_empty() {
             found.retain(|check| check.name != "streams");
         }
@@ -277,11 +277,7 @@ fn plain_table() -> Table {
 
 /// How long ago that was.
 fn age(unix_s_then: Option<u64>) -> String {
-    unix_s_then.map_or_else(|| "-".into(), |then| format!("{} s", unix_s().saturating_sub(then)))
-}
-
-fn unix_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    unix_s_then.map_or_else(|| "-".into(), |then| format!("{} s", clock::unix_s().saturating_sub(then)))
 }
 
 /// What the daemon says of itself.

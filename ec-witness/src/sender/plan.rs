@@ -4,9 +4,14 @@
 //! vote that comes too late reverts, or is skipped, and costs little. A cancelling transaction would cost as much, and
 //! then what a nonce stands for would depend on which of the two is executed.
 
+use std::ops::Range;
+
 use alloy::primitives::U256;
 
-use super::fees::{FeeRule, Fees, Market};
+use super::{
+    fees::{FeeRule, Fees, Market},
+    money::{Budget, Hold, cost},
+};
 
 /// Blocks that must have passed a transaction over before it is replaced: in a chain that stands still a higher fee
 /// helps nobody.
@@ -29,40 +34,6 @@ pub struct SendRule {
     pub max_in_flight: usize,
     /// Votes in one transaction.
     pub max_batch: usize,
-}
-
-/// Why nothing new is signed, and nothing replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Hold {
-    /// The market is above what may be paid, wei a unit of gas.
-    #[error("the base fee is {base_fee} wei, and no more than {cap} wei may be paid (max_fee_gwei)")]
-    FeeCap {
-        /// The latest block's base fee.
-        base_fee: u128,
-        /// The most that may be paid.
-        cap: u128,
-    },
-    /// The account cannot pay, wei.
-    #[error("the account holds {balance} wei and needs {needed} wei, and the chain's fee for data where it has one")]
-    Funds {
-        /// What it has.
-        balance: U256,
-        /// What it needs for what is open and the next transaction.
-        needed: U256,
-    },
-}
-
-impl Hold {
-    /// A word for each kind, as a metric's label.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::FeeCap { .. } => "fee_cap",
-            Self::Funds { .. } => "funds",
-        }
-    }
-
-    /// Every word that [`Self::kind`] gives.
-    pub const KINDS: [&'static str; 2] = ["fee_cap", "funds"];
 }
 
 /// What the pool said of the newest transaction of a nonce.
@@ -118,6 +89,15 @@ pub(super) enum Step {
     Fill { nonce: u64, fees: Fees },
 }
 
+impl Step {
+    /// The nonce that it is about.
+    pub(super) fn nonce(&self) -> u64 {
+        match *self {
+            Self::Send { nonce } | Self::Replace { nonce, .. } | Self::Fill { nonce, .. } => nonce,
+        }
+    }
+}
+
 /// The steps in the order of nonces, and what stands in the way of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -127,84 +107,45 @@ pub(super) struct Plan {
 
 /// Looks after what is open, lowest nonce first. `gap` are nonces below it that the chain wants first and that were
 /// never ours.
-pub(super) fn plan(open: &[Open], gap: std::ops::Range<u64>, now: &Situation, rule: &SendRule) -> Plan {
+pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &Situation, rule: &SendRule) -> Plan {
+    let mut budget = budget(open, now.market, now.balance, rule);
     let mut plan = Plan::default();
     for nonce in gap {
-        match first_fees(open, FILL_GAS, now, rule) {
+        match budget.first(FILL_GAS) {
             Ok(fees) => plan.steps.push(Step::Fill { nonce, fees }),
             Err(hold) => plan.hold = Some(hold),
         }
     }
-    let mut committed = committed(open);
     for (place, one) in open.iter().enumerate().filter(|(_, one)| one.nonce >= now.used) {
         let lowest = place == 0 || open[place - 1].nonce < now.used;
-        match replacement(one, lowest, committed, now, rule) {
-            Ok(Some(fees)) => {
-                committed += more(one, fees);
-                plan.steps.push(Step::Replace { nonce: one.nonce, fees });
-                continue;
+        if is_too_cheap(one, lowest, now, rule) {
+            match budget.next(one.gas, one.fees) {
+                Ok(fees) => {
+                    budget.replace(one.gas, one.fees, fees);
+                    plan.steps.push(Step::Replace { nonce: one.nonce, fees });
+                    continue;
+                }
+                Err(hold) => plan.hold = Some(hold),
             }
-            Ok(None) => {}
-            Err(hold) => plan.hold = Some(hold),
         }
         if is_due(one, now, rule) {
             plan.steps.push(Step::Send { nonce: one.nonce });
         }
     }
     if open.iter().any(|one| matches!(one.sent, Some((_, Answer::Unfunded)))) {
-        plan.hold = Some(Hold::Funds { balance: now.balance, needed: with_margin(committed) });
+        plan.hold = Some(budget.unfunded());
     }
     plan
 }
 
-/// The fees of a further transaction, beside what is open.
-pub(super) fn first_fees(open: &[Open], gas: u64, now: &Situation, rule: &SendRule) -> Result<Fees, Hold> {
-    let cap = Hold::FeeCap { base_fee: now.market.base_fee, cap: rule.fees.cap };
-    let fees = rule.fees.first(now.market).ok_or(cap)?;
-    let needed = with_margin(committed(open) + cost(gas, fees));
-    if needed > now.balance { Err(Hold::Funds { balance: now.balance, needed }) } else { Ok(fees) }
+/// What may be offered beside what is open.
+pub(super) fn budget(open: &[Open], market: Market, balance: U256, rule: &SendRule) -> Budget {
+    Budget::new(rule.fees, market, balance, committed(open))
 }
 
-/// The most gas that a further transaction may have, by what the account can pay.
-pub(super) fn affordable_gas(open: &[Open], now: &Situation, fees: Fees) -> u64 {
-    let spendable = now.balance / U256::from(5) * U256::from(4);
-    let gas = spendable.saturating_sub(committed(open)) / U256::from(fees.max.max(1));
-    u64::try_from(gas).unwrap_or(u64::MAX)
-}
-
-/// What the open transactions may cost; a pool wants the account to have all of it.
+/// What the open transactions may cost.
 fn committed(open: &[Open]) -> U256 {
     open.iter().map(|one| cost(one.gas, one.fees)).sum()
-}
-
-fn cost(gas: u64, fees: Fees) -> U256 {
-    U256::from(gas) * U256::from(fees.max)
-}
-
-/// A quarter more: what an OP Stack chain charges for the data on L1 is no part of a transaction's own fees.
-fn with_margin(cost: U256) -> U256 {
-    cost + cost / U256::from(4)
-}
-
-fn more(one: &Open, fees: Fees) -> U256 {
-    cost(one.gas, fees) - cost(one.gas, one.fees)
-}
-
-/// The fees to replace it with, if its own do not do.
-fn replacement(
-    one: &Open,
-    lowest: bool,
-    committed: U256,
-    now: &Situation,
-    rule: &SendRule,
-) -> Result<Option<Fees>, Hold> {
-    if !is_too_cheap(one, lowest, now, rule) {
-        return Ok(None);
-    }
-    let cap = Hold::FeeCap { base_fee: now.market.base_fee, cap: rule.fees.cap };
-    let fees = rule.fees.next(one.fees, now.market).ok_or(cap)?;
-    let needed = committed + more(one, fees);
-    if needed > now.balance { Err(Hold::Funds { balance: now.balance, needed }) } else { Ok(Some(fees)) }
 }
 
 /// Whether a pool said so, or blocks passed it over. One that waits behind a lower nonce is passed over by right, unless

@@ -7,9 +7,8 @@ use alloy::{
     sol_types::SolCall,
 };
 
-use crate::{store::Ballot, witness::engine::VoteKind};
 use ec_ledger::contracts::EveryChannelObservationLedger as Ledger;
-use ec_observation::{ObservationHash, SlotId};
+use ec_observation::{Ballot, ObservationHash, SlotId, VoteKind};
 
 /// Gas that a transaction may use apart from its votes: intrinsic gas and the batch's frame.
 const BASE_GAS: u64 = 40_000;

@@ -3,12 +3,12 @@
 use alloy::{
     eips::{BlockId, BlockNumberOrTag},
     network::TransactionBuilder,
-    primitives::{Address, Bytes, TxHash, U256},
+    primitives::{Address, Bytes, TxHash},
     providers::Provider,
     rpc::types::{TransactionReceipt, TransactionRequest},
 };
 
-use super::{fees::Market, plan::Answer};
+use super::{fees::Market, money::Means, plan::Answer};
 use ec_ledger::contracts::Revert;
 use ec_rpc::{AskError, Endpoints, Fault, SendRefusal};
 
@@ -19,12 +19,12 @@ pub(super) struct Account {
     pub(super) address: Address,
 }
 
-/// What sending costs and may cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Means {
-    pub(super) market: Market,
-    pub(super) balance: U256,
-    pub(super) block_gas_limit: u64,
+/// A transaction that the agreed head has executed.
+#[derive(Clone, Debug)]
+pub(super) struct Executed {
+    pub(super) hash: TxHash,
+    pub(super) block: u64,
+    pub(super) receipt: TransactionReceipt,
 }
 
 impl Account {
@@ -52,8 +52,19 @@ impl Account {
         Ok(Means { market, balance, block_gas_limit: header.gas_limit })
     }
 
-    pub(super) async fn receipt(&self, hash: TxHash) -> Result<Option<TransactionReceipt>, AskError> {
-        self.endpoints.receipt(hash).await
+    /// The first of these transactions that is executed.
+    pub(super) async fn executed(
+        &self,
+        hashes: impl IntoIterator<Item = TxHash>,
+    ) -> Result<Option<Executed>, AskError> {
+        for hash in hashes {
+            if let Some(receipt) = self.endpoints.receipt(hash).await?
+                && let Some(block) = receipt.block_number
+            {
+                return Ok(Some(Executed { hash, block, receipt }));
+            }
+        }
+        Ok(None)
     }
 
     /// Hands signed bytes to the pools.

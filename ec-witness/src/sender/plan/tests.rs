@@ -41,6 +41,14 @@ fn steps(open: &[Open], now: &Situation) -> Vec<Step> {
     plan(open, 0..0, now, &RULE).steps
 }
 
+fn budget_of(open: &[Open], now: &Situation) -> Budget {
+    budget(open, now.market, now.balance, &RULE)
+}
+
+fn first_fees(open: &[Open], gas: u64, now: &Situation) -> Result<Fees, Hold> {
+    budget_of(open, now).first(gas)
+}
+
 #[test]
 fn one_transaction() {
     let fresh = Open { sent: None, held_since: None, ..held(0) };
@@ -87,10 +95,10 @@ fn at_the_cap_it_is_held_and_sent_again() {
     assert_eq!(plan(&[high], 0..0, &at(100, 8000), &RULE), Plan { steps: vec![send(5)], hold: hold(100) });
     // a market above the cap: a dearer one would wait just as well
     assert_eq!(plan(&[held(0)], 0..0, &at(1000, 8000), &RULE), Plan { steps: vec![send(5)], hold: hold(1000) });
-    assert_eq!(first_fees(&[], 1, &at(1000, 0), &RULE), Err(hold(1000).unwrap()));
+    assert_eq!(first_fees(&[], 1, &at(1000, 0)), Err(hold(1000).unwrap()));
     // the base fee falls: it goes on
     assert_eq!(plan(&[held(8000)], 0..0, &at(400, 8001), &RULE).hold, None);
-    assert_eq!(first_fees(&[], 1, &at(999, 0), &RULE), Ok(AT_CAP));
+    assert_eq!(first_fees(&[], 1, &at(999, 0)), Ok(AT_CAP));
 }
 
 #[test]
@@ -98,10 +106,10 @@ fn without_funds_it_is_held_and_says_what_is_needed() {
     let poor = |balance: u64| Situation { balance: U256::from(balance), ..now(8000) };
     let funds = |balance: u64, needed: u64| Hold::Funds { balance: U256::from(balance), needed: U256::from(needed) };
     // 100 000 gas at 201 wei and a quarter more
-    assert_eq!(first_fees(&[], 100_000, &poor(25_124_999), &RULE), Err(funds(25_124_999, 25_125_000)));
-    assert_eq!(first_fees(&[], 100_000, &poor(25_125_000), &RULE), Ok(FEES));
+    assert_eq!(first_fees(&[], 100_000, &poor(25_124_999)), Err(funds(25_124_999, 25_125_000)));
+    assert_eq!(first_fees(&[], 100_000, &poor(25_125_000)), Ok(FEES));
     // what is open counts
-    assert_eq!(first_fees(&[held(0)], 100_000, &poor(25_125_000), &RULE), Err(funds(25_125_000, 50_250_000)));
+    assert_eq!(first_fees(&[held(0)], 100_000, &poor(25_125_000)), Err(funds(25_125_000, 50_250_000)));
     // a replacement is paid for as well
     assert_eq!(
         plan(&[held(0)], 0..0, &poor(22_199_999), &RULE),
@@ -123,8 +131,9 @@ fn a_gap_below_the_first_nonce_is_filled_first() {
 #[test]
 fn what_is_affordable_leaves_a_margin() {
     let with = |balance: u64| Situation { balance: U256::from(balance), ..now(0) };
-    assert_eq!(affordable_gas(&[], &with(25_125_000), FEES), 100_000);
-    assert_eq!(affordable_gas(&[held(0)], &with(25_125_000), FEES), 0);
+    let affordable_gas = |open: &[Open]| budget_of(open, &with(25_125_000)).affordable_gas();
+    assert_eq!(affordable_gas(&[]), 100_000);
+    assert_eq!(affordable_gas(&[held(0)]), 0);
 }
 
 fn answers() -> impl Strategy<Value = Answer> {
@@ -150,12 +159,6 @@ prop_compose! {
     }
 }
 
-fn nonce_of(step: &Step) -> u64 {
-    match *step {
-        Step::Send { nonce } | Step::Replace { nonce, .. } | Step::Fill { nonce, .. } => nonce,
-    }
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
@@ -167,7 +170,7 @@ proptest! {
         let gap = now.used.min(first)..first;
         let Plan { steps, hold } = plan(&open, gap.clone(), &now, &RULE);
 
-        let nonces: Vec<_> = steps.iter().map(nonce_of).collect();
+        let nonces: Vec<_> = steps.iter().map(Step::nonce).collect();
         prop_assert!(nonces.is_sorted_by(|a, b| a < b), "each nonce once, lowest first: {nonces:?}");
         prop_assert!(nonces.iter().all(|nonce| *nonce >= now.used), "nothing for a used nonce");
         let mut after = open.clone();
