@@ -5,10 +5,9 @@ use std::{io::Write, iter, num::NonZeroUsize, time::Instant};
 use clap::Args;
 use ec_witness::{
     archive::{
-        ArchiveError, Broadcast, ClosedEpoch, DeriveError, Epochs, StreamIndex, Sweep,
+        ArchiveError, Broadcast, ClosedEpoch, DeriveError, Epochs, Source, StreamIndex, Sweep,
         index::{Quarantined, Watch},
     },
-    daemon::Source,
     in_order::map_in_order,
     listing::Listing,
     observation::{ObservationHash, ObservationHeader, SlotId},

@@ -7,8 +7,7 @@ use std::{
 
 use clap::{ArgGroup, Args};
 use ec_witness::{
-    archive::{Archive, EpochRecords, StreamIndex, Sweep, sweep::SweptEpoch},
-    daemon::Source,
+    archive::{Archive, EpochRecords, Source, StreamIndex, Sweep, sweep::SweptEpoch},
     listing::{ListedRecord, Listing},
     tree,
 };

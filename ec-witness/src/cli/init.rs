@@ -5,10 +5,9 @@ use std::str::FromStr;
 use alloy::primitives::Address;
 use clap::Args;
 use ec_witness::{
-    archive::{StreamIndex, Sweep},
+    archive::{Source, StreamIndex, Sweep},
     chain::follow::{Follower, LedgerPlace},
     contracts::EveryChannelWitnessRegistry,
-    daemon::Source,
     observation::ObservationHeader,
     store::{Identity, StoreError, VoteStore},
 };

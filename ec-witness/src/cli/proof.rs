@@ -7,9 +7,8 @@ use std::{
 
 use clap::Args;
 use ec_witness::{
-    archive::{AtRest, Observation, StreamIndex},
+    archive::{AtRest, Observation, Source, StreamIndex},
     contracts::EveryChannelObservationLedger,
-    daemon::Source,
     observation::{ObservationHash, ObservationHeader},
     proof::Proof,
 };

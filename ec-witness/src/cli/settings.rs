@@ -9,8 +9,7 @@ use std::{
 
 use clap::Args;
 use ec_witness::{
-    archive::{Archive, ArchiveError, FieldNames},
-    daemon::{Mapping, Source},
+    archive::{Archive, ArchiveError, FieldNames, Mapping, Source},
     observation::StreamHash,
     stream::{DEFAULT_GROUPS_PER_EPOCH, EpochRule, StreamRule, TimeMode, Tracks},
     witness::decision::Policy,

@@ -8,9 +8,9 @@ use std::{collections::HashSet, net::SocketAddr, path::Path};
 use alloy::{primitives::Address, providers::Provider};
 use clap::Args;
 use ec_witness::{
-    archive::{StreamIndex, Sweep},
+    archive::{Source, StreamIndex, Sweep},
     chain::follow::Follower,
-    daemon::{SlotReport, Source, own_epoch},
+    daemon::{SlotReport, own_epoch},
     observation::StreamHash,
     store::VoteStore,
     stream::DerivedEpoch,

@@ -4,8 +4,7 @@ use std::{cell::OnceCell, collections::BTreeMap, io::Write};
 
 use clap::Args;
 use ec_witness::{
-    archive::{Epochs, StreamIndex, Sweep, for_each_closed, late::late_records},
-    daemon::Source,
+    archive::{Epochs, Source, StreamIndex, Sweep, for_each_closed, late::late_records},
     observation::{ContentHash, ObservationHash, SlotId},
     stream::DerivedEpoch,
     witness::ledger::{Final, LedgerState},

@@ -5,12 +5,11 @@ use std::{collections::HashSet, path::PathBuf, time::Duration};
 use super::{Closing, FollowedStream, Halt};
 use crate::{
     archive::{
-        Archive, ArchiveError, Checkpoints, FieldNames, StreamIndex, Sweep,
+        Archive, ArchiveError, Checkpoints, FieldNames, Mapping, Source, StreamIndex, Sweep,
         index::{Quarantined, TrackEvent, Watch},
     },
     observation::StreamHash,
     pulse::Pulse,
-    stream::StreamRule,
 };
 
 /// The time between two walks through `manifests/`.
@@ -27,20 +26,6 @@ const KEEP_BYTES: u64 = 64 << 20;
 
 /// The time after which its index is kept again if anything was read.
 const KEEP_EVERY_MS: u64 = Duration::from_secs(300).as_millis() as u64;
-
-/// A broadcast of the archive and the stream it is.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The broadcast's name.
-    pub broadcast: String,
-    /// The stream's rule.
-    pub rule: StreamRule,
-    /// The first epoch that is judged, where that is configured.
-    pub from_sequence: Option<u64>,
-}
-
-/// Tells which streams an archive with these broadcasts has.
-pub type Mapping = Box<dyn FnMut(Vec<String>) -> Vec<Source> + Send>;
 
 /// Where streams come from, and how they are read.
 pub struct Intake {

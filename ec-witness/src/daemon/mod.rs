@@ -37,7 +37,7 @@ use crate::{
 };
 
 pub use halt::Halt;
-pub use intake::{Intake, Mapping, Source};
+pub use intake::Intake;
 pub use own::own_epoch;
 pub use report::{SlotReport, StreamReport};
 pub use snapshot::{EndpointStanding, LedgerStanding, NewestFinal, SendingStanding, Snapshot, StreamStanding};
