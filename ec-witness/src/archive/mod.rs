@@ -30,7 +30,7 @@ mod withheld;
 
 pub use at_rest::{AtRest, Observation, for_each_closed};
 pub use checkpoint::Checkpoints;
-pub use closed::{ClosedEpoch, DeriveError};
+pub use closed::{ClosedEpoch, DeriveError, is_closed};
 pub use epoch::EpochRecords;
 pub use index::StreamIndex;
 pub use layout::{Archive, Broadcast};

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use alloy::primitives::Address;
 use clap::Args;
 use ec_witness::{
-    archive::{Source, StreamIndex, Sweep},
+    archive::{Source, StreamIndex, Sweep, is_closed},
     chain::follow::{Follower, LedgerPlace},
     contracts::EveryChannelWitnessRegistry,
     observation::ObservationHeader,
@@ -99,7 +99,7 @@ fn newest_closed(index: &StreamIndex) -> eyre::Result<u64> {
         let mut newest = None;
         for swept in Sweep::new(index, highest.saturating_sub(reach)..=highest) {
             let derived = swept?.derived;
-            if derived.complete || derived.sequence < highest {
+            if is_closed(&derived, Some(highest)) {
                 newest = Some(derived.sequence);
             }
         }

@@ -8,7 +8,7 @@ use std::{collections::HashSet, net::SocketAddr, path::Path};
 use alloy::{primitives::Address, providers::Provider};
 use clap::Args;
 use ec_witness::{
-    archive::{Source, StreamIndex, Sweep},
+    archive::{Source, StreamIndex, Sweep, is_closed},
     chain::follow::Follower,
     daemon::{SlotReport, own_epoch},
     observation::StreamHash,
@@ -173,7 +173,7 @@ impl StatusArgs {
         let mut open = Vec::new();
         for swept in Sweep::new(index, low..=highest) {
             let derived = swept?.derived;
-            if derived.complete || derived.sequence < highest {
+            if is_closed(&derived, Some(highest)) {
                 admit(&mut engine, source, &derived, store)?;
             } else {
                 open.push(derived);

@@ -12,6 +12,7 @@ use crate::{
     archive::{
         ArchiveError, StreamIndex, Sweep, TrackIndex,
         index::{Quarantined, TrackEvent, Watch},
+        is_closed,
     },
     stream::{DerivedEpoch, StreamRule},
     witness::window::{Wanted, Window},
@@ -275,11 +276,11 @@ impl FollowedStream {
     }
 
     fn is_closed(&self, derived: &DerivedEpoch) -> bool {
-        let later = match self.closing {
+        let aged = match self.closing {
             Closing::AtRest => self.highest_epoch(),
             Closing::Grace(_) => Some(self.aged),
         };
-        derived.complete || later.is_some_and(|later| derived.sequence < later)
+        is_closed(derived, aged)
     }
 
     /// The closed epochs that are new to the window, appended to `closed`: the newest ones, as many old ones as
