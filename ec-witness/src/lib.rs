@@ -20,6 +20,7 @@ pub mod in_order;
 pub mod keccak;
 pub mod key;
 pub mod listing;
+pub mod metric;
 pub mod metrics;
 pub mod monitor;
 pub mod observation;

@@ -10,48 +10,17 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 
 use crate::{
     chain::{
-        endpoints::Fault,
+        endpoints::count::METRICS,
         follow::FollowError,
         sender::{Hold, REVERTS as REVERT_REASONS},
     },
+    metric::{Kind, Metric, metrics},
     witness::engine::SlotState,
 };
 
-/// A metric's kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It only grows.
-    Counter,
-    /// It goes up and down.
-    Gauge,
-    /// How often values fell into which range.
-    Histogram,
-}
-
-/// One metric.
-#[derive(Clone, Copy, Debug)]
-pub struct Metric {
-    /// Its name.
-    pub name: &'static str,
-    /// Its kind.
-    pub kind: Kind,
-    /// What it means, for the scraped `# HELP`.
-    pub help: &'static str,
-}
-
-/// Defines a constant for each name, and the list of them all.
-macro_rules! metrics {
-    ($($kind:ident $constant:ident = $name:literal, $help:literal;)*) => {
-        $(#[doc = $help] pub const $constant: &str = concat!("ec_witness_", $name);)*
-
-        /// Every metric of the witness.
-        pub const ALL: &[Metric] = &[
-            $(Metric { name: $constant, kind: Kind::$kind, help: $help }),*
-        ];
-    };
-}
-
 metrics! {
+    /// Every metric of the witness itself.
+    const OWN;
     Gauge BUILD_INFO = "build_info", "Always 1; the label `version` is the program's.";
     Gauge INFO = "info", "Always 1; the labels name the witness, its chain and its ledger.";
 
@@ -95,12 +64,6 @@ metrics! {
     Gauge MEMBER = "member", "1 while this witness is in the registry's active set.";
     Gauge WITNESSES = "witnesses", "Active witnesses.";
     Gauge QUORUM = "quorum", "Votes that finalize a slot.";
-    Gauge RPC_UP = "rpc_up", "1 while the endpoint gave its last answer and is of the right chain.";
-    Gauge RPC_HEAD_BLOCK = "rpc_head_block", "Number of the newest block that the endpoint has.";
-    Gauge RPC_AGREE = "rpc_agree", "Endpoints that must give the same answer.";
-    Counter RPC_ANSWERS = "rpc_answers_total", "Answers that the endpoint gave.";
-    Counter RPC_ERRORS = "rpc_errors_total", "Faults of the endpoint, by kind; `dissent` is an answer that enough others contradict.";
-    Histogram RPC_DURATION = "rpc_duration_seconds", "How long an RPC request took, answered or not, by endpoint.";
 
     // transactions
     Gauge TRANSACTIONS = "transactions", "Transactions that are not finalized, by state: signed, sent, executed, safe.";
@@ -122,6 +85,11 @@ metrics! {
     Gauge STORE_LAST_COMMIT = "store_last_commit_timestamp_seconds", "When the vote store was written last, Unix time.";
 }
 
+/// Every metric, those of the endpoints too.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    OWN.iter().chain(METRICS)
+}
+
 /// What the label `kind` of [`EPOCHS_CLOSED`] says.
 pub const EPOCH_KINDS: [&str; 3] = ["complete", "incomplete", "conflicting"];
 
@@ -134,7 +102,7 @@ pub const HEADS: [&str; 3] = ["latest", "safe", "finalized"];
 /// Describes every metric, and sets to zero what is without a label, or has one of few known values, so that a rate
 /// exists from the start.
 pub fn describe() {
-    for &Metric { name, kind, help } in ALL {
+    for &Metric { name, kind, help } in all() {
         match kind {
             Kind::Counter => describe_counter!(name, help),
             Kind::Gauge => describe_gauge!(name, help),
@@ -178,14 +146,6 @@ pub fn zero_stream(stream: &str) {
     }
 }
 
-/// Sets the counters of one endpoint to zero. `endpoint` shows no secret part of its URL.
-pub fn zero_endpoint(endpoint: &str) {
-    counter!(RPC_ANSWERS, "endpoint" => endpoint.to_owned()).increment(0);
-    for kind in Fault::KINDS {
-        counter!(RPC_ERRORS, "endpoint" => endpoint.to_owned(), "kind" => kind).increment(0);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -195,7 +155,7 @@ mod tests {
     #[test]
     fn names_follow_the_rules() {
         let mut seen = HashSet::new();
-        for Metric { name, kind, help } in ALL {
+        for Metric { name, kind, help } in all() {
             assert!(seen.insert(name), "{name} twice");
             assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");

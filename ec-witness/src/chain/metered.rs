@@ -12,7 +12,7 @@ use alloy::{
 use metrics::histogram;
 use tower::Service;
 
-use crate::metrics::RPC_DURATION;
+use super::endpoints::count::RPC_DURATION;
 
 /// Measures what passes through it, under the name of one endpoint.
 #[derive(Clone, Debug)]

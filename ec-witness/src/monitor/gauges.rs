@@ -5,7 +5,10 @@ use std::time::Duration;
 use metrics::{counter, gauge, histogram};
 
 use crate::{
-    chain::sender::Hold,
+    chain::{
+        endpoints::count::{RPC_AGREE, RPC_ANSWERS, RPC_ERRORS, RPC_HEAD_BLOCK, RPC_UP},
+        sender::Hold,
+    },
     daemon::{EndpointStanding, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding},
     metrics as names,
     store::StoreStanding,
@@ -68,7 +71,7 @@ fn stream(stream: &StreamStanding) {
 
 fn ledger(ledger: &LedgerStanding) {
     gauge!(names::LEDGER_LIVE).set(flag(ledger.live));
-    gauge!(names::RPC_AGREE).set(ledger.agree as f64);
+    gauge!(RPC_AGREE).set(ledger.agree as f64);
     ledger.endpoints.iter().for_each(endpoint);
     let Some(polled_unix_s) = ledger.polled_unix_s else { return };
     gauge!(names::LAST_POLL).set(polled_unix_s as f64);
@@ -86,13 +89,13 @@ fn ledger(ledger: &LedgerStanding) {
 
 fn endpoint(standing: &EndpointStanding) {
     let EndpointStanding { endpoint, up, head, answered, faults, .. } = standing;
-    gauge!(names::RPC_UP, "endpoint" => endpoint.clone()).set(flag(*up));
-    counter!(names::RPC_ANSWERS, "endpoint" => endpoint.clone()).absolute(*answered);
+    gauge!(RPC_UP, "endpoint" => endpoint.clone()).set(flag(*up));
+    counter!(RPC_ANSWERS, "endpoint" => endpoint.clone()).absolute(*answered);
     for (&kind, &count) in faults {
-        counter!(names::RPC_ERRORS, "endpoint" => endpoint.clone(), "kind" => kind).absolute(count);
+        counter!(RPC_ERRORS, "endpoint" => endpoint.clone(), "kind" => kind).absolute(count);
     }
     if let Some(head) = head {
-        gauge!(names::RPC_HEAD_BLOCK, "endpoint" => endpoint.clone()).set(*head as f64);
+        gauge!(RPC_HEAD_BLOCK, "endpoint" => endpoint.clone()).set(*head as f64);
     }
 }
 

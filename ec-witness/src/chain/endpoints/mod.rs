@@ -2,6 +2,7 @@
 
 mod account;
 mod asking;
+pub mod count;
 mod fault;
 mod head;
 mod health;
@@ -17,7 +18,7 @@ use alloy::providers::DynProvider;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::connect::{ConnectError, Endpoint};
-use crate::{metrics::zero_endpoint, witness::ledger::BlockRef};
+use crate::witness::ledger::BlockRef;
 
 use asking::{Answered, Asking};
 
@@ -138,7 +139,7 @@ impl Endpoints {
             // two endpoints of one host differ in what is not shown
             let shared = endpoints[..at].iter().filter(|other| other.name() == endpoint.name()).count();
             let name = if shared == 0 { endpoint.name() } else { format!("{} (#{})", endpoint.name(), shared + 1) };
-            zero_endpoint(&name);
+            count::zero(&name);
             let provider = endpoint.provider_named(name.clone())?;
             members.push(Arc::new(Member { name, provider, state: Mutex::default() }));
         }
