@@ -27,6 +27,7 @@ pub mod observation;
 pub mod proof;
 pub mod pulse;
 pub mod recorder;
+pub mod standing;
 pub mod store;
 pub mod stream;
 pub mod tree;

@@ -7,6 +7,7 @@
 //! (a stream's id), `state`, `head`, `kind`, `vote`, `reason`, and `endpoint` (scheme, host and port; never a path).
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use strum::VariantArray;
 
 use crate::{
     chain::{
@@ -15,6 +16,7 @@ use crate::{
         sender::{Hold, REVERTS as REVERT_REASONS},
     },
     metric::{Kind, Metric, metrics},
+    standing::TransactionState,
     witness::engine::SlotState,
 };
 
@@ -93,12 +95,6 @@ pub fn all() -> impl Iterator<Item = &'static Metric> {
 /// What the label `kind` of [`EPOCHS_CLOSED`] says.
 pub const EPOCH_KINDS: [&str; 3] = ["complete", "incomplete", "conflicting"];
 
-/// What the label `state` of [`TRANSACTIONS`] says.
-pub const TRANSACTION_STATES: [&str; 4] = ["signed", "sent", "executed", "safe"];
-
-/// The heads' labels.
-pub const HEADS: [&str; 3] = ["latest", "safe", "finalized"];
-
 /// Describes every metric, and sets to zero what is without a label, or has one of few known values, so that a rate
 /// exists from the start.
 pub fn describe() {
@@ -116,8 +112,8 @@ pub fn describe() {
     for unlabelled in [LEDGER_LIVE, MEMBER, OLDEST_PENDING, FINALITY_STALLED, WAITING_VOTES] {
         gauge!(unlabelled).set(0.0);
     }
-    for state in TRANSACTION_STATES {
-        gauge!(TRANSACTIONS, "state" => state).set(0.0);
+    for state in TransactionState::VARIANTS {
+        gauge!(TRANSACTIONS, "state" => state.name()).set(0.0);
     }
     for kind in FollowError::KINDS {
         counter!(POLL_ERRORS, "kind" => kind).increment(0);

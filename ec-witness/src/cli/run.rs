@@ -11,10 +11,11 @@ use ec_witness::{
         sender::Sender,
     },
     contracts::EveryChannelWitnessRegistry,
-    daemon::{Closing, Daemon, Intake, Snapshot, Turns, Until, Voter},
+    daemon::{Closing, Daemon, Intake, Turns, Until, Voter},
     metrics::INFO,
     monitor::Monitor,
     pulse::Pulse,
+    standing::Snapshot,
     store::{Identity, VoteStore},
     witness::engine::SlotState,
 };
@@ -148,7 +149,7 @@ impl RunArgs {
         let shown = |snapshot: &Snapshot| {
             monitor.turned(snapshot);
             if let Some(progress) = &progress {
-                progress.set(snapshot.summary.settled as u64, snapshot.summary.judged as u64);
+                progress.set(snapshot.totals.settled as u64, snapshot.totals.judged as u64);
             }
         };
         let ended = daemon.run(cancelled, shown).await;

@@ -10,13 +10,15 @@ use clap::Args;
 use ec_witness::{
     archive::{Source, StreamIndex, Sweep, is_closed},
     chain::follow::Follower,
-    daemon::{SlotReport, own_epoch},
+    daemon::show,
     observation::StreamHash,
+    standing::SlotReport,
     store::VoteStore,
     stream::DerivedEpoch,
     witness::{
         decision::{OwnVote, Policy},
         engine::{Engine, Situation, SlotKey},
+        own::own_epoch,
     },
 };
 
@@ -126,7 +128,7 @@ impl StatusArgs {
                     let index = read_index(&sources, source, self.json.json)?;
                     let engine =
                         self.judge(source, &index, store.as_ref(), &follower, me.unwrap_or_default(), policy)?;
-                    let report = |(key, slot)| SlotReport::new(&source.rule, key, slot, &follower);
+                    let report = |(key, slot)| show::slot(&source.rule, key, slot, &follower);
                     reports.extend(engine.slots().map(|(key, slot)| report((*key, slot))));
                     summary.take_stream(&source.rule, &index, &engine, &follower);
                 }

@@ -9,12 +9,11 @@ use crate::{
     metrics::{
         EPOCHS_CLOSED, LATE_RECORDS, POLL_ERRORS, REORGS, SLOTS_SETTLED, VOTE_DELAY, VOTES, VOTES_REFUSED, VOTES_RESENT,
     },
+    standing::SlotReport,
     store::Recorded,
     stream::DerivedEpoch,
     witness::engine::VoteKind,
 };
-
-use super::SlotReport;
 
 /// An epoch of this stream closed.
 pub(super) fn closed(stream: &str, derived: &DerivedEpoch) {

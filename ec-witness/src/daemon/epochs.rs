@@ -3,10 +3,9 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    Backlog, ClosedEpoch, Daemon, FollowedStream, Halt, Heard, Reading, count,
+    ClosedEpoch, Daemon, FollowedStream, Halt, Heard, count,
     halt::hold,
     intake::{Kept, tell_bad_line, tell_bad_lines, tell_event},
-    own_epoch,
     wake::Changes,
 };
 use crate::{
@@ -14,8 +13,12 @@ use crate::{
     chain::follow::Follower,
     metrics,
     observation::StreamHash,
+    standing::{Backlog, Reading},
     stream::{DerivedEpoch, StreamRule},
-    witness::engine::{Admission, Engine, SlotKey},
+    witness::{
+        engine::{Admission, Engine, SlotKey},
+        own::own_epoch,
+    },
 };
 
 /// How often the backlog is counted and told, milliseconds.
@@ -58,12 +61,12 @@ impl Daemon {
         for stream in hashes {
             let (closed, derived) = self.derive(stream, now_ms)?;
             self.pulse.beat();
-            let starting = self.summary.judged == 0;
+            let starting = self.totals.judged == 0;
             admitted += closed.len();
             closed.iter().try_for_each(|closed| self.admit_closed(stream, closed, starting))?;
             derived.iter().try_for_each(|derived| self.admit_again(stream, derived, now_ms))?;
         }
-        self.summary.judged += admitted;
+        self.totals.judged += admitted;
         self.count_backlog(now_ms);
         Ok(admitted)
     }
@@ -102,13 +105,13 @@ impl Daemon {
     }
 
     fn admit_again(&mut self, stream: StreamHash, derived: &DerivedEpoch, now_ms: u64) -> Result<(), Halt> {
-        let Self { streams, engine, summary, .. } = self;
+        let Self { streams, engine, totals, .. } = self;
         let Some(Followed { stream: followed, .. }) = streams.get(&stream) else { return Ok(()) };
         let key = SlotKey { stream, sequence: derived.sequence };
         let judged = engine.slot(key).is_some();
         let Some(own) = own_epoch(followed.rule(), engine.policy(), derived, false)? else { return Ok(()) };
         if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
-            summary.late += 1;
+            totals.late += 1;
             let stream = &followed.rule().stream_id;
             count::late(stream);
             tracing::warn!(stream, epoch = derived.sequence, "records came after the vote");

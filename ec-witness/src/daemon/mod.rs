@@ -8,8 +8,7 @@ mod count;
 mod epochs;
 mod halt;
 mod intake;
-mod own;
-mod report;
+pub mod show;
 mod snapshot;
 mod streams;
 mod voter;
@@ -29,6 +28,7 @@ use crate::{
     chain::follow::{FollowError, Follower, Heads},
     observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
     pulse::Pulse,
+    standing::{Reading, SlotReport, Snapshot, Totals},
     store::{Ballot, Recorded, StoreError},
     witness::{
         decision::{OwnEpoch, OwnVote, Policy},
@@ -38,16 +38,14 @@ use crate::{
 
 pub use halt::Halt;
 pub use intake::Intake;
-pub use own::own_epoch;
-pub use report::{SlotReport, StreamReport};
-pub use snapshot::{EndpointStanding, LedgerStanding, NewestFinal, SendingStanding, Snapshot, StreamStanding};
-pub use streams::{Backlog, ClosedEpoch, Closing, FollowedStream, Heard, Reading, Tally};
+pub use streams::{ClosedEpoch, Closing, FollowedStream, Heard};
 pub use voter::Voter;
 
 use complaint::{Complaints, tolerate};
 use epochs::Followed;
 use halt::hold;
-use snapshot::{HighWater, unix_s};
+use show::unix_s;
+use snapshot::HighWater;
 use wake::{Alarm, Changes, drained};
 
 /// The least time between two turns that the archive's growth asks for.
@@ -74,23 +72,6 @@ pub struct Turns {
     pub once: Option<Until>,
 }
 
-/// Numbers for the log and the progress display.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Slots handed to the engine so far.
-    pub judged: usize,
-    /// Those with an outcome.
-    pub settled: usize,
-    /// Votes cast in this process.
-    pub votes: usize,
-    /// Records that came after the vote on their epoch.
-    pub late: usize,
-    /// Votes the guard refused.
-    pub refused: usize,
-    /// Whether the disk is full: nothing is voted until there is room.
-    pub no_room: bool,
-}
-
 /// One witness at work.
 #[derive(Debug)]
 pub struct Daemon {
@@ -101,7 +82,7 @@ pub struct Daemon {
     voter: Voter,
     turns: Turns,
     started: Instant,
-    summary: Summary,
+    totals: Totals,
     settled: Vec<SlotReport>,
     complaints: Complaints,
     pulse: Pulse,
@@ -123,7 +104,7 @@ impl Daemon {
             voter,
             turns,
             started: Instant::now(),
-            summary: Summary::default(),
+            totals: Totals::default(),
             settled: Vec::new(),
             complaints: Complaints::default(),
             pulse: Pulse::default(),
@@ -147,7 +128,7 @@ impl Daemon {
     pub fn reports(&self) -> Vec<SlotReport> {
         let judged = self.engine.slots().filter_map(|(key, slot)| {
             let followed = self.streams.get(&key.stream)?;
-            Some(SlotReport::new(followed.stream.rule(), *key, slot, &self.follower))
+            Some(show::slot(followed.stream.rule(), *key, slot, &self.follower))
         });
         let mut reports: Vec<_> = self.settled.iter().cloned().chain(judged).collect();
         reports.sort_by(|a, b| (&a.stream_id, a.sequence).cmp(&(&b.stream_id, b.sequence)));
@@ -306,12 +287,12 @@ impl Daemon {
     /// Says when the disk is full, and when it no longer is.
     fn note_room(&mut self) {
         let no_room = self.voter.has_no_room();
-        match (self.summary.no_room, no_room) {
+        match (self.totals.no_room, no_room) {
             (false, true) => tracing::error!("no room on the vote store's disk; nothing is voted until there is"),
             (true, false) => tracing::info!("there is room on the vote store's disk again"),
             _ => {}
         }
-        self.summary.no_room = no_room;
+        self.totals.no_room = no_room;
     }
 
     /// Takes from the store how the votes stand that the ledger does not show.
@@ -373,7 +354,7 @@ impl Daemon {
     }
 
     fn count_sent(&mut self, sent: &[ObservationHash]) {
-        self.summary.votes += sent.len();
+        self.totals.votes += sent.len();
         let now_ms = self.now_ms();
         let is_sent = |slot: &JudgedSlot| slot.voted.is_some_and(|header| sent.contains(&header.hash()));
         let slots = self.engine.slots().filter(|(_, slot)| !sent.is_empty() && is_sent(slot));
@@ -416,7 +397,7 @@ impl Daemon {
 
     /// The guard refused: what was voted for before stands.
     fn refuse(&mut self, header: ObservationHeader, refused: &StoreError) -> Result<(), Halt> {
-        self.summary.refused += 1;
+        self.totals.refused += 1;
         count::refused();
         tracing::error!(%refused, "the guard refused a vote");
         if let Some((voted, vote)) = self.voter.standing(header.slot(), None)? {
@@ -429,7 +410,7 @@ impl Daemon {
     fn settle(&mut self) {
         for (key, slot) in self.engine.take_settled(self.follower.ledger(), self.follower.heads().finalized) {
             let Some(Followed { stream, .. }) = self.streams.get(&key.stream) else { continue };
-            let report = SlotReport::new(stream.rule(), key, &slot, &self.follower);
+            let report = show::slot(stream.rule(), key, &slot, &self.follower);
             let state = report.state.name();
             tracing::info!(stream = report.stream_id, epoch = report.sequence, slot = %report.slot, state, "slot settled");
             count::settled(&report);
@@ -438,7 +419,7 @@ impl Daemon {
             }
         }
         let outcomes = self.engine.slots().filter(|(_, slot)| slot.state.is_outcome()).count();
-        self.summary.settled = self.summary.judged.saturating_sub(self.engine.slots().count()) + outcomes;
+        self.totals.settled = self.totals.judged.saturating_sub(self.engine.slots().count()) + outcomes;
     }
 
     fn is_done(&self) -> bool {

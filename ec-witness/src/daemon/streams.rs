@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    fmt,
     ops::RangeInclusive,
     path::Path,
     time::SystemTime,
@@ -14,6 +13,7 @@ use crate::{
         index::{Quarantined, TrackEvent, Watch},
         is_closed,
     },
+    standing::{Backlog, Reading, Tally},
     stream::{DerivedEpoch, StreamRule},
     witness::window::{Wanted, Window},
 };
@@ -40,63 +40,6 @@ pub struct ClosedEpoch {
     pub derived: DerivedEpoch,
     /// When it closed, on the own clock.
     pub closed_ms: u64,
-}
-
-/// How far a stream's files are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reading {
-    /// To their ends.
-    #[default]
-    Current,
-    /// Not yet to their ends: nothing is derived meanwhile.
-    CatchingUp,
-    /// They cannot be read now: nothing is derived until they can.
-    Waiting(String),
-}
-
-impl Reading {
-    /// A word for each, as a metric's label.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::CatchingUp => "catching_up",
-            Self::Waiting(_) => "waiting",
-        }
-    }
-
-    /// Every word that [`Self::name`] gives.
-    pub const NAMES: [&'static str; 3] = ["current", "catching_up", "waiting"];
-}
-
-impl fmt::Display for Reading {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Current => f.write_str("current"),
-            Self::CatchingUp => f.write_str("catching up"),
-            Self::Waiting(why) => write!(f, "waiting: {why}"),
-        }
-    }
-}
-
-/// What happened to a stream's files so far in this process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Tally {
-    /// Bad lines.
-    pub bad_lines: u64,
-    /// Files that another one took the place of.
-    pub rotated: u64,
-    /// Files that no longer hold what was read of them.
-    pub lost: u64,
-}
-
-/// The old epochs that are made up for, besides the newest ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Backlog {
-    /// Epochs taken up from below so far.
-    pub filled: u64,
-    /// Sequence numbers still to be looked at that have no final slot.
-    pub left: u64,
 }
 
 /// What one reading brought.

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 
 use alloy::primitives::Address;
 
-use super::{Halt, snapshot::SendingStanding};
+use super::{Halt, show};
 use crate::{
     chain::{
         follow::Heads,
         sender::{SendError, Sender},
     },
     observation::{ObservationHash, ObservationHeader, SlotId},
+    standing::SendingStanding,
     store::{Ballot, Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
     witness::{decision::OwnVote, ledger::BlockRef},
 };
@@ -126,7 +127,7 @@ impl Voter {
     /// How sending stands; `None` in a dry run.
     pub(super) fn sending(&self, now_ms: u64) -> Option<SendingStanding> {
         let Self::Casting { sender, .. } = self else { return None };
-        Some(SendingStanding::of(sender.state(now_ms)))
+        Some(show::sending(sender.state(now_ms)))
     }
 
     /// How the store stands; `None` in a dry run.

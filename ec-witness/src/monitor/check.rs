@@ -9,7 +9,7 @@ use alloy::primitives::{U256, utils::format_ether};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    daemon::{EndpointStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
+    standing::{EndpointStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     store::StoreStanding,
     witness::engine::SlotState,
 };

@@ -3,14 +3,18 @@
 use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
+use strum::{VariantArray, VariantNames};
 
 use crate::{
     chain::{
         endpoints::count::{RPC_AGREE, RPC_ANSWERS, RPC_ERRORS, RPC_HEAD_BLOCK, RPC_UP},
         sender::Hold,
     },
-    daemon::{EndpointStanding, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding},
     metrics as names,
+    standing::{
+        EndpointStanding, Head, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding,
+        TransactionState,
+    },
     store::StoreStanding,
     witness::engine::SlotState,
 };
@@ -19,7 +23,7 @@ use crate::{
 pub(super) fn show(snapshot: &Snapshot, now: Duration) {
     gauge!(names::LAST_TURN).set(now.as_secs_f64());
     histogram!(names::TURN_DURATION).record(snapshot.took);
-    for state in Reading::NAMES {
+    for &state in Reading::VARIANTS {
         let streams = snapshot.streams.iter().filter(|stream| stream.reading.name() == state).count();
         gauge!(names::STREAMS, "state" => state).set(streams as f64);
     }
@@ -47,9 +51,10 @@ fn stream(stream: &StreamStanding) {
         }
     }
     let NewestFinal { latest, safe, finalized } = stream.newest_final;
-    for (head, epoch) in names::HEADS.into_iter().zip([latest, safe, finalized]) {
+    for (head, epoch) in [(Head::Latest, latest), (Head::Safe, safe), (Head::Finalized, finalized)] {
         if let Some(epoch) = epoch {
-            gauge!(names::NEWEST_FINAL_EPOCH, "stream" => stream.stream_id.clone(), "head" => head).set(epoch as f64);
+            let (stream, head) = (stream.stream_id.clone(), head.name());
+            gauge!(names::NEWEST_FINAL_EPOCH, "stream" => stream, "head" => head).set(epoch as f64);
         }
     }
     let counts = [
@@ -80,10 +85,13 @@ fn ledger(ledger: &LedgerStanding) {
     gauge!(names::WITNESSES).set(ledger.witness_count as f64);
     gauge!(names::QUORUM).set(ledger.quorum as f64);
     let (blocks, times) = (ledger.heads, ledger.head_times);
-    let heads = [(blocks.latest, times.latest), (blocks.safe, times.safe), (blocks.finalized, times.finalized)];
-    for (head, (block, time)) in names::HEADS.into_iter().zip(heads) {
-        gauge!(names::HEAD_BLOCK, "head" => head).set(block as f64);
-        gauge!(names::HEAD_TIMESTAMP, "head" => head).set(time as f64);
+    for (head, block, time) in [
+        (Head::Latest, blocks.latest, times.latest),
+        (Head::Safe, blocks.safe, times.safe),
+        (Head::Finalized, blocks.finalized, times.finalized),
+    ] {
+        gauge!(names::HEAD_BLOCK, "head" => head.name()).set(block as f64);
+        gauge!(names::HEAD_TIMESTAMP, "head" => head.name()).set(time as f64);
     }
 }
 
@@ -100,9 +108,9 @@ fn endpoint(standing: &EndpointStanding) {
 }
 
 fn sending(sending: &SendingStanding) {
-    for state in names::TRANSACTION_STATES {
+    for state in TransactionState::VARIANTS {
         let count = sending.transactions.get(state).copied().unwrap_or_default();
-        gauge!(names::TRANSACTIONS, "state" => state).set(count as f64);
+        gauge!(names::TRANSACTIONS, "state" => state.name()).set(count as f64);
     }
     for reason in Hold::KINDS {
         gauge!(names::HELD, "reason" => reason).set(flag(sending.held_for == Some(reason)));

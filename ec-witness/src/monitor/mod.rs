@@ -14,7 +14,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{daemon::Snapshot, pulse::Pulse, witness::engine::SlotState};
+use crate::{pulse::Pulse, standing::Snapshot, witness::engine::SlotState};
 use check::{Check, Level, checks};
 
 pub use http::Scraped;
@@ -117,7 +117,7 @@ impl Monitor {
             return format!("stuck: {}", alive.reason);
         }
         let state = self.lock();
-        let Some(Snapshot { streams, summary, ledger, store, .. }) = &state.snapshot else {
+        let Some(Snapshot { streams, totals, ledger, store, .. }) = &state.snapshot else {
             return "starting: reading the archive and the ledger".into();
         };
         if let Some(error) = &ledger.error {
@@ -130,7 +130,7 @@ impl Monitor {
             .map(|(_, n)| n)
             .sum();
         let votes =
-            store.as_ref().and_then(|store| store.as_ref().ok()).map_or(summary.votes as i64, |store| store.votes);
+            store.as_ref().and_then(|store| store.as_ref().ok()).map_or(totals.votes as i64, |store| store.votes);
         let head_s = unix_now().as_secs().saturating_sub(ledger.head_times.latest);
         format!("{} streams, {open} slots open, voted {votes}, head {head_s} s", streams.len())
     }

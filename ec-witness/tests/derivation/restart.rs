@@ -12,8 +12,9 @@ use std::{
 use alloy::primitives::{Address, B256};
 use ec_witness::{
     archive::{Checkpoints, FieldNames, StreamIndex, Sweep},
-    daemon::{Backlog, Closing, FollowedStream, Reading},
+    daemon::{Closing, FollowedStream},
     observation::ObservationHash,
+    standing::{Backlog, Reading},
     stream::{EpochRule, StreamRule, Tracks},
     witness::ledger::{BlockRef, LedgerEvent, LedgerState},
 };
