@@ -1,4 +1,4 @@
-//! The names of every metric, what each means, and how it starts.
+//! The names of every metric, and what each means.
 //!
 //! Events are counted where they happen, through the `metrics` facade; gauges are set after each turn from the daemon's
 //! snapshot. Without a recorder, as in every command but `run`, all of it does nothing.
@@ -6,18 +6,9 @@
 //! Names follow Prometheus: one prefix, base units, `_total` for what only grows. Labels are few and bounded: `stream`
 //! (a stream's id), `state`, `head`, `kind`, `vote`, `reason`, and `endpoint` (scheme, host and port; never a path).
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
-use strum::VariantArray;
-
 use crate::{
-    chain::{
-        endpoints::count::METRICS,
-        follow::FollowError,
-        sender::{Hold, REVERTS as REVERT_REASONS},
-    },
-    metric::{Kind, Metric, metrics},
-    standing::TransactionState,
-    witness::engine::SlotState,
+    chain::endpoints::count,
+    metric::{Metric, metrics},
 };
 
 metrics! {
@@ -89,57 +80,7 @@ metrics! {
 
 /// Every metric, those of the endpoints too.
 pub fn all() -> impl Iterator<Item = &'static Metric> {
-    OWN.iter().chain(METRICS)
-}
-
-/// What the label `kind` of [`EPOCHS_CLOSED`] says.
-pub const EPOCH_KINDS: [&str; 3] = ["complete", "incomplete", "conflicting"];
-
-/// Describes every metric, and sets to zero what is without a label, or has one of few known values, so that a rate
-/// exists from the start.
-pub fn describe() {
-    for &Metric { name, kind, help } in all() {
-        match kind {
-            Kind::Counter => describe_counter!(name, help),
-            Kind::Gauge => describe_gauge!(name, help),
-            Kind::Histogram => describe_histogram!(name, Unit::Seconds, help),
-        }
-    }
-    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    for unlabelled in [VOTES_RESENT, VOTES_REFUSED, REORGS, REPLACED, RESENT] {
-        counter!(unlabelled).increment(0);
-    }
-    for unlabelled in [LEDGER_LIVE, MEMBER, OLDEST_PENDING, FINALITY_STALLED, WAITING_VOTES] {
-        gauge!(unlabelled).set(0.0);
-    }
-    for state in TransactionState::VARIANTS {
-        gauge!(TRANSACTIONS, "state" => state.name()).set(0.0);
-    }
-    for kind in FollowError::KINDS {
-        counter!(POLL_ERRORS, "kind" => kind).increment(0);
-    }
-    for reason in REVERT_REASONS {
-        counter!(REVERTS, "reason" => reason).increment(0);
-    }
-    for reason in Hold::KINDS {
-        gauge!(HELD, "reason" => reason).set(0.0);
-    }
-    for vote in ["propose", "attest"] {
-        counter!(VOTES, "vote" => vote).increment(0);
-    }
-}
-
-/// Sets the counters of one stream to zero.
-pub fn zero_stream(stream: &str) {
-    for unlabelled in [LATE_RECORDS, QUARANTINED_LINES, FILES_ROTATED, FILES_LOST, BACKLOG_FILLED] {
-        counter!(unlabelled, "stream" => stream.to_owned()).increment(0);
-    }
-    for kind in EPOCH_KINDS {
-        counter!(EPOCHS_CLOSED, "stream" => stream.to_owned(), "kind" => kind).increment(0);
-    }
-    for state in SlotState::ALL.into_iter().filter(|state| state.is_outcome()) {
-        counter!(SLOTS_SETTLED, "stream" => stream.to_owned(), "state" => state.name()).increment(0);
-    }
+    OWN.iter().chain(count::METRICS)
 }
 
 #[cfg(test)]
@@ -147,6 +88,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::metric::Kind;
 
     #[test]
     fn names_follow_the_rules() {

@@ -3,25 +3,55 @@
 use std::time::Duration;
 
 use metrics::{counter, histogram};
+use strum::VariantNames;
 
 use crate::{
     chain::follow::{FollowError, Progress},
     metrics::{
-        EPOCHS_CLOSED, LATE_RECORDS, POLL_ERRORS, REORGS, SLOTS_SETTLED, VOTE_DELAY, VOTES, VOTES_REFUSED, VOTES_RESENT,
+        BACKLOG_FILLED, EPOCHS_CLOSED, FILES_LOST, FILES_ROTATED, LATE_RECORDS, POLL_ERRORS, QUARANTINED_LINES, REORGS,
+        SLOTS_SETTLED, VOTE_DELAY, VOTES, VOTES_REFUSED, VOTES_RESENT,
     },
     standing::SlotReport,
     store::Recorded,
     stream::DerivedEpoch,
-    witness::engine::VoteKind,
+    witness::engine::{SlotState, VoteKind},
 };
+
+/// How an epoch closed, by the label `kind` of [`EPOCHS_CLOSED`].
+#[derive(Clone, Copy, Debug, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+enum EpochKind {
+    Complete,
+    Incomplete,
+    Conflicting,
+}
+
+impl EpochKind {
+    fn of(derived: &DerivedEpoch) -> Self {
+        match derived {
+            DerivedEpoch { content: None, .. } => Self::Conflicting,
+            DerivedEpoch { complete: false, .. } => Self::Incomplete,
+            _ => Self::Complete,
+        }
+    }
+}
+
+/// Sets the counters of one stream to zero, so that a rate exists from the start.
+pub(super) fn zero(stream: &str) {
+    for unlabelled in [LATE_RECORDS, QUARANTINED_LINES, FILES_ROTATED, FILES_LOST, BACKLOG_FILLED] {
+        counter!(unlabelled, "stream" => stream.to_owned()).increment(0);
+    }
+    for &kind in EpochKind::VARIANTS {
+        counter!(EPOCHS_CLOSED, "stream" => stream.to_owned(), "kind" => kind).increment(0);
+    }
+    for state in SlotState::ALL.into_iter().filter(|state| state.is_outcome()) {
+        counter!(SLOTS_SETTLED, "stream" => stream.to_owned(), "state" => state.name()).increment(0);
+    }
+}
 
 /// An epoch of this stream closed.
 pub(super) fn closed(stream: &str, derived: &DerivedEpoch) {
-    let kind = match derived {
-        DerivedEpoch { content: None, .. } => "conflicting",
-        DerivedEpoch { complete: false, .. } => "incomplete",
-        _ => "complete",
-    };
+    let kind: &str = EpochKind::of(derived).into();
     counter!(EPOCHS_CLOSED, "stream" => stream.to_owned(), "kind" => kind).increment(1);
 }
 

@@ -11,7 +11,6 @@ use super::{
 use crate::{
     archive::index::TrackEvent,
     chain::follow::Follower,
-    metrics,
     observation::StreamHash,
     standing::{Backlog, Reading},
     stream::{DerivedEpoch, StreamRule},
@@ -40,7 +39,7 @@ impl Daemon {
         let begin = |stream: &str, configured, first| hold(voter.begin(stream, configured, first));
         for (stream, kept) in intake.advance(now_ms, engine.policy().max_inflight, begin)? {
             follower.follow(stream.rule().stream_hash());
-            metrics::zero_stream(&stream.rule().stream_id);
+            count::zero(&stream.rule().stream_id);
             let followed = Followed { stream, kept, backlog: Backlog::default() };
             streams.insert(followed.stream.rule().stream_hash(), followed);
         }

@@ -15,10 +15,11 @@ use metrics_process::Collector;
 use super::{
     Monitor,
     check::{Check, Level},
+    describe::describe,
 };
 use crate::{
     chain::endpoints::count::RPC_DURATION,
-    metrics::{TURN_DURATION, VOTE_DELAY, describe},
+    metrics::{TURN_DURATION, VOTE_DELAY},
 };
 
 /// Seconds; from a loopback answer to the default timeout of a request, and beyond it for a turn of many requests.

@@ -4,6 +4,7 @@
 //! dead disk. That thread also owns the signals, and ends a process that does not drain.
 
 pub mod check;
+mod describe;
 mod gauges;
 mod http;
 mod systemd;
