@@ -2,14 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use super::{
-    ClosedEpoch, Daemon, FollowedStream, Halt, Heard, count,
-    halt::hold,
-    intake::{Kept, tell_bad_line, tell_bad_lines, tell_event},
-    wake::Changes,
-};
+use super::{Daemon, FollowedStream, Halt, Heard, NewlyClosed, count, halt::hold, keep::Kept, wake::Changes};
 use crate::{
-    archive::index::TrackEvent,
     chain::follow::Follower,
     observation::StreamHash,
     standing::{Backlog, Reading},
@@ -47,7 +41,7 @@ impl Daemon {
         for Followed { stream, kept, .. } in streams.values_mut().filter(touched) {
             let heard = stream.read_on(now_ms, intake.turn_bytes());
             take_heard(stream, &heard, engine);
-            intake.keep(stream.index(), kept, now_ms);
+            intake.keeper().keep(stream.index(), kept, now_ms);
             pulse.beat();
         }
         Ok(())
@@ -71,7 +65,7 @@ impl Daemon {
     }
 
     /// The epochs of a stream that are closed and new, and those derived again.
-    fn derive(&mut self, hash: StreamHash, now_ms: u64) -> Result<(Vec<ClosedEpoch>, Vec<DerivedEpoch>), Halt> {
+    fn derive(&mut self, hash: StreamHash, now_ms: u64) -> Result<(Vec<NewlyClosed>, Vec<DerivedEpoch>), Halt> {
         let Self { streams, engine, follower, turns, .. } = self;
         let (mut closed, mut derived) = (Vec::new(), Vec::new());
         let Some(Followed { stream, .. }) = streams.get_mut(&hash) else { return Ok((closed, derived)) };
@@ -90,10 +84,10 @@ impl Daemon {
         Ok((closed, derived))
     }
 
-    fn admit_closed(&mut self, stream: StreamHash, closed: &ClosedEpoch, starting: bool) -> Result<(), Halt> {
+    fn admit_closed(&mut self, stream: StreamHash, closed: &NewlyClosed, starting: bool) -> Result<(), Halt> {
         let Self { streams, engine, voter, .. } = self;
         let Some(Followed { stream: followed, .. }) = streams.get(&stream) else { return Ok(()) };
-        let ClosedEpoch { derived, closed_ms } = closed;
+        let NewlyClosed { derived, closed_ms } = closed;
         count::closed(&followed.rule().stream_id, derived);
         let Some(own) = own_epoch(followed.rule(), engine.policy(), derived, starting)? else { return Ok(()) };
         let key = SlotKey { stream, sequence: derived.sequence };
@@ -153,16 +147,14 @@ fn gaps(rule: StreamRule, follower: &Follower, all: bool) -> impl Fn(u64, u64) -
 /// Tells what a reading brought, and drops the slots that can no longer be judged.
 fn take_heard(stream: &FollowedStream, heard: &Heard, engine: &mut Engine) {
     let stream_id = &stream.rule().stream_id;
-    heard.quarantined.iter().for_each(tell_bad_line);
-    tell_bad_lines(stream_id, heard.quarantined.len(), heard.bad_lines);
-    heard.events.iter().for_each(tell_event);
+    heard.tell(stream_id);
     if heard.turned {
         match stream.reading() {
             Reading::Waiting(reason) => tracing::warn!(stream = stream_id, reason, "the stream waits"),
             reading => tracing::info!(stream = stream_id, %reading, "the stream goes on"),
         }
     }
-    if heard.events.iter().any(|event| matches!(event, TrackEvent::Lost { .. })) {
+    if heard.lost_a_file() {
         let withdrawn = engine.withdraw(stream.rule().stream_hash(), |epoch| stream.withholds(epoch));
         tracing::warn!(stream = stream_id, withdrawn, "open slots withdrawn");
     }

@@ -3,11 +3,15 @@
 //! One task does it all in turns, so every decision rests on one block and one reading of the archive, and nothing
 //! but this task ever signs. Between turns it sleeps until the archive changes or the next poll is due.
 
+mod closing;
 mod complaint;
 mod count;
 mod epochs;
 mod halt;
+mod heard;
 mod intake;
+mod joining;
+mod keep;
 pub mod show;
 mod snapshot;
 mod streams;
@@ -36,9 +40,11 @@ use crate::{
     },
 };
 
+pub use closing::Closing;
 pub use halt::Halt;
+pub use heard::Heard;
 pub use intake::Intake;
-pub use streams::{ClosedEpoch, Closing, FollowedStream, Heard};
+pub use streams::{FollowedStream, NewlyClosed};
 pub use voter::Voter;
 
 use complaint::{Complaints, tolerate};
@@ -146,7 +152,7 @@ impl Daemon {
         if let Err(halt) = &ended {
             self.voter.keep_halt(halt);
         }
-        self.streams.values().for_each(|followed| self.intake.keep_now(followed.stream.index()));
+        self.streams.values().for_each(|followed| self.intake.keeper().keep_now(followed.stream.index()));
         self.intake.keep_joining();
         ended
     }
@@ -156,7 +162,7 @@ impl Daemon {
         let changed = Arc::clone(&alarm.changed);
         let mut due = Instant::now();
         loop {
-            alarm.keep(&self.intake.archive().manifests);
+            alarm.keep(self.intake.manifests());
             tokio::select! {
                 biased;
                 () = cancelled.cancelled() => return Ok(()),
