@@ -4,7 +4,8 @@
 //! proofs, header) → [`witness`] (what to do with a slot) → [`store`] (one durable vote per slot) → [`chain`] (the
 //! ledger). The pure part ends with `witness`; [`daemon`] drives it all. The rules are in `docs/protocol.md`.
 //!
-//! [`monitor`] shows from outside how the daemon fares; [`metrics`] names what is counted.
+//! [`standing`] is how a witness stands, in plain numbers, which the daemon fills in; [`monitor`] shows it from outside,
+//! and [`metrics`] names what is counted.
 //!
 //! [`in_order`] shares work among threads.
 //!

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use alloy::primitives::Address;
 
-use super::{Halt, show};
+use super::{halt::Halt, show};
 use crate::{
     chain::{
         follow::Heads,
@@ -137,7 +137,7 @@ impl Voter {
     }
 
     /// The own vote on a slot that the ledger, read up to block `head`, does not show.
-    pub(super) fn standing(
+    pub(super) fn own_vote(
         &self,
         slot: SlotId,
         head: Option<u64>,
