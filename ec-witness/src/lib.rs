@@ -5,8 +5,8 @@
 //! → [`sender`] brings it onto the chain, by `ec-rpc`. `witness` is pure; [`daemon`] drives it all. The rules are in
 //! `docs/protocol.md`.
 //!
-//! [`monitor`] shows from outside how the daemon fares; [`metrics`] names what is counted; [`clock`] is the only wall
-//! clock.
+//! [`standing`] is how a witness stands, in plain numbers, which the daemon fills in; [`monitor`] shows it from outside,
+//! and [`metrics`] names what is counted. [`clock`] is the only wall clock.
 
 pub mod clock;
 pub mod daemon;
@@ -15,5 +15,6 @@ pub mod key;
 pub mod metrics;
 pub mod monitor;
 pub mod sender;
+pub mod standing;
 pub mod store;
 pub mod witness;

@@ -19,13 +19,16 @@ pub mod in_order;
 mod index;
 pub mod line;
 pub mod recorder;
+mod sources;
 pub mod watch;
 
 pub use epochs::{
-    AtRest, Closed, ClosedEpoch, DeriveError, Epochs, Observation, Sweep, SweptEpoch, for_each_closed, late_records,
+    AtRest, Closed, ClosedEpoch, DeriveError, Epochs, Observation, Sweep, SweptEpoch, for_each_closed, is_closed,
+    late_records,
 };
 pub use error::ArchiveError;
 pub use files::{Archive, Broadcast, CheckpointError, Checkpoints, StreamIndex, TrackFile, TrackIndex};
 pub use index::FileLine;
 pub use line::{BadLine, FieldNames};
+pub use sources::{Mapping, Source};
 pub use watch::{Lost, Quarantined, TrackEvent, Watch};

@@ -12,6 +12,7 @@ mod endpoints;
 mod fault;
 mod health;
 mod metered;
+pub mod metric;
 mod refusal;
 
 pub use block::BlockRef;

@@ -4,11 +4,10 @@ use std::{io::Write, iter, num::NonZeroUsize, time::Instant};
 
 use clap::Args;
 use ec_archive::{
-    ArchiveError, Broadcast, ClosedEpoch, DeriveError, Epochs, Quarantined, StreamIndex, Sweep, Watch,
+    ArchiveError, Broadcast, ClosedEpoch, DeriveError, Epochs, Quarantined, Source, StreamIndex, Sweep, Watch,
     in_order::map_in_order,
 };
 use ec_observation::{Listing, ObservationHash, ObservationHeader, SlotId, StreamRule};
-use ec_witness::daemon::Source;
 use eyre::bail;
 use serde::Serialize;
 

@@ -6,9 +6,8 @@ use std::{
 };
 
 use clap::{ArgGroup, Args};
-use ec_archive::{Archive, StreamIndex, Sweep, SweptEpoch};
+use ec_archive::{Archive, Source, StreamIndex, Sweep, SweptEpoch};
 use ec_observation::{EpochRecords, ListedRecord, Listing, tree};
-use ec_witness::daemon::Source;
 use eyre::{OptionExt, WrapErr, bail};
 use serde::Serialize;
 

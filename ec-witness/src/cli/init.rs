@@ -4,13 +4,10 @@ use std::str::FromStr;
 
 use alloy::primitives::Address;
 use clap::Args;
-use ec_archive::{StreamIndex, Sweep};
+use ec_archive::{Source, StreamIndex, Sweep, is_closed};
 use ec_ledger::{Follower, LedgerPlace, contracts::EveryChannelWitnessRegistry};
 use ec_observation::ObservationHeader;
-use ec_witness::{
-    daemon::Source,
-    store::{Identity, StoreError, VoteStore},
-};
+use ec_witness::store::{Identity, StoreError, VoteStore};
 use eyre::{OptionExt, WrapErr};
 use serde::Serialize;
 
@@ -99,7 +96,7 @@ fn newest_closed(index: &StreamIndex) -> eyre::Result<u64> {
         let mut newest = None;
         for swept in Sweep::new(index, highest.saturating_sub(reach)..=highest) {
             let derived = swept?.derived;
-            if derived.complete || derived.sequence < highest {
+            if is_closed(&derived, Some(highest)) {
                 newest = Some(derived.sequence);
             }
         }

@@ -6,10 +6,9 @@ use std::{
 };
 
 use clap::Args;
-use ec_archive::{AtRest, Observation, StreamIndex};
+use ec_archive::{AtRest, Observation, Source, StreamIndex};
 use ec_ledger::contracts::EveryChannelObservationLedger;
 use ec_observation::{ObservationHash, ObservationHeader, Proof};
-use ec_witness::daemon::Source;
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde_json::json;
 

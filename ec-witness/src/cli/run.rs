@@ -7,10 +7,11 @@ use clap::{Args, ValueEnum};
 use ec_archive::Checkpoints;
 use ec_ledger::{Follower, LedgerPlace, Pulse, contracts::EveryChannelWitnessRegistry};
 use ec_witness::{
-    daemon::{Closing, Daemon, Intake, Snapshot, Turns, Until, Voter},
+    daemon::{Closing, Daemon, Intake, Turns, Until, Voter},
     metrics::INFO,
     monitor::Monitor,
     sender::Sender,
+    standing::Snapshot,
     store::{Identity, VoteStore},
     witness::engine::SlotState,
 };
@@ -144,7 +145,7 @@ impl RunArgs {
         let shown = |snapshot: &Snapshot| {
             monitor.turned(snapshot);
             if let Some(progress) = &progress {
-                progress.set(snapshot.summary.settled as u64, snapshot.summary.judged as u64);
+                progress.set(snapshot.totals.settled as u64, snapshot.totals.judged as u64);
             }
         };
         let ended = daemon.run(cancelled, shown).await;

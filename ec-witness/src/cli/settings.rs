@@ -8,12 +8,9 @@ use std::{
 };
 
 use clap::Args;
-use ec_archive::{Archive, ArchiveError, FieldNames};
+use ec_archive::{Archive, ArchiveError, FieldNames, Mapping, Source};
 use ec_observation::{EpochRule, StreamHash, StreamRule, TimeMode, Tracks, stream::DEFAULT_GROUPS_PER_EPOCH};
-use ec_witness::{
-    daemon::{Mapping, Source},
-    witness::decision::Policy,
-};
+use ec_witness::witness::decision::Policy;
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde::Deserialize;
 

@@ -7,15 +7,17 @@ use std::{collections::HashSet, net::SocketAddr, path::Path};
 
 use alloy::{primitives::Address, providers::Provider};
 use clap::Args;
-use ec_archive::{StreamIndex, Sweep};
+use ec_archive::{Source, StreamIndex, Sweep, is_closed};
 use ec_ledger::Follower;
 use ec_observation::{DerivedEpoch, StreamHash};
 use ec_witness::{
-    daemon::{SlotReport, Source, own_epoch},
+    daemon::show,
+    standing::SlotReport,
     store::VoteStore,
     witness::{
         decision::{OwnVote, Policy},
         engine::{Engine, Situation, SlotKey},
+        own::own_epoch,
     },
 };
 
@@ -125,7 +127,7 @@ impl StatusArgs {
                     let index = read_index(&sources, source, self.json.json)?;
                     let engine =
                         self.judge(source, &index, store.as_ref(), &follower, me.unwrap_or_default(), policy)?;
-                    let report = |(key, slot)| SlotReport::new(&source.rule, key, slot, &follower);
+                    let report = |(key, slot)| show::slot(&source.rule, key, slot, &follower);
                     reports.extend(engine.slots().map(|(key, slot)| report((*key, slot))));
                     summary.take_stream(&source.rule, &index, &engine, &follower);
                 }
@@ -172,7 +174,7 @@ impl StatusArgs {
         let mut open = Vec::new();
         for swept in Sweep::new(index, low..=highest) {
             let derived = swept?.derived;
-            if derived.complete || derived.sequence < highest {
+            if is_closed(&derived, Some(highest)) {
                 admit(&mut engine, source, &derived, store)?;
             } else {
                 open.push(derived);

@@ -54,16 +54,6 @@ impl Complaint {
     }
 }
 
-/// What may be wrong with the daemon's work.
-#[derive(Debug, Default)]
-pub(super) struct Complaints {
-    pub(super) unreadable: Complaint,
-    pub(super) stalled: Complaint,
-    pub(super) unfollowed: Complaint,
-    pub(super) unsent: Complaint,
-    pub(super) not_finalized: Complaint,
-}
-
 /// Passes a fatal error on, complains of another one.
 pub(super) fn tolerate<T>(
     outcome: Result<T, SendError>,

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use alloy::primitives::Address;
 
-use super::{Halt, snapshot::SendingStanding};
+use super::{halt::Halt, show};
 use crate::{
     sender::{SendError, Sender},
+    standing::SendingStanding,
     store::{Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
     witness::decision::OwnVote,
 };
@@ -125,7 +126,7 @@ impl Voter {
     /// How sending stands; `None` in a dry run.
     pub(super) fn sending(&self) -> Option<SendingStanding> {
         let Self::Casting { sender, .. } = self else { return None };
-        Some(SendingStanding::of(sender.state()))
+        Some(show::sending(sender.state()))
     }
 
     /// How the store stands; `None` in a dry run.
@@ -135,7 +136,7 @@ impl Voter {
     }
 
     /// The own vote on a slot that the ledger, read up to block `head`, does not show.
-    pub(super) fn standing(
+    pub(super) fn own_vote(
         &self,
         slot: SlotId,
         head: Option<u64>,

@@ -15,8 +15,9 @@ use metrics_process::Collector;
 use super::{
     Monitor,
     check::{Check, Level},
+    describe::describe,
 };
-use crate::metrics::{TURN_DURATION, VOTE_DELAY, describe};
+use crate::metrics::{TURN_DURATION, VOTE_DELAY};
 use ec_rpc::count::RPC_DURATION;
 
 /// Seconds; from a loopback answer to the default timeout of a request, and beyond it for a turn of many requests.

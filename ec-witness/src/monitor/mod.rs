@@ -4,6 +4,7 @@
 //! dead disk. That thread also owns the signals, and ends a process that does not drain.
 
 pub mod check;
+mod describe;
 mod gauges;
 mod http;
 mod systemd;
@@ -14,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{clock, daemon::Snapshot, witness::engine::SlotState};
+use crate::{clock, standing::Snapshot, witness::engine::SlotState};
 use check::{Check, Level, checks};
 use ec_ledger::Pulse;
 
@@ -118,7 +119,7 @@ impl Monitor {
             return format!("stuck: {}", alive.reason);
         }
         let state = self.lock();
-        let Some(Snapshot { streams, summary, ledger, store, .. }) = &state.snapshot else {
+        let Some(Snapshot { streams, totals, ledger, store, .. }) = &state.snapshot else {
             return "starting: reading the archive and the ledger".into();
         };
         if let Some(error) = &ledger.error {
@@ -131,7 +132,7 @@ impl Monitor {
             .map(|(_, n)| n)
             .sum();
         let votes =
-            store.as_ref().and_then(|store| store.as_ref().ok()).map_or(summary.votes as i64, |store| store.votes);
+            store.as_ref().and_then(|store| store.as_ref().ok()).map_or(totals.votes as i64, |store| store.votes);
         let head_s = clock::unix_s().saturating_sub(ledger.head_times.latest);
         format!("{} streams, {open} slots open, voted {votes}, head {head_s} s", streams.len())
     }

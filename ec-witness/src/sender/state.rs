@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::U256;
-use strum::{IntoStaticStr, VariantNames};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::{fees::Fees, money::Hold};
 
 /// How far a nonce has come that is not final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantNames)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Stage {
     /// Signed, and no pool is known to hold it.
@@ -22,8 +22,8 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// Every word that [`Self::name`] gives.
-    pub const NAMES: &[&str] = Self::VARIANTS;
+    /// Every stage.
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// A word for each, as a metric's label.
     pub fn name(self) -> &'static str {
@@ -66,8 +66,7 @@ mod tests {
 
     #[test]
     fn each_stage_has_its_word() {
-        let words = [Stage::Signed, Stage::Sent, Stage::Executed, Stage::Safe].map(Stage::name);
+        let words: Vec<_> = Stage::ALL.iter().map(|stage| stage.name()).collect();
         assert_eq!(words, ["signed", "sent", "executed", "safe"]);
-        assert_eq!(Stage::NAMES, words);
     }
 }

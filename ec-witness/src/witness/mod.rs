@@ -2,4 +2,5 @@
 
 pub mod decision;
 pub mod engine;
+pub mod own;
 pub mod window;

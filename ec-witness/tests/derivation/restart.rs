@@ -14,7 +14,10 @@ use ec_archive::{Checkpoints, FieldNames, StreamIndex, Sweep};
 use ec_ledger::{LedgerEvent, LedgerState};
 use ec_observation::{EpochRule, ObservationHash, StreamRule, Tracks};
 use ec_rpc::BlockRef;
-use ec_witness::daemon::{Backlog, Closing, FollowedStream, Reading};
+use ec_witness::{
+    daemon::{Closing, FollowedStream},
+    standing::{Backlog, Reading},
+};
 
 use super::{generations::Heard, *};
 

@@ -1,4 +1,4 @@
-//! Closed epochs of an archive at rest: which they are, and how each is linked to its parent (protocol §3).
+//! Closed epochs: which they are, and how each of an archive at rest is linked to its parent (protocol §3).
 
 use ec_observation::{DerivedEpoch, ObservationHash, ObservationHeader, TimeError};
 
@@ -27,9 +27,10 @@ pub struct ClosedEpoch {
     pub hash: Option<ObservationHash>,
 }
 
-/// Whether an epoch is closed: complete, or a record of a later epoch exists, up to the `highest` that has one.
-pub(crate) fn is_closed(epoch: &DerivedEpoch, highest: Option<u64>) -> bool {
-    epoch.complete || highest.is_some_and(|highest| epoch.sequence < highest)
+/// Whether an epoch is closed (protocol §2.6): complete, or below `aged`, the highest epoch that has had a record for
+/// longer than the grace. In an archive at rest the grace has passed, so that is the highest epoch that has a record.
+pub fn is_closed(epoch: &DerivedEpoch, aged: Option<u64>) -> bool {
+    epoch.complete || aged.is_some_and(|aged| epoch.sequence < aged)
 }
 
 /// Links epochs to their parents: that of each is the nearest lower complete one.

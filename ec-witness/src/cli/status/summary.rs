@@ -18,9 +18,10 @@ use ec_observation::StreamRule;
 use ec_rpc::HeadTimes;
 use ec_witness::{
     clock,
-    daemon::{LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
+    daemon::show,
     monitor::check::{Check, Level, checks},
     sender::VOTE_GAS,
+    standing::{LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     store::{VoteStore, holder},
     witness::engine::{Engine, SlotState},
 };
@@ -112,7 +113,7 @@ impl Summary {
     }
 
     pub(super) fn take_ledger(&mut self, follower: &Follower, witness: Option<Address>) {
-        self.snapshot.ledger = LedgerStanding::of(follower, witness.unwrap_or_default(), None, Some(clock::unix_s()));
+        self.snapshot.ledger = show::ledger(follower, witness.unwrap_or_default(), None, Some(clock::unix_s()));
         // an onlooker without a store has no seat to miss
         self.snapshot.ledger.member |= witness.is_none();
     }
@@ -128,7 +129,7 @@ impl Summary {
     }
 
     pub(super) fn take_stream(&mut self, rule: &StreamRule, index: &StreamIndex, engine: &Engine, follower: &Follower) {
-        let mut standing = StreamStanding::of(&rule.stream_id, rule.stream_hash(), engine, follower);
+        let mut standing = show::stream(&rule.stream_id, rule.stream_hash(), engine, follower);
         let changed = index.tracks().iter().filter_map(|track| track.path().metadata().ok()?.modified().ok()).max();
         standing.withheld_epochs = index.withheld_epochs();
         standing.reading = index.hindrance().map_or(Reading::Current, Reading::Waiting);
