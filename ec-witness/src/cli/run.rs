@@ -123,7 +123,7 @@ impl RunArgs {
 
     /// Reaches the chain and opens the store.
     async fn daemon(&self, file: ConfigFile) -> eyre::Result<Daemon> {
-        let policy = self.agreement.policy(&file.agreement);
+        let agreement = self.agreement.agreement(&file.agreement);
         let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
         let place = place(&connection).await?;
         let voter = self.voter(&file, &connection, place).await?;
@@ -140,7 +140,7 @@ impl RunArgs {
         )
         .set(1.0);
         tracing::info!(chain_id = place.chain_id, ledger = %place.ledger, %witness, "witness started");
-        Ok(Daemon::new(intake, follower, voter, policy, turns))
+        Ok(Daemon::new(intake, follower, voter, agreement, turns))
     }
 
     async fn drive(&self, daemon: &mut Daemon, monitor: &Monitor, cancelled: &CancellationToken) -> eyre::Result<()> {

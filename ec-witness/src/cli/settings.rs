@@ -13,7 +13,7 @@ use ec_witness::{
     daemon::{Mapping, Source},
     observation::StreamHash,
     stream::{DEFAULT_GROUPS_PER_EPOCH, EpochRule, StreamRule, TimeMode, Tracks},
-    witness::decision::Policy,
+    witness::decision::Agreement,
 };
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde::Deserialize;
@@ -375,9 +375,9 @@ pub(crate) struct AgreementArgs {
 
 impl AgreementArgs {
     /// The constants: these settings, else the file's, else the defaults.
-    pub(crate) fn policy(&self, file: &Self) -> Policy {
-        let or = Policy::default();
-        Policy {
+    pub(crate) fn agreement(&self, file: &Self) -> Agreement {
+        let or = Agreement::default();
+        Agreement {
             precision_ms: self.precision_ms.or(file.precision_ms).unwrap_or(or.precision_ms),
             message_delay_ms: self.message_delay_ms.or(file.message_delay_ms).unwrap_or(or.message_delay_ms),
             time_wait_ms: self.time_wait_ms.or(file.time_wait_ms).unwrap_or(or.time_wait_ms),

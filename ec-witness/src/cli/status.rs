@@ -15,7 +15,7 @@ use ec_witness::{
     store::VoteStore,
     stream::DerivedEpoch,
     witness::{
-        decision::{OwnVote, Policy},
+        decision::{Agreement, OwnVote},
         engine::{Engine, Situation, SlotKey},
     },
 };
@@ -104,7 +104,7 @@ impl StatusArgs {
 
     async fn look(&self) -> eyre::Result<Found> {
         let file = self.config.read()?;
-        let policy = self.agreement.policy(&file.agreement);
+        let agreement = self.agreement.agreement(&file.agreement);
         let directory = self.store.directory_if_set(&file.store).map(Path::to_owned);
         let store = directory.as_deref().map(VoteStore::read).transpose();
         let sources = self.archive.sources(file.archive, &file.stream)?;
@@ -125,7 +125,7 @@ impl StatusArgs {
                 for source in &sources.streams {
                     let index = read_index(&sources, source, self.json.json)?;
                     let engine =
-                        self.judge(source, &index, store.as_ref(), &follower, me.unwrap_or_default(), policy)?;
+                        self.judge(source, &index, store.as_ref(), &follower, me.unwrap_or_default(), agreement)?;
                     let report = |(key, slot)| SlotReport::new(&source.rule, key, slot, &follower);
                     reports.extend(engine.slots().map(|(key, slot)| report((*key, slot))));
                     summary.take_stream(&source.rule, &index, &engine, &follower);
@@ -165,9 +165,9 @@ impl StatusArgs {
         store: Option<&VoteStore>,
         follower: &Follower,
         me: Address,
-        policy: Policy,
+        agreement: Agreement,
     ) -> eyre::Result<Engine> {
-        let mut engine = Engine::new(me, policy);
+        let mut engine = Engine::new(me, agreement);
         let Some(highest) = index.highest_epoch() else { return Ok(engine) };
         let low = if self.last == 0 { 0 } else { highest.saturating_sub(self.last - 1) };
         let mut open = Vec::new();
@@ -187,7 +187,7 @@ impl StatusArgs {
 }
 
 fn admit(engine: &mut Engine, source: &Source, derived: &DerivedEpoch, store: Option<&VoteStore>) -> eyre::Result<()> {
-    if let Some(own) = own_epoch(&source.rule, engine.policy(), derived, true)? {
+    if let Some(own) = own_epoch(&source.rule, engine.agreement(), derived, true)? {
         let past = store.map(|store| store.vote(derived.slot)).transpose()?.flatten();
         let past = past.map(|(header, _)| (header, OwnVote::Cast));
         let key = SlotKey { stream: source.rule.stream_hash(), sequence: derived.sequence };

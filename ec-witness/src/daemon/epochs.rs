@@ -35,7 +35,7 @@ impl Daemon {
     pub(super) fn read_archive(&mut self, changes: &Changes, now_ms: u64) -> Result<(), Halt> {
         let Self { intake, streams, follower, voter, engine, pulse, .. } = self;
         let begin = |stream: &str, configured, first| hold(voter.begin(stream, configured, first));
-        for (stream, kept) in intake.advance(now_ms, engine.policy().max_inflight, begin)? {
+        for (stream, kept) in intake.advance(now_ms, engine.agreement().max_inflight, begin)? {
             follower.follow(stream.rule().stream_hash());
             metrics::zero_stream(&stream.rule().stream_id);
             let followed = Followed { stream, kept, backlog: Backlog::default() };
@@ -93,7 +93,7 @@ impl Daemon {
         let Some(Followed { stream: followed, .. }) = streams.get(&stream) else { return Ok(()) };
         let ClosedEpoch { derived, closed_ms } = closed;
         count::closed(&followed.rule().stream_id, derived);
-        let Some(own) = own_epoch(followed.rule(), engine.policy(), derived, starting)? else { return Ok(()) };
+        let Some(own) = own_epoch(followed.rule(), engine.agreement(), derived, starting)? else { return Ok(()) };
         let key = SlotKey { stream, sequence: derived.sequence };
         engine.admit(key, derived.slot, own, *closed_ms, voter.standing(derived.slot, None)?);
         let stream = &followed.rule().stream_id;
@@ -106,7 +106,7 @@ impl Daemon {
         let Some(Followed { stream: followed, .. }) = streams.get(&stream) else { return Ok(()) };
         let key = SlotKey { stream, sequence: derived.sequence };
         let judged = engine.slot(key).is_some();
-        let Some(own) = own_epoch(followed.rule(), engine.policy(), derived, false)? else { return Ok(()) };
+        let Some(own) = own_epoch(followed.rule(), engine.agreement(), derived, false)? else { return Ok(()) };
         if !judged || engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
             summary.late += 1;
             let stream = &followed.rule().stream_id;

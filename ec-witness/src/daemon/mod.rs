@@ -31,7 +31,7 @@ use crate::{
     pulse::Pulse,
     store::{Ballot, Recorded, StoreError},
     witness::{
-        decision::{OwnEpoch, OwnVote, Policy},
+        decision::{Agreement, OwnEpoch, OwnVote},
         engine::{Engine, Intent, JudgedSlot, Situation, SlotKey},
     },
 };
@@ -114,12 +114,12 @@ pub struct Daemon {
 
 impl Daemon {
     /// A daemon that judges the streams that `intake` finds.
-    pub fn new(intake: Intake, follower: Follower, voter: Voter, policy: Policy, turns: Turns) -> Self {
+    pub fn new(intake: Intake, follower: Follower, voter: Voter, agreement: Agreement, turns: Turns) -> Self {
         Self {
             intake,
             streams: BTreeMap::new(),
             follower,
-            engine: Engine::new(voter.witness(), policy),
+            engine: Engine::new(voter.witness(), agreement),
             voter,
             turns,
             started: Instant::now(),

@@ -2,7 +2,7 @@
 
 use crate::{
     stream::{DerivedEpoch, StreamRule, TimeError},
-    witness::decision::{OwnEpoch, Policy},
+    witness::decision::{Agreement, OwnEpoch},
 };
 
 /// What the engine judges by. An epoch without a time is an error while starting, so that the operator hears of it,
@@ -13,7 +13,7 @@ use crate::{
 /// The epoch has no time, and `starting` is set.
 pub fn own_epoch(
     rule: &StreamRule,
-    policy: &Policy,
+    agreement: &Agreement,
     derived: &DerivedEpoch,
     starting: bool,
 ) -> Result<Option<OwnEpoch>, TimeError> {
@@ -21,7 +21,7 @@ pub fn own_epoch(
         tracing::error!(stream = rule.stream_id, epoch = derived.sequence, "records conflict; nobody here votes");
         return Ok(Some(OwnEpoch::Conflicting));
     };
-    let tolerance_ms = policy.tolerance_ms(rule.time);
+    let tolerance_ms = agreement.tolerance_ms(rule.time);
     match &derived.time {
         Ok(observed_unix_ms) => {
             let observed_unix_ms = *observed_unix_ms;
