@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use super::{
     Answer, address,
-    chain::{ChainArgs, block_on},
+    connection::{ChainArgs, block_on},
     output::fact,
     send::{SendArgs, Sender, Sent},
 };

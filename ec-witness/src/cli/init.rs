@@ -17,12 +17,14 @@ use serde::Serialize;
 
 use super::{
     Answer, address,
-    chain::{ChainArgs, block_on},
+    config::{ConfigArg, ConfigFile},
+    connection::{ChainArgs, block_on},
     derive::read_index,
     key::KeyArgs,
     ledger::place,
     output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, ConfigFile, Sources, StoreArgs},
+    roster::{ArchiveArgs, Sources},
+    store::StoreArgs,
 };
 
 /// Whose store to create, and where judging begins.

@@ -9,7 +9,7 @@ use ec_witness::{
 };
 use eyre::{OptionExt, WrapErr};
 
-use super::chain::{ChainArgs, Connection};
+use super::connection::{ChainArgs, Connection};
 
 /// How long the ledger's RPC may be silent before the ledger is not live any more (protocol §5.5).
 const HEAD_STALE: Duration = Duration::from_millis(30_000);

@@ -4,9 +4,11 @@
 //! stderr. Exit codes: 0 yes, 1 the answer is no, 2 error.
 
 mod address;
+mod agreement;
 mod archive;
-mod chain;
 mod completions;
+mod config;
+mod connection;
 mod deploy;
 mod derive;
 mod diff;
@@ -22,13 +24,14 @@ mod proof;
 mod rail;
 mod registry;
 mod resume;
+mod roster;
 mod run;
+mod run_settings;
 mod send;
-mod settings;
 mod settle;
 mod slots;
 mod status;
-mod turns;
+mod store;
 mod verify;
 
 use std::process::ExitCode;

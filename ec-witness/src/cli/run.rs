@@ -23,14 +23,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Answer, address,
-    chain::{ChainArgs, Connection, block_on},
+    agreement::AgreementArgs,
+    config::{ConfigArg, ConfigFile},
+    connection::{ChainArgs, Connection, block_on},
     key::KeyArgs,
     ledger::place,
     monitor::MonitorArgs,
     output::{JsonArg, Progress, Unit},
-    settings::{AgreementArgs, ArchiveArgs, ConfigArg, ConfigFile, Roster, StoreArgs},
+    roster::{ArchiveArgs, Roster},
+    run_settings::RunSettingsArgs,
     slots,
-    turns::TurnArgs,
+    store::StoreArgs,
 };
 
 /// Where, in the store's directory, the daemon keeps what it has read of the archive's index. A cache.
@@ -77,7 +80,7 @@ pub(crate) struct RunArgs {
     witness: Option<Address>,
 
     #[command(flatten)]
-    turns: TurnArgs,
+    turns: RunSettingsArgs,
 
     #[command(flatten)]
     json: JsonArg,
@@ -156,7 +159,7 @@ impl RunArgs {
         Ok(ended?)
     }
 
-    fn turns(&self, file: TurnArgs) -> Turns {
+    fn turns(&self, file: RunSettingsArgs) -> Turns {
         Turns {
             poll: self.turns.or(file).poll(),
             once: self.once.then_some(match self.until {

@@ -20,7 +20,7 @@ use ec_witness::{
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use super::{Answer, chain::Connection, output::fact};
+use super::{Answer, connection::Connection, output::fact};
 
 pub(crate) use args::{AccountArgs, SendArgs};
 

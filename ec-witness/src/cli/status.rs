@@ -22,12 +22,15 @@ use ec_witness::{
 
 use super::{
     Answer,
-    chain::{ChainArgs, block_on},
+    agreement::AgreementArgs,
+    config::ConfigArg,
+    connection::{ChainArgs, block_on},
     derive::read_index,
     ledger,
     output::{JsonArg, json_line},
-    settings::{AgreementArgs, ArchiveArgs, ConfigArg, StoreArgs},
+    roster::ArchiveArgs,
     slots,
+    store::StoreArgs,
 };
 use summary::{Summary, Verdict};
 

@@ -8,7 +8,7 @@ use clap::Args;
 use super::Sender;
 use crate::cli::{
     address,
-    chain::{ChainArgs, ReadArgs},
+    connection::{ChainArgs, ReadArgs},
     key::KeyArgs,
 };
 

@@ -30,7 +30,7 @@ const GWEI: u128 = 1_000_000_000;
 #[derive(Clone, Copy, Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[command(next_help_heading = "Run")]
-pub(crate) struct TurnArgs {
+pub(crate) struct RunSettingsArgs {
     /// Milliseconds between two polls of the ledger [default: 1000].
     #[arg(long, env = "EC_WITNESS_POLL_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     poll_ms: Option<u64>,
@@ -60,7 +60,7 @@ pub(crate) struct TurnArgs {
     max_batch: Option<NonZeroUsize>,
 }
 
-impl TurnArgs {
+impl RunSettingsArgs {
     /// These settings, and the file's where these say nothing.
     pub(crate) fn or(self, file: Self) -> Self {
         Self {

@@ -12,7 +12,7 @@ use eyre::OptionExt;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{address, key::KeyArgs, output::JsonArg, settings::ConfigArg};
+use super::{address, config::ConfigArg, key::KeyArgs, output::JsonArg};
 
 /// Milliseconds a single RPC request may take where nothing else is configured.
 const DEFAULT_RPC_TIMEOUT_MS: u64 = 10_000;

@@ -1,0 +1,68 @@
+//! The `[agreement]` settings.
+
+use clap::Args;
+use ec_witness::witness::decision::Agreement;
+use serde::Deserialize;
+
+/// The agreement's constants. They must be equal at all witnesses of a ledger.
+#[derive(Clone, Copy, Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[command(next_help_heading = "Agreement (equal at all witnesses)")]
+pub(crate) struct AgreementArgs {
+    /// How far two hosts' clocks may be apart [default: 2000].
+    #[arg(long, env = "EC_WITNESS_PRECISION_MS", value_name = "MS", hide_short_help = true)]
+    precision_ms: Option<u64>,
+
+    /// How long a record may take from host to host [default: 15000].
+    #[arg(long, env = "EC_WITNESS_MESSAGE_DELAY_MS", value_name = "MS", hide_short_help = true)]
+    message_delay_ms: Option<u64>,
+
+    /// How long a candidate whose time alone is off is not rivalled [default: 60000].
+    #[arg(long, env = "EC_WITNESS_TIME_WAIT_MS", value_name = "MS", hide_short_help = true)]
+    time_wait_ms: Option<u64>,
+
+    /// How long an incomplete epoch waits for late records before an equal candidate is attested [default: 60000].
+    #[arg(long, env = "EC_WITNESS_LATE_MS", value_name = "MS", hide_short_help = true)]
+    late_ms: Option<u64>,
+
+    /// The wait between two ranks' turns to propose [default: 12000].
+    #[arg(long, env = "EC_WITNESS_PROPOSE_STAGGER_MS", value_name = "MS", hide_short_help = true)]
+    propose_stagger_ms: Option<u64>,
+
+    /// How much later an incomplete epoch is proposed [default: 300000].
+    #[arg(long, env = "EC_WITNESS_INCOMPLETE_DELAY_MS", value_name = "MS", hide_short_help = true)]
+    incomplete_delay_ms: Option<u64>,
+
+    /// When an undecided slot counts as disputed [default: 600000].
+    #[arg(long, env = "EC_WITNESS_DISPUTED_AFTER_MS", value_name = "MS", hide_short_help = true)]
+    disputed_after_ms: Option<u64>,
+
+    /// Final observations that may lie between a header and its parent [default: 64].
+    #[arg(long, env = "EC_WITNESS_PARENT_WINDOW", value_name = "N", hide_short_help = true)]
+    parent_window: Option<u64>,
+
+    /// Slots of one stream that are judged at once [default: 64].
+    #[arg(long, env = "EC_WITNESS_MAX_INFLIGHT", value_name = "N", hide_short_help = true)]
+    max_inflight: Option<usize>,
+}
+
+impl AgreementArgs {
+    /// The constants: these settings, else the file's, else the defaults.
+    pub(crate) fn agreement(&self, file: &Self) -> Agreement {
+        let or = Agreement::default();
+        Agreement {
+            precision_ms: self.precision_ms.or(file.precision_ms).unwrap_or(or.precision_ms),
+            message_delay_ms: self.message_delay_ms.or(file.message_delay_ms).unwrap_or(or.message_delay_ms),
+            time_wait_ms: self.time_wait_ms.or(file.time_wait_ms).unwrap_or(or.time_wait_ms),
+            late_ms: self.late_ms.or(file.late_ms).unwrap_or(or.late_ms),
+            propose_stagger_ms: self.propose_stagger_ms.or(file.propose_stagger_ms).unwrap_or(or.propose_stagger_ms),
+            incomplete_delay_ms: self
+                .incomplete_delay_ms
+                .or(file.incomplete_delay_ms)
+                .unwrap_or(or.incomplete_delay_ms),
+            disputed_after_ms: self.disputed_after_ms.or(file.disputed_after_ms).unwrap_or(or.disputed_after_ms),
+            parent_window: self.parent_window.or(file.parent_window).unwrap_or(or.parent_window),
+            max_inflight: self.max_inflight.or(file.max_inflight).unwrap_or(or.max_inflight),
+        }
+    }
+}
