@@ -47,22 +47,25 @@ pub(crate) struct AgreementArgs {
 }
 
 impl AgreementArgs {
-    /// The constants: these settings, else the file's, else the defaults.
-    pub(crate) fn agreement(&self, file: &Self) -> Agreement {
-        let or = Agreement::default();
+    /// The constants: these settings, the file's where these say nothing, else the defaults.
+    pub(crate) fn or(self, file: Self) -> Agreement {
+        let default = Agreement::default();
         Agreement {
-            precision_ms: self.precision_ms.or(file.precision_ms).unwrap_or(or.precision_ms),
-            message_delay_ms: self.message_delay_ms.or(file.message_delay_ms).unwrap_or(or.message_delay_ms),
-            time_wait_ms: self.time_wait_ms.or(file.time_wait_ms).unwrap_or(or.time_wait_ms),
-            late_ms: self.late_ms.or(file.late_ms).unwrap_or(or.late_ms),
-            propose_stagger_ms: self.propose_stagger_ms.or(file.propose_stagger_ms).unwrap_or(or.propose_stagger_ms),
+            precision_ms: self.precision_ms.or(file.precision_ms).unwrap_or(default.precision_ms),
+            message_delay_ms: self.message_delay_ms.or(file.message_delay_ms).unwrap_or(default.message_delay_ms),
+            time_wait_ms: self.time_wait_ms.or(file.time_wait_ms).unwrap_or(default.time_wait_ms),
+            late_ms: self.late_ms.or(file.late_ms).unwrap_or(default.late_ms),
+            propose_stagger_ms: self
+                .propose_stagger_ms
+                .or(file.propose_stagger_ms)
+                .unwrap_or(default.propose_stagger_ms),
             incomplete_delay_ms: self
                 .incomplete_delay_ms
                 .or(file.incomplete_delay_ms)
-                .unwrap_or(or.incomplete_delay_ms),
-            disputed_after_ms: self.disputed_after_ms.or(file.disputed_after_ms).unwrap_or(or.disputed_after_ms),
-            parent_window: self.parent_window.or(file.parent_window).unwrap_or(or.parent_window),
-            max_inflight: self.max_inflight.or(file.max_inflight).unwrap_or(or.max_inflight),
+                .unwrap_or(default.incomplete_delay_ms),
+            disputed_after_ms: self.disputed_after_ms.or(file.disputed_after_ms).unwrap_or(default.disputed_after_ms),
+            parent_window: self.parent_window.or(file.parent_window).unwrap_or(default.parent_window),
+            max_inflight: self.max_inflight.or(file.max_inflight).unwrap_or(default.max_inflight),
         }
     }
 }

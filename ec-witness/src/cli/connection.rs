@@ -8,7 +8,7 @@ use ec_witness::chain::{
     connect::Endpoint,
     endpoints::{Endpoints, majority},
 };
-use eyre::OptionExt;
+use eyre::{OptionExt, ensure};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -16,6 +16,13 @@ use super::{address, config::ConfigArg, key::KeyArgs, output::JsonArg};
 
 /// Milliseconds a single RPC request may take where nothing else is configured.
 const DEFAULT_RPC_TIMEOUT_MS: u64 = 10_000;
+
+/// Milliseconds for which the finalized head may stand still where nothing else is configured: an OP Stack chain on
+/// Sepolia moves it every 6 to 20 minutes.
+const DEFAULT_FINALITY_STALE_MS: u64 = 1_800_000;
+
+/// Where the ledger's log begins where nothing is configured: at the chain's first block.
+const DEFAULT_DEPLOY_BLOCK: u64 = 0;
 
 /// Which chain, and which contracts on it.
 #[derive(Clone, Default, Args, Deserialize, Serialize)]
@@ -94,24 +101,52 @@ impl ChainArgs {
         }
     }
 
-    /// The endpoints and how many of them must agree, of settings that must be there.
-    fn endpoints(&self) -> eyre::Result<(Vec<Endpoint>, usize)> {
+    /// The settings, checked as far as that can be done without asking anyone.
+    pub(crate) fn settings(self) -> eyre::Result<ChainSettings> {
         let unset = "rpc is not set: give --rpc URL, EC_WITNESS_RPC, or rpc in [chain]";
-        let rpc = self.rpc.clone().filter(|rpc| !rpc.is_empty()).ok_or_eyre(unset)?;
+        let rpc = self.rpc.filter(|rpc| !rpc.is_empty()).ok_or_eyre(unset)?;
         let chain_id = self
             .chain_id
             .ok_or_eyre("chain_id is not set: give --chain-id ID, EC_WITNESS_CHAIN_ID, or chain_id in [chain]")?;
         let timeout_ms = self.rpc_timeout_ms.unwrap_or(DEFAULT_RPC_TIMEOUT_MS);
-        eyre::ensure!(timeout_ms > 0, "rpc_timeout_ms is 0: no answer is that fast; leave it out or give milliseconds");
+        ensure!(timeout_ms > 0, "rpc_timeout_ms is 0: no answer is that fast; leave it out or give milliseconds");
         let timeout = Duration::from_millis(timeout_ms);
-        let agree = self.rpc_agree.unwrap_or(majority(rpc.len()));
-        Ok((rpc.into_iter().map(|rpc| Endpoint { rpc, chain_id, timeout }).collect(), agree))
+        Ok(ChainSettings {
+            agree: self.rpc_agree.unwrap_or(majority(rpc.len())),
+            endpoints: rpc.into_iter().map(|rpc| Endpoint { rpc, chain_id, timeout }).collect(),
+            ledger: self.ledger,
+            registry: self.registry,
+            rail: self.rail,
+            deploy_block: self.deploy_block.unwrap_or(DEFAULT_DEPLOY_BLOCK),
+            block_time: self.block_time_ms.map(Duration::from_millis),
+            finality_stale: Duration::from_millis(self.finality_stale_ms.unwrap_or(DEFAULT_FINALITY_STALE_MS)),
+        })
     }
 
+    /// Connects with these settings.
+    pub(crate) async fn connect(self) -> eyre::Result<Connection> {
+        self.settings()?.connect().await
+    }
+}
+
+/// The configured chain, and which contracts on it.
+#[derive(Clone, Debug)]
+pub(crate) struct ChainSettings {
+    endpoints: Vec<Endpoint>,
+    /// How many of them must answer alike.
+    agree: usize,
+    pub(crate) ledger: Option<Address>,
+    pub(crate) registry: Option<Address>,
+    pub(crate) rail: Option<Address>,
+    pub(crate) deploy_block: u64,
+    pub(crate) block_time: Option<Duration>,
+    pub(crate) finality_stale: Duration,
+}
+
+impl ChainSettings {
     /// Connects, and checks the endpoints, the chain and that there is code at each address that is set.
     pub(crate) async fn connect(self) -> eyre::Result<Connection> {
-        let (endpoints, agree) = self.endpoints()?;
-        let (endpoints, endpoint, provider) = Endpoints::connect(&endpoints, agree).await?;
+        let (endpoints, endpoint, provider) = Endpoints::connect(&self.endpoints, self.agree).await?;
         for (field, address) in [("ledger", self.ledger), ("registry", self.registry), ("rail", self.rail)] {
             if let Some(address) = address {
                 endpoints.require_code(field, address).await?;
@@ -151,7 +186,7 @@ mod one_or_many {
 /// The right chain, reached.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) chain: ChainArgs,
+    pub(crate) chain: ChainSettings,
     /// All of them.
     pub(crate) endpoints: Endpoints,
     /// The first that answered, for what needs no agreement.

@@ -80,8 +80,8 @@ impl RunSettingsArgs {
     }
 
     /// How votes are sent on a chain of this block time.
-    pub(crate) fn sending(&self, block_time_ms: Option<u64>) -> SendRule {
-        let block_time_ms = block_time_ms.unwrap_or(DEFAULT_BLOCK_TIME_MS);
+    pub(crate) fn sending(&self, block_time: Option<Duration>) -> SendRule {
+        let block_time_ms = block_time.map_or(DEFAULT_BLOCK_TIME_MS, |time| time.as_millis() as u64);
         SendRule {
             fees: FeeRule {
                 cap: u128::from(self.max_fee_gwei.unwrap_or(DEFAULT_MAX_FEE_GWEI)) * GWEI,

@@ -107,7 +107,7 @@ impl StatusArgs {
 
     async fn look(&self) -> eyre::Result<Found> {
         let file = self.config.read()?;
-        let agreement = self.agreement.agreement(&file.agreement);
+        let agreement = self.agreement.or(file.agreement);
         let directory = self.store.directory_if_set(&file.store).map(Path::to_owned);
         let store = directory.as_deref().map(VoteStore::read).transpose();
         let sources = self.archive.sources(file.archive, &file.stream)?;
