@@ -12,7 +12,7 @@ use eyre::{OptionExt, ensure};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{address, config::ConfigArg, key::KeyArgs, output::JsonArg};
+use super::{address, config::ConfigArg, defaults::with_default, key::KeyArgs, output::JsonArg};
 
 /// Milliseconds a single RPC request may take where nothing else is configured.
 const DEFAULT_RPC_TIMEOUT_MS: u64 = 10_000;
@@ -57,7 +57,7 @@ pub(crate) struct ChainArgs {
     #[serde(deserialize_with = "address::deserialize")]
     pub(crate) rail: Option<Address>,
 
-    /// The block in which the contracts were deployed; no event is older.
+    #[arg(help = with_default("The block in which the contracts were deployed; no event is older", DEFAULT_DEPLOY_BLOCK))]
     #[arg(long, env = "EC_WITNESS_DEPLOY_BLOCK", value_name = "NUMBER")]
     pub(crate) deploy_block: Option<u64>,
 
@@ -65,11 +65,14 @@ pub(crate) struct ChainArgs {
     #[arg(long, env = "EC_WITNESS_BLOCK_TIME_MS", value_name = "MS")]
     pub(crate) block_time_ms: Option<u64>,
 
-    /// Milliseconds for which the finalized head may stand still before that is complained about [default: 1800000].
+    #[arg(help = with_default(
+        "Milliseconds for which the finalized head may stand still before that is complained about",
+        DEFAULT_FINALITY_STALE_MS
+    ))]
     #[arg(long, env = "EC_WITNESS_FINALITY_STALE_MS", value_name = "MS")]
     pub(crate) finality_stale_ms: Option<u64>,
 
-    /// Milliseconds that one RPC request may take [default: 10000].
+    #[arg(help = with_default("Milliseconds that one RPC request may take", DEFAULT_RPC_TIMEOUT_MS))]
     #[arg(long, env = "EC_WITNESS_RPC_TIMEOUT_MS", value_name = "MS")]
     pub(crate) rpc_timeout_ms: Option<u64>,
 }

@@ -12,7 +12,7 @@ use eyre::{OptionExt, WrapErr};
 use super::connection::{ChainArgs, Connection};
 
 /// How long the ledger's RPC may be silent before the ledger is not live any more (protocol §5.5).
-const HEAD_STALE: Duration = Duration::from_millis(30_000);
+pub(super) const HEAD_STALE: Duration = Duration::from_millis(30_000);
 
 /// Where the ledger is, of a connection that must name it.
 pub(super) async fn place(connection: &Connection) -> eyre::Result<LedgerPlace> {

@@ -9,6 +9,7 @@ mod archive;
 mod completions;
 mod config;
 mod connection;
+mod defaults;
 mod deploy;
 mod derive;
 mod diff;
@@ -130,7 +131,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let is_daemon = matches!(&cli.command, Command::Run(run) if run.is_daemon());
-    cli.log.start(if is_daemon { "info" } else { "warn" });
+    cli.log.start(if is_daemon { output::DAEMON_LOG } else { output::COMMAND_LOG });
     if let Some(Err(error)) = cli.keccak.map(Level::choose) {
         eprintln!("error: --keccak: {error}");
         return ExitCode::from(2);

@@ -15,6 +15,8 @@ use eyre::{WrapErr, ensure};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
+use super::defaults::with_default;
+
 /// Milliseconds without any progress after which work counts as stuck, where nothing else is configured: longer than a
 /// turn in which every request comes just within its timeout.
 const DEFAULT_STUCK_AFTER_MS: u64 = 180_000;
@@ -29,9 +31,12 @@ pub(crate) struct MonitorArgs {
     #[arg(long, env = "EC_WITNESS_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
     pub(crate) metrics_listen: Option<SocketAddr>,
 
-    /// Milliseconds without progress after which the daemon counts as stuck [default: 180000].
+    #[arg(help = with_default(
+        "Milliseconds without progress after which the daemon counts as stuck",
+        DEFAULT_STUCK_AFTER_MS
+    ))]
     #[arg(long, env = "EC_WITNESS_STUCK_AFTER_MS", value_name = "MS")]
-    stuck_after_ms: Option<NonZeroU64>,
+    pub(crate) stuck_after_ms: Option<NonZeroU64>,
 }
 
 impl MonitorArgs {
@@ -53,7 +58,7 @@ impl MonitorArgs {
 }
 
 /// Where the daemon is shown, and when it counts as stuck.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MonitorSettings {
     listen: Option<SocketAddr>,
     stuck_after: Duration,

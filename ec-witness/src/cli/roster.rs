@@ -12,13 +12,14 @@ use ec_witness::{
     archive::{Archive, ArchiveError, FieldNames},
     daemon::{Mapping, Source},
     observation::StreamHash,
-    stream::{DEFAULT_GROUPS_PER_EPOCH, EpochRule, StreamRule, Tracks},
+    stream::{DEFAULT_GROUPS_PER_EPOCH, DEFAULT_TRACKS, EpochRule, StreamRule, Tracks},
 };
 use eyre::{bail, eyre};
 
 use super::{
     archive::dirs::ArchiveDirs,
     config::{ArchiveSection, StreamTable},
+    defaults::with_default,
 };
 use rule::{by_broadcast, source};
 
@@ -29,11 +30,11 @@ pub(crate) struct ArchiveArgs {
     #[command(flatten)]
     pub(crate) dirs: ArchiveDirs,
 
-    /// Sequence numbers per epoch [default: 30].
+    #[arg(help = with_default("Sequence numbers per epoch", DEFAULT_GROUPS_PER_EPOCH))]
     #[arg(long, env = "EC_WITNESS_GROUPS_PER_EPOCH", value_name = "N")]
     groups_per_epoch: Option<NonZeroU64>,
 
-    /// Observed tracks [default: video0.m4s,audio0.m4s].
+    #[arg(help = with_default("Observed tracks", DEFAULT_TRACKS.join(",")))]
     #[arg(long, env = "EC_WITNESS_TRACKS", value_name = "TRACK", value_delimiter = ',')]
     tracks: Option<Vec<String>>,
 
@@ -59,7 +60,7 @@ impl Sources {
 }
 
 /// How long an incomplete epoch stays open after a later record came, where nothing else is configured.
-const DEFAULT_GRACE_MS: u64 = 10_000;
+pub(super) const DEFAULT_GRACE_MS: u64 = 10_000;
 
 /// Which streams an archive's broadcasts are.
 #[derive(Clone, Debug)]

@@ -142,3 +142,70 @@ impl RunArgs {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, time::Duration};
+
+    use clap::Parser;
+
+    use super::*;
+
+    const CHAIN: &str = "--rpc http://localhost --chain-id 1 --archive archive";
+
+    #[derive(Debug, Parser)]
+    struct Command {
+        #[command(flatten)]
+        run: RunArgs,
+    }
+
+    /// The settings of these flags over this file.
+    fn settings(flags: &str, file: &str) -> eyre::Result<Settings> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        fs::write(&path, file).unwrap();
+        let flags = format!("run --config {} {flags}", path.display());
+        Command::parse_from(flags.split_whitespace()).run.settings()
+    }
+
+    #[test]
+    fn flags_come_before_the_file_and_the_file_before_defaults() {
+        let file = "[run]\npoll_ms = 7\nmax_batch = 8\n[agreement]\nlate_ms = 9\nprecision_ms = 10";
+        let flags = format!("{CHAIN} --dry-run --poll-ms 1 --precision-ms 2");
+        let Settings { turns, sending, agreement, .. } = settings(&flags, file).unwrap();
+        assert_eq!(turns.poll, Duration::from_millis(1));
+        assert_eq!((sending.max_batch, sending.max_in_flight), (8, 16));
+        assert_eq!(agreement, Agreement { precision_ms: 2, late_ms: 9, ..Agreement::default() });
+    }
+
+    #[test]
+    fn times_of_blocks_follow_the_block_time() {
+        let flags = format!("{CHAIN} --dry-run --bump-after-ms 5 --block-time-ms 100");
+        let sending = settings(&flags, "").unwrap().sending;
+        assert_eq!((sending.bump_after_ms, sending.resend_after_ms), (5, 300));
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_told_before_anything_is_reached() {
+        let refused = |flags: &str, file: &str| format!("{:#}", settings(flags, file).unwrap_err());
+        let key = "--key-file key";
+        assert!(refused("--archive archive --dry-run", "").contains("rpc is not set"));
+        assert!(refused("--rpc http://localhost --chain-id 1 --dry-run", "").contains("no archive"));
+        assert!(refused(&format!("{CHAIN} {key}"), "").contains("store is not set"));
+        assert!(
+            refused(&format!("{CHAIN} {key} --store s --keystore k --password-file p"), "")
+                .contains("more than one key")
+        );
+        assert!(refused(&format!("{CHAIN} --dry-run --rpc-timeout-ms 0"), "").contains("rpc_timeout_ms is 0"));
+        let shown_to_all = "[monitor]\nmetrics_listen = \"0.0.0.0:1\"";
+        assert!(refused(&format!("{CHAIN} --dry-run"), shown_to_all).contains("not a loopback address"));
+        assert!(refused(&format!("{CHAIN} --dry-run"), "[run]\npoll_s = 1").contains("poll_s"));
+    }
+
+    #[test]
+    fn a_dry_run_needs_neither_key_nor_store() {
+        assert!(matches!(settings(&format!("{CHAIN} --dry-run"), "").unwrap().voting, Voting::Dry { witness: None }));
+        let settings = settings(&format!("{CHAIN} --store s --key-file key"), "").unwrap();
+        assert!(matches!(settings.voting, Voting::Cast { store, .. } if store == PathBuf::from("s")));
+    }
+}

@@ -9,6 +9,7 @@ use super::Sender;
 use crate::cli::{
     address,
     connection::{ChainArgs, ReadArgs},
+    defaults::with_default,
     key::KeyArgs,
 };
 
@@ -39,7 +40,7 @@ pub(crate) struct SendArgs {
     )]
     from: Option<Address>,
 
-    /// Milliseconds to wait for a transaction's receipt [default: 120000].
+    #[arg(help = with_default("Milliseconds to wait for a transaction's receipt", DEFAULT_RECEIPT_TIMEOUT_MS))]
     #[arg(long, env = "EC_WITNESS_RECEIPT_TIMEOUT_MS", value_name = "MS", help_heading = "Sending")]
     receipt_timeout_ms: Option<u64>,
 }
