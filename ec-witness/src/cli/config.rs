@@ -8,8 +8,8 @@ use eyre::WrapErr;
 use serde::Deserialize;
 
 use super::{
-    agreement::AgreementArgs, connection::ChainArgs, key::KeyArgs, monitor::MonitorArgs, run_settings::RunSettingsArgs,
-    store::StoreArgs,
+    agreement::AgreementArgs, connection::ChainArgs, defaults::with_default, key::KeyArgs, monitor::MonitorArgs,
+    roster::DEFAULT_GRACE_MS, run_settings::RunSettingsArgs, store::StoreArgs,
 };
 
 /// The TOML file, whole. Every section's keys are the flags' names with underscores.
@@ -55,6 +55,23 @@ pub(crate) struct ArchiveSection {
     pub(crate) tracks: Option<Vec<String>>,
     pub(crate) grace_ms: Option<u64>,
     pub(crate) fields: FieldNames,
+}
+
+/// The settings that no flag has, with their defaults, for the help.
+pub(crate) fn only_in_the_file() -> String {
+    let FieldNames { group_sequence, blake3, size_bytes, received_unix_ms, broadcast, track } = FieldNames::default();
+    let fields = [
+        ("group_sequence", group_sequence),
+        ("blake3", blake3),
+        ("size_bytes", size_bytes),
+        ("received_unix_ms", received_unix_ms),
+        ("broadcast", broadcast),
+        ("track", track),
+    ];
+    let mut lines = vec![with_default("[archive] grace_ms", DEFAULT_GRACE_MS)];
+    lines.extend(fields.map(|(field, names)| with_default(&format!("[archive.fields] {field}"), names.join(","))));
+    lines.push(with_default("[[stream]] time", format!("{:?}", TimeSetting::default()).to_lowercase()));
+    format!("Only in the file:\n  {}", lines.join("\n  "))
 }
 
 /// One of the file's `[[stream]]` tables: what is special about a broadcast.

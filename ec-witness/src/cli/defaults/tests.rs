@@ -16,7 +16,7 @@ use toml::Table;
 
 use crate::cli::{
     agreement::AgreementArgs,
-    config::{ArchiveSection, ConfigFile, StreamTable},
+    config::{ArchiveSection, ConfigFile, StreamTable, only_in_the_file},
     connection::ChainArgs,
     init::InitArgs,
     key::KeyArgs,
@@ -180,6 +180,17 @@ fn the_nix_options_have_the_programs_defaults() {
     let from_sequence = init.get_arguments().find(|flag| flag.get_id() == "from_sequence").unwrap();
     assert_eq!(from_sequence.get_default_values(), [nix_default("fromSequence").as_str()]);
     assert_eq!(nix_default("logLevel"), DAEMON_LOG);
+}
+
+#[test]
+fn the_help_shows_what_only_the_file_sets() {
+    let help = only_in_the_file();
+    let ConfigFile { archive, .. } = file();
+    let grace_ms = archive.grace_ms.unwrap();
+    assert!(help.contains(&format!("\n  [archive] grace_ms [default: {grace_ms}]\n")), "{help}");
+    let names = archive.fields.group_sequence.join(",");
+    assert!(help.contains(&format!("\n  [archive.fields] group_sequence [default: {names}]\n")), "{help}");
+    assert!(help.ends_with("\n  [[stream]] time [default: received]"), "{help}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use ec_witness::{
 use crate::cli::{
     address,
     agreement::AgreementArgs,
-    config::ConfigArg,
+    config::{ConfigArg, only_in_the_file},
     connection::{ChainArgs, ChainSettings},
     key::KeyArgs,
     monitor::{MonitorArgs, MonitorSettings},
@@ -26,6 +26,7 @@ use crate::cli::{
 
 /// What the witness works with.
 #[derive(Debug, Args)]
+#[command(after_long_help = only_in_the_file())]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     config: ConfigArg,
