@@ -117,7 +117,7 @@ fn intake(Settings { roster, turns, voting, .. }: &Settings) -> eyre::Result<Int
     }
     roster.clone().sources_so_far()?;
     let checkpoints = match voting {
-        Voting::Cast { store, .. } => Some(Checkpoints::at(&store.join(CHECKPOINTS))),
+        Voting::Cast { store, .. } => Some(Checkpoints::at(store.join(CHECKPOINTS))),
         Voting::Dry { .. } => None,
     };
     Ok(Intake::new(archive, names, Closing::Grace(roster.grace_ms), mapping, checkpoints))

@@ -1,7 +1,5 @@
 //! Documents that name a default name the one that is compiled in.
 
-use std::collections::BTreeMap;
-
 use clap::{Args, Command};
 use ec_witness::{
     archive::{
@@ -122,47 +120,43 @@ fn what_the_readme_shows_of_the_agreement_is_the_default() {
     assert_eq!(file().agreement.or(AgreementArgs::default()), Agreement::default());
 }
 
-/// The rows of the protocol's table of constants: the setting's name where the row has one, else its words; the value.
-fn constants() -> BTreeMap<&'static str, &'static str> {
+/// The value of the one row of the protocol's table of constants that names this.
+fn constant(name: &str) -> u64 {
     let (_, section) = PROTOCOL.split_once("\n## 7 Constants\n").expect("the protocol lists its constants");
-    let rows = section.lines().skip_while(|line| !line.starts_with("|--")).skip(1);
-    rows.take_while(|line| line.starts_with('|'))
-        .map(|row| {
-            let mut cells = row.split('|').skip(1).map(str::trim);
-            let (name, value) = (cells.next().unwrap(), cells.next().unwrap());
-            (name.split('`').nth(1).unwrap_or(name), value)
-        })
-        .collect()
+    let (table, _) = section.split_once("\n## ").unwrap();
+    let rows = table.lines().filter_map(|row| row.strip_prefix("| ")?.split_once(" | "));
+    let named: Vec<_> = rows.filter(|(names, _)| names.contains(name)).collect();
+    let [(_, rest)] = named[..] else { panic!("{name}: {named:?}") };
+    let value = rest.split('|').next().unwrap();
+    value.replace(' ', "").parse().unwrap_or_else(|error| panic!("{name}: {error}: {value}"))
 }
 
 #[test]
 fn the_protocol_lists_the_constants() {
     let agreement = Agreement::default();
     let sending = RunSettingsArgs::default().sending(None);
-    let (rows, digits) = (constants(), |value: &str| value.replace(' ', "").parse::<u64>().unwrap());
     for (name, value) in [
-        ("longest line, bytes", MAX_LINE_LEN as u64),
+        ("longest line", MAX_LINE_LEN as u64),
         ("depth of a record", MAX_DEPTH as u64),
-        ("groups_per_epoch", DEFAULT_GROUPS_PER_EPOCH.get()),
-        ("grace_ms", DEFAULT_GRACE_MS),
-        ("precision_ms", agreement.precision_ms),
-        ("message_delay_ms", agreement.message_delay_ms),
-        ("time_wait_ms", agreement.time_wait_ms),
-        ("late_ms", agreement.late_ms),
-        ("propose_stagger_ms", agreement.propose_stagger_ms),
-        ("incomplete_delay_ms", agreement.incomplete_delay_ms),
-        ("disputed_after_ms", agreement.disputed_after_ms),
-        ("parent_window", agreement.parent_window),
-        ("max_inflight", agreement.max_inflight as u64),
-        ("head_stale_ms", HEAD_STALE.as_millis() as u64),
-        ("resend_after_ms", sending.resend_after_ms),
-        ("bump_after_ms", sending.bump_after_ms),
-        ("max_in_flight", sending.max_in_flight as u64),
+        ("`groups_per_epoch`", DEFAULT_GROUPS_PER_EPOCH.get()),
+        ("`grace_ms`", DEFAULT_GRACE_MS),
+        ("`precision_ms`", agreement.precision_ms),
+        ("`message_delay_ms`", agreement.message_delay_ms),
+        ("`time_wait_ms`", agreement.time_wait_ms),
+        ("`late_ms`", agreement.late_ms),
+        ("`propose_stagger_ms`", agreement.propose_stagger_ms),
+        ("`incomplete_delay_ms`", agreement.incomplete_delay_ms),
+        ("`disputed_after_ms`", agreement.disputed_after_ms),
+        ("`parent_window`", agreement.parent_window),
+        ("`max_inflight`", agreement.max_inflight as u64),
+        ("stale", HEAD_STALE.as_millis() as u64),
+        ("`resend_after_ms`", sending.resend_after_ms),
+        ("`bump_after_ms`", sending.bump_after_ms),
+        ("`max_in_flight`", sending.max_in_flight as u64),
         ("votes in a transaction", sending.max_batch as u64),
         ("registry capacity", REGISTRY_CAPACITY as u64),
     ] {
-        let shown = rows.get(name).unwrap_or_else(|| panic!("{name} is not in the table"));
-        assert_eq!(digits(shown), value, "{name}");
+        assert_eq!(constant(name), value, "{name}");
     }
 }
 
