@@ -3,7 +3,7 @@
 use std::{fs, num::NonZeroU64, path::PathBuf};
 
 use clap::Args;
-use ec_witness::archive::FieldNames;
+use ec_archive::FieldNames;
 use eyre::WrapErr;
 use serde::Deserialize;
 

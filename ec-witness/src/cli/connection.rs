@@ -6,7 +6,8 @@ use std::future::Future;
 
 use alloy::{primitives::Address, providers::DynProvider};
 use clap::Args;
-use ec_witness::chain::{connect::Endpoint, endpoints::Endpoints};
+use ec_ledger::identity;
+use ec_rpc::{Endpoint, Endpoints};
 use eyre::OptionExt;
 
 use super::{config::ConfigArg, key::KeyArgs, output::JsonArg};
@@ -25,7 +26,7 @@ impl ChainSettings {
         let (endpoints, endpoint, provider) = Endpoints::connect(&self.endpoints, self.agree).await?;
         for (field, address) in [("ledger", self.ledger), ("registry", self.registry), ("rail", self.rail)] {
             if let Some(address) = address {
-                endpoints.require_code(field, address).await?;
+                identity::require_code(&endpoints, field, address).await?;
             }
         }
         Ok(Connection { chain: self, endpoints, endpoint, provider })
@@ -47,7 +48,7 @@ impl Connection {
     /// The registry that is set, else the ledger's; where both are set, they must belong together.
     pub(crate) async fn registry(&self) -> eyre::Result<Address> {
         match (self.chain.ledger, self.chain.registry) {
-            (Some(ledger), registry) => Ok(self.endpoints.registry_of(ledger, registry).await?),
+            (Some(ledger), registry) => Ok(identity::registry_of(&self.endpoints, ledger, registry).await?),
             (None, Some(registry)) => Ok(registry),
             (None, None) => Err(eyre::eyre!(
                 "neither registry nor ledger is set: give --registry or --ledger ADDRESS, or set it in [chain]"
@@ -59,7 +60,7 @@ impl Connection {
     pub(crate) async fn rail(&self) -> eyre::Result<(Address, Address)> {
         let rail =
             self.chain.rail.ok_or_eyre("rail is not set: give --rail ADDRESS, EC_WITNESS_RAIL, or rail in [chain]")?;
-        let ledger = self.endpoints.ledger_of(rail, self.chain.ledger).await?;
+        let ledger = identity::ledger_of(&self.endpoints, rail, self.chain.ledger).await?;
         Ok((rail, ledger))
     }
 }

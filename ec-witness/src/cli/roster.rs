@@ -8,12 +8,12 @@ use std::{
 };
 
 use clap::Args;
-use ec_witness::{
-    archive::{Archive, ArchiveError, FieldNames},
-    daemon::{Mapping, Source},
-    observation::StreamHash,
-    stream::{DEFAULT_GROUPS_PER_EPOCH, DEFAULT_TRACKS, EpochRule, StreamRule, Tracks},
+use ec_archive::{Archive, ArchiveError, FieldNames};
+use ec_observation::{
+    EpochRule, StreamHash, StreamRule, Tracks,
+    stream::{DEFAULT_GROUPS_PER_EPOCH, DEFAULT_TRACKS},
 };
+use ec_witness::daemon::{Mapping, Source};
 use eyre::{bail, eyre};
 
 use super::{

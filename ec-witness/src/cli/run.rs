@@ -5,17 +5,13 @@ mod settings;
 use std::collections::HashSet;
 
 use alloy::primitives::{Address, U256};
+use ec_archive::Checkpoints;
+use ec_ledger::{Follower, LedgerPlace, Pulse, contracts::EveryChannelWitnessRegistry};
 use ec_witness::{
-    archive::Checkpoints,
-    chain::{
-        follow::{Follower, LedgerPlace},
-        sender::Sender,
-    },
-    contracts::EveryChannelWitnessRegistry,
+    chain::sender::Sender,
     daemon::{Closing, Daemon, Intake, Snapshot, Voter},
     metrics::INFO,
     monitor::Monitor,
-    pulse::Pulse,
     store::{Identity, VoteStore},
     witness::engine::SlotState,
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use alloy::primitives::Address;
 use clap::Args;
-use ec_witness::chain::{connect::Endpoint, endpoints::majority};
+use ec_rpc::{Endpoint, majority};
 use eyre::{OptionExt, ensure};
 use serde::{Deserialize, Serialize};
 use url::Url;

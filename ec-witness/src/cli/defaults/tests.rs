@@ -1,15 +1,13 @@
 //! Documents that name a default name the one that is compiled in.
 
 use clap::{Args, Command};
-use ec_witness::{
-    archive::{
-        FieldNames,
-        line::{MAX_DEPTH, MAX_LINE_LEN},
-    },
-    contracts::REGISTRY_CAPACITY,
-    stream::{DEFAULT_GROUPS_PER_EPOCH, DEFAULT_TRACKS},
-    witness::decision::Agreement,
+use ec_archive::{
+    FieldNames,
+    line::{MAX_DEPTH, MAX_LINE_LEN},
 };
+use ec_ledger::contracts::REGISTRY_CAPACITY;
+use ec_observation::stream::{DEFAULT_GROUPS_PER_EPOCH, DEFAULT_TRACKS};
+use ec_witness::witness::decision::Agreement;
 use toml::Table;
 
 use crate::cli::{

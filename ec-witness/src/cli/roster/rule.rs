@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use ec_witness::{
-    daemon::Source,
-    stream::{EpochRule, StreamRule, TimeMode, Tracks},
-};
+use ec_observation::{EpochRule, StreamRule, TimeMode, Tracks};
+use ec_witness::daemon::Source;
 use eyre::{WrapErr, bail};
 
 use crate::cli::config::{StreamTable, TimeSetting};
