@@ -27,7 +27,7 @@ use serde::Serialize;
 
 use super::{
     Answer, address,
-    chain::{ChainArgs, block_on},
+    connection::{ChainArgs, block_on},
     output::fact,
     send::{SendArgs, Sender, Sent},
 };
@@ -104,8 +104,8 @@ impl DeployArgs {
 
     async fn deploy(&self) -> eyre::Result<(ChainArgs, Deployment)> {
         self.check_set()?;
-        let sender = self.send.sender().await?;
-        let chain = sender.connection.chain.clone();
+        let (chain, key) = self.send.settings()?;
+        let sender = self.send.sender_on(chain.clone(), key).await?;
         if let Some(rail) = chain.rail {
             eyre::bail!("rail is set to {rail}, so there is nothing to deploy; leave rail out to deploy a new one");
         }

@@ -13,8 +13,9 @@ use serde::Serialize;
 
 use super::{
     Answer,
+    config::ConfigArg,
     output::{JobsArg, JsonArg, Progress, Unit, json_line, push_json_line},
-    settings::{ArchiveArgs, ConfigArg, Sources},
+    roster::{ArchiveArgs, Sources},
 };
 
 /// Epochs whose lines a thread writes at once: some 90 kB.

@@ -13,12 +13,13 @@ use serde::Serialize;
 
 use super::{
     Answer,
-    chain::{ChainArgs, block_on},
+    config::ConfigArg,
+    connection::{ChainArgs, block_on},
     derive::read_index,
     input::read_text,
     ledger,
     output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, Sources},
+    roster::{ArchiveArgs, Sources},
 };
 
 /// Which archives to compare. Exit code 1 when they differ.

@@ -14,12 +14,13 @@ use serde_json::json;
 
 use super::{
     Answer,
-    chain::{ChainArgs, block_on},
+    config::ConfigArg,
+    connection::{ChainArgs, block_on},
     derive::read_index,
     input::read_text,
     ledger,
     output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg},
+    roster::ArchiveArgs,
 };
 
 /// Which record to prove. Prints the proof as JSON.

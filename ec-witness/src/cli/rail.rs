@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     Answer,
-    chain::{ReadArgs, block_on},
+    connection::{ReadArgs, block_on},
     output::fact,
     send::{AccountArgs, SendArgs},
     settle::SettleArgs,

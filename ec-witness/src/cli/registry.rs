@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     Answer, address,
-    chain::{Connection, ReadArgs, block_on},
+    connection::{Connection, ReadArgs, block_on},
     output::fact,
     send::{AccountArgs, SendArgs},
 };

@@ -10,11 +10,12 @@ use serde::Serialize;
 
 use super::{
     Answer,
-    chain::{ChainArgs, block_on},
+    config::ConfigArg,
+    connection::{ChainArgs, block_on},
     derive::read_epochs,
     ledger,
     output::{JobsArg, JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, Sources},
+    roster::{ArchiveArgs, Sources},
 };
 
 /// Which archive to compare with which ledger.

@@ -4,7 +4,7 @@ use super::{Voter, count::Counts, halt::Halt, ledger::FollowedLedger, streams::N
 use crate::{
     store::{Recorded, StoreError},
     witness::{
-        decision::{OwnEpoch, OwnVote, Policy},
+        decision::{Agreement, OwnEpoch, OwnVote},
         engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey},
         own::own_epoch,
     },
@@ -19,8 +19,8 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    pub(super) fn new(voter: Voter, policy: Policy) -> Self {
-        Self { engine: Engine::new(voter.witness(), policy), votes: Votes::new(voter) }
+    pub(super) fn new(voter: Voter, agreement: Agreement) -> Self {
+        Self { engine: Engine::new(voter.witness(), agreement), votes: Votes::new(voter) }
     }
 
     /// Takes in a closed epoch. While `starting`, one without a time is an error.
@@ -33,7 +33,7 @@ impl Judge {
     ) -> Result<(), Halt> {
         let stream = &rule.stream_id;
         counts.closed(stream, derived);
-        let Some(own) = own_epoch(rule, self.engine.policy(), derived, starting)? else { return Ok(()) };
+        let Some(own) = own_epoch(rule, self.engine.agreement(), derived, starting)? else { return Ok(()) };
         let past = self.votes.voter.own_vote(derived.slot, None)?;
         self.engine.admit(key_of(rule, derived), derived.slot, own, *closed_ms, past);
         tracing::debug!(stream, epoch = derived.sequence, complete = derived.complete, "epoch closed");
@@ -50,7 +50,7 @@ impl Judge {
     ) -> Result<(), Halt> {
         let key = key_of(rule, derived);
         let judged = self.engine.slot(key).is_some();
-        let Some(own) = own_epoch(rule, self.engine.policy(), derived, false)? else { return Ok(()) };
+        let Some(own) = own_epoch(rule, self.engine.agreement(), derived, false)? else { return Ok(()) };
         if !judged || self.engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
             let stream = &rule.stream_id;
             counts.late(stream);

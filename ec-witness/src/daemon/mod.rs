@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     standing::{SlotReport, Snapshot},
-    witness::decision::Policy,
+    witness::decision::Agreement,
 };
 use ec_ledger::{Follower, Pulse};
 
@@ -65,9 +65,9 @@ pub struct Daemon {
 
 impl Daemon {
     /// A daemon that judges the streams that `intake` finds.
-    pub fn new(intake: Intake, follower: Follower, voter: Voter, policy: Policy, turns: Turns) -> Self {
+    pub fn new(intake: Intake, follower: Follower, voter: Voter, agreement: Agreement, turns: Turns) -> Self {
         Self {
-            work: Work::new(intake, follower, voter, policy, turns.once),
+            work: Work::new(intake, follower, voter, agreement, turns.once),
             counts: Counts::default(),
             shown: Shown::default(),
             turns,

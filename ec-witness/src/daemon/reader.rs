@@ -78,7 +78,7 @@ impl ArchiveReader {
         now_ms: u64,
     ) -> Result<(), Halt> {
         let Self { intake, streams, pulse, .. } = self;
-        let max_inflight = judge.engine.policy().max_inflight;
+        let max_inflight = judge.engine.agreement().max_inflight;
         let begin = |stream: &str, configured, first| judge.votes.begin(stream, configured, first);
         for (stream, kept) in intake.advance(now_ms, max_inflight, begin)? {
             let hash = stream.rule().stream_hash();

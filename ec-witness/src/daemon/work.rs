@@ -12,7 +12,7 @@ use super::{
 use crate::{
     standing::SlotReport,
     witness::{
-        decision::Policy,
+        decision::Agreement,
         engine::{JudgedSlot, SlotKey},
     },
 };
@@ -57,11 +57,17 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) fn new(intake: Intake, follower: Follower, voter: Voter, policy: Policy, once: Option<Until>) -> Self {
+    pub(super) fn new(
+        intake: Intake,
+        follower: Follower,
+        voter: Voter,
+        agreement: Agreement,
+        once: Option<Until>,
+    ) -> Self {
         Self {
             archive: ArchiveReader::new(intake),
             ledger: FollowedLedger::new(follower),
-            judge: Judge::new(voter, policy),
+            judge: Judge::new(voter, agreement),
             once,
             started: Instant::now(),
         }

@@ -9,7 +9,7 @@ use alloy::primitives::Address;
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 
-use super::decision::{Clock, Comparison, Decision, OwnEpoch, OwnVote, Policy, Seat, Seen, SeenCandidate, decide};
+use super::decision::{Agreement, Clock, Comparison, Decision, OwnEpoch, OwnVote, Seat, Seen, SeenCandidate, decide};
 use ec_ledger::{Candidate, LedgerState, WitnessSet};
 use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
 
@@ -138,19 +138,19 @@ pub enum Admission {
 #[derive(Clone, Debug)]
 pub struct Engine {
     me: Address,
-    policy: Policy,
+    agreement: Agreement,
     slots: BTreeMap<SlotKey, JudgedSlot>,
 }
 
 impl Engine {
     /// An engine for the witness `me`.
-    pub fn new(me: Address, policy: Policy) -> Self {
-        Self { me, policy, slots: BTreeMap::new() }
+    pub fn new(me: Address, agreement: Agreement) -> Self {
+        Self { me, agreement, slots: BTreeMap::new() }
     }
 
     /// The agreement's constants.
-    pub fn policy(&self) -> &Policy {
-        &self.policy
+    pub fn agreement(&self) -> &Agreement {
+        &self.agreement
     }
 
     /// Takes in a closed epoch, or a new derivation of one. `past` is the own vote history of the slot.
@@ -201,8 +201,8 @@ impl Engine {
     /// Judges every slot and returns the votes to cast, oldest slots first.
     pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Intent> {
         let seat = seat_of(situation.set, self.me);
-        let Self { me, policy, slots } = self;
-        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, situation, policy);
+        let Self { me, agreement, slots } = self;
+        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, situation, agreement);
         slots.iter_mut().filter_map(judge).collect()
     }
 
@@ -210,9 +210,9 @@ impl Engine {
     /// call `finalize` for them, and this witness should now, each at its turn.
     pub fn ripe(&mut self, situation: &Situation<'_>) -> Vec<(SlotId, ObservationHash)> {
         let seat = seat_of(situation.set, self.me);
-        let Self { policy, slots, .. } = self;
+        let Self { agreement, slots, .. } = self;
         let ripe = |(key, slot): (&SlotKey, &mut JudgedSlot)| {
-            let turn_ms = (seat.rank(key.sequence)? + 1).saturating_mul(policy.propose_stagger_ms);
+            let turn_ms = (seat.rank(key.sequence)? + 1).saturating_mul(agreement.propose_stagger_ms);
             slot.ripe(situation, turn_ms)
         };
         slots.iter_mut().filter_map(ripe).collect()
@@ -262,7 +262,7 @@ impl JudgedSlot {
         me: Address,
         seat: &Seat,
         situation: &Situation<'_>,
-        policy: &Policy,
+        agreement: &Agreement,
     ) -> Option<Intent> {
         let Situation { ledger, now_ms, live_since_ms, .. } = *situation;
         let clock = Clock {
@@ -271,12 +271,12 @@ impl JudgedSlot {
             entered_ms: *self.entered_ms.get_or_insert(now_ms),
             live_since_ms,
         };
-        let seen = self.see(key, situation, policy);
+        let seen = self.see(key, situation, agreement);
         let counted = ledger.slot(self.slot).and_then(|slot| slot.vote_of(me));
         let vote = if counted.is_some() { OwnVote::Cast } else { self.vote };
-        let decision = decide(&self.own, &seen, seat, &clock, &vote, policy);
+        let decision = decide(&self.own, &seen, seat, &clock, &vote, agreement);
         self.finalized = ledger.final_of(key.stream, key.sequence, self.slot).map(|found| found.hash);
-        self.state = state_of(&decision, clock.is_disputed(policy));
+        self.state = state_of(&decision, clock.is_disputed(agreement));
         self.in_window = counted.is_none() && matches!(self.state, SlotState::Waiting | SlotState::Voted);
         self.decision = Some(decision);
         let slot = self.slot;
@@ -307,10 +307,10 @@ impl JudgedSlot {
         Some((self.slot, candidate.hash))
     }
 
-    fn see(&mut self, key: SlotKey, situation: &Situation<'_>, policy: &Policy) -> Seen {
+    fn see(&mut self, key: SlotKey, situation: &Situation<'_>, agreement: &Agreement) -> Seen {
         let Situation { ledger, set, now_ms, .. } = *situation;
         let candidates = ledger.slot(self.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
-        let right_from = |candidate: &Candidate| ledger.parent_right_from(candidate, policy.parent_window);
+        let right_from = |candidate: &Candidate| ledger.parent_right_from(candidate, agreement.parent_window);
         let mut candidates: Vec<_> = candidates.iter().map(|candidate| (right_from(candidate), candidate)).collect();
         // the sort is stable; candidates whose parent is not right come first and are passed over
         candidates.sort_by_key(|(right_from, _)| *right_from);
@@ -376,7 +376,7 @@ mod tests {
     }
 
     fn engine_with(content: Content) -> Engine {
-        let mut engine = Engine::new(ME, Policy::default());
+        let mut engine = Engine::new(ME, Agreement::default());
         let slot = content.header(ObservationHash::ZERO, 0).slot();
         let own = OwnEpoch::Derived { content, observed_unix_ms: 5, tolerance_ms: 10, complete: true };
         assert_eq!(engine.admit(SlotKey { stream: StreamHash::ZERO, sequence: 2 }, slot, own, 0, None), Admission::New);

@@ -1,6 +1,6 @@
 //! From what the archive says to what the engine judges by.
 
-use super::decision::{OwnEpoch, Policy};
+use crate::witness::decision::{Agreement, OwnEpoch};
 use ec_observation::{DerivedEpoch, StreamRule, TimeError};
 
 /// What the engine judges by. An epoch without a time is an error while starting, so that the operator hears of it,
@@ -11,7 +11,7 @@ use ec_observation::{DerivedEpoch, StreamRule, TimeError};
 /// The epoch has no time, and `starting` is set.
 pub fn own_epoch(
     rule: &StreamRule,
-    policy: &Policy,
+    agreement: &Agreement,
     derived: &DerivedEpoch,
     starting: bool,
 ) -> Result<Option<OwnEpoch>, TimeError> {
@@ -19,7 +19,7 @@ pub fn own_epoch(
         tracing::error!(stream = rule.stream_id, epoch = derived.sequence, "records conflict; nobody here votes");
         return Ok(Some(OwnEpoch::Conflicting));
     };
-    let tolerance_ms = policy.tolerance_ms(rule.time);
+    let tolerance_ms = agreement.tolerance_ms(rule.time);
     match &derived.time {
         Ok(observed_unix_ms) => {
             let observed_unix_ms = *observed_unix_ms;

@@ -54,14 +54,14 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(index: usize, scenario: &Scenario, rng: &mut StdRng) -> Self {
         let me = address(index);
-        let policy = (scenario.policy)();
+        let agreement = (scenario.agreement)();
         Self {
             me,
             index,
             scenario: scenario.clone(),
             guard: Guard::default(),
-            engine: Engine::new(me, policy),
-            window: Window::new(0, policy.max_inflight),
+            engine: Engine::new(me, agreement),
+            window: Window::new(0, agreement.max_inflight),
             ledger: LedgerState::new(None),
             set: WitnessSet::default(),
             growing: vec![],
@@ -207,7 +207,7 @@ impl Host {
     /// What a vote for a header rests on, here and now.
     fn judged(&self, header: &ObservationHeader) -> Judged {
         let candidates = self.ledger.slot(header.slot()).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
-        let parent_window = self.engine.policy().parent_window;
+        let parent_window = self.engine.agreement().parent_window;
         let judge = |seen: &Candidate| (seen.hash, self.ledger.parent_right_from(seen, parent_window).is_some());
         let mut judged: Judged = candidates.iter().map(judge).collect();
         match judged.iter().position(|(hash, _)| *hash == header.hash()) {

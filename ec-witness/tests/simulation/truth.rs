@@ -54,7 +54,7 @@ impl Truth {
             epochs: (0..scenario.slots).map(|at| EpochHash::of(&format!("ec/epoch/v1/g30/{at}"))).collect(),
             holdings,
             closes_ms,
-            tolerance_ms: (scenario.policy)().tolerance_ms(time),
+            tolerance_ms: (scenario.agreement)().tolerance_ms(time),
         }
     }
 

@@ -6,6 +6,8 @@ use clap::Args;
 use ec_witness::sender::{FeeRule, SendRule};
 use serde::Deserialize;
 
+use super::defaults::with_default;
+
 /// Milliseconds between two polls of the ledger where nothing else is configured: half an OP Stack block.
 const DEFAULT_POLL_MS: u64 = 1_000;
 /// The most that is paid for a unit of gas where nothing else is configured.
@@ -30,37 +32,43 @@ const GWEI: u128 = 1_000_000_000;
 #[derive(Clone, Copy, Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[command(next_help_heading = "Run")]
-pub(crate) struct TurnArgs {
-    /// Milliseconds between two polls of the ledger [default: 1000].
+pub(crate) struct RunSettingsArgs {
+    #[arg(help = with_default("Milliseconds between two polls of the ledger", DEFAULT_POLL_MS))]
     #[arg(long, env = "EC_WITNESS_POLL_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
     poll_ms: Option<u64>,
 
-    /// The most that is paid for a unit of gas [default: 100].
+    #[arg(help = with_default("The most that is paid for a unit of gas", DEFAULT_MAX_FEE_GWEI))]
     #[arg(long, env = "EC_WITNESS_MAX_FEE_GWEI", value_name = "GWEI")]
     max_fee_gwei: Option<u64>,
 
-    /// The least tip for a unit of gas [default: 1000000].
+    #[arg(help = with_default("The least tip for a unit of gas", DEFAULT_MIN_TIP_WEI))]
     #[arg(long, env = "EC_WITNESS_MIN_TIP_WEI", value_name = "WEI", hide_short_help = true)]
     min_tip_wei: Option<u64>,
 
-    /// How long a pool may hold a transaction before its fees are raised [default: 4 blocks].
+    #[arg(help = with_default(
+        "How long a pool may hold a transaction before its fees are raised",
+        format_args!("{BUMP_AFTER_BLOCKS} blocks")
+    ))]
     #[arg(long, env = "EC_WITNESS_BUMP_AFTER_MS", value_name = "MS", hide_short_help = true)]
     bump_after_ms: Option<u64>,
 
-    /// How long a transaction may wait before its bytes are sent again [default: 3 blocks].
+    #[arg(help = with_default(
+        "How long a transaction may wait before its bytes are sent again",
+        format_args!("{RESEND_AFTER_BLOCKS} blocks")
+    ))]
     #[arg(long, env = "EC_WITNESS_RESEND_AFTER_MS", value_name = "MS", hide_short_help = true)]
     resend_after_ms: Option<u64>,
 
-    /// Transactions that may wait for execution at once [default: 16].
+    #[arg(help = with_default("Transactions that may wait for execution at once", DEFAULT_MAX_IN_FLIGHT))]
     #[arg(long, env = "EC_WITNESS_MAX_IN_FLIGHT", value_name = "N", hide_short_help = true)]
     max_in_flight: Option<NonZeroUsize>,
 
-    /// Votes in one transaction, where a block's gas allows it [default: 64].
+    #[arg(help = with_default("Votes in one transaction, where a block's gas allows it", DEFAULT_MAX_BATCH))]
     #[arg(long, env = "EC_WITNESS_MAX_BATCH", value_name = "N", hide_short_help = true)]
     max_batch: Option<NonZeroUsize>,
 }
 
-impl TurnArgs {
+impl RunSettingsArgs {
     /// These settings, and the file's where these say nothing.
     pub(crate) fn or(self, file: Self) -> Self {
         Self {
@@ -80,8 +88,8 @@ impl TurnArgs {
     }
 
     /// How votes are sent on a chain of this block time.
-    pub(crate) fn sending(&self, block_time_ms: Option<u64>) -> SendRule {
-        let block_time_ms = block_time_ms.unwrap_or(DEFAULT_BLOCK_TIME_MS);
+    pub(crate) fn sending(&self, block_time: Option<Duration>) -> SendRule {
+        let block_time_ms = block_time.map_or(DEFAULT_BLOCK_TIME_MS, |time| time.as_millis() as u64);
         SendRule {
             fees: FeeRule {
                 cap: u128::from(self.max_fee_gwei.unwrap_or(DEFAULT_MAX_FEE_GWEI)) * GWEI,

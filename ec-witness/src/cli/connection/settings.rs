@@ -1,19 +1,25 @@
-//! The `[chain]` settings, and the connection made of them.
+//! The `[chain]` settings.
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
-use alloy::{primitives::Address, providers::DynProvider};
+use alloy::primitives::Address;
 use clap::Args;
-use ec_ledger::identity;
-use ec_rpc::{Endpoint, Endpoints, majority};
-use eyre::OptionExt;
+use ec_rpc::{Endpoint, majority};
+use eyre::{OptionExt, ensure};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::{address, key::KeyArgs, output::JsonArg, settings::ConfigArg};
+use crate::cli::{address, defaults::with_default};
 
 /// Milliseconds a single RPC request may take where nothing else is configured.
 const DEFAULT_RPC_TIMEOUT_MS: u64 = 10_000;
+
+/// Milliseconds for which the finalized head may stand still where nothing else is configured: an OP Stack chain on
+/// Sepolia moves it every 6 to 20 minutes.
+const DEFAULT_FINALITY_STALE_MS: u64 = 1_800_000;
+
+/// Where the ledger's log begins where nothing is configured: at the chain's first block.
+const DEFAULT_DEPLOY_BLOCK: u64 = 0;
 
 /// Which chain, and which contracts on it.
 #[derive(Clone, Default, Args, Deserialize, Serialize)]
@@ -48,7 +54,7 @@ pub(crate) struct ChainArgs {
     #[serde(deserialize_with = "address::deserialize")]
     pub(crate) rail: Option<Address>,
 
-    /// The block in which the contracts were deployed; no event is older.
+    #[arg(help = with_default("The block in which the contracts were deployed; no event is older", DEFAULT_DEPLOY_BLOCK))]
     #[arg(long, env = "EC_WITNESS_DEPLOY_BLOCK", value_name = "NUMBER")]
     pub(crate) deploy_block: Option<u64>,
 
@@ -56,11 +62,14 @@ pub(crate) struct ChainArgs {
     #[arg(long, env = "EC_WITNESS_BLOCK_TIME_MS", value_name = "MS")]
     pub(crate) block_time_ms: Option<u64>,
 
-    /// Milliseconds for which the finalized head may stand still before that is complained about [default: 1800000].
+    #[arg(help = with_default(
+        "Milliseconds for which the finalized head may stand still before that is complained about",
+        DEFAULT_FINALITY_STALE_MS
+    ))]
     #[arg(long, env = "EC_WITNESS_FINALITY_STALE_MS", value_name = "MS")]
     pub(crate) finality_stale_ms: Option<u64>,
 
-    /// Milliseconds that one RPC request may take [default: 10000].
+    #[arg(help = with_default("Milliseconds that one RPC request may take", DEFAULT_RPC_TIMEOUT_MS))]
     #[arg(long, env = "EC_WITNESS_RPC_TIMEOUT_MS", value_name = "MS")]
     pub(crate) rpc_timeout_ms: Option<u64>,
 }
@@ -92,31 +101,41 @@ impl ChainArgs {
         }
     }
 
-    /// The endpoints and how many of them must agree, of settings that must be there.
-    fn endpoints(&self) -> eyre::Result<(Vec<Endpoint>, usize)> {
+    /// The settings, checked as far as that can be done without asking anyone.
+    pub(crate) fn settings(self) -> eyre::Result<ChainSettings> {
         let unset = "rpc is not set: give --rpc URL, EC_WITNESS_RPC, or rpc in [chain]";
-        let rpc = self.rpc.clone().filter(|rpc| !rpc.is_empty()).ok_or_eyre(unset)?;
+        let rpc = self.rpc.filter(|rpc| !rpc.is_empty()).ok_or_eyre(unset)?;
         let chain_id = self
             .chain_id
             .ok_or_eyre("chain_id is not set: give --chain-id ID, EC_WITNESS_CHAIN_ID, or chain_id in [chain]")?;
         let timeout_ms = self.rpc_timeout_ms.unwrap_or(DEFAULT_RPC_TIMEOUT_MS);
-        eyre::ensure!(timeout_ms > 0, "rpc_timeout_ms is 0: no answer is that fast; leave it out or give milliseconds");
+        ensure!(timeout_ms > 0, "rpc_timeout_ms is 0: no answer is that fast; leave it out or give milliseconds");
         let timeout = Duration::from_millis(timeout_ms);
-        let agree = self.rpc_agree.unwrap_or(majority(rpc.len()));
-        Ok((rpc.into_iter().map(|rpc| Endpoint { rpc, chain_id, timeout }).collect(), agree))
+        Ok(ChainSettings {
+            agree: self.rpc_agree.unwrap_or(majority(rpc.len())),
+            endpoints: rpc.into_iter().map(|rpc| Endpoint { rpc, chain_id, timeout }).collect(),
+            ledger: self.ledger,
+            registry: self.registry,
+            rail: self.rail,
+            deploy_block: self.deploy_block.unwrap_or(DEFAULT_DEPLOY_BLOCK),
+            block_time: self.block_time_ms.map(Duration::from_millis),
+            finality_stale: Duration::from_millis(self.finality_stale_ms.unwrap_or(DEFAULT_FINALITY_STALE_MS)),
+        })
     }
+}
 
-    /// Connects, and checks the endpoints, the chain and that there is code at each address that is set.
-    pub(crate) async fn connect(self) -> eyre::Result<Connection> {
-        let (endpoints, agree) = self.endpoints()?;
-        let (endpoints, endpoint, provider) = Endpoints::connect(&endpoints, agree).await?;
-        for (field, address) in [("ledger", self.ledger), ("registry", self.registry), ("rail", self.rail)] {
-            if let Some(address) = address {
-                identity::require_code(&endpoints, field, address).await?;
-            }
-        }
-        Ok(Connection { chain: self, endpoints, endpoint, provider })
-    }
+/// The configured chain, and which contracts on it.
+#[derive(Clone, Debug)]
+pub(crate) struct ChainSettings {
+    pub(super) endpoints: Vec<Endpoint>,
+    /// How many of them must answer alike.
+    pub(super) agree: usize,
+    pub(crate) ledger: Option<Address>,
+    pub(crate) registry: Option<Address>,
+    pub(crate) rail: Option<Address>,
+    pub(crate) deploy_block: u64,
+    pub(crate) block_time: Option<Duration>,
+    pub(crate) finality_stale: Duration,
 }
 
 /// A setting that is one value or a list.
@@ -146,65 +165,52 @@ mod one_or_many {
     }
 }
 
-/// The right chain, reached.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) chain: ChainArgs,
-    /// All of them.
-    pub(crate) endpoints: Endpoints,
-    /// The first that answered, for what needs no agreement.
-    pub(crate) endpoint: Endpoint,
-    pub(crate) provider: DynProvider,
-}
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
 
-impl Connection {
-    /// The registry that is set, else the ledger's; where both are set, they must belong together.
-    pub(crate) async fn registry(&self) -> eyre::Result<Address> {
-        match (self.chain.ledger, self.chain.registry) {
-            (Some(ledger), registry) => Ok(identity::registry_of(&self.endpoints, ledger, registry).await?),
-            (None, Some(registry)) => Ok(registry),
-            (None, None) => Err(eyre::eyre!(
-                "neither registry nor ledger is set: give --registry or --ledger ADDRESS, or set it in [chain]"
-            )),
-        }
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        chain: ChainArgs,
     }
 
-    /// The rail that is set; where a ledger is set too, they must belong together.
-    pub(crate) async fn rail(&self) -> eyre::Result<(Address, Address)> {
-        let rail =
-            self.chain.rail.ok_or_eyre("rail is not set: give --rail ADDRESS, EC_WITNESS_RAIL, or rail in [chain]")?;
-        let ledger = identity::ledger_of(&self.endpoints, rail, self.chain.ledger).await?;
-        Ok((rail, ledger))
-    }
-}
-
-/// What every command needs that reads the chain once.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct ReadArgs {
-    #[command(flatten)]
-    config: ConfigArg,
-
-    #[command(flatten)]
-    pub(crate) json: JsonArg,
-
-    #[command(flatten)]
-    chain: ChainArgs,
-}
-
-impl ReadArgs {
-    /// The settings with those of the file beneath them.
-    pub(crate) fn with_file(&self, key: KeyArgs) -> eyre::Result<(ChainArgs, KeyArgs)> {
-        let file = self.config.read()?;
-        Ok((self.chain.clone().or(file.chain), key.or(file.key)))
+    /// The settings of these flags over this `[chain]` section.
+    fn settings(flags: &str, section: &str) -> eyre::Result<ChainSettings> {
+        let flags = Command::parse_from(["test"].into_iter().chain(flags.split_whitespace())).chain;
+        flags.or(toml::from_str(section).unwrap()).settings()
     }
 
-    /// Connects for reading; no key is looked at.
-    pub(crate) async fn connect(&self) -> eyre::Result<Connection> {
-        self.with_file(KeyArgs::default())?.0.connect().await
+    #[test]
+    fn an_unset_number_of_agreeing_endpoints_is_the_smallest_majority() {
+        let of = |flags: &str| {
+            let chain = settings(flags, "chain_id = 1").unwrap();
+            (chain.endpoints.len(), chain.agree)
+        };
+        assert_eq!(of("--rpc http://a"), (1, 1));
+        assert_eq!(of("--rpc http://a,http://b,http://c"), (3, 2));
+        assert_eq!(of("--rpc http://a,http://b,http://c --rpc-agree 3"), (3, 3));
     }
-}
 
-/// Runs a command that talks to the chain.
-pub(crate) fn block_on<T>(command: impl Future<Output = eyre::Result<T>>) -> eyre::Result<T> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+    #[test]
+    fn the_file_names_one_endpoint_or_several_and_flags_come_before_it() {
+        let names = |flags: &str, section: &str| {
+            let chain = settings(flags, section).unwrap();
+            Vec::from_iter(chain.endpoints.iter().map(Endpoint::name))
+        };
+        assert_eq!(names("", "chain_id = 1\nrpc = 'http://a'"), ["http://a"]);
+        assert_eq!(names("", "chain_id = 1\nrpc = ['http://a', 'http://b']"), ["http://a", "http://b"]);
+        assert_eq!(names("--rpc http://c", "chain_id = 1\nrpc = ['http://a', 'http://b']"), ["http://c"]);
+    }
+
+    #[test]
+    fn what_must_be_set_is_named() {
+        let refused = |flags: &str, section: &str| settings(flags, section).unwrap_err().to_string();
+        assert!(refused("--chain-id 1", "").contains("rpc is not set"));
+        assert!(refused("--chain-id 1", "rpc = []").contains("rpc is not set"));
+        assert!(refused("--rpc http://a", "").contains("chain_id is not set"));
+        assert!(refused("--rpc http://a --chain-id 1", "rpc_timeout_ms = 0").contains("rpc_timeout_ms is 0"));
+    }
 }
