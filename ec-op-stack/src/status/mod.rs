@@ -142,14 +142,8 @@ struct L1Block {
 impl Status {
     /// Asks everything that the stack names. What does not answer is null.
     pub async fn gather(stack: &Stack) -> Self {
-        let node = stack
-            .get("op-node")
-            .and_then(|node| node.listener("rpc.addr", "rpc.port", 9545))
-            .map(|url| Endpoint::new(&url));
-        let client = stack
-            .execution()
-            .and_then(|client| client.listener("http.addr", "http.port", 8545))
-            .map(|url| Endpoint::new(&url));
+        let node = stack.get("op-node").and_then(|node| node.listener("rpc")).map(|url| Endpoint::new(&url));
+        let client = stack.execution().and_then(|client| client.listener("http")).map(|url| Endpoint::new(&url));
         let l1 = stack.l1_urls().first().map(Endpoint::new);
         let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
 
@@ -299,7 +293,7 @@ async fn unhealthy(stack: &Stack) -> Vec<String> {
 }
 
 fn health_url(service: Running<'_>) -> Option<Url> {
-    service.listener("rpc.addr", "rpc.port", 8545)?.join("healthz").ok()
+    service.listener("rpc")?.join("healthz").ok()
 }
 
 async fn accounts(stack: &Stack, l1: Option<&Endpoint>) -> Vec<Account> {

@@ -13,13 +13,9 @@ let
 in
 {
   flags = {
-    "authrpc.addr" = own.address;
     "authrpc.jwtsecret" = "${own.secretsDirectory}/jwt";
-    "authrpc.port" = own.ports.engine;
     bootnodes = own.bootnodes;
     "discovery.port" = own.ports.p2p;
-    http = true;
-    "http.addr" = own.address;
     # the batcher's throttling calls miner_setMaxDASize
     "http.api" = [
       "eth"
@@ -29,17 +25,13 @@ in
       "txpool"
     ]
     ++ (if settings.role == "sequencer" then [ "miner" ] else [ ]);
-    "http.port" = own.ports.http;
     ipcdisable = true;
     port = own.ports.p2p;
-    ws = true;
-    "ws.addr" = own.address;
     "ws.api" = [
       "eth"
       "net"
       "web3"
     ];
-    "ws.port" = own.ports.ws;
   };
 
   ports = builtins.mapAttrs (_: local) (removeAttrs own.ports [ "p2p" ]) // {
