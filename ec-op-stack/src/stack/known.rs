@@ -56,18 +56,14 @@ impl Known {
     /// The known variable that is most like this one.
     pub fn nearest_variable(&self, variable: &str) -> Option<&'static str> {
         let all = self.lines().flat_map(|(_, variables)| variables.split(' ')).filter(|known| !known.is_empty());
-        all.max_by_key(|known| shared(known, variable))
+        // by pairs of letters: names that have the same words in another place are alike
+        let likeness = |known: &&str| strsim::sorensen_dice(known, variable);
+        all.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
     }
 
     fn lines(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         self.table.lines().map(|line| line.split_once(' ').unwrap_or((line, "")))
     }
-}
-
-/// How much two names begin and end alike.
-fn shared(a: &str, b: &str) -> usize {
-    let start = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    start + a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count()
 }
 
 #[cfg(test)]
@@ -92,6 +88,15 @@ mod tests {
         for ignored in ["OP_BATCHER_L1_RPC_URL", "OP_BATCHER_INBOX_ADDRESS"] {
             assert!(!batcher.has_variable(ignored), "{ignored}");
         }
-        assert_eq!(batcher.nearest_variable("OP_BATCHER_MAX_CHANEL_DURATION"), Some("OP_BATCHER_MAX_CHANNEL_DURATION"));
+        for (misspelt, meant) in [
+            ("OP_BATCHER_MAX_CHANEL_DURATION", "OP_BATCHER_MAX_CHANNEL_DURATION"),
+            ("OP_BATCHER_CHANNEL_DURATION", "OP_BATCHER_MAX_CHANNEL_DURATION"),
+            ("OP_BATCHER_L1_RPC_URL", "OP_BATCHER_L1_ETH_RPC"),
+            ("OP_BATCHER_ROLLUP_RPC_URL", "OP_BATCHER_ROLLUP_RPC"),
+        ] {
+            assert_eq!(batcher.nearest_variable(misspelt), Some(meant));
+        }
+        let node = Known::of("op-node").unwrap();
+        assert_eq!(node.nearest_variable("OP_NODE_L2_RPC_URL"), Some("OP_NODE_L2_ENGINE_RPC"));
     }
 }
