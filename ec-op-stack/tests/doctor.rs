@@ -265,6 +265,8 @@ fn a_listener_is_judged_where_it_is() {
         let said = bad(&stack, &facts).into_iter().filter(|finding| finding.check == Check::Listeners);
         said.map(|finding| finding.found).collect::<Vec<_>>()
     };
+    // every address of 127.0.0.0/8 is loopback
+    assert_eq!(says("op-dispute-mon", &["--metrics.enabled", "--metrics.addr=127.0.0.2"]), Vec::<String>::new());
     // op-geth's metrics are off unless an address is named, although their port would be pprof's
     assert_eq!(says("op-geth", &["--metrics", "--pprof"]), Vec::<String>::new());
     assert_eq!(

@@ -1,6 +1,9 @@
 //! What can be told from arguments and variables alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::{Check, Finding};
 use crate::{
@@ -132,7 +135,7 @@ pub(super) fn listeners(stack: &Stack) -> Vec<Finding> {
 }
 
 fn open(component: &str, flag: &str, address: &str) -> Option<Finding> {
-    let loopback = matches!(address, "127.0.0.1" | "::1" | "localhost");
+    let loopback = address == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     (!loopback).then(|| {
         Check::Listeners.warning(
             format!("{component}: --{flag} is {address}: anyone who reaches the host reaches it"),
