@@ -34,6 +34,8 @@ pub(super) fn replace(path: &Path, text: &str) -> eyre::Result<()> {
         }
         file.as_file().sync_all()?;
         file.persist(path)?;
+        // the new name is on the disk once the directory is
+        fs::File::open(dir)?.sync_all()?;
         Ok(())
     };
     write().map_err(|error| eyre!("{}: cannot be written: {error:#}", path.display()))
