@@ -352,6 +352,17 @@ fn a_variable_from_a_file_counts_and_a_file_that_is_missing_is_told() {
 }
 
 #[test]
+fn the_module_describes_the_host_where_the_tools_look() {
+    let module = fs::read_to_string(inputs().join("../../../nix/modules/op-stack/tools.nix")).unwrap();
+    let (_, place) = module.split_once("  file = \"").unwrap();
+    let place = format!("/etc/{}", place.split('"').next().unwrap());
+    for command in ["doctor", "status"] {
+        let (help, _) = common::expect(&inputs(), 0, &[command, "--help"]);
+        assert!(help.contains(&format!("[default: {place}]")), "{command}: {help}");
+    }
+}
+
+#[test]
 fn a_stack_with_an_unknown_key_is_an_error() {
     let dir = copies(&["stack.json"]);
     common::edit(dir.path(), "stack.json", "\"accounts\"", "\"acounts\"");

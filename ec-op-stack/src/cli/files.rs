@@ -6,6 +6,9 @@ use ec_op_stack::stack::Stack;
 use eyre::{WrapErr, eyre};
 use serde::de::DeserializeOwned;
 
+/// Where the NixOS module describes what runs.
+pub(super) const STACK: &str = "/etc/ec-op-stack/stack.json";
+
 /// The file's text; the error names the file.
 pub(super) fn read(path: &Path) -> eyre::Result<String> {
     fs::read_to_string(path).wrap_err_with(|| path.display().to_string())
