@@ -60,7 +60,7 @@ library.plan {
     prestate = cfg.dispute.prestateFile;
   }
   // lib.optionalAttrs native {
-    # /bin/sh is there on every NixOS
+    # `shell` stays /bin/sh, which is there on every NixOS
     cannon = "${if challenger == null then "" else challenger}/bin/cannon";
     opProgram = "${if challenger == null then "" else challenger}/bin/op-program";
   };
