@@ -79,7 +79,7 @@ let
         map (
           key:
           let
-            name = if key == "execution" then release.execution else key;
+            name = programs.nameOf release key;
           in
           {
             inherit name;

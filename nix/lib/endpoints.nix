@@ -50,4 +50,14 @@ rec {
       protocols = [ "tcp" ];
       public = false;
     }) (removeAttrs own.ports [ "p2p" ]);
+  # the one that is open to the network
+  p2pPort = own: address: {
+    inherit address;
+    port = own.ports.p2p;
+    protocols = [
+      "tcp"
+      "udp"
+    ];
+    public = true;
+  };
 }

@@ -37,6 +37,9 @@ rec {
   # those that scripts/op-stack/tools/build makes
   built = filter (program: program.package != null) list;
 
+  # which of them runs as a component of a release set
+  nameOf = release: component: if component == "execution" then release.execution else component;
+
   # the flags that place a program's listeners and turn them on
   listenerFlags =
     name: own: foldl' (flags: listener: flags // placed own listener) { } byName.${name}.listeners;

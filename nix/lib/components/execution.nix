@@ -4,12 +4,6 @@ let
   inherit (settings) paths l2;
   to = import ../endpoints.nix { inherit settings; };
   http = port: "http://${own.address}:${toString port}";
-  local = port: {
-    inherit (own) address;
-    inherit port;
-    protocols = [ "tcp" ];
-    public = false;
-  };
 in
 {
   flags = {
@@ -34,16 +28,8 @@ in
     ];
   };
 
-  ports = builtins.mapAttrs (_: local) (removeAttrs own.ports [ "p2p" ]) // {
-    p2p = {
-      address = "0.0.0.0";
-      port = own.ports.p2p;
-      protocols = [
-        "tcp"
-        "udp"
-      ];
-      public = true;
-    };
+  ports = to.localPorts own // {
+    p2p = to.p2pPort own "0.0.0.0";
   };
 
   reads = [ "${paths.chain}/genesis.json" ];

@@ -51,15 +51,7 @@ in
     // (if sequencer then { OP_NODE_P2P_SEQUENCER_KEY = "${own.secretsDirectory}/p2p-key"; } else { });
 
   ports = to.localPorts own // {
-    p2p = {
-      address = own.p2pAddress;
-      port = own.ports.p2p;
-      protocols = [
-        "tcp"
-        "udp"
-      ];
-      public = true;
-    };
+    p2p = to.p2pPort own own.p2pAddress;
   };
 
   reads = [
