@@ -10,23 +10,11 @@
 //!
 //! [`recorder`] and [`cas`] are the other side: they write archives and check their objects.
 
-pub mod archive;
-pub mod cas;
 pub mod chain;
-pub mod contracts;
 pub mod daemon;
 pub mod failpoint;
-pub mod in_order;
-pub mod keccak;
 pub mod key;
-pub mod listing;
 pub mod metrics;
 pub mod monitor;
-pub mod observation;
-pub mod proof;
-pub mod pulse;
-pub mod recorder;
 pub mod store;
-pub mod stream;
-pub mod tree;
 pub mod witness;

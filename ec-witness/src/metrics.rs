@@ -9,13 +9,10 @@
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use crate::{
-    chain::{
-        endpoints::Fault,
-        follow::FollowError,
-        sender::{Hold, REVERTS as REVERT_REASONS},
-    },
+    chain::sender::{Hold, REVERTS as REVERT_REASONS},
     witness::engine::SlotState,
 };
+use ec_ledger::FollowError;
 
 /// A metric's kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +148,7 @@ pub fn describe() {
     for state in TRANSACTION_STATES {
         gauge!(TRANSACTIONS, "state" => state).set(0.0);
     }
-    for kind in FollowError::KINDS {
+    for kind in FollowError::kinds() {
         counter!(POLL_ERRORS, "kind" => kind).increment(0);
     }
     for reason in REVERT_REASONS {
@@ -175,14 +172,6 @@ pub fn zero_stream(stream: &str) {
     }
     for state in SlotState::ALL.into_iter().filter(|state| state.is_outcome()) {
         counter!(SLOTS_SETTLED, "stream" => stream.to_owned(), "state" => state.name()).increment(0);
-    }
-}
-
-/// Sets the counters of one endpoint to zero. `endpoint` shows no secret part of its URL.
-pub fn zero_endpoint(endpoint: &str) {
-    counter!(RPC_ANSWERS, "endpoint" => endpoint.to_owned()).increment(0);
-    for kind in Fault::KINDS {
-        counter!(RPC_ERRORS, "endpoint" => endpoint.to_owned(), "kind" => kind).increment(0);
     }
 }
 

@@ -4,10 +4,8 @@ use std::{future::Future, time::Duration};
 
 use alloy::{primitives::Address, providers::DynProvider};
 use clap::Args;
-use ec_witness::chain::{
-    connect::Endpoint,
-    endpoints::{Endpoints, majority},
-};
+use ec_ledger::identity;
+use ec_rpc::{Endpoint, Endpoints, majority};
 use eyre::OptionExt;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -114,7 +112,7 @@ impl ChainArgs {
         let (endpoints, endpoint, provider) = Endpoints::connect(&endpoints, agree).await?;
         for (field, address) in [("ledger", self.ledger), ("registry", self.registry), ("rail", self.rail)] {
             if let Some(address) = address {
-                endpoints.require_code(field, address).await?;
+                identity::require_code(&endpoints, field, address).await?;
             }
         }
         Ok(Connection { chain: self, endpoints, endpoint, provider })
@@ -163,7 +161,7 @@ impl Connection {
     /// The registry that is set, else the ledger's; where both are set, they must belong together.
     pub(crate) async fn registry(&self) -> eyre::Result<Address> {
         match (self.chain.ledger, self.chain.registry) {
-            (Some(ledger), registry) => Ok(self.endpoints.registry_of(ledger, registry).await?),
+            (Some(ledger), registry) => Ok(identity::registry_of(&self.endpoints, ledger, registry).await?),
             (None, Some(registry)) => Ok(registry),
             (None, None) => Err(eyre::eyre!(
                 "neither registry nor ledger is set: give --registry or --ledger ADDRESS, or set it in [chain]"
@@ -175,7 +173,7 @@ impl Connection {
     pub(crate) async fn rail(&self) -> eyre::Result<(Address, Address)> {
         let rail =
             self.chain.rail.ok_or_eyre("rail is not set: give --rail ADDRESS, EC_WITNESS_RAIL, or rail in [chain]")?;
-        let ledger = self.endpoints.ledger_of(rail, self.chain.ledger).await?;
+        let ledger = identity::ledger_of(&self.endpoints, rail, self.chain.ledger).await?;
         Ok((rail, ledger))
     }
 }

@@ -18,9 +18,10 @@ use alloy::{
     sol_types::SolConstructor,
 };
 use clap::Args;
-use ec_witness::contracts::{
+use ec_ledger::contracts::{
     EveryChannelObservationLedger, EveryChannelRail, EveryChannelWitnessRegistry, check_quorum,
 };
+use ec_ledger::identity;
 use eyre::WrapErr;
 use serde::Serialize;
 
@@ -194,7 +195,7 @@ impl<'a> Deployer<'a> {
         if self.sender.is_dry() {
             self.pretend(address, sent.returned.clone());
         } else {
-            self.sender.connection.endpoints.require_code(contract, address).await?;
+            identity::require_code(&self.sender.connection.endpoints, contract, address).await?;
         }
         self.done.push(Deployed { contract, address, sent });
         Ok(address)

@@ -3,17 +3,12 @@
 use std::{io::Write, iter, num::NonZeroUsize, time::Instant};
 
 use clap::Args;
-use ec_witness::{
-    archive::{
-        ArchiveError, Broadcast, ClosedEpoch, DeriveError, Epochs, StreamIndex, Sweep,
-        index::{Quarantined, Watch},
-    },
-    daemon::Source,
+use ec_archive::{
+    ArchiveError, Broadcast, ClosedEpoch, DeriveError, Epochs, Quarantined, StreamIndex, Sweep, Watch,
     in_order::map_in_order,
-    listing::Listing,
-    observation::{ObservationHash, ObservationHeader, SlotId},
-    stream::StreamRule,
 };
+use ec_observation::{Listing, ObservationHash, ObservationHeader, SlotId, StreamRule};
+use ec_witness::daemon::Source;
 use eyre::bail;
 use serde::Serialize;
 

@@ -6,12 +6,9 @@ use std::{
 };
 
 use clap::{ArgGroup, Args};
-use ec_witness::{
-    archive::{Archive, EpochRecords, StreamIndex, Sweep, sweep::SweptEpoch},
-    daemon::Source,
-    listing::{ListedRecord, Listing},
-    tree,
-};
+use ec_archive::{Archive, StreamIndex, Sweep, SweptEpoch};
+use ec_observation::{EpochRecords, ListedRecord, Listing, tree};
+use ec_witness::daemon::Source;
 use eyre::{OptionExt, WrapErr, bail};
 use serde::Serialize;
 

@@ -4,12 +4,11 @@ use std::str::FromStr;
 
 use alloy::primitives::Address;
 use clap::Args;
+use ec_archive::{StreamIndex, Sweep};
+use ec_ledger::{Follower, LedgerPlace, contracts::EveryChannelWitnessRegistry};
+use ec_observation::ObservationHeader;
 use ec_witness::{
-    archive::{StreamIndex, Sweep},
-    chain::follow::{Follower, LedgerPlace},
-    contracts::EveryChannelWitnessRegistry,
     daemon::Source,
-    observation::ObservationHeader,
     store::{Identity, StoreError, VoteStore},
 };
 use eyre::{OptionExt, WrapErr};

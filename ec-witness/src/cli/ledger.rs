@@ -3,10 +3,8 @@
 use std::{collections::HashSet, time::Duration};
 
 use alloy::primitives::Address;
-use ec_witness::{
-    chain::follow::{Follower, LedgerPlace},
-    observation::StreamHash,
-};
+use ec_ledger::{Follower, LedgerPlace, identity};
+use ec_observation::StreamHash;
 use eyre::{OptionExt, WrapErr};
 
 use super::chain::{ChainArgs, Connection};
@@ -30,7 +28,7 @@ async fn place_of(connection: &Connection, ledger: Address) -> eyre::Result<Ledg
     Ok(LedgerPlace {
         chain_id: endpoints.chain_id(),
         ledger,
-        registry: endpoints.registry_of(ledger, chain.registry).await?,
+        registry: identity::registry_of(endpoints, ledger, chain.registry).await?,
         deploy_block: chain.deploy_block.unwrap_or(0),
         head_stale: HEAD_STALE,
         finality_stale: chain.finality_stale_ms.map_or(FINALITY_STALE, Duration::from_millis),

@@ -34,7 +34,7 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
-use ec_witness::keccak::Level;
+use ec_observation::keccak::Level;
 
 /// What a command found out, as an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

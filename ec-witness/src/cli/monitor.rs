@@ -7,10 +7,8 @@ use std::{
 };
 
 use clap::Args;
-use ec_witness::{
-    monitor::{Monitor, Scraped, Watching, watch},
-    pulse::Pulse,
-};
+use ec_ledger::Pulse;
+use ec_witness::monitor::{Monitor, Scraped, Watching, watch};
 use eyre::{WrapErr, ensure};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;

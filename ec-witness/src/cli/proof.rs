@@ -6,13 +6,10 @@ use std::{
 };
 
 use clap::Args;
-use ec_witness::{
-    archive::{AtRest, Observation, StreamIndex},
-    contracts::EveryChannelObservationLedger,
-    daemon::Source,
-    observation::{ObservationHash, ObservationHeader},
-    proof::Proof,
-};
+use ec_archive::{AtRest, Observation, StreamIndex};
+use ec_ledger::contracts::EveryChannelObservationLedger;
+use ec_observation::{ObservationHash, ObservationHeader, Proof};
+use ec_witness::daemon::Source;
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde_json::json;
 

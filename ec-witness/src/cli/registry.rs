@@ -9,7 +9,7 @@ use alloy::{
 };
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets::NOTHING};
-use ec_witness::contracts::{EveryChannelWitnessRegistry, Revert};
+use ec_ledger::contracts::{EveryChannelWitnessRegistry, Revert};
 use eyre::WrapErr;
 use serde::Serialize;
 

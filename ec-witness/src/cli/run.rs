@@ -4,17 +4,13 @@ use std::{collections::HashSet, path::Path};
 
 use alloy::primitives::{Address, U256};
 use clap::{Args, ValueEnum};
+use ec_archive::Checkpoints;
+use ec_ledger::{Follower, LedgerPlace, Pulse, contracts::EveryChannelWitnessRegistry};
 use ec_witness::{
-    archive::Checkpoints,
-    chain::{
-        follow::{Follower, LedgerPlace},
-        sender::Sender,
-    },
-    contracts::EveryChannelWitnessRegistry,
+    chain::sender::Sender,
     daemon::{Closing, Daemon, Intake, Snapshot, Turns, Until, Voter},
     metrics::INFO,
     monitor::Monitor,
-    pulse::Pulse,
     store::{Identity, VoteStore},
     witness::engine::SlotState,
 };

@@ -13,10 +13,8 @@ use alloy::{
     rpc::types::{TransactionReceipt, TransactionRequest, state::StateOverride},
     sol_types::SolCall,
 };
-use ec_witness::{
-    chain::connect::{ConnectError, without_url},
-    contracts::Revert,
-};
+use ec_ledger::contracts::Revert;
+use ec_rpc::{ConnectError, without_url};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 

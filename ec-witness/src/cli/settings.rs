@@ -8,11 +8,10 @@ use std::{
 };
 
 use clap::Args;
+use ec_archive::{Archive, ArchiveError, FieldNames};
+use ec_observation::{EpochRule, StreamHash, StreamRule, TimeMode, Tracks, stream::DEFAULT_GROUPS_PER_EPOCH};
 use ec_witness::{
-    archive::{Archive, ArchiveError, FieldNames},
     daemon::{Mapping, Source},
-    observation::StreamHash,
-    stream::{DEFAULT_GROUPS_PER_EPOCH, EpochRule, StreamRule, TimeMode, Tracks},
     witness::decision::Policy,
 };
 use eyre::{OptionExt, WrapErr, bail, eyre};

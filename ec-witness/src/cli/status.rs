@@ -7,13 +7,12 @@ use std::{collections::HashSet, net::SocketAddr, path::Path};
 
 use alloy::{primitives::Address, providers::Provider};
 use clap::Args;
+use ec_archive::{StreamIndex, Sweep};
+use ec_ledger::Follower;
+use ec_observation::{DerivedEpoch, StreamHash};
 use ec_witness::{
-    archive::{StreamIndex, Sweep},
-    chain::follow::Follower,
     daemon::{SlotReport, Source, own_epoch},
-    observation::StreamHash,
     store::VoteStore,
-    stream::DerivedEpoch,
     witness::{
         decision::{OwnVote, Policy},
         engine::{Engine, Situation, SlotKey},

@@ -3,13 +3,10 @@
 use std::{cell::OnceCell, collections::BTreeMap, io::Write};
 
 use clap::Args;
-use ec_witness::{
-    archive::{Epochs, StreamIndex, Sweep, for_each_closed, late::late_records},
-    daemon::Source,
-    observation::{ContentHash, ObservationHash, SlotId},
-    stream::DerivedEpoch,
-    witness::ledger::{Final, LedgerState},
-};
+use ec_archive::{Epochs, StreamIndex, Sweep, for_each_closed, late_records};
+use ec_ledger::{Final, LedgerState};
+use ec_observation::{ContentHash, DerivedEpoch, ObservationHash, SlotId};
+use ec_witness::daemon::Source;
 use serde::Serialize;
 
 use super::{

@@ -5,14 +5,14 @@ use std::time::Duration;
 use metrics::{counter, histogram};
 
 use crate::{
-    chain::follow::{FollowError, Progress},
     metrics::{
         EPOCHS_CLOSED, LATE_RECORDS, POLL_ERRORS, REORGS, SLOTS_SETTLED, VOTE_DELAY, VOTES, VOTES_REFUSED, VOTES_RESENT,
     },
     store::Recorded,
-    stream::DerivedEpoch,
     witness::engine::VoteKind,
 };
+use ec_ledger::{FollowError, Progress};
+use ec_observation::DerivedEpoch;
 
 use super::SlotReport;
 

@@ -10,13 +10,12 @@ use super::{
     wake::Changes,
 };
 use crate::{
-    archive::index::TrackEvent,
-    chain::follow::Follower,
     metrics,
-    observation::StreamHash,
-    stream::{DerivedEpoch, StreamRule},
     witness::engine::{Admission, Engine, SlotKey},
 };
+use ec_archive::TrackEvent;
+use ec_ledger::Follower;
+use ec_observation::{DerivedEpoch, StreamHash, StreamRule};
 
 /// How often the backlog is counted and told, milliseconds.
 const COUNT_EVERY_MS: u64 = 30_000;

@@ -3,15 +3,9 @@
 use std::{collections::HashSet, path::PathBuf, time::Duration};
 
 use super::{Closing, FollowedStream, Halt};
-use crate::{
-    archive::{
-        Archive, ArchiveError, Checkpoints, FieldNames, StreamIndex, Sweep,
-        index::{Quarantined, TrackEvent, Watch},
-    },
-    observation::StreamHash,
-    pulse::Pulse,
-    stream::StreamRule,
-};
+use ec_archive::{Archive, ArchiveError, Checkpoints, FieldNames, Quarantined, StreamIndex, Sweep, TrackEvent, Watch};
+use ec_ledger::Pulse;
+use ec_observation::{StreamHash, StreamRule};
 
 /// The time between two walks through `manifests/`.
 const LOOK_EVERY_MS: u64 = 5_000;

@@ -26,15 +26,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    chain::follow::{FollowError, Follower, Heads},
-    observation::{ObservationHash, ObservationHeader, SlotId, StreamHash},
-    pulse::Pulse,
     store::{Ballot, Recorded, StoreError},
     witness::{
         decision::{OwnEpoch, OwnVote, Policy},
         engine::{Engine, Intent, JudgedSlot, Situation, SlotKey},
     },
 };
+use ec_ledger::{FollowError, Follower, Heads, Pulse};
+use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamHash};
 
 pub use halt::Halt;
 pub use intake::{Intake, Mapping, Source};

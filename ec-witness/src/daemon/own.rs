@@ -1,9 +1,7 @@
 //! From what the archive says to what the engine judges by.
 
-use crate::{
-    stream::{DerivedEpoch, StreamRule, TimeError},
-    witness::decision::{OwnEpoch, Policy},
-};
+use crate::witness::decision::{OwnEpoch, Policy};
+use ec_observation::{DerivedEpoch, StreamRule, TimeError};
 
 /// What the engine judges by. An epoch without a time is an error while starting, so that the operator hears of it,
 /// and is left out later.

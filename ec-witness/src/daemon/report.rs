@@ -3,12 +3,9 @@
 use serde::Serialize;
 
 use super::{Backlog, FollowedStream, Reading, Tally};
-use crate::{
-    chain::follow::Follower,
-    observation::{ObservationHash, ObservationHeader, SlotId},
-    stream::StreamRule,
-    witness::engine::{JudgedSlot, SlotKey, SlotState},
-};
+use crate::witness::engine::{JudgedSlot, SlotKey, SlotState};
+use ec_ledger::Follower;
+use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamRule};
 
 /// One slot, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

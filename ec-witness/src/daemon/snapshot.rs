@@ -12,15 +12,13 @@ use serde::Serialize;
 
 use super::{Backlog, Daemon, Reading, StreamReport, Summary, Tally, epochs::Followed};
 use crate::{
-    chain::{
-        endpoints::Health,
-        follow::{Follower, HeadTimes, Heads},
-        sender::{Hold, SenderState, VOTE_GAS},
-    },
-    observation::StreamHash,
+    chain::sender::{Hold, SenderState, VOTE_GAS},
     store::StoreStanding,
     witness::engine::{Engine, SlotState},
 };
+use ec_ledger::{Follower, Heads};
+use ec_observation::StreamHash;
+use ec_rpc::{HeadTimes, Health};
 
 /// How the daemon stands.
 #[derive(Clone, Debug, Default)]

@@ -8,14 +8,9 @@ use std::{
     time::SystemTime,
 };
 
-use crate::{
-    archive::{
-        ArchiveError, StreamIndex, Sweep, TrackIndex,
-        index::{Quarantined, TrackEvent, Watch},
-    },
-    stream::{DerivedEpoch, StreamRule},
-    witness::window::{Wanted, Window},
-};
+use crate::witness::window::{Wanted, Window};
+use ec_archive::{ArchiveError, Quarantined, StreamIndex, Sweep, TrackEvent, TrackIndex, Watch};
+use ec_observation::{DerivedEpoch, StreamRule};
 
 /// Bad lines of one reading that are told one by one; the others are only counted.
 const MAX_TOLD: usize = 8;

@@ -6,14 +6,13 @@ use alloy::primitives::Address;
 
 use super::{Halt, snapshot::SendingStanding};
 use crate::{
-    chain::{
-        follow::Heads,
-        sender::{SendError, Sender},
-    },
-    observation::{ObservationHash, ObservationHeader, SlotId},
+    chain::sender::{SendError, Sender},
     store::{Ballot, Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
-    witness::{decision::OwnVote, ledger::BlockRef},
+    witness::decision::OwnVote,
 };
+use ec_ledger::Heads;
+use ec_observation::{ObservationHash, ObservationHeader, SlotId};
+use ec_rpc::BlockRef;
 
 /// Who votes.
 #[derive(Debug)]

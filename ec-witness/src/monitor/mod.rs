@@ -14,8 +14,9 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{daemon::Snapshot, pulse::Pulse, witness::engine::SlotState};
+use crate::{daemon::Snapshot, witness::engine::SlotState};
 use check::{Check, Level, checks};
+use ec_ledger::Pulse;
 
 pub use http::Scraped;
 pub use thread::{DRAINED_WITHIN, Watching, watch};

@@ -7,11 +7,9 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, VoteStore, invalid, unix_ms};
-use crate::{
-    failpoint,
-    observation::{ObservationHash, ObservationHeader, SlotId},
-    witness::ledger::BlockRef,
-};
+use crate::failpoint;
+use ec_observation::{ObservationHash, ObservationHeader, SlotId};
+use ec_rpc::BlockRef;
 
 /// What contradicted what; kept as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,8 @@ use alloy::primitives::{Bytes, TxHash};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
-use crate::{failpoint, observation::ObservationHash};
+use crate::failpoint;
+use ec_observation::ObservationHash;
 
 /// What became of a transaction. Blocks are where it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

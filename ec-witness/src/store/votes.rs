@@ -4,11 +4,8 @@ use alloy::primitives::Bytes;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
-use crate::{
-    failpoint,
-    observation::{ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId},
-    witness::engine::VoteKind,
-};
+use crate::{failpoint, witness::engine::VoteKind};
+use ec_observation::{ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId};
 
 /// A vote to be cast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

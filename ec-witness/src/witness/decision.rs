@@ -1,10 +1,7 @@
 //! What to do with a slot: one pure function of what this witness derived, what the ledger shows, the clock and the
 //! own vote (protocol §5). The numbers in the comments are the rules'.
 
-use crate::{
-    observation::{Content, ContentHash, ObservationHash, ObservationHeader},
-    stream::TimeMode,
-};
+use ec_observation::{Content, ContentHash, ObservationHash, ObservationHeader, TimeMode};
 
 /// The agreement's constants, equal at all witnesses of a ledger. All times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,35 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use alloy::primitives::Address;
 
-use super::{
-    decision::{Clock, Comparison, Decision, OwnEpoch, OwnVote, Policy, Seat, Seen, SeenCandidate, decide},
-    ledger::{Candidate, LedgerState},
-};
-use crate::observation::{ObservationHash, ObservationHeader, SlotId, StreamHash};
+use ec_ledger::{Candidate, LedgerState, WitnessSet};
 
-/// The registry's active set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WitnessSet {
-    /// Active witnesses in index order.
-    pub active: Vec<Address>,
-    /// Votes that finalize; 0 when nothing can.
-    pub quorum: usize,
-}
+use super::decision::{Clock, Comparison, Decision, OwnEpoch, OwnVote, Policy, Seat, Seen, SeenCandidate, decide};
+use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamHash};
 
-impl WitnessSet {
-    /// The seat of one witness.
-    pub fn seat(&self, witness: Address) -> Seat {
-        Seat {
-            position: self.active.iter().position(|&active| active == witness),
-            witness_count: self.active.len(),
-            quorum: self.quorum,
-        }
-    }
-
-    /// Votes for a candidate by active witnesses.
-    fn votes_for(&self, candidate: &Candidate) -> usize {
-        candidate.voters.iter().filter(|voter| self.active.contains(voter)).count()
-    }
+/// The seat of one witness.
+pub fn seat_of(set: &WitnessSet, witness: Address) -> Seat {
+    Seat { position: set.position(witness), witness_count: set.active.len(), quorum: set.quorum }
 }
 
 /// What one judging rests on.
@@ -259,7 +238,7 @@ impl Engine {
 
     /// Judges every slot and returns the votes to cast, oldest slots first.
     pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Intent> {
-        let seat = situation.set.seat(self.me);
+        let seat = seat_of(situation.set, self.me);
         let Self { me, policy, slots } = self;
         let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, situation, policy);
         slots.iter_mut().filter_map(judge).collect()
@@ -268,7 +247,7 @@ impl Engine {
     /// Slots in which a candidate has the quorum's votes and yet is not final, as after a change of the set: anyone may
     /// call `finalize` for them, and this witness should now, each at its turn.
     pub fn ripe(&mut self, situation: &Situation<'_>) -> Vec<(SlotId, ObservationHash)> {
-        let seat = situation.set.seat(self.me);
+        let seat = seat_of(situation.set, self.me);
         let Self { policy, slots, .. } = self;
         let ripe = |(key, slot): (&SlotKey, &mut JudgedSlot)| {
             let turn_ms = (seat.rank(key.sequence)? + 1).saturating_mul(policy.propose_stagger_ms);
@@ -404,11 +383,11 @@ fn state_of(decision: &Decision, disputed: bool) -> SlotState {
 mod tests {
     use alloy::primitives::B256;
 
+    use ec_ledger::LedgerEvent;
+    use ec_observation::{Content, EpochHash};
+    use ec_rpc::BlockRef;
+
     use super::*;
-    use crate::{
-        observation::{Content, EpochHash},
-        witness::ledger::{BlockRef, LedgerEvent},
-    };
 
     const ME: Address = Address::with_last_byte(1);
     const OTHER: Address = Address::with_last_byte(2);

@@ -2,5 +2,4 @@
 
 pub mod decision;
 pub mod engine;
-pub mod ledger;
 pub mod window;

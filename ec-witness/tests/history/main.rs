@@ -14,8 +14,8 @@ use std::{
 
 use alloy::primitives::Address;
 use common::run;
+use ec_observation::ObservationHeader;
 use ec_witness::{
-    observation::ObservationHeader,
     store::{
         Ballot, Identity, StoreError, VoteStore,
         history::{HistoryError, SlotVotes},

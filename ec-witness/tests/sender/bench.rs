@@ -8,15 +8,11 @@ use alloy::{
     providers::{DynProvider, Provider, ext::AnvilApi},
     signers::local::PrivateKeySigner,
 };
+use ec_ledger::{Heads, contracts::EveryChannelObservationLedger as Ledger};
+use ec_observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash};
+use ec_rpc::{Endpoint, Endpoints, majority};
 use ec_witness::{
-    chain::{
-        connect::Endpoint,
-        endpoints::{Endpoints, majority},
-        follow::Heads,
-        sender::{FeeRule, SendError, SendRule, Sender},
-    },
-    contracts::EveryChannelObservationLedger as Ledger,
-    observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
+    chain::sender::{FeeRule, SendError, SendRule, Sender},
     store::{Ballot, Identity, OutboxTx, Recorded, StoreError, VoteStore},
     witness::engine::VoteKind,
 };

@@ -1,11 +1,9 @@
 //! Votes that the ledger refuses.
 
 use alloy::primitives::U256;
-use ec_witness::{
-    chain::sender::SendRule,
-    contracts::{EveryChannelObservationLedger as Ledger, EveryChannelWitnessRegistry as Registry},
-    observation::ObservationHeader,
-};
+use ec_ledger::contracts::{EveryChannelObservationLedger as Ledger, EveryChannelWitnessRegistry as Registry};
+use ec_observation::ObservationHeader;
+use ec_witness::chain::sender::SendRule;
 
 use super::bench::{Bench, RULE, header, proposal};
 

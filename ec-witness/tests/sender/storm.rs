@@ -8,7 +8,7 @@ use alloy::{
     rpc::types::Filter,
     sol_types::SolEvent,
 };
-use ec_witness::contracts::EveryChannelObservationLedger as Ledger;
+use ec_ledger::contracts::EveryChannelObservationLedger as Ledger;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 

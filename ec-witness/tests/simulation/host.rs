@@ -1,14 +1,12 @@
 //! An honest witness: the real engine, ledger state and window, with a simulated archive, RPC, guard and sender.
 
 use alloy::primitives::Address;
-use ec_witness::{
-    observation::ObservationHeader,
-    witness::{
-        decision::OwnVote,
-        engine::{Engine, Intent, Situation, VoteKind, WitnessSet},
-        ledger::{Candidate, LedgerState},
-        window::{Wanted, Window},
-    },
+use ec_ledger::{Candidate, LedgerState, WitnessSet};
+use ec_observation::ObservationHeader;
+use ec_witness::witness::{
+    decision::OwnVote,
+    engine::{Engine, Intent, Situation, VoteKind},
+    window::{Wanted, Window},
 };
 use rand::{RngExt, rngs::StdRng};
 

@@ -3,11 +3,8 @@
 use std::num::NonZeroU64;
 
 use alloy::primitives::B256;
-use ec_witness::{
-    observation::{Content, EpochHash, SlotId, StreamHash},
-    stream::TimeMode,
-    witness::{decision::OwnEpoch, engine::SlotKey},
-};
+use ec_observation::{Content, EpochHash, SlotId, StreamHash, TimeMode};
+use ec_witness::witness::{decision::OwnEpoch, engine::SlotKey};
 use rand::{RngExt, rngs::StdRng};
 
 use super::scenario::Scenario;

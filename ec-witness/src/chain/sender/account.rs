@@ -9,10 +9,8 @@ use alloy::{
 };
 
 use super::{fees::Market, plan::Answer};
-use crate::{
-    chain::endpoints::{AskError, Endpoints, Fault, SendRefusal},
-    contracts::Revert,
-};
+use ec_ledger::contracts::Revert;
+use ec_rpc::{AskError, Endpoints, Fault, SendRefusal};
 
 /// An account of the chain.
 #[derive(Clone, Debug)]

@@ -7,12 +7,9 @@ use alloy::{
     sol_types::SolCall,
 };
 
-use crate::{
-    contracts::EveryChannelObservationLedger as Ledger,
-    observation::{ObservationHash, SlotId},
-    store::Ballot,
-    witness::engine::VoteKind,
-};
+use crate::{store::Ballot, witness::engine::VoteKind};
+use ec_ledger::contracts::EveryChannelObservationLedger as Ledger;
+use ec_observation::{ObservationHash, SlotId};
 
 /// Gas that a transaction may use apart from its votes: intrinsic gas and the batch's frame.
 const BASE_GAS: u64 = 40_000;
@@ -116,14 +113,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::observation::{EpochHash, ObservationHeader};
+    use ec_observation::{EpochHash, ObservationHeader};
 
     /// What geth's pool takes at most, `txMaxSize`.
     const POOL_BYTES: usize = 128 * 1024;
 
     fn ballot(slot: u8, header: u8, attest: bool) -> Ballot {
         let header = ObservationHeader {
-            stream_hash: crate::observation::StreamHash::of("s"),
+            stream_hash: ec_observation::StreamHash::of("s"),
             epoch_hash: EpochHash(B256::repeat_byte(slot)),
             parent_observation_hash: ObservationHash::default(),
             data_root: B256::repeat_byte(9),

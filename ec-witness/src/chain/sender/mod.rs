@@ -23,15 +23,13 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 
-use super::{
-    endpoints::{AskError, Endpoints},
-    follow::Heads,
-};
 use crate::{
     failpoint,
-    observation::{ObservationHash, SlotId},
     store::{Ballot, OutboxTx, StoreError, TxState, VoteStore},
 };
+use ec_ledger::Heads;
+use ec_observation::{ObservationHash, SlotId};
+use ec_rpc::{AskError, Endpoints};
 
 pub use batch::VOTE_GAS;
 pub use fees::{FeeRule, Fees, Market};

@@ -2,7 +2,7 @@
 
 use alloy::{rpc::types::TransactionReceipt, sol_types::SolEvent};
 
-use crate::contracts::{EveryChannelObservationLedger as Ledger, Revert};
+use ec_ledger::contracts::{EveryChannelObservationLedger as Ledger, Revert};
 
 /// Votes of a batch that the ledger passed over.
 pub(super) fn skipped(receipt: &TransactionReceipt) -> Vec<Revert> {

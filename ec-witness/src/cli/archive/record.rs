@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use ec_witness::{
+use ec_archive::{
     cas::Cas,
     recorder::{
         RecordedTrack, Recorder, Recording,

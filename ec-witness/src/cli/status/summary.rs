@@ -12,16 +12,15 @@ use alloy::{
     transports::http::reqwest,
 };
 use comfy_table::{Table, presets::NOTHING};
+use ec_archive::StreamIndex;
+use ec_ledger::{Follower, Heads};
+use ec_observation::StreamRule;
+use ec_rpc::HeadTimes;
 use ec_witness::{
-    archive::StreamIndex,
-    chain::{
-        follow::{Follower, HeadTimes, Heads},
-        sender::VOTE_GAS,
-    },
+    chain::sender::VOTE_GAS,
     daemon::{LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     monitor::check::{Check, Level, checks},
     store::{VoteStore, holder},
-    stream::StreamRule,
     witness::engine::{Engine, SlotState},
 };
 use serde::{Deserialize, Serialize};

@@ -3,10 +3,11 @@
 use std::{env, path::PathBuf};
 
 use alloy::primitives::{Address, B256};
+use ec_observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash};
+use ec_rpc::BlockRef;
 use ec_witness::{
-    observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
     store::{Ballot, Evidence, Identity, OutboxTx, StoreError, TxState, VoteStore},
-    witness::{engine::VoteKind, ledger::BlockRef},
+    witness::engine::VoteKind,
 };
 
 use crate::{migration, signed};
