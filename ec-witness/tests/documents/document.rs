@@ -14,7 +14,7 @@ pub(crate) fn root() -> &'static Path {
 }
 
 /// Folders that hold nothing of the repository's own.
-const FOREIGN: [&str; 7] = [".git", "target", "node_modules", "out", "cache", "tools", ".direnv"];
+pub(crate) const FOREIGN: [&str; 7] = [".git", "target", "node_modules", "out", "cache", "tools", ".direnv"];
 
 /// Every file below `folder`, as a path from the root.
 pub(crate) fn files_below(folder: &str) -> Vec<PathBuf> {

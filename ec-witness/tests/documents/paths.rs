@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    document::{Document, documents, files_below, nothing_wrong, root},
+    document::{Document, FOREIGN, documents, files_below, nothing_wrong, root},
     shell::{CommandLine, command_lines},
 };
 
@@ -105,9 +105,12 @@ fn bases(document: &Document) -> Vec<PathBuf> {
 fn is_path(word: &str, bases: &[PathBuf]) -> Option<bool> {
     let is_plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "./_-".contains(c));
     let (first, _) = word.split_once('/').filter(|(first, _)| is_plain && !matches!(*first, "" | "."))?;
-    let of: Vec<_> = bases.iter().filter(|base| base.join(first).exists()).collect();
-    // `init.mp4/…` and the like have no folder; what is built is not there yet
-    if of.is_empty() || first == "target" || word.contains("node_modules") || MADE.contains(&word) {
+    let is_ours = |base: &&PathBuf| base.join(first).exists() && !(*base == root() && FOREIGN.contains(&first));
+    let of: Vec<_> = bases.iter().filter(is_ours).collect();
+    // a folder in capitals, or a file, is for the reader to replace
+    let is_replaced = |part: &str| part.len() > 2 && part.chars().all(|c| c.is_ascii_uppercase());
+    let is_pattern = word.split(['/', '.']).any(is_replaced) && !word.ends_with(".md");
+    if of.is_empty() || is_pattern || word.contains("node_modules") || MADE.contains(&word) {
         return None;
     }
     Some(of.iter().any(|base| base.join(word).exists()))
