@@ -18,6 +18,7 @@ rustPlatform.buildRustPackage {
       ../../Cargo.lock
       ../../contracts/artifacts
       ../../contracts-build
+      ../../crates
       ../../ec-op-stack
       ../../ec-witness
     ];
