@@ -7,13 +7,25 @@
 //! - [`rail`]: the contracts on a chain, and the witnesses' keys and stores
 //! - [`supervisor`]: a process that is started again when it is killed
 //!
+//! With the feature `black-box`, for tests of a program from outside:
+//!
+//! - `proxy`: an RPC endpoint that fails as they fail
+//! - `running`, `served`: a program that goes on until it is stopped, and what it serves
+//! - `archive::made`: small archives
+//!
 //! Two programs are built from it: `smoke`, which `scripts/op-stack/anvil-reality-smoke.sh` runs, and `fixture`, which
 //! makes what other scripts test with.
 
 pub mod anvil;
 pub mod archive;
 pub mod processes;
+#[cfg(feature = "black-box")]
+pub mod proxy;
 pub mod rail;
+#[cfg(feature = "black-box")]
+pub mod running;
+#[cfg(feature = "black-box")]
+pub mod served;
 pub mod supervisor;
 
 use std::path::{Path, PathBuf};

@@ -20,7 +20,7 @@ use ec_witness::archive::{
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::{
-    TestArchive, fs,
+    Derivable as _, TestArchive, fs,
     generations::{line, rule},
 };
 

@@ -2,6 +2,8 @@
 
 pub mod files;
 pub mod lines;
+#[cfg(feature = "black-box")]
+pub mod made;
 pub mod names;
 pub mod schedule;
 pub mod variants;
