@@ -4,6 +4,7 @@
 
 mod commands;
 mod document;
+mod layout;
 mod links;
 mod names;
 mod paths;

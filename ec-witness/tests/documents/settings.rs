@@ -107,6 +107,31 @@ fn every_default_in_the_readme_is_the_programs() {
     assert!(compared >= 20, "{compared}");
 }
 
+/// What has no flag is listed below the flags: `[section] key [default: value]`.
+#[test]
+fn every_default_that_only_the_file_sets_is_the_programs() {
+    let shown: Table = toml::from_str(&example()).unwrap();
+    let (lines, help) = (lines_of_example(), PROGRAM.help(&["run".to_owned()]).text);
+    let (mut wrong, mut compared) = (Vec::new(), 0);
+    for line in help.lines().map(str::trim).filter(|line| line.starts_with('[')) {
+        let Some((name, default)) = line.trim_end_matches(']').split_once(" [default: ") else { continue };
+        let (section, key) = name.rsplit_once(' ').unwrap();
+        let mut parts = section.trim_matches(['[', ']']).split('.');
+        let top = parts.next().unwrap();
+        let table = parts.try_fold(&shown[top], |table, part| table.get(part));
+        let value = table.and_then(|table| table.get(key));
+        // an example that is not the default says what is
+        let is_said = |line: &Line| line.comment.contains(&format!("\"{default}\", the default"));
+        let said = lines.iter().any(|line| line.section == top && line.key == key && is_said(line));
+        compared += 1;
+        if !said && !value.is_some_and(|value| is_default(value, default)) {
+            wrong.push(format!("{name} = {value:?}, but the default is {default}"));
+        }
+    }
+    nothing_wrong(&wrong);
+    assert!(compared >= 7, "{compared}");
+}
+
 #[test]
 fn the_protocols_constants_are_the_programs() {
     let keys: BTreeSet<String> = sections().iter().flat_map(|section| known_keys(section)).collect();
