@@ -8,7 +8,7 @@ use eyre::WrapErr;
 use serde::Deserialize;
 
 use super::{
-    agreement::AgreementArgs, connection::ChainArgs, defaults::with_default, key::KeyArgs, monitor::MonitorArgs,
+    agreement::AgreementArgs, chain::ChainArgs, defaults::with_default, key::KeyArgs, monitor::MonitorArgs,
     roster::DEFAULT_GRACE_MS, run_settings::RunSettingsArgs, store::StoreArgs,
 };
 

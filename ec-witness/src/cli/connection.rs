@@ -1,7 +1,5 @@
 //! The connection to the configured chain.
 
-mod settings;
-
 use std::future::Future;
 
 use alloy::{primitives::Address, providers::DynProvider};
@@ -10,8 +8,12 @@ use ec_ledger::identity;
 use ec_rpc::{Endpoint, Endpoints};
 use eyre::OptionExt;
 
-use super::{config::ConfigArg, key::KeyArgs, output::JsonArg};
-pub(crate) use settings::{ChainArgs, ChainSettings};
+use super::{
+    chain::{ChainArgs, ChainSettings},
+    config::ConfigArg,
+    key::KeyArgs,
+    output::JsonArg,
+};
 
 impl ChainArgs {
     /// Connects with these settings.

@@ -27,7 +27,8 @@ use serde::Serialize;
 
 use super::{
     Answer, address,
-    connection::{ChainArgs, block_on},
+    chain::ChainArgs,
+    connection::block_on,
     output::fact,
     send::{SendArgs, Sender, Sent},
 };

@@ -13,8 +13,9 @@ use serde::Serialize;
 
 use super::{
     Answer,
+    chain::ChainArgs,
     config::ConfigArg,
-    connection::{ChainArgs, block_on},
+    connection::block_on,
     derive::read_index,
     input::read_text,
     ledger,

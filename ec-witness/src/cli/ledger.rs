@@ -7,7 +7,7 @@ use ec_ledger::{Follower, LedgerPlace, identity};
 use ec_observation::StreamHash;
 use eyre::{OptionExt, WrapErr};
 
-use super::connection::{ChainArgs, Connection};
+use super::{chain::ChainArgs, connection::Connection};
 
 /// How long the ledger's RPC may be silent before the ledger is not live any more (protocol §5.5).
 pub(super) const HEAD_STALE: Duration = Duration::from_millis(30_000);

@@ -6,6 +6,7 @@
 mod address;
 mod agreement;
 mod archive;
+mod chain;
 mod completions;
 mod config;
 mod connection;

@@ -14,8 +14,9 @@ use serde_json::json;
 
 use super::{
     Answer,
+    chain::ChainArgs,
     config::ConfigArg,
-    connection::{ChainArgs, block_on},
+    connection::block_on,
     derive::read_index,
     input::read_text,
     ledger,

@@ -24,8 +24,9 @@ use ec_witness::{
 use super::{
     Answer,
     agreement::AgreementArgs,
+    chain::ChainArgs,
     config::ConfigArg,
-    connection::{ChainArgs, block_on},
+    connection::block_on,
     derive::read_index,
     ledger,
     output::{JsonArg, json_line},

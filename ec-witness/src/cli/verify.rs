@@ -10,8 +10,9 @@ use serde::Serialize;
 
 use super::{
     Answer,
+    chain::ChainArgs,
     config::ConfigArg,
-    connection::{ChainArgs, block_on},
+    connection::block_on,
     derive::read_epochs,
     ledger,
     output::{JobsArg, JsonArg, json_line},

@@ -12,8 +12,8 @@ use toml::Table;
 
 use crate::cli::{
     agreement::AgreementArgs,
+    chain::ChainArgs,
     config::{ArchiveSection, ConfigFile, StreamTable, only_in_the_file},
-    connection::ChainArgs,
     init::InitArgs,
     key::KeyArgs,
     ledger::HEAD_STALE,

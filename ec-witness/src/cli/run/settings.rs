@@ -14,8 +14,8 @@ use ec_witness::{
 use crate::cli::{
     address,
     agreement::AgreementArgs,
+    chain::{ChainArgs, ChainSettings},
     config::{ConfigArg, only_in_the_file},
-    connection::{ChainArgs, ChainSettings},
     key::KeyArgs,
     monitor::{MonitorArgs, MonitorSettings},
     output::JsonArg,

@@ -6,12 +6,7 @@ use alloy::{network::EthereumWallet, primitives::Address};
 use clap::Args;
 
 use super::Sender;
-use crate::cli::{
-    address,
-    connection::{ChainArgs, ReadArgs},
-    defaults::with_default,
-    key::KeyArgs,
-};
+use crate::cli::{address, chain::ChainArgs, connection::ReadArgs, defaults::with_default, key::KeyArgs};
 
 /// Milliseconds to wait for a receipt where nothing else is asked for: ten slots of Ethereum.
 const DEFAULT_RECEIPT_TIMEOUT_MS: u64 = 120_000;

@@ -127,9 +127,9 @@ impl ChainArgs {
 /// The configured chain, and which contracts on it.
 #[derive(Clone, Debug)]
 pub(crate) struct ChainSettings {
-    pub(super) endpoints: Vec<Endpoint>,
+    pub(crate) endpoints: Vec<Endpoint>,
     /// How many of them must answer alike.
-    pub(super) agree: usize,
+    pub(crate) agree: usize,
     pub(crate) ledger: Option<Address>,
     pub(crate) registry: Option<Address>,
     pub(crate) rail: Option<Address>,
