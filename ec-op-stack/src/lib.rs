@@ -20,4 +20,5 @@ pub mod rpc;
 pub mod stack;
 pub mod state;
 pub mod status;
+mod tables;
 pub mod version;

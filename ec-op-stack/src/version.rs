@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 /// A version that is none: what was given, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("{given:?} is no version such as v1.16.7 or op-node/v1.16.7: {source}")]
@@ -11,14 +13,20 @@ pub struct VersionError {
 }
 
 /// A component's version. `v1.16.7`, `1.16.7`, `op-node/v1.16.7` and `op-node:v1.16.7` are the same one.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Version(semver::Version);
 
 impl Version {
     /// Whether this is the release `(major, minor, patch)` or later. A pre-release counts as its release: the candidates
     /// of a version have its file formats.
     pub fn is_at_least(&self, release: (u64, u64, u64)) -> bool {
-        (self.0.major, self.0.minor, self.0.patch) >= release
+        self.release() >= release
+    }
+
+    /// Major, minor, patch.
+    pub(crate) fn release(&self) -> (u64, u64, u64) {
+        (self.0.major, self.0.minor, self.0.patch)
     }
 }
 
@@ -29,6 +37,14 @@ impl FromStr for Version {
         let tag = given.rsplit(['/', ':']).next().unwrap_or(given);
         let digits = tag.strip_prefix('v').unwrap_or(tag);
         semver::Version::parse(digits).map(Self).map_err(|source| VersionError { given: given.to_owned(), source })
+    }
+}
+
+impl TryFrom<String> for Version {
+    type Error = VersionError;
+
+    fn try_from(given: String) -> Result<Self, VersionError> {
+        given.parse()
     }
 }
 

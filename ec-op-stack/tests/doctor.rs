@@ -87,7 +87,7 @@ fn where_all_is_well_nothing_is_said_but_op_geths_end() {
 type Break = fn(&mut Stack, &mut Facts);
 
 /// What goes wrong, the check that finds it, how bad it is, and a part of what it says.
-const FAILURES: [(Break, Check, Verdict, &str); 30] = [
+const FAILURES: [(Break, Check, Verdict, &str); 31] = [
     // 1: the default type is 0, a fresh chain has only 1
     (
         |stack, facts| {
@@ -222,6 +222,19 @@ const FAILURES: [(Break, Check, Verdict, &str); 30] = [
     ),
     // what two of them hide behind
     (|stack, _| argument(stack, "op-proposer", "--rpc.port", ""), Check::Listeners, Verdict::Failure, "are all 8545"),
+    (
+        |stack, _| {
+            stack
+                .components
+                .get_mut("op-geth")
+                .unwrap()
+                .args
+                .extend(["--metrics".into(), "--metrics.addr=0.0.0.0".into()]);
+        },
+        Check::Listeners,
+        Verdict::Warning,
+        "op-geth: --metrics.addr is 0.0.0.0",
+    ),
 ];
 
 fn version(stack: &mut Stack, component: &str, version: &str) {
@@ -239,6 +252,31 @@ fn each_failure_is_found_by_its_check_with_a_fix() {
         assert_eq!(found.verdict, verdict, "{found:?}");
         assert!(!found.fix.is_empty(), "{found:?}");
     }
+}
+
+#[test]
+fn a_listener_is_judged_where_it_is() {
+    let says = |component: &str, args: &[&str]| {
+        let (mut stack, facts) = well();
+        stack.components.retain(|name, _| name == "op-node");
+        let mut added = stack.components["op-node"].clone();
+        added.args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        stack.components.insert(component.to_owned(), added);
+        let said = bad(&stack, &facts).into_iter().filter(|finding| finding.check == Check::Listeners);
+        said.map(|finding| finding.found).collect::<Vec<_>>()
+    };
+    // every address of 127.0.0.0/8 is loopback
+    assert_eq!(says("op-dispute-mon", &["--metrics.enabled", "--metrics.addr=127.0.0.2"]), Vec::<String>::new());
+    // op-geth's metrics are off unless an address is named, although their port would be pprof's
+    assert_eq!(says("op-geth", &["--metrics", "--pprof"]), Vec::<String>::new());
+    assert_eq!(
+        says("op-geth", &["--metrics", "--metrics.addr=::1", "--pprof"]),
+        ["op-geth --metrics.port, op-geth --pprof.port are all 6060"]
+    );
+    // op-reth's own default is loopback
+    assert_eq!(says("op-reth", &["--http", "--ws"]), Vec::<String>::new());
+    let open = says("op-reth", &["--http", "--http.addr=0.0.0.0"]);
+    assert!(open[0].starts_with("op-reth: --http.addr is 0.0.0.0"), "{open:?}");
 }
 
 #[test]
@@ -311,6 +349,17 @@ fn a_variable_from_a_file_counts_and_a_file_that_is_missing_is_told() {
     let (out, err) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
     assert!(out.contains("rate limited") && !out.contains("comes from"), "{out}");
     assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
+}
+
+#[test]
+fn the_module_describes_the_host_where_the_tools_look() {
+    let module = fs::read_to_string(inputs().join("../../../nix/modules/op-stack/tools.nix")).unwrap();
+    let (_, place) = module.split_once("  file = \"").unwrap();
+    let place = format!("/etc/{}", place.split('"').next().unwrap());
+    for command in ["doctor", "status"] {
+        let (help, _) = common::expect(&inputs(), 0, &[command, "--help"]);
+        assert!(help.contains(&format!("[default: {place}]")), "{command}: {help}");
+    }
 }
 
 #[test]

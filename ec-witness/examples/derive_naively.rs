@@ -10,7 +10,7 @@ mod naive;
 
 use std::io::{BufWriter, Write};
 
-use ec_witness::archive::Archive;
+use ec_archive::Archive;
 
 const USAGE: &str = "usage: derive_naively DIR BROADCAST";
 

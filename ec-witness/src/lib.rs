@@ -1,32 +1,20 @@
-//! Derives observation headers from every.channel archives and attests them to the observation ledger.
+//! A witness: derives observation headers from every.channel archives and attests them to the observation ledger.
 //!
-//! Data flows one way: [`archive`] (JSONL index → records → epochs) → [`stream`], [`tree`] and [`observation`] (rules,
-//! proofs, header) → [`witness`] (what to do with a slot) → [`store`] (one durable vote per slot) → [`chain`] (the
-//! ledger). The pure part ends with `witness`; [`daemon`] drives it all. The rules are in `docs/protocol.md`.
+//! Data flows one way: `ec-archive` reads an archive's index into epochs, `ec-observation` makes headers of them →
+//! [`witness`] decides what to do with a slot, shown what `ec-ledger` follows → [`store`] keeps one durable vote per slot
+//! → [`sender`] brings it onto the chain, by `ec-rpc`. `witness` is pure; [`daemon`] drives it all. The rules are in
+//! `docs/protocol.md`.
 //!
-//! [`monitor`] shows from outside how the daemon fares; [`metrics`] names what is counted.
-//!
-//! [`in_order`] shares work among threads.
-//!
-//! [`recorder`] and [`cas`] are the other side: they write archives and check their objects.
+//! [`standing`] is how a witness stands, in plain numbers, which the daemon fills in; [`monitor`] shows it from outside,
+//! and [`metrics`] names what is counted. [`clock`] is the only wall clock.
 
-pub mod archive;
-pub mod cas;
-pub mod chain;
-pub mod contracts;
+pub mod clock;
 pub mod daemon;
 pub mod failpoint;
-pub mod in_order;
-pub mod keccak;
 pub mod key;
-pub mod listing;
 pub mod metrics;
 pub mod monitor;
-pub mod observation;
-pub mod proof;
-pub mod pulse;
-pub mod recorder;
+pub mod sender;
+pub mod standing;
 pub mod store;
-pub mod stream;
-pub mod tree;
 pub mod witness;

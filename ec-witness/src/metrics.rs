@@ -1,4 +1,4 @@
-//! The names of every metric, what each means, and how it starts.
+//! The names of every metric, and what each means.
 //!
 //! Events are counted where they happen, through the `metrics` facade; gauges are set after each turn from the daemon's
 //! snapshot. Without a recorder, as in every command but `run`, all of it does nothing.
@@ -6,52 +6,14 @@
 //! Names follow Prometheus: one prefix, base units, `_total` for what only grows. Labels are few and bounded: `stream`
 //! (a stream's id), `state`, `head`, `kind`, `vote`, `reason`, and `endpoint` (scheme, host and port; never a path).
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
-
-use crate::{
-    chain::{
-        endpoints::Fault,
-        follow::FollowError,
-        sender::{Hold, REVERTS as REVERT_REASONS},
-    },
-    witness::engine::SlotState,
+use ec_rpc::{
+    count,
+    metric::{Metric, metrics},
 };
 
-/// A metric's kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It only grows.
-    Counter,
-    /// It goes up and down.
-    Gauge,
-    /// How often values fell into which range.
-    Histogram,
-}
-
-/// One metric.
-#[derive(Clone, Copy, Debug)]
-pub struct Metric {
-    /// Its name.
-    pub name: &'static str,
-    /// Its kind.
-    pub kind: Kind,
-    /// What it means, for the scraped `# HELP`.
-    pub help: &'static str,
-}
-
-/// Defines a constant for each name, and the list of them all.
-macro_rules! metrics {
-    ($($kind:ident $constant:ident = $name:literal, $help:literal;)*) => {
-        $(#[doc = $help] pub const $constant: &str = concat!("ec_witness_", $name);)*
-
-        /// Every metric of the witness.
-        pub const ALL: &[Metric] = &[
-            $(Metric { name: $constant, kind: Kind::$kind, help: $help }),*
-        ];
-    };
-}
-
 metrics! {
+    /// Every metric of the witness itself.
+    const OWN;
     Gauge BUILD_INFO = "build_info", "Always 1; the label `version` is the program's.";
     Gauge INFO = "info", "Always 1; the labels name the witness, its chain and its ledger.";
 
@@ -95,12 +57,6 @@ metrics! {
     Gauge MEMBER = "member", "1 while this witness is in the registry's active set.";
     Gauge WITNESSES = "witnesses", "Active witnesses.";
     Gauge QUORUM = "quorum", "Votes that finalize a slot.";
-    Gauge RPC_UP = "rpc_up", "1 while the endpoint gave its last answer and is of the right chain.";
-    Gauge RPC_HEAD_BLOCK = "rpc_head_block", "Number of the newest block that the endpoint has.";
-    Gauge RPC_AGREE = "rpc_agree", "Endpoints that must give the same answer.";
-    Counter RPC_ANSWERS = "rpc_answers_total", "Answers that the endpoint gave.";
-    Counter RPC_ERRORS = "rpc_errors_total", "Faults of the endpoint, by kind; `dissent` is an answer that enough others contradict.";
-    Histogram RPC_DURATION = "rpc_duration_seconds", "How long an RPC request took, answered or not, by endpoint.";
 
     // transactions
     Gauge TRANSACTIONS = "transactions", "Transactions that are not finalized, by state: signed, sent, executed, safe.";
@@ -122,68 +78,9 @@ metrics! {
     Gauge STORE_LAST_COMMIT = "store_last_commit_timestamp_seconds", "When the vote store was written last, Unix time.";
 }
 
-/// What the label `kind` of [`EPOCHS_CLOSED`] says.
-pub const EPOCH_KINDS: [&str; 3] = ["complete", "incomplete", "conflicting"];
-
-/// What the label `state` of [`TRANSACTIONS`] says.
-pub const TRANSACTION_STATES: [&str; 4] = ["signed", "sent", "executed", "safe"];
-
-/// The heads' labels.
-pub const HEADS: [&str; 3] = ["latest", "safe", "finalized"];
-
-/// Describes every metric, and sets to zero what is without a label, or has one of few known values, so that a rate
-/// exists from the start.
-pub fn describe() {
-    for &Metric { name, kind, help } in ALL {
-        match kind {
-            Kind::Counter => describe_counter!(name, help),
-            Kind::Gauge => describe_gauge!(name, help),
-            Kind::Histogram => describe_histogram!(name, Unit::Seconds, help),
-        }
-    }
-    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    for unlabelled in [VOTES_RESENT, VOTES_REFUSED, REORGS, REPLACED, RESENT] {
-        counter!(unlabelled).increment(0);
-    }
-    for unlabelled in [LEDGER_LIVE, MEMBER, OLDEST_PENDING, FINALITY_STALLED, WAITING_VOTES] {
-        gauge!(unlabelled).set(0.0);
-    }
-    for state in TRANSACTION_STATES {
-        gauge!(TRANSACTIONS, "state" => state).set(0.0);
-    }
-    for kind in FollowError::KINDS {
-        counter!(POLL_ERRORS, "kind" => kind).increment(0);
-    }
-    for reason in REVERT_REASONS {
-        counter!(REVERTS, "reason" => reason).increment(0);
-    }
-    for reason in Hold::KINDS {
-        gauge!(HELD, "reason" => reason).set(0.0);
-    }
-    for vote in ["propose", "attest"] {
-        counter!(VOTES, "vote" => vote).increment(0);
-    }
-}
-
-/// Sets the counters of one stream to zero.
-pub fn zero_stream(stream: &str) {
-    for unlabelled in [LATE_RECORDS, QUARANTINED_LINES, FILES_ROTATED, FILES_LOST, BACKLOG_FILLED] {
-        counter!(unlabelled, "stream" => stream.to_owned()).increment(0);
-    }
-    for kind in EPOCH_KINDS {
-        counter!(EPOCHS_CLOSED, "stream" => stream.to_owned(), "kind" => kind).increment(0);
-    }
-    for state in SlotState::ALL.into_iter().filter(|state| state.is_outcome()) {
-        counter!(SLOTS_SETTLED, "stream" => stream.to_owned(), "state" => state.name()).increment(0);
-    }
-}
-
-/// Sets the counters of one endpoint to zero. `endpoint` shows no secret part of its URL.
-pub fn zero_endpoint(endpoint: &str) {
-    counter!(RPC_ANSWERS, "endpoint" => endpoint.to_owned()).increment(0);
-    for kind in Fault::KINDS {
-        counter!(RPC_ERRORS, "endpoint" => endpoint.to_owned(), "kind" => kind).increment(0);
-    }
+/// Every metric, those of the endpoints too.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    OWN.iter().chain(count::METRICS)
 }
 
 #[cfg(test)]
@@ -191,11 +88,12 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use ec_rpc::metric::Kind;
 
     #[test]
     fn names_follow_the_rules() {
         let mut seen = HashSet::new();
-        for Metric { name, kind, help } in ALL {
+        for Metric { name, kind, help } in all() {
             assert!(seen.insert(name), "{name} twice");
             assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name}");
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");

@@ -6,7 +6,7 @@ mod common;
 
 use alloy::primitives::B256;
 use common::{Deployment, Devnet, Outcome, example_lines, header_of, run};
-use ec_witness::observation::ObservationHeader;
+use ec_observation::ObservationHeader;
 use serde_json::{Value, json};
 
 /// A chain with a rail, three witnesses and account 4 as a publisher.

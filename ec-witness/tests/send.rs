@@ -15,7 +15,7 @@ use common::{
     proxy::{Fault, Proxy},
     run,
 };
-use ec_witness::contracts::EveryChannelRail;
+use ec_ledger::contracts::EveryChannelRail;
 use serde_json::json;
 
 /// A price that goes first in any block.

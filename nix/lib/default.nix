@@ -25,21 +25,12 @@
 #
 # (import ./nix/lib).stack turns a plan into what `ec-op-stack doctor` and `status` read.
 let
+  programs = import ./programs.nix;
   releases = import ./releases.nix;
   normalise = import ./settings.nix;
   image = import ./image.nix;
   command = import ./command.nix;
   rules = import ./rules.nix;
-
-  files = {
-    op-geth = ./components/op-geth.nix;
-    op-reth = ./components/op-reth.nix;
-    op-node = ./components/op-node.nix;
-    op-batcher = ./components/op-batcher.nix;
-    op-proposer = ./components/op-proposer.nix;
-    op-challenger = ./components/op-challenger.nix;
-    op-dispute-mon = ./components/op-dispute-mon.nix;
-  };
 
   plan =
     given:
@@ -49,8 +40,8 @@ let
       build =
         name: own:
         let
-          described = import files.${name} { inherit settings release own; };
-          flags = described.flags // own.settings;
+          described = import (./components + "/${name}.nix") { inherit settings release own; };
+          flags = programs.listenerFlags name own // described.flags // own.settings;
           clap = described.clap or false;
           base = {
             inherit name;
@@ -65,7 +56,7 @@ let
         base
         // {
           inherit flags;
-          key = if name == release.execution then "execution" else name;
+          key = programs.byName.${name}.component;
           image = image release.images.${name} own;
           program = if own.program == null then release.images.${name}.program or name else own.program;
           version = version name own;
@@ -88,7 +79,7 @@ let
         map (
           key:
           let
-            name = if key == "execution" then release.execution else key;
+            name = programs.nameOf release key;
           in
           {
             inherit name;
@@ -103,6 +94,6 @@ let
     // rules { inherit settings release components; };
 in
 {
-  inherit plan releases;
+  inherit plan programs releases;
   stack = import ./stack.nix;
 }

@@ -1,4 +1,4 @@
-# What components say to each other and to L1, and the listeners that all Go services share.
+# What components say to each other and to L1, and their ports on this host.
 { settings }:
 let
   inherit (settings)
@@ -42,17 +42,6 @@ rec {
     variable: if factory == null then { ${variable} = "${paths.chain}/dispute-game-factory"; } else { };
   factoryReads = if factory == null then [ "${paths.chain}/dispute-game-factory" ] else [ ];
 
-  listeners = own: {
-    "metrics.addr" = own.address;
-    "metrics.enabled" = true;
-    "metrics.port" = own.ports.metrics;
-    "pprof.addr" = own.address;
-    "pprof.port" = own.ports.pprof;
-  };
-  rpcListener = own: {
-    "rpc.addr" = own.address;
-    "rpc.port" = own.ports.rpc;
-  };
   localPorts =
     own:
     builtins.mapAttrs (_: port: {
@@ -61,4 +50,14 @@ rec {
       protocols = [ "tcp" ];
       public = false;
     }) (removeAttrs own.ports [ "p2p" ]);
+  # the one that is open to the network
+  p2pPort = own: address: {
+    inherit address;
+    port = own.ports.p2p;
+    protocols = [
+      "tcp"
+      "udp"
+    ];
+    public = true;
+  };
 }

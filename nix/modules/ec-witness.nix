@@ -19,6 +19,13 @@ let
   hardening = import ./hardening.nix { inherit lib; };
   toml = pkgs.formats.toml { };
 
+  # where the packaged unit listens, and Prometheus looks
+  metricsListen = lib.head (
+    builtins.match ".*EC_WITNESS_METRICS_LISTEN=([^\n]*)\n.*" (
+      builtins.readFile ../../ec-witness/packaging/ec-witness.service
+    )
+  );
+
   unit = name: "ec-witness-${name}";
   credentials = name: "/run/credentials/${unit name}.service";
   state = name: "ec-witness/${name}";
@@ -68,9 +75,9 @@ let
         };
         metricsListen = mkOption {
           type = types.nullOr types.str;
-          default = "127.0.0.1:9464";
+          default = metricsListen;
           description = "Where `/metrics`, `/healthz` and `/readyz` are served; loopback only. `null`: nowhere.";
-          example = "127.0.0.1:9465";
+          example = "127.0.0.1:9466";
         };
         localChain = mkOption {
           type = types.bool;

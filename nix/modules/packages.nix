@@ -9,13 +9,10 @@ packages:
 let
   inherit (lib) mkDefault mkOption types;
   own = packages.${pkgs.stdenv.hostPlatform.system};
-  tools = [
-    "op-node"
-    "op-batcher"
-    "op-proposer"
-    "op-challenger"
-    "op-dispute-mon"
-  ];
+  # the execution client is apart: which one it is, an option says
+  tools = lib.filter (program: program.package != null && program.component != "execution") (
+    (import ../lib).programs.services
+  );
 in
 {
   options.services.every-channel.witness = mkOption {
@@ -26,7 +23,7 @@ in
     tools = mkDefault own.ec-op-stack;
     bootstrap.setupRollup = mkDefault "${own.op-stack-scripts}/bin/setup-rollup";
     components =
-      lib.genAttrs tools (_: {
+      lib.genAttrs (map (program: program.component) tools) (_: {
         package = mkDefault own.op-stack-tools;
       })
       // {

@@ -4,24 +4,11 @@
 # the build was tried outside of nix only. If nix names another hash, that one is right.
 { lib, buildGoModule }:
 let
-  optimism = "github.com/ethereum-optimism/optimism";
-  geth = "github.com/ethereum/go-ethereum";
-  programs = {
-    op-geth = "${geth}/cmd/geth";
-    op-node = "${optimism}/op-node/cmd";
-    op-batcher = "${optimism}/op-batcher/cmd";
-    op-proposer = "${optimism}/op-proposer/cmd";
-    op-challenger = "${optimism}/op-challenger/cmd";
-    op-dispute-mon = "${optimism}/op-dispute-mon/cmd";
-    op-deployer = "${optimism}/op-deployer/cmd/op-deployer";
-    cannon = "${optimism}/cannon";
-    op-program = "${optimism}/op-program/host/cmd";
-  };
-  release = (import ../lib).releases.op-geth;
+  inherit (import ../lib) programs releases;
 in
 buildGoModule {
   pname = "op-stack-tools";
-  version = lib.removePrefix "v" release.images.op-node.tag;
+  version = lib.removePrefix "v" releases.op-geth.built.op-node;
   src = lib.fileset.toSource {
     root = ../../scripts/op-stack/tools;
     fileset = lib.fileset.unions [
@@ -37,11 +24,9 @@ buildGoModule {
   # five of the packages are called cmd: each gets its name by -o
   buildPhase = ''
     runHook preBuild
-    ${lib.concatStringsSep "\n" (
-      lib.mapAttrsToList (name: package: ''
-        go build -o "$GOPATH/bin/${name}" ${package}
-      '') programs
-    )}
+    ${lib.concatMapStringsSep "\n" (program: ''
+      go build -o "$GOPATH/bin/${program.name}" ${program.package}
+    '') programs.built}
     runHook postBuild
   '';
   ldflags = [

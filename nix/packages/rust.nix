@@ -12,7 +12,8 @@ rustPlatform.buildRustPackage {
   inherit (workspace.package) version;
   src = lib.fileset.toSource {
     root = ../..;
-    # what the programs are compiled from; a change of the docs or of a test rebuilds nothing
+    # What cargo reads to compile a program: all manifests, and the targets that they name, tests and benches among them. So a
+    # test that changes rebuilds both programs; docs, scripts, nix and the contracts' sources do not.
     fileset = lib.fileset.unions [
       ../../Cargo.toml
       ../../Cargo.lock
@@ -20,6 +21,7 @@ rustPlatform.buildRustPackage {
       ../../contracts-build
       ../../ec-op-stack
       ../../ec-witness
+      (lib.fileset.maybeMissing ../../crates)
     ];
   };
   cargoLock.lockFile = ../../Cargo.lock;

@@ -4,19 +4,13 @@
   nixpkgs ? builtins.getEnv "NIXPKGS",
 }:
 let
-  inherit (import ../lib) releases;
+  library = import ../lib;
+  inherit (library) releases;
   evalConfig = import (nixpkgs + "/nixos/lib/eval-config.nix");
   lib = import (nixpkgs + "/lib");
   digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-  keys = [
-    "execution"
-    "op-node"
-    "op-batcher"
-    "op-proposer"
-    "op-challenger"
-    "op-dispute-mon"
-  ];
+  keys = lib.attrNames (library.plan { }).settings.components;
 
   # stands in for the flake's packages: nothing is built
   packages =

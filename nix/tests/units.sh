@@ -3,8 +3,6 @@
 set -euo pipefail
 shopt -s inherit_errexit
 
-# what scripts/op-stack/tools/build makes
-readonly PROGRAMS=(op-geth op-node op-batcher op-proposer op-challenger op-dispute-mon op-deployer cannon op-program)
 # as scripts/op-stack/devnet.sh
 readonly SUPERSIM=0.1.0-alpha.58
 readonly MNEMONIC='test test test test test test test test test test test junk'
@@ -67,10 +65,11 @@ base() {
 
 # Every program as /opt/<package>/bin/<name>, and what plays L1 as /opt/test/bin/<name>.
 programs() {
-  local root=$1 built name target=${CARGO_TARGET_DIR:-target}/debug foundry=contracts/node_modules/@foundry-rs
+  local root=$1 built name names target=${CARGO_TARGET_DIR:-target}/debug foundry=contracts/node_modules/@foundry-rs
   built=$(scripts/op-stack/tools/build --path)
   mkdir -p "$root"/opt/{op-stack-tools,ec-op-stack,ec-witness,test}/bin
-  for name in "${PROGRAMS[@]}"; do
+  names=$(jq -r '.[] | select(.package != null).name' ec-op-stack/data/programs.json)
+  for name in $names; do
     [[ -x $built/$name ]] || die "$name is missing: scripts/op-stack/tools/build"
     cp "$built/$name" "$root/opt/op-stack-tools/bin/"
   done
@@ -207,8 +206,8 @@ while read -r image name program; do
 done
 MAKE
   chmod +x "$root/opt/test/images"
-  nix_eval --expr '(import ./nix/lib).releases.op-geth.images' |
-    jq -r 'to_entries[] | "\(.value.repository):\(.value.tag) \(.key) \(.value.program // .key)"' |
+  jq -r '.["op-geth"].images | to_entries[] | "\(.value.repository):\(.value.tag) \(.key) \(.value.program // .key)"' \
+    ec-op-stack/data/releases.json |
     nspawn "$root" --pipe /opt/test/images | jq -sc add
 }
 

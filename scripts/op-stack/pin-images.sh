@@ -8,7 +8,7 @@ usage() {
 usage: pin-images.sh [--lock FILE] [--update] [--release NAME | IMAGE…]
 
   IMAGE            repository:tag, such as us-docker.pkg.dev/…/op-node:v1.16.7
-  --release NAME   the images of a release set in nix/lib/releases.nix (default: op-geth); needs Nix
+  --release NAME   the images of a release set in ec-op-stack/data/releases.json (default: op-geth)
   --lock FILE      what is written: {"repository:tag": "sha256:…"} (default: nix/images.lock.json)
   --update         also resolve tags that are pinned already; a digest that changed is reported
   -h, --help       this text
@@ -25,10 +25,10 @@ die() {
 }
 
 release_images() {
-  command -v nix-instantiate >/dev/null || die 'nix-instantiate is missing; install Nix or name the images'
-  [[ -f nix/lib/releases.nix ]] || die 'run it from the repository, or name the images'
-  nix-instantiate --eval --strict --json nix/lib/releases.nix |
-    jq -er --arg name "$1" '.[$name].images // error("no release set \($name)") | .[] | "\(.repository):\(.tag)"'
+  local table=ec-op-stack/data/releases.json
+  [[ -f $table ]] || die 'run it from the repository, or name the images'
+  jq -er --arg name "$1" '.[$name].images // empty | .[] | "\(.repository):\(.tag)"' "$table" ||
+    die "--release $1: no such set in $table"
 }
 
 resolve() {

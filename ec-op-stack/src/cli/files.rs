@@ -6,6 +6,9 @@ use ec_op_stack::stack::Stack;
 use eyre::{WrapErr, eyre};
 use serde::de::DeserializeOwned;
 
+/// Where the NixOS module describes what runs.
+pub(super) const STACK: &str = "/etc/ec-op-stack/stack.json";
+
 /// The file's text; the error names the file.
 pub(super) fn read(path: &Path) -> eyre::Result<String> {
     fs::read_to_string(path).wrap_err_with(|| path.display().to_string())
@@ -34,6 +37,8 @@ pub(super) fn replace(path: &Path, text: &str) -> eyre::Result<()> {
         }
         file.as_file().sync_all()?;
         file.persist(path)?;
+        // the new name is on the disk once the directory is
+        fs::File::open(dir)?.sync_all()?;
         Ok(())
     };
     write().map_err(|error| eyre!("{}: cannot be written: {error:#}", path.display()))

@@ -16,7 +16,7 @@ use super::{Answer, JsonArg, block_on, files};
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// What runs on this host: components with their arguments, files, accounts.
-    #[arg(long, value_name = "FILE", env = "EC_OP_STACK_STACK", default_value = "/etc/ec-op-stack/stack.json")]
+    #[arg(long, value_name = "FILE", env = "EC_OP_STACK_STACK", default_value = files::STACK)]
     stack: PathBuf,
 
     /// Look again every so many seconds, until interrupted.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use alloy::primitives::{Address, U256, utils::format_ether};
 
 use super::{Check, Facts, Finding, GameFacts, facts::game_type};
-use crate::stack::{LOW_BALANCE_WEI, Role, Stack};
+use crate::{
+    stack::{LOW_BALANCE_WEI, Role, Stack},
+    tables,
+};
 
 /// Failures 1 and 2.
 pub(super) fn games(stack: &Stack, facts: &Facts) -> Vec<Finding> {
@@ -81,11 +84,8 @@ fn prestate(games: &GameFacts) -> Finding {
 /// Failure 8.
 pub(super) fn accounts(stack: &Stack, facts: &Facts) -> Vec<Finding> {
     let mut findings = shared(stack);
-    for (service, role) in [("op-batcher", "batcher"), ("op-proposer", "proposer"), ("op-challenger", "challenger")] {
-        if stack.get(service).is_some() {
-            findings.push(balance(role, facts));
-        }
-    }
+    let services = tables::programs().iter().filter(|program| stack.get(&program.name).is_some());
+    findings.extend(services.filter_map(|program| Some(balance(program.account.as_deref()?, facts))));
     findings.extend(facts.games.as_ref().and_then(|games| batcher_is_the_chains(stack, games)));
     findings
 }

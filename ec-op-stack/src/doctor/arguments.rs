@@ -1,9 +1,15 @@
 //! What can be told from arguments and variables alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use super::{Check, Finding};
-use crate::stack::{Known, Role, Running, Stack};
+use crate::{
+    stack::{Known, Role, Running, Stack},
+    tables::{self, Listener},
+};
 
 /// Failure 6.
 pub(super) fn history(stack: &Stack) -> Vec<Finding> {
@@ -102,50 +108,19 @@ pub(super) fn batcher(stack: &Stack) -> Vec<Finding> {
     findings
 }
 
-/// A listener: the flags of its address and port, the default port, and the switch that turns it on.
-struct Listener {
-    address: &'static str,
-    port: &'static str,
-    default_port: u16,
-    switch: Option<&'static str>,
-}
-
-const fn listener(
-    address: &'static str,
-    port: &'static str,
-    default_port: u16,
-    switch: Option<&'static str>,
-) -> Listener {
-    Listener { address, port, default_port, switch }
-}
-
-const METRICS: Listener = listener("metrics.addr", "metrics.port", 7300, Some("metrics.enabled"));
-const PPROF: Listener = listener("pprof.addr", "pprof.port", 6060, Some("pprof.enabled"));
-
-fn listeners_of(component: &str) -> Vec<Listener> {
-    match component {
-        "op-geth" => vec![
-            listener("http.addr", "http.port", 8545, Some("http")),
-            listener("ws.addr", "ws.port", 8546, Some("ws")),
-            listener("authrpc.addr", "authrpc.port", 8551, None),
-        ],
-        "op-node" => vec![listener("rpc.addr", "rpc.port", 9545, None), METRICS, PPROF],
-        "op-batcher" | "op-proposer" => vec![listener("rpc.addr", "rpc.port", 8545, None), METRICS, PPROF],
-        "op-challenger" | "op-dispute-mon" => vec![METRICS, PPROF],
-        _ => Vec::new(),
-    }
-}
-
 /// Not among the ten, and what two of them hide behind: listeners open to the world, or on one port.
 pub(super) fn listeners(stack: &Stack) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut ports = BTreeMap::<u16, Vec<String>>::new();
     for running in stack.running() {
-        let on = |listener: &Listener| listener.switch.is_none_or(|switch| running.is_on(switch));
-        for listener in listeners_of(running.name).into_iter().filter(on) {
-            findings.extend(open(running, &listener));
-            let port = running.value(listener.port).and_then(|port| port.parse().ok()).unwrap_or(listener.default_port);
-            ports.entry(port).or_default().push(format!("{} --{}", running.name, listener.port));
+        let on = |listener: &&Listener| listener.enabled_by.as_ref().is_none_or(|switch| running.is_on(switch));
+        let listeners = tables::program(running.name).into_iter().flat_map(|program| &program.listeners);
+        for listener in listeners.filter(on) {
+            let flag = listener.address_flag();
+            let Some(address) = running.value(&flag).or_else(|| listener.address.clone()) else { continue };
+            findings.extend(open(running.name, &flag, &address));
+            let user = format!("{} --{}", running.name, listener.port_flag());
+            ports.entry(running.port(listener)).or_default().push(user);
         }
     }
     let shared = ports.into_iter().filter(|(port, users)| *port != 0 && users.len() > 1);
@@ -159,15 +134,12 @@ pub(super) fn listeners(stack: &Stack) -> Vec<Finding> {
     }
 }
 
-fn open(running: Running<'_>, listener: &Listener) -> Option<Finding> {
-    let is_geth = running.name == "op-geth";
-    let address =
-        running.value(listener.address).unwrap_or_else(|| if is_geth { "127.0.0.1" } else { "0.0.0.0" }.to_owned());
-    let loopback = matches!(address.as_str(), "127.0.0.1" | "::1" | "localhost");
+fn open(component: &str, flag: &str, address: &str) -> Option<Finding> {
+    let loopback = address == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
     (!loopback).then(|| {
         Check::Listeners.warning(
-            format!("{}: --{} is {address}: anyone who reaches the host reaches it", running.name, listener.address),
-            format!("set --{}=127.0.0.1", listener.address),
+            format!("{component}: --{flag} is {address}: anyone who reaches the host reaches it"),
+            format!("set --{flag}=127.0.0.1"),
         )
     })
 }

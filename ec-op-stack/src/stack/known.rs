@@ -1,10 +1,18 @@
 //! The flags and variables that the pinned programs know, from their own `--help`. `scripts/op-stack/known-flags` writes
 //! the tables.
 
-use crate::version::Version;
+use crate::{tables, version::Version};
 
-/// The version that the tables were made from.
-const TABLES_FROM: &str = "v1.16.7";
+/// The tables of these programs, each compiled in.
+macro_rules! flags {
+    ($($program:literal)*) => {
+        [$(($program, include_str!(concat!("../../data/flags/op-geth/", $program, ".txt")))),*]
+    };
+}
+
+/// By program; those that have variables in the table of programs.
+const FLAGS: [(&str, &str); 6] =
+    flags!["op-geth" "op-node" "op-batcher" "op-proposer" "op-challenger" "op-dispute-mon"];
 
 /// The flags of one program.
 #[derive(Clone, Copy, Debug)]
@@ -17,21 +25,14 @@ pub struct Known {
 impl Known {
     /// The table of a program; `None` for one that there is no table of.
     pub fn of(program: &str) -> Option<Self> {
-        let (table, prefix) = match program {
-            "op-geth" => (include_str!("known/op-geth.txt"), "GETH_"),
-            "op-node" => (include_str!("known/op-node.txt"), "OP_NODE_"),
-            "op-batcher" => (include_str!("known/op-batcher.txt"), "OP_BATCHER_"),
-            "op-proposer" => (include_str!("known/op-proposer.txt"), "OP_PROPOSER_"),
-            "op-challenger" => (include_str!("known/op-challenger.txt"), "OP_CHALLENGER_"),
-            "op-dispute-mon" => (include_str!("known/op-dispute-mon.txt"), "OP_DISPUTE_MON_"),
-            _ => return None,
-        };
-        Some(Self { table, prefix })
+        let (_, table) = FLAGS.into_iter().find(|(name, _)| *name == program)?;
+        Some(Self { table, prefix: tables::program(program)?.variables.as_deref()? })
     }
 
-    /// Whether the table describes this version; others may know more.
+    /// Whether the table describes this version; others may know more. op-geth has no later ones.
     pub fn is_of(program: &str, version: &Version) -> bool {
-        program == "op-geth" || version.to_string() == TABLES_FROM
+        let built = tables::release("op-geth").and_then(|release| release.built.get(program));
+        program == "op-geth" || built == Some(version)
     }
 
     /// Whether there is such a flag.
@@ -55,7 +56,9 @@ impl Known {
     /// The known variable that is most like this one.
     pub fn nearest_variable(&self, variable: &str) -> Option<&'static str> {
         let all = self.lines().flat_map(|(_, variables)| variables.split(' ')).filter(|known| !known.is_empty());
-        all.max_by_key(|known| shared(known, variable))
+        // by pairs of letters: names that have the same words in another place are alike
+        let likeness = |known: &&str| strsim::sorensen_dice(known, variable);
+        all.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
     }
 
     fn lines(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -63,15 +66,20 @@ impl Known {
     }
 }
 
-/// How much two names begin and end alike.
-fn shared(a: &str, b: &str) -> usize {
-    let start = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    start + a.bytes().rev().zip(b.bytes().rev()).take_while(|(a, b)| a == b).count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_program_with_variables_has_a_table_of_its_own() {
+        let with_variables = tables::programs().iter().filter(|program| program.variables.is_some());
+        assert!(with_variables.map(|program| program.name.as_str()).eq(FLAGS.map(|(name, _)| name)));
+        for (program, _) in FLAGS {
+            let known = Known::of(program).unwrap();
+            let mut variables = known.lines().flat_map(|(_, variables)| variables.split(' ')).filter(|v| !v.is_empty());
+            assert!(variables.all(|variable| variable.starts_with(known.prefix)), "{program}");
+        }
+    }
 
     #[test]
     fn the_tutorials_variables_do_not_exist() {
@@ -80,6 +88,15 @@ mod tests {
         for ignored in ["OP_BATCHER_L1_RPC_URL", "OP_BATCHER_INBOX_ADDRESS"] {
             assert!(!batcher.has_variable(ignored), "{ignored}");
         }
-        assert_eq!(batcher.nearest_variable("OP_BATCHER_MAX_CHANEL_DURATION"), Some("OP_BATCHER_MAX_CHANNEL_DURATION"));
+        for (misspelt, meant) in [
+            ("OP_BATCHER_MAX_CHANEL_DURATION", "OP_BATCHER_MAX_CHANNEL_DURATION"),
+            ("OP_BATCHER_CHANNEL_DURATION", "OP_BATCHER_MAX_CHANNEL_DURATION"),
+            ("OP_BATCHER_L1_RPC_URL", "OP_BATCHER_L1_ETH_RPC"),
+            ("OP_BATCHER_ROLLUP_RPC_URL", "OP_BATCHER_ROLLUP_RPC"),
+        ] {
+            assert_eq!(batcher.nearest_variable(misspelt), Some(meant));
+        }
+        let node = Known::of("op-node").unwrap();
+        assert_eq!(node.nearest_variable("OP_NODE_L2_RPC_URL"), Some("OP_NODE_L2_ENGINE_RPC"));
     }
 }

@@ -15,7 +15,10 @@ use alloy::primitives::{Address, U256, uint};
 use serde::Deserialize;
 use url::Url;
 
-use crate::version::{Version, VersionError};
+use crate::{
+    tables::{self, Listener},
+    version::{Version, VersionError},
+};
 
 pub use known::Known;
 
@@ -183,14 +186,19 @@ impl Running<'_> {
         self.value(flag).is_some_and(|value| value == "true" || value == "1")
     }
 
-    /// A URL of this component's own listener, by the flags that set address and port.
-    pub fn listener(&self, address: &str, port: &str, default_port: u16) -> Option<Url> {
-        let host = match self.value(address).as_deref() {
+    /// The URL of this component's own listener, such as `rpc`, by the flags that set address and port.
+    pub fn listener(&self, name: &str) -> Option<Url> {
+        let listener = tables::program(self.name)?.listener(name)?;
+        let host = match self.value(&listener.address_flag()).as_deref() {
             None | Some("0.0.0.0") => "127.0.0.1".to_owned(),
             Some(host) => host.to_owned(),
         };
-        let port = self.value(port).and_then(|port| port.parse().ok()).unwrap_or(default_port);
-        format!("http://{host}:{port}").parse().ok()
+        format!("http://{host}:{}", self.port(listener)).parse().ok()
+    }
+
+    /// The port of a listener, by its flag or by default.
+    pub(crate) fn port(&self, listener: &Listener) -> u16 {
+        self.value(&listener.port_flag()).and_then(|port| port.parse().ok()).unwrap_or(listener.port)
     }
 
     /// The names of all flags among the arguments, without dashes.
@@ -236,6 +244,14 @@ mod tests {
     }
 
     #[test]
+    fn accounts_are_of_the_programs_that_have_one() {
+        let address = Some(Address::ZERO);
+        let named = Accounts { batcher: address, proposer: address, challenger: address }.named();
+        let accounts = tables::programs().iter().filter_map(|program| program.account.as_deref());
+        assert!(accounts.eq(named.into_iter().map(|(name, _)| name)));
+    }
+
+    #[test]
     fn a_value_comes_from_arguments_then_from_the_environment() {
         let stack = stack(
             &["--l1=http://a", "--l2", "http://b", "--sequencer.enabled", "--l1.rpckind=standard"],
@@ -245,6 +261,6 @@ mod tests {
         let values = ["l1", "l2", "safedb.path", "sequencer.enabled", "rpc.port"].map(|flag| node.value(flag));
         assert_eq!(values.map(Option::unwrap_or_default), ["http://a", "http://b", "/db", "true", ""]);
         assert_eq!(node.flags(), ["l1", "l2", "sequencer.enabled", "l1.rpckind"]);
-        assert_eq!(node.listener("rpc.addr", "rpc.port", 9545).unwrap().as_str(), "http://127.0.0.1:9545/");
+        assert_eq!(node.listener("rpc").unwrap().as_str(), "http://127.0.0.1:9545/");
     }
 }

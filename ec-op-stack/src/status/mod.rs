@@ -13,6 +13,7 @@ use alloy::{
     primitives::{Address, B256, U64, U256, utils::format_ether},
     transports::http::reqwest,
 };
+use jiff::fmt::friendly::SpanParser;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -142,14 +143,8 @@ struct L1Block {
 impl Status {
     /// Asks everything that the stack names. What does not answer is null.
     pub async fn gather(stack: &Stack) -> Self {
-        let node = stack
-            .get("op-node")
-            .and_then(|node| node.listener("rpc.addr", "rpc.port", 9545))
-            .map(|url| Endpoint::new(&url));
-        let client = stack
-            .execution()
-            .and_then(|client| client.listener("http.addr", "http.port", 8545))
-            .map(|url| Endpoint::new(&url));
+        let node = stack.get("op-node").and_then(|node| node.listener("rpc")).map(|url| Endpoint::new(&url));
+        let client = stack.execution().and_then(|client| client.listener("http")).map(|url| Endpoint::new(&url));
         let l1 = stack.l1_urls().first().map(Endpoint::new);
         let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
 
@@ -239,7 +234,7 @@ impl Status {
         let proposer = stack.get("op-proposer")?;
         let interval =
             proposer.value("proposal-interval").and_then(|text| seconds(&text)).unwrap_or(PROPOSAL_INTERVAL_S);
-        let limit = 2 * interval + 120;
+        let limit = interval.saturating_mul(2).saturating_add(120);
         match &self.game {
             None => Some("there is no dispute game yet: see op-proposer's log".to_owned()),
             Some(game) if game.age_s > limit => Some(format!(
@@ -258,25 +253,14 @@ fn account_problem(account: &Account) -> Option<String> {
     })
 }
 
-/// A duration as Go writes it, such as `1h30m` or `20s`; only whole hours, minutes and seconds.
+/// A duration as Go writes it, such as `1h30m`, `300ms` or `1.5h`, in whole seconds.
+///
+/// jiff's format has more than Go's: days and longer units, words, signs, spaces, `1:30:00`. No text of those consists of the
+/// letters of Go's units alone. It also has less: Go takes units in any order and repeatedly, and prints none so.
 fn seconds(text: &str) -> Option<u64> {
-    let mut total = 0_u64;
-    let mut digits = String::new();
-    for letter in text.chars() {
-        let unit = match letter {
-            '0'..='9' => {
-                digits.push(letter);
-                continue;
-            }
-            'h' => 3600,
-            'm' => 60,
-            's' => 1,
-            _ => return None,
-        };
-        total = total.checked_add(digits.parse::<u64>().ok()?.checked_mul(unit)?)?;
-        digits.clear();
-    }
-    digits.is_empty().then_some(total)
+    let is_go = text.chars().all(|letter| letter.is_ascii_digit() || ".hmsunµ".contains(letter));
+    let duration = is_go.then(|| SpanParser::new().parse_unsigned_duration(text))?.ok()?;
+    Some(duration.as_secs())
 }
 
 async fn ask<T>(endpoint: Option<&Endpoint>, method: &str, params: impl Serialize) -> Option<T>
@@ -299,7 +283,7 @@ async fn unhealthy(stack: &Stack) -> Vec<String> {
 }
 
 fn health_url(service: Running<'_>) -> Option<Url> {
-    service.listener("rpc.addr", "rpc.port", 8545)?.join("healthz").ok()
+    service.listener("rpc")?.join("healthz").ok()
 }
 
 async fn accounts(stack: &Stack, l1: Option<&Endpoint>) -> Vec<Account> {
@@ -343,5 +327,24 @@ mod tests {
     fn durations_as_go_writes_them() {
         let read = ["20s", "1h30m0s", "12m", "5", "1d"].map(seconds);
         assert_eq!(read, [Some(20), Some(5400), Some(720), None, None]);
+        let read = ["1h30m", "1.5h", "90m", "0s", "300ms", "1500ms", "1s5us", "7µs"].map(seconds);
+        assert_eq!(read, [Some(5400), Some(5400), Some(5400), Some(0), Some(0), Some(1), Some(1), Some(0)]);
+    }
+
+    #[test]
+    fn what_is_no_duration_of_go_is_none() {
+        // jiff's own
+        for text in
+            ["1w", "1mo", "1y", "1 h", "1h 30m", "1h,30m", "1,5h", "1hr", "90 secs", "1h ago", "1:30:00", "PT1H"]
+        {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+        for text in ["h", "1", "1.5", "h1", "1h30", "+1h", "-1h", "1H", "30s1x"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+        // which Go reads, and never writes
+        for text in ["30m1h", "1h1h"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
     }
 }

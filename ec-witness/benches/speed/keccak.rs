@@ -2,7 +2,7 @@
 
 use alloy::primitives::{B256, keccak256};
 use divan::{Bencher, black_box};
-use ec_witness::keccak::Level;
+use ec_observation::keccak::Level;
 
 use crate::ratio::{Work, compare};
 

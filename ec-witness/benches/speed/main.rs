@@ -10,7 +10,7 @@ mod objects;
 mod pipeline;
 mod ratio;
 
-use ec_witness::keccak::Level;
+use ec_observation::keccak::Level;
 
 fn main() {
     divan::main();

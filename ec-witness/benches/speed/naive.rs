@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{B256, keccak256};
-use ec_witness::{archive::Broadcast, tree};
+use ec_archive::Broadcast;
+use ec_observation::tree;
 use serde::Deserialize;
 
 use crate::archive::{GROUPS_PER_EPOCH, TRACKS};

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, sync::atomic::AtomicU64};
 
-use ec_witness::cas::{
+use ec_archive::cas::{
     Cas,
     check::{Check, CheckError, Entry, Index, IndexLine},
 };

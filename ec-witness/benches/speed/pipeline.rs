@@ -4,18 +4,14 @@
 use std::{fs, num::NonZeroUsize, path::Path};
 
 use alloy::primitives::B256;
-use ec_witness::{
-    archive::{
-        Archive, Broadcast, ClosedEpoch, DeriveError, Epochs, FieldNames, for_each_closed,
-        line::{LineRule, Shape},
-    },
-    keccak::Level,
-    stream::{StreamRule, Tracks},
-    tree,
+use ec_archive::{
+    Archive, Broadcast, ClosedEpoch, DeriveError, Epochs, FieldNames, for_each_closed,
+    line::{LineRule, Shape},
 };
+use ec_observation::{StreamRule, Tracks, keccak::Level, tree};
 
+use crate::archive::{TRACKS, line, write};
 use crate::{
-    archive::{TRACKS, line, write},
     naive::{NaiveRecord, keccak_asm, naive, naive_root, portable_keccak},
     ratio::{Work, compare},
 };

@@ -18,15 +18,16 @@ use alloy::{
     sol_types::SolConstructor,
 };
 use clap::Args;
-use ec_witness::contracts::{
+use ec_ledger::contracts::{
     EveryChannelObservationLedger, EveryChannelRail, EveryChannelWitnessRegistry, check_quorum,
 };
+use ec_ledger::identity;
 use eyre::WrapErr;
 use serde::Serialize;
 
 use super::{
     Answer, address,
-    chain::{ChainArgs, block_on},
+    connection::{ChainArgs, block_on},
     output::fact,
     send::{SendArgs, Sender, Sent},
 };
@@ -103,8 +104,8 @@ impl DeployArgs {
 
     async fn deploy(&self) -> eyre::Result<(ChainArgs, Deployment)> {
         self.check_set()?;
-        let sender = self.send.sender().await?;
-        let chain = sender.connection.chain.clone();
+        let (chain, key) = self.send.settings()?;
+        let sender = self.send.sender_on(chain.clone(), key).await?;
         if let Some(rail) = chain.rail {
             eyre::bail!("rail is set to {rail}, so there is nothing to deploy; leave rail out to deploy a new one");
         }
@@ -194,7 +195,7 @@ impl<'a> Deployer<'a> {
         if self.sender.is_dry() {
             self.pretend(address, sent.returned.clone());
         } else {
-            self.sender.connection.endpoints.require_code(contract, address).await?;
+            identity::require_code(&self.sender.connection.endpoints, contract, address).await?;
         }
         self.done.push(Deployed { contract, address, sent });
         Ok(address)

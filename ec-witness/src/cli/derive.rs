@@ -3,24 +3,19 @@
 use std::{io::Write, iter, num::NonZeroUsize, time::Instant};
 
 use clap::Args;
-use ec_witness::{
-    archive::{
-        ArchiveError, Broadcast, ClosedEpoch, DeriveError, Epochs, StreamIndex, Sweep,
-        index::{Quarantined, Watch},
-    },
-    daemon::Source,
+use ec_archive::{
+    ArchiveError, Broadcast, ClosedEpoch, DeriveError, Epochs, Quarantined, Source, StreamIndex, Sweep, Watch,
     in_order::map_in_order,
-    listing::Listing,
-    observation::{ObservationHash, ObservationHeader, SlotId},
-    stream::StreamRule,
 };
+use ec_observation::{Listing, ObservationHash, ObservationHeader, SlotId, StreamRule};
 use eyre::bail;
 use serde::Serialize;
 
 use super::{
     Answer,
+    config::ConfigArg,
     output::{JobsArg, JsonArg, Progress, Unit, json_line, push_json_line},
-    settings::{ArchiveArgs, ConfigArg, Sources},
+    roster::{ArchiveArgs, Sources},
 };
 
 /// Epochs whose lines a thread writes at once: some 90 kB.

@@ -6,23 +6,20 @@ use std::{
 };
 
 use clap::{ArgGroup, Args};
-use ec_witness::{
-    archive::{Archive, EpochRecords, StreamIndex, Sweep, sweep::SweptEpoch},
-    daemon::Source,
-    listing::{ListedRecord, Listing},
-    tree,
-};
+use ec_archive::{Archive, Source, StreamIndex, Sweep, SweptEpoch};
+use ec_observation::{EpochRecords, ListedRecord, Listing, tree};
 use eyre::{OptionExt, WrapErr, bail};
 use serde::Serialize;
 
 use super::{
     Answer,
-    chain::{ChainArgs, block_on},
+    config::ConfigArg,
+    connection::{ChainArgs, block_on},
     derive::read_index,
     input::read_text,
     ledger,
     output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, Sources},
+    roster::{ArchiveArgs, Sources},
 };
 
 /// Which archives to compare. Exit code 1 when they differ.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ec_witness::observation::{ObservationHash, ObservationHeader, SlotId};
+use ec_observation::{ObservationHash, ObservationHeader, SlotId};
 use eyre::{OptionExt, WrapErr};
 use serde::Deserialize;
 use serde_json::Value;

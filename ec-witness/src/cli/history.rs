@@ -9,9 +9,10 @@ use serde_json::json;
 
 use super::{
     Answer,
+    config::ConfigArg,
     input::read_text,
     output::{JsonArg, json_line},
-    settings::{ConfigArg, StoreArgs},
+    store::StoreArgs,
 };
 
 /// Carries a key's votes from one store to another.

@@ -4,25 +4,23 @@ use std::str::FromStr;
 
 use alloy::primitives::Address;
 use clap::Args;
-use ec_witness::{
-    archive::{StreamIndex, Sweep},
-    chain::follow::{Follower, LedgerPlace},
-    contracts::EveryChannelWitnessRegistry,
-    daemon::Source,
-    observation::ObservationHeader,
-    store::{Identity, StoreError, VoteStore},
-};
+use ec_archive::{Source, StreamIndex, Sweep, is_closed};
+use ec_ledger::{Follower, LedgerPlace, contracts::EveryChannelWitnessRegistry};
+use ec_observation::ObservationHeader;
+use ec_witness::store::{Identity, StoreError, VoteStore};
 use eyre::{OptionExt, WrapErr};
 use serde::Serialize;
 
 use super::{
     Answer, address,
-    chain::{ChainArgs, block_on},
+    config::ConfigArg,
+    connection::{ChainArgs, block_on},
     derive::read_index,
     key::KeyArgs,
     ledger::place,
     output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, ConfigFile, Sources, StoreArgs},
+    roster::{ArchiveArgs, Sources},
+    store::StoreArgs,
 };
 
 /// Whose store to create, and where judging begins.
@@ -100,7 +98,7 @@ fn newest_closed(index: &StreamIndex) -> eyre::Result<u64> {
         let mut newest = None;
         for swept in Sweep::new(index, highest.saturating_sub(reach)..=highest) {
             let derived = swept?.derived;
-            if derived.complete || derived.sequence < highest {
+            if is_closed(&derived, Some(highest)) {
                 newest = Some(derived.sequence);
             }
         }
@@ -137,17 +135,17 @@ impl InitArgs {
 
     async fn work(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
-        let witness = self.witness(&file)?;
-        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
+        let witness = self.witness(file.key)?;
+        let directory = self.store.directory(&file.store)?.to_owned();
+        let roster = self.archive.roster(file.archive, &file.stream)?;
+        let connection = self.chain.clone().or(file.chain).connect().await?;
         let place = place(&connection).await?;
         let registry = EveryChannelWitnessRegistry::new(place.registry, &connection.provider);
         let active = registry.isWitness(witness).call().await.wrap_err("registry: isWitness() failed")?;
         let follower = Follower::new(connection.endpoints.clone(), place, Some(witness), None);
         let past = past_votes(follower, witness).await?;
         let first_nonce = connection.endpoints.transaction_count(witness).await?;
-        let directory = self.store.directory(&file.store)?.to_owned();
-        let sources = self.archive.roster(file.archive, &file.stream)?.sources_so_far()?;
-        let starts = self.starts(&sources)?;
+        let starts = self.starts(&roster.sources_so_far()?)?;
         let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness };
         let mut adopted_votes = 0;
         VoteStore::create(&directory, identity, first_nonce, |store| {
@@ -163,10 +161,10 @@ impl InitArgs {
         Ok(Answer::Yes)
     }
 
-    fn witness(&self, file: &ConfigFile) -> eyre::Result<Address> {
+    fn witness(&self, file: KeyArgs) -> eyre::Result<Address> {
         match self.witness {
             Some(witness) => Ok(witness),
-            None => Ok(self.key.clone().or(file.key.clone()).load()?.address()),
+            None => Ok(self.key.clone().or(file).load()?.address()),
         }
     }
 

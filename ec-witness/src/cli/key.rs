@@ -42,11 +42,15 @@ impl KeyArgs {
         files.iter().any(|file| file.is_some()) || env::var_os(KEY_VARIABLE).is_some_and(|value| !value.is_empty())
     }
 
-    /// Loads the key from the one source that is set.
-    pub(crate) fn load(self) -> eyre::Result<PrivateKeySigner> {
+    /// The one source that is set, the environment's included.
+    pub(crate) fn source(self) -> eyre::Result<KeySource> {
         // A value that is no Unicode is no key; as a replacement text it is refused like any other.
         let environment = env::var_os(KEY_VARIABLE).map(|value| value.to_string_lossy().into_owned());
-        let source = KeySource::choose(self.keystore, self.password_file, self.key_file, environment)?;
-        Ok(source.load()?)
+        Ok(KeySource::choose(self.keystore, self.password_file, self.key_file, environment)?)
+    }
+
+    /// Loads the key from the one source that is set.
+    pub(crate) fn load(self) -> eyre::Result<PrivateKeySigner> {
+        Ok(self.source()?.load()?)
     }
 }

@@ -3,19 +3,14 @@
 use std::{collections::HashSet, time::Duration};
 
 use alloy::primitives::Address;
-use ec_witness::{
-    chain::follow::{Follower, LedgerPlace},
-    observation::StreamHash,
-};
+use ec_ledger::{Follower, LedgerPlace, identity};
+use ec_observation::StreamHash;
 use eyre::{OptionExt, WrapErr};
 
-use super::chain::{ChainArgs, Connection};
+use super::connection::{ChainArgs, Connection};
 
 /// How long the ledger's RPC may be silent before the ledger is not live any more (protocol §5.5).
-const HEAD_STALE: Duration = Duration::from_millis(30_000);
-
-/// How long the finalized head may stand still: an OP Stack chain on Sepolia moves it every 6 to 20 minutes.
-const FINALITY_STALE: Duration = Duration::from_secs(1800);
+pub(super) const HEAD_STALE: Duration = Duration::from_millis(30_000);
 
 /// Where the ledger is, of a connection that must name it.
 pub(super) async fn place(connection: &Connection) -> eyre::Result<LedgerPlace> {
@@ -30,11 +25,11 @@ async fn place_of(connection: &Connection, ledger: Address) -> eyre::Result<Ledg
     Ok(LedgerPlace {
         chain_id: endpoints.chain_id(),
         ledger,
-        registry: endpoints.registry_of(ledger, chain.registry).await?,
-        deploy_block: chain.deploy_block.unwrap_or(0),
+        registry: identity::registry_of(endpoints, ledger, chain.registry).await?,
+        deploy_block: chain.deploy_block,
         head_stale: HEAD_STALE,
-        finality_stale: chain.finality_stale_ms.map_or(FINALITY_STALE, Duration::from_millis),
-        block_time: chain.block_time_ms.map(Duration::from_millis),
+        finality_stale: chain.finality_stale,
+        block_time: chain.block_time,
     })
 }
 

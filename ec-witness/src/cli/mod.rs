@@ -4,9 +4,12 @@
 //! stderr. Exit codes: 0 yes, 1 the answer is no, 2 error.
 
 mod address;
+mod agreement;
 mod archive;
-mod chain;
 mod completions;
+mod config;
+mod connection;
+mod defaults;
 mod deploy;
 mod derive;
 mod diff;
@@ -22,19 +25,20 @@ mod proof;
 mod rail;
 mod registry;
 mod resume;
+mod roster;
 mod run;
+mod run_settings;
 mod send;
-mod settings;
 mod settle;
 mod slots;
 mod status;
-mod turns;
+mod store;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
-use ec_witness::keccak::Level;
+use ec_observation::keccak::Level;
 
 /// What a command found out, as an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +131,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let is_daemon = matches!(&cli.command, Command::Run(run) if run.is_daemon());
-    cli.log.start(if is_daemon { "info" } else { "warn" });
+    cli.log.start(if is_daemon { output::DAEMON_LOG } else { output::COMMAND_LOG });
     if let Some(Err(error)) = cli.keccak.map(Level::choose) {
         eprintln!("error: --keccak: {error}");
         return ExitCode::from(2);

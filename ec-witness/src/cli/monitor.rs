@@ -7,13 +7,13 @@ use std::{
 };
 
 use clap::Args;
-use ec_witness::{
-    monitor::{Monitor, Scraped, Watching, watch},
-    pulse::Pulse,
-};
+use ec_ledger::Pulse;
+use ec_witness::monitor::{Monitor, Scraped, Watching, watch};
 use eyre::{WrapErr, ensure};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+
+use super::defaults::with_default;
 
 /// Milliseconds without any progress after which work counts as stuck, where nothing else is configured: longer than a
 /// turn in which every request comes just within its timeout.
@@ -29,14 +29,17 @@ pub(crate) struct MonitorArgs {
     #[arg(long, env = "EC_WITNESS_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
     pub(crate) metrics_listen: Option<SocketAddr>,
 
-    /// Milliseconds without progress after which the daemon counts as stuck [default: 180000].
+    #[arg(help = with_default(
+        "Milliseconds without progress after which the daemon counts as stuck",
+        DEFAULT_STUCK_AFTER_MS
+    ))]
     #[arg(long, env = "EC_WITNESS_STUCK_AFTER_MS", value_name = "MS")]
-    stuck_after_ms: Option<NonZeroU64>,
+    pub(crate) stuck_after_ms: Option<NonZeroU64>,
 }
 
 impl MonitorArgs {
-    /// These settings, and the file's where these say nothing.
-    pub(crate) fn or(self, file: Self) -> eyre::Result<Self> {
+    /// These settings, the file's where these say nothing, else the defaults.
+    pub(crate) fn or(self, file: Self) -> eyre::Result<MonitorSettings> {
         if let Some(listen) = file.metrics_listen {
             ensure!(
                 listen.ip().is_loopback(),
@@ -44,19 +47,28 @@ impl MonitorArgs {
                  give --metrics-listen {listen} and let a firewall say who may read them"
             );
         }
-        Ok(Self {
-            metrics_listen: self.metrics_listen.or(file.metrics_listen),
-            stuck_after_ms: self.stuck_after_ms.or(file.stuck_after_ms),
+        let stuck_after_ms = self.stuck_after_ms.or(file.stuck_after_ms);
+        Ok(MonitorSettings {
+            listen: self.metrics_listen.or(file.metrics_listen),
+            stuck_after: Duration::from_millis(stuck_after_ms.map_or(DEFAULT_STUCK_AFTER_MS, NonZeroU64::get)),
         })
     }
+}
 
+/// Where the daemon is shown, and when it counts as stuck.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MonitorSettings {
+    listen: Option<SocketAddr>,
+    stuck_after: Duration,
+}
+
+impl MonitorSettings {
     /// Starts the monitor of a process that rests for `poll` between turns. Its token is cancelled by the first SIGINT or
     /// SIGTERM.
     pub(crate) fn start(&self, pulse: Pulse, poll: Duration) -> eyre::Result<(Monitor, CancellationToken)> {
-        let stuck_after = self.stuck_after_ms.map_or(DEFAULT_STUCK_AFTER_MS, NonZeroU64::get);
-        let monitor = Monitor::new(pulse, poll + Duration::from_millis(stuck_after));
+        let monitor = Monitor::new(pulse, poll + self.stuck_after);
         let cancelled = CancellationToken::new();
-        let http = self.metrics_listen.map(listen).transpose()?;
+        let http = self.listen.map(listen).transpose()?;
         watch(monitor.clone(), Watching { http, cancelled: cancelled.clone() }).wrap_err("the monitor cannot start")?;
         Ok((monitor, cancelled))
     }

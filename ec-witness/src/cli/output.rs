@@ -14,6 +14,14 @@ use indicatif::{DecimalBytes, HumanCount, HumanDuration, ProgressBar, ProgressSt
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
+use super::defaults::with_default;
+
+/// The log filter of the daemon where none is given.
+pub(crate) const DAEMON_LOG: &str = "info";
+
+/// The log filter of every other command where none is given: what it found goes to stdout.
+pub(crate) const COMMAND_LOG: &str = "warn";
+
 /// The shape of log lines on stderr.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum LogFormat {
@@ -27,7 +35,10 @@ enum LogFormat {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logging")]
 pub(crate) struct LogArgs {
-    /// Log filter: a level, or `module=level` pairs [default: info for the daemon, else warn].
+    #[arg(help = with_default(
+        "Log filter: a level, or `module=level` pairs",
+        format_args!("{DAEMON_LOG} for the daemon, else {COMMAND_LOG}")
+    ))]
     #[arg(long, global = true, env = "EC_WITNESS_LOG", value_name = "FILTER")]
     log: Option<String>,
 

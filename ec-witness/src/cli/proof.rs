@@ -6,24 +6,21 @@ use std::{
 };
 
 use clap::Args;
-use ec_witness::{
-    archive::{AtRest, Observation, StreamIndex},
-    contracts::EveryChannelObservationLedger,
-    daemon::Source,
-    observation::{ObservationHash, ObservationHeader},
-    proof::Proof,
-};
+use ec_archive::{AtRest, Observation, Source, StreamIndex};
+use ec_ledger::contracts::EveryChannelObservationLedger;
+use ec_observation::{ObservationHash, ObservationHeader, Proof};
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde_json::json;
 
 use super::{
     Answer,
-    chain::{ChainArgs, block_on},
+    config::ConfigArg,
+    connection::{ChainArgs, block_on},
     derive::read_index,
     input::read_text,
     ledger,
     output::{JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg},
+    roster::ArchiveArgs,
 };
 
 /// Which record to prove. Prints the proof as JSON.

@@ -2,14 +2,14 @@
 
 use alloy::{primitives::B256, sol_types::SolCall};
 use clap::{Args, Subcommand};
-use ec_witness::contracts::EveryChannelRail as rail;
-use ec_witness::observation::{EpochHash, SlotId, StreamHash};
+use ec_ledger::contracts::EveryChannelRail as rail;
+use ec_observation::{EpochHash, SlotId, StreamHash};
 use eyre::{OptionExt, WrapErr};
 use serde::Serialize;
 
 use super::{
     Answer,
-    chain::{ReadArgs, block_on},
+    connection::{ReadArgs, block_on},
     output::fact,
     send::{AccountArgs, SendArgs},
     settle::SettleArgs,

@@ -9,13 +9,13 @@ use alloy::{
 };
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets::NOTHING};
-use ec_witness::contracts::{EveryChannelWitnessRegistry, Revert};
+use ec_ledger::contracts::{EveryChannelWitnessRegistry, Revert};
 use eyre::WrapErr;
 use serde::Serialize;
 
 use super::{
     Answer, address,
-    chain::{Connection, ReadArgs, block_on},
+    connection::{Connection, ReadArgs, block_on},
     output::fact,
     send::{AccountArgs, SendArgs},
 };

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::{
     Answer,
+    config::ConfigArg,
     output::{JsonArg, json_line},
-    settings::{ConfigArg, StoreArgs},
+    store::StoreArgs,
 };
 
 /// Shows the standing halt with its evidence. Exit code 1 if there is none.

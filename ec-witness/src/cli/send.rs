@@ -5,22 +5,20 @@ mod args;
 use std::time::Duration;
 
 use alloy::{
-    consensus::TxEnvelope,
     eips::BlockId,
-    network::{EthereumWallet, NetworkTransactionBuilder, TransactionBuilder},
+    network::{EthereumWallet, TransactionBuilder},
     primitives::{Address, B256, Bytes},
-    providers::Provider,
+    providers::{Provider, ProviderBuilder},
     rpc::types::{TransactionReceipt, TransactionRequest, state::StateOverride},
     sol_types::SolCall,
+    transports::RpcError,
 };
-use ec_witness::{
-    chain::connect::{ConnectError, without_url},
-    contracts::Revert,
-};
+use ec_ledger::contracts::Revert;
+use ec_rpc::{ConnectError, without_url};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use super::{Answer, chain::Connection, output::fact};
+use super::{Answer, connection::Connection, output::fact};
 
 pub(crate) use args::{AccountArgs, SendArgs};
 
@@ -134,10 +132,11 @@ impl Sender {
     ) -> Result<Sent, SendError> {
         let request = request.with_from(self.from);
         let (returned, gas) = self.simulate(action, &request, overrides).await?;
-        if self.is_dry() {
+        let Some(wallet) = &self.wallet else {
             return Ok(Sent { transaction_hash: None, block_number: None, gas, returned });
-        }
-        let hash = self.broadcast(action, request.clone(), gas).await?;
+        };
+        // A fifth more than estimated: what comes in between may make it dearer, and what is not used is not paid.
+        let hash = self.broadcast(action, wallet, request.clone().with_gas_limit(gas + gas / 5)).await?;
         let receipt = self.receipt(action, hash).await?;
         let block = receipt.block_number.unwrap_or_default();
         if !receipt.status() {
@@ -174,22 +173,24 @@ impl Sender {
     }
 
     /// Signs, with the next nonce where the request names none, and sends.
-    async fn broadcast(&self, action: &str, request: TransactionRequest, gas: u64) -> Result<B256, SendError> {
+    async fn broadcast(
+        &self,
+        action: &str,
+        wallet: &EthereumWallet,
+        request: TransactionRequest,
+    ) -> Result<B256, SendError> {
         let Connection { endpoint, provider, .. } = &self.connection;
         let nonce = match request.nonce {
             Some(nonce) => nonce,
             None => self.next_nonce().await?,
         };
-        let fees =
-            provider.estimate_eip1559_fees().await.map_err(|error| endpoint.rpc_error("eth_feeHistory", error))?;
-        let request = request
-            .with_chain_id(endpoint.chain_id)
-            .with_nonce(nonce)
-            // A fifth more than estimated: what comes in between may make it dearer, and what is not used is not paid.
-            .with_gas_limit(gas + gas / 5)
-            .with_max_fee_per_gas(fees.max_fee_per_gas)
-            .with_max_priority_fee_per_gas(fees.max_priority_fee_per_gas);
-        let envelope = self.sign(action, request).await?;
+        let fillers = ProviderBuilder::default().with_gas_estimation().with_chain_id(endpoint.chain_id);
+        let filled = fillers.wallet(wallet.clone()).connect_provider(provider).fill(request.with_nonce(nonce)).await;
+        let signed = filled.and_then(|filled| filled.try_into_envelope().map_err(RpcError::local_usage));
+        let envelope = signed.map_err(|error| match error {
+            RpcError::LocalUsageError(source) => SendError::Sign { action: action.to_owned(), source },
+            error => endpoint.rpc_error("eth_feeHistory", error).into(),
+        })?;
         let hash = *envelope.tx_hash();
         match provider.send_tx_envelope(envelope).await {
             Ok(_) => tracing::info!(%action, %hash, nonce, "sent"),
@@ -202,14 +203,8 @@ impl Sender {
         Ok(hash)
     }
 
-    async fn sign(&self, action: &str, request: TransactionRequest) -> Result<TxEnvelope, SendError> {
-        let failed =
-            |source: Box<dyn std::error::Error + Send + Sync>| SendError::Sign { action: action.to_owned(), source };
-        let wallet = self.wallet.as_ref().ok_or_else(|| failed("no key".into()))?;
-        request.build(wallet).await.map_err(|error| failed(error.into()))
-    }
-
-    /// Looks for the receipt until it is there or the time is over. An endpoint that fails in between is asked again.
+    /// Looks for the receipt until it is there or the time is over. An endpoint that fails in between is asked again;
+    /// alloy's `PendingTransactionBuilder` would give up then, and its poller logs failures with the whole URL.
     async fn receipt(&self, action: &str, hash: B256) -> Result<TransactionReceipt, SendError> {
         let deadline = Instant::now() + self.receipt_timeout;
         loop {

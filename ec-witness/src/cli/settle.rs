@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use alloy::primitives::Address;
 use clap::Args;
-use ec_witness::{
-    contracts::{EveryChannelObservationLedger, EveryChannelRail, Revert},
-    observation::{ObservationHash, ObservationHeader, SlotId},
-};
+use ec_ledger::contracts::{EveryChannelObservationLedger, EveryChannelRail, Revert};
+use ec_observation::{ObservationHash, ObservationHeader, SlotId};
 use eyre::WrapErr;
 use serde::Serialize;
 

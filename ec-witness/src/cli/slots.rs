@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use comfy_table::{Table, presets::NOTHING};
-use ec_witness::daemon::SlotReport;
+use ec_witness::standing::SlotReport;
 
 use super::output::json_line;
 

@@ -7,27 +7,31 @@ use std::{collections::HashSet, net::SocketAddr, path::Path};
 
 use alloy::{primitives::Address, providers::Provider};
 use clap::Args;
+use ec_archive::{Source, StreamIndex, Sweep, is_closed};
+use ec_ledger::Follower;
+use ec_observation::{DerivedEpoch, StreamHash};
 use ec_witness::{
-    archive::{StreamIndex, Sweep},
-    chain::follow::Follower,
-    daemon::{SlotReport, Source, own_epoch},
-    observation::StreamHash,
+    daemon::show,
+    standing::SlotReport,
     store::VoteStore,
-    stream::DerivedEpoch,
     witness::{
-        decision::{OwnVote, Policy},
+        decision::{Agreement, OwnVote},
         engine::{Engine, Situation, SlotKey},
+        own::own_epoch,
     },
 };
 
 use super::{
     Answer,
-    chain::{ChainArgs, block_on},
+    agreement::AgreementArgs,
+    config::ConfigArg,
+    connection::{ChainArgs, block_on},
     derive::read_index,
     ledger,
     output::{JsonArg, json_line},
-    settings::{AgreementArgs, ArchiveArgs, ConfigArg, StoreArgs},
+    roster::ArchiveArgs,
     slots,
+    store::StoreArgs,
 };
 use summary::{Summary, Verdict};
 
@@ -104,7 +108,7 @@ impl StatusArgs {
 
     async fn look(&self) -> eyre::Result<Found> {
         let file = self.config.read()?;
-        let policy = self.agreement.policy(&file.agreement);
+        let agreement = self.agreement.or(file.agreement);
         let directory = self.store.directory_if_set(&file.store).map(Path::to_owned);
         let store = directory.as_deref().map(VoteStore::read).transpose();
         let sources = self.archive.sources(file.archive, &file.stream)?;
@@ -125,8 +129,8 @@ impl StatusArgs {
                 for source in &sources.streams {
                     let index = read_index(&sources, source, self.json.json)?;
                     let engine =
-                        self.judge(source, &index, store.as_ref(), &follower, me.unwrap_or_default(), policy)?;
-                    let report = |(key, slot)| SlotReport::new(&source.rule, key, slot, &follower);
+                        self.judge(source, &index, store.as_ref(), &follower, me.unwrap_or_default(), agreement)?;
+                    let report = |(key, slot)| show::slot(&source.rule, key, slot, &follower);
                     reports.extend(engine.slots().map(|(key, slot)| report((*key, slot))));
                     summary.take_stream(&source.rule, &index, &engine, &follower);
                 }
@@ -165,15 +169,15 @@ impl StatusArgs {
         store: Option<&VoteStore>,
         follower: &Follower,
         me: Address,
-        policy: Policy,
+        agreement: Agreement,
     ) -> eyre::Result<Engine> {
-        let mut engine = Engine::new(me, policy);
+        let mut engine = Engine::new(me, agreement);
         let Some(highest) = index.highest_epoch() else { return Ok(engine) };
         let low = if self.last == 0 { 0 } else { highest.saturating_sub(self.last - 1) };
         let mut open = Vec::new();
         for swept in Sweep::new(index, low..=highest) {
             let derived = swept?.derived;
-            if derived.complete || derived.sequence < highest {
+            if is_closed(&derived, Some(highest)) {
                 admit(&mut engine, source, &derived, store)?;
             } else {
                 open.push(derived);
@@ -187,7 +191,7 @@ impl StatusArgs {
 }
 
 fn admit(engine: &mut Engine, source: &Source, derived: &DerivedEpoch, store: Option<&VoteStore>) -> eyre::Result<()> {
-    if let Some(own) = own_epoch(&source.rule, engine.policy(), derived, true)? {
+    if let Some(own) = own_epoch(&source.rule, engine.agreement(), derived, true)? {
         let past = store.map(|store| store.vote(derived.slot)).transpose()?.flatten();
         let past = past.map(|(header, _)| (header, OwnVote::Cast));
         let key = SlotKey { stream: source.rule.stream_hash(), sequence: derived.sequence };

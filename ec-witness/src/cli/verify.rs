@@ -3,22 +3,19 @@
 use std::{cell::OnceCell, collections::BTreeMap, io::Write};
 
 use clap::Args;
-use ec_witness::{
-    archive::{Epochs, StreamIndex, Sweep, for_each_closed, late::late_records},
-    daemon::Source,
-    observation::{ContentHash, ObservationHash, SlotId},
-    stream::DerivedEpoch,
-    witness::ledger::{Final, LedgerState},
-};
+use ec_archive::{Epochs, Source, StreamIndex, Sweep, for_each_closed, late_records};
+use ec_ledger::{Final, LedgerState};
+use ec_observation::{ContentHash, DerivedEpoch, ObservationHash, SlotId};
 use serde::Serialize;
 
 use super::{
     Answer,
-    chain::{ChainArgs, block_on},
+    config::ConfigArg,
+    connection::{ChainArgs, block_on},
     derive::read_epochs,
     ledger,
     output::{JobsArg, JsonArg, json_line},
-    settings::{ArchiveArgs, ConfigArg, Sources},
+    roster::{ArchiveArgs, Sources},
 };
 
 /// Which archive to compare with which ledger.

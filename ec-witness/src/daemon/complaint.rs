@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::Halt;
-use crate::chain::sender::SendError;
+use crate::sender::SendError;
 
 /// How often the same thing is complained about, milliseconds.
 const EVERY_MS: u64 = 60_000;
@@ -52,16 +52,6 @@ impl Complaint {
             }
         }
     }
-}
-
-/// What may be wrong with the daemon's work.
-#[derive(Debug, Default)]
-pub(super) struct Complaints {
-    pub(super) unreadable: Complaint,
-    pub(super) stalled: Complaint,
-    pub(super) unfollowed: Complaint,
-    pub(super) unsent: Complaint,
-    pub(super) not_finalized: Complaint,
 }
 
 /// Passes a fatal error on, complains of another one.

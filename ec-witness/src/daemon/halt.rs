@@ -1,12 +1,12 @@
 //! Why a witness stops by itself.
 
 use crate::{
-    archive::ArchiveError,
-    chain::{follow::FollowError, sender::SendError},
-    observation::{ObservationHash, ObservationHeader, SlotId},
+    sender::SendError,
     store::{Evidence, StoreError},
-    stream::TimeError,
 };
+use ec_archive::ArchiveError;
+use ec_ledger::FollowError;
+use ec_observation::{ObservationHash, ObservationHeader, SlotId, TimeError};
 
 /// Why a witness stops by itself. Each is a contradiction that going on could make worse.
 #[derive(Debug, thiserror::Error)]

@@ -1,46 +1,30 @@
 //! Finds the archive's broadcasts, those that appear later too, and reads each until it can be followed.
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
-
-use super::{Closing, FollowedStream, Halt};
-use crate::{
-    archive::{
-        Archive, ArchiveError, Checkpoints, FieldNames, StreamIndex, Sweep,
-        index::{Quarantined, TrackEvent, Watch},
-    },
-    observation::StreamHash,
-    pulse::Pulse,
-    stream::StreamRule,
+use std::{
+    collections::HashSet,
+    fmt,
+    path::{Path, PathBuf},
 };
+
+use super::{
+    Halt,
+    closing::Closing,
+    joining::Joining,
+    keep::{Keeper, Kept},
+    streams::FollowedStream,
+};
+use ec_archive::{Archive, ArchiveError, Checkpoints, FieldNames, Mapping, Source, StreamIndex};
+use ec_ledger::Pulse;
+use ec_observation::StreamHash;
 
 /// The time between two walks through `manifests/`.
 const LOOK_EVERY_MS: u64 = 5_000;
 
-/// How often a lasting trouble, or the progress of a long reading, is told.
+/// How often a lasting trouble is told.
 const TELL_EVERY_MS: u64 = 30_000;
 
 /// Bytes of each track that are read between two looks at the chain and at signals: well under a second's work.
-pub(super) const TURN_BYTES: u64 = 64 << 20;
-
-/// Bytes read of a stream after which its index is kept on the disk again.
-const KEEP_BYTES: u64 = 64 << 20;
-
-/// The time after which its index is kept again if anything was read.
-const KEEP_EVERY_MS: u64 = Duration::from_secs(300).as_millis() as u64;
-
-/// A broadcast of the archive and the stream it is.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The broadcast's name.
-    pub broadcast: String,
-    /// The stream's rule.
-    pub rule: StreamRule,
-    /// The first epoch that is judged, where that is configured.
-    pub from_sequence: Option<u64>,
-}
-
-/// Tells which streams an archive with these broadcasts has.
-pub type Mapping = Box<dyn FnMut(Vec<String>) -> Vec<Source> + Send>;
+const TURN_BYTES: u64 = 64 << 20;
 
 /// Where streams come from, and how they are read.
 pub struct Intake {
@@ -48,7 +32,7 @@ pub struct Intake {
     names: FieldNames,
     closing: Closing,
     mapping: Mapping,
-    checkpoints: Option<Checkpoints>,
+    keeper: Keeper,
     known: HashSet<StreamHash>,
     joining: Vec<Joining>,
     strays: std::cell::RefCell<HashSet<PathBuf>>,
@@ -57,8 +41,8 @@ pub struct Intake {
     trouble: Option<Trouble>,
 }
 
-impl std::fmt::Debug for Intake {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Intake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Intake").field("archive", &self.archive).field("joining", &self.joining).finish_non_exhaustive()
     }
 }
@@ -68,72 +52,6 @@ impl std::fmt::Debug for Intake {
 struct Trouble {
     what: String,
     told_ms: u64,
-}
-
-/// A stream that is being read for the first time.
-#[derive(Debug)]
-struct Joining {
-    index: StreamIndex,
-    from_sequence: Option<u64>,
-    told_ms: u64,
-    kept: Kept,
-}
-
-/// When a stream's index was kept last.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Kept {
-    bytes: u64,
-    at_ms: u64,
-}
-
-/// Logs what is found while a stream is read for the first time; of the bad lines of one reading, the first ones.
-#[derive(Default)]
-struct Told {
-    bad_lines: u64,
-}
-
-impl Watch for Told {
-    fn quarantined(&mut self, line: Quarantined) {
-        self.bad_lines += 1;
-        if self.bad_lines <= 8 {
-            tell_bad_line(&line);
-        }
-    }
-
-    fn event(&mut self, event: TrackEvent) {
-        tell_event(&event);
-    }
-}
-
-/// Logs a bad line.
-pub(super) fn tell_bad_line(Quarantined { file, offset, reason }: &Quarantined) {
-    tracing::warn!(file = %file.display(), offset, %reason, "bad line quarantined");
-}
-
-/// Logs how many bad lines were not told one by one.
-pub(super) fn tell_bad_lines(stream: &str, told: usize, bad_lines: u64) {
-    if bad_lines > told as u64 {
-        tracing::warn!(stream, bad_lines, "more bad lines quarantined");
-    }
-}
-
-/// Logs what befell a track's file.
-pub(super) fn tell_event(event: &TrackEvent) {
-    match event {
-        TrackEvent::Rotated { file, offset, torn_bytes: 0 } => {
-            tracing::info!(file = %file.display(), offset, "the file was rotated; reading the new one");
-        }
-        TrackEvent::Rotated { file, offset, torn_bytes } => {
-            tracing::warn!(file = %file.display(), offset, torn_bytes, "the file was rotated within a line; reading the new one");
-        }
-        TrackEvent::Lost { file, lost, touched } => {
-            let (first, last) = touched.unzip();
-            tracing::error!(
-                file = %file.display(), reason = %lost, first_epoch = first, last_epoch = last,
-                "an index file is lost; its epochs are withheld"
-            );
-        }
-    }
 }
 
 impl Intake {
@@ -151,7 +69,7 @@ impl Intake {
             names,
             closing,
             mapping,
-            checkpoints,
+            keeper: Keeper::new(checkpoints),
             known: HashSet::new(),
             joining: Vec::new(),
             strays: std::cell::RefCell::default(),
@@ -166,13 +84,18 @@ impl Intake {
         self.pulse = pulse;
     }
 
-    /// The archive.
-    pub(super) fn archive(&self) -> &Archive {
-        &self.archive
+    /// Where the archive's index is.
+    pub(super) fn manifests(&self) -> &Path {
+        &self.archive.manifests
+    }
+
+    /// Keeps the indexes of streams.
+    pub(super) fn keeper(&self) -> &Keeper {
+        &self.keeper
     }
 
     /// Whether epochs close as in an archive at rest.
-    fn is_at_rest(&self) -> bool {
+    pub(super) fn is_at_rest(&self) -> bool {
         self.closing == Closing::AtRest
     }
 
@@ -206,7 +129,7 @@ impl Intake {
         }
         let mut ready = Vec::new();
         for mut joining in std::mem::take(&mut self.joining) {
-            let first = self.read(&mut joining, now_ms)?;
+            let first = joining.read(self.turn_bytes(), self.is_at_rest(), &self.keeper, now_ms)?;
             self.pulse.beat();
             let begun = |first| begin(&joining.index.rule().stream_id, joining.from_sequence, first);
             let (Some(first), Some(from)) = (first, first.map(begun).transpose()?.flatten()) else {
@@ -216,7 +139,7 @@ impl Intake {
             let Joining { index, kept, .. } = joining;
             let stream_id = &index.rule().stream_id;
             tracing::info!(stream = stream_id, from, first, bytes = index.bytes_read(), "stream taken up");
-            self.keep_now(&index);
+            self.keeper.keep_now(&index);
             ready.push((FollowedStream::new(index, from, max_inflight, self.closing), kept));
         }
         Ok(ready)
@@ -224,7 +147,7 @@ impl Intake {
 
     /// Walks through the archive. One that cannot be walked is an error only where it is at rest.
     fn look(&mut self, now_ms: u64) -> Result<(), Halt> {
-        let stray = |file: &std::path::Path| {
+        let stray = |file: &Path| {
             if self.strays.borrow_mut().insert(file.to_owned()) {
                 tracing::warn!(file = %file.display(), "ignored: files directly in manifests/ belong to no broadcast");
             }
@@ -263,75 +186,14 @@ impl Intake {
             }
             tracing::info!(broadcast, stream = rule.stream_id, "broadcast found");
             let mut index = StreamIndex::new(&self.archive.broadcast(&broadcast), rule, &self.names);
-            if let Some(checkpoints) = &self.checkpoints {
-                self.pulse.beat();
-                for error in checkpoints.restore(&mut index, &mut Told::default()) {
-                    tracing::warn!(%error, "the checkpoint is left aside; reading everything");
-                }
-            }
-            let kept = Kept { bytes: index.bytes_read(), at_ms: now_ms };
-            self.joining.push(Joining { index, from_sequence, told_ms: now_ms, kept });
-        }
-    }
-
-    /// Reads a new stream on; its first epoch, when it can be followed.
-    fn read(&mut self, joining: &mut Joining, now_ms: u64) -> Result<Option<u64>, Halt> {
-        let mut told = Told::default();
-        let read = joining.index.read_some(self.turn_bytes(), &mut told);
-        let stream = joining.index.rule().stream_id.clone();
-        tell_bad_lines(&stream, 8, told.bad_lines);
-        let first = read.and_then(|finished| {
-            let first = finished.then(|| Sweep::all(&joining.index).next()).flatten().transpose()?;
-            Ok(first.map(|swept| swept.derived.sequence))
-        });
-        self.keep(&joining.index, &mut joining.kept, now_ms);
-        let tell = now_ms.saturating_sub(joining.told_ms) >= TELL_EVERY_MS;
-        if tell {
-            joining.told_ms = now_ms;
-        }
-        match first {
-            Ok(first) => {
-                if tell && first.is_none() {
-                    tracing::info!(stream, bytes = joining.index.bytes_read(), "reading the index");
-                }
-                Ok(first)
-            }
-            Err(error) if self.is_at_rest() => Err(error.into()),
-            Err(ArchiveError::Changed { path, generation, .. }) => {
-                joining.index.lose(&path, generation, &mut Told::default());
-                Ok(None)
-            }
-            Err(error) => {
-                if tell {
-                    tracing::warn!(stream, %error, "the index cannot be read; trying again");
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// Keeps a stream's index on the disk, when enough was read since the last time.
-    pub(super) fn keep(&self, index: &StreamIndex, kept: &mut Kept, now_ms: u64) {
-        let bytes = index.bytes_read();
-        let is_due = bytes.abs_diff(kept.bytes) >= KEEP_BYTES
-            || bytes != kept.bytes && now_ms.saturating_sub(kept.at_ms) >= KEEP_EVERY_MS;
-        if is_due {
-            *kept = Kept { bytes, at_ms: now_ms };
-            self.keep_now(index);
-        }
-    }
-
-    /// Keeps a stream's index on the disk. A disk that refuses costs the next start its time, no more.
-    pub(super) fn keep_now(&self, index: &StreamIndex) {
-        if let Some(checkpoints) = &self.checkpoints
-            && let Err(error) = checkpoints.save(index)
-        {
-            tracing::warn!(%error, "the checkpoint cannot be written");
+            self.pulse.beat();
+            let kept = self.keeper.restore(&mut index, now_ms);
+            self.joining.push(Joining::new(index, from_sequence, kept, now_ms));
         }
     }
 
     /// Keeps the indexes of the streams that are still read for the first time.
     pub(super) fn keep_joining(&self) {
-        self.joining.iter().for_each(|joining| self.keep_now(&joining.index));
+        self.joining.iter().for_each(|joining| self.keeper.keep_now(&joining.index));
     }
 }

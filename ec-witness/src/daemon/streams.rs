@@ -1,114 +1,28 @@
-//! Follows one stream of an archive and tells which epochs are closed (protocol §3).
+//! Follows one stream of an archive and tells which epochs are closed (protocol §2.6).
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    fmt,
-    ops::RangeInclusive,
-    path::Path,
-    time::SystemTime,
+use std::{collections::BTreeSet, ops::RangeInclusive, path::Path, time::SystemTime};
+
+use super::{
+    closing::{Ages, Closing},
+    heard::{Heard, Hearing},
 };
-
 use crate::{
-    archive::{
-        ArchiveError, StreamIndex, Sweep, TrackIndex,
-        index::{Quarantined, TrackEvent, Watch},
-    },
-    stream::{DerivedEpoch, StreamRule},
+    standing::{Backlog, Reading, Tally},
     witness::window::{Wanted, Window},
 };
-
-/// Bad lines of one reading that are told one by one; the others are only counted.
-const MAX_TOLD: usize = 8;
+use ec_archive::{ArchiveError, StreamIndex, Sweep, TrackEvent, TrackIndex, is_closed};
+use ec_observation::{DerivedEpoch, StreamRule};
 
 /// Runs of epochs without a final slot that are looked at in one turn.
 const MAX_GAPS: usize = 1024;
 
-/// When an epoch counts as closed without being complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
-    /// The archive is at rest: as soon as a record of a later epoch is there.
-    AtRest,
-    /// The archive grows: this many milliseconds after the first record of a later epoch came.
-    Grace(u64),
-}
-
-/// A closed epoch, or a new derivation of one.
+/// A closed epoch that was not handed over before.
 #[derive(Clone, Debug)]
-pub struct ClosedEpoch {
+pub struct NewlyClosed {
     /// What the archive says.
     pub derived: DerivedEpoch,
     /// When it closed, on the own clock.
     pub closed_ms: u64,
-}
-
-/// How far a stream's files are read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reading {
-    /// To their ends.
-    #[default]
-    Current,
-    /// Not yet to their ends: nothing is derived meanwhile.
-    CatchingUp,
-    /// They cannot be read now: nothing is derived until they can.
-    Waiting(String),
-}
-
-impl Reading {
-    /// A word for each, as a metric's label.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Current => "current",
-            Self::CatchingUp => "catching_up",
-            Self::Waiting(_) => "waiting",
-        }
-    }
-
-    /// Every word that [`Self::name`] gives.
-    pub const NAMES: [&'static str; 3] = ["current", "catching_up", "waiting"];
-}
-
-impl fmt::Display for Reading {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Current => f.write_str("current"),
-            Self::CatchingUp => f.write_str("catching up"),
-            Self::Waiting(why) => write!(f, "waiting: {why}"),
-        }
-    }
-}
-
-/// What happened to a stream's files so far in this process.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Tally {
-    /// Bad lines.
-    pub bad_lines: u64,
-    /// Files that another one took the place of.
-    pub rotated: u64,
-    /// Files that no longer hold what was read of them.
-    pub lost: u64,
-}
-
-/// The old epochs that are made up for, besides the newest ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Backlog {
-    /// Epochs taken up from below so far.
-    pub filled: u64,
-    /// Sequence numbers still to be looked at that have no final slot.
-    pub left: u64,
-}
-
-/// What one reading brought.
-#[derive(Debug, Default)]
-pub struct Heard {
-    /// The first bad lines.
-    pub quarantined: Vec<Quarantined>,
-    /// All bad lines, the first ones included.
-    pub bad_lines: u64,
-    /// What befell the files.
-    pub events: Vec<TrackEvent>,
-    /// Whether the state of reading is another one than before.
-    pub turned: bool,
 }
 
 /// One stream, followed.
@@ -116,14 +30,10 @@ pub struct Heard {
 pub struct FollowedStream {
     index: StreamIndex,
     window: Window,
-    closing: Closing,
+    ages: Ages,
     reading: Reading,
     tally: Tally,
     filled: u64,
-    /// When the highest epoch rose, and to what; only as far back as the grace reaches.
-    risen: VecDeque<(u64, u64)>,
-    /// Every epoch below it has had a later record for longer than the grace.
-    aged: u64,
     /// Epochs that lines touched since they were looked at last.
     touched: BTreeSet<u64>,
     /// Epochs whose first record came after they were passed, and which are not closed yet.
@@ -132,46 +42,16 @@ pub struct FollowedStream {
     changed: bool,
 }
 
-/// Hears of touched epochs, bad lines and what befalls files while the index is read on.
-#[derive(Default)]
-struct Hearing {
-    heard: Heard,
-    touched: BTreeSet<u64>,
-    /// Epochs below are not judged.
-    from: u64,
-}
-
-impl Watch for Hearing {
-    fn quarantined(&mut self, line: Quarantined) {
-        self.heard.bad_lines += 1;
-        if self.heard.quarantined.len() < MAX_TOLD {
-            self.heard.quarantined.push(line);
-        }
-    }
-
-    fn touched(&mut self, epoch: u64) {
-        if epoch >= self.from {
-            self.touched.insert(epoch);
-        }
-    }
-
-    fn event(&mut self, event: TrackEvent) {
-        self.heard.events.push(event);
-    }
-}
-
 impl FollowedStream {
     /// Takes up a stream whose index was read once, judging its epochs from `from` on.
     pub fn new(index: StreamIndex, from: u64, max_inflight: usize, closing: Closing) -> Self {
         Self {
             index,
             window: Window::new(from, max_inflight),
-            closing,
+            ages: Ages::new(closing),
             reading: Reading::default(),
             tally: Tally::default(),
             filled: 0,
-            risen: VecDeque::new(),
-            aged: 0,
             touched: BTreeSet::new(),
             late: BTreeSet::new(),
             changed: true,
@@ -230,7 +110,7 @@ impl FollowedStream {
         };
         let heard = self.hear(hearing, reading);
         if self.reading == Reading::Current {
-            self.age(now_ms);
+            self.changed |= self.ages.pass(self.highest_epoch(), now_ms);
         }
         heard
     }
@@ -261,27 +141,6 @@ impl FollowedStream {
         self.hear(hearing, Reading::Waiting(error.to_string()))
     }
 
-    /// Notes when the highest epoch rose, and lets the grace of what lies below pass.
-    fn age(&mut self, now_ms: u64) {
-        let known = self.risen.back().map_or(self.aged, |&(epoch, _)| epoch);
-        if let Some(highest) = self.highest_epoch().filter(|&highest| highest > known) {
-            self.risen.push_back((highest, now_ms));
-        }
-        let Closing::Grace(grace_ms) = self.closing else { return };
-        while let Some((epoch, _)) = self.risen.pop_front_if(|(_, at_ms)| at_ms.saturating_add(grace_ms) <= now_ms) {
-            self.aged = epoch;
-            self.changed = true;
-        }
-    }
-
-    fn is_closed(&self, derived: &DerivedEpoch) -> bool {
-        let later = match self.closing {
-            Closing::AtRest => self.highest_epoch(),
-            Closing::Grace(_) => Some(self.aged),
-        };
-        derived.complete || later.is_some_and(|later| derived.sequence < later)
-    }
-
     /// The closed epochs that are new to the window, appended to `closed`: the newest ones, as many old ones as
     /// `undecided` slots below leave room for, and any whose records arrived after they were passed. Old ones are looked
     /// for only where `next_gap` finds, from one sequence to another, a run without a final slot.
@@ -294,7 +153,7 @@ impl FollowedStream {
         now_ms: u64,
         undecided: impl Fn(u64) -> usize,
         next_gap: impl Fn(u64, u64) -> Option<RangeInclusive<u64>>,
-        closed: &mut Vec<ClosedEpoch>,
+        closed: &mut Vec<NewlyClosed>,
     ) -> Result<(), ArchiveError> {
         let Some(highest) = self.highest_epoch().filter(|_| self.reading == Reading::Current) else { return Ok(()) };
         if self.changed
@@ -318,7 +177,7 @@ impl FollowedStream {
         Wanted { range, mut limit }: Wanted,
         now_ms: u64,
         next_gap: impl Fn(u64, u64) -> Option<RangeInclusive<u64>>,
-        closed: &mut Vec<ClosedEpoch>,
+        closed: &mut Vec<NewlyClosed>,
     ) -> Result<(), ArchiveError> {
         let (mut from, to) = range.into_inner();
         for _ in 0..MAX_GAPS {
@@ -353,7 +212,7 @@ impl FollowedStream {
     }
 
     /// Collects the epochs that were passed without a record and have one now. They may still have to close.
-    fn collect_late(&mut self, now_ms: u64, closed: &mut Vec<ClosedEpoch>) -> Result<(), ArchiveError> {
+    fn collect_late(&mut self, now_ms: u64, closed: &mut Vec<NewlyClosed>) -> Result<(), ArchiveError> {
         self.late.extend(&self.touched);
         let mut late = std::mem::take(&mut self.late);
         while let Some(epoch) = late.pop_first() {
@@ -375,7 +234,7 @@ impl FollowedStream {
 
     /// Sweeps a range for closed epochs that are new; returns the lowest epoch that is still to be looked at. What is
     /// withheld is passed by.
-    fn collect(&mut self, wanted: &Wanted, now_ms: u64, closed: &mut Vec<ClosedEpoch>) -> Result<u64, ArchiveError> {
+    fn collect(&mut self, wanted: &Wanted, now_ms: u64, closed: &mut Vec<NewlyClosed>) -> Result<u64, ArchiveError> {
         let mut next = None;
         let mut taken = 0;
         for swept in Sweep::new(&self.index, wanted.range.clone()) {
@@ -387,13 +246,13 @@ impl FollowedStream {
             if !self.window.is_new(derived.sequence) || self.index.withholds(derived.sequence) {
                 continue;
             }
-            if !self.is_closed(&derived) {
+            if !is_closed(&derived, self.ages.aged(self.highest_epoch())) {
                 next.get_or_insert(derived.sequence);
                 continue;
             }
             self.window.admit(derived.sequence);
             taken += 1;
-            closed.push(ClosedEpoch { derived, closed_ms: now_ms });
+            closed.push(NewlyClosed { derived, closed_ms: now_ms });
         }
         Ok(next.unwrap_or(wanted.range.end().saturating_add(1)))
     }

@@ -4,16 +4,16 @@ use std::collections::HashSet;
 
 use alloy::primitives::Address;
 
-use super::{Halt, snapshot::SendingStanding};
+use super::{halt::Halt, show};
 use crate::{
-    chain::{
-        follow::Heads,
-        sender::{SendError, Sender},
-    },
-    observation::{ObservationHash, ObservationHeader, SlotId},
-    store::{Ballot, Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
-    witness::{decision::OwnVote, ledger::BlockRef},
+    sender::{SendError, Sender},
+    standing::SendingStanding,
+    store::{Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
+    witness::decision::OwnVote,
 };
+use ec_ledger::Heads;
+use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId};
+use ec_rpc::BlockRef;
 
 /// Who votes.
 #[derive(Debug)]
@@ -124,9 +124,9 @@ impl Voter {
     }
 
     /// How sending stands; `None` in a dry run.
-    pub(super) fn sending(&self, now_ms: u64) -> Option<SendingStanding> {
+    pub(super) fn sending(&self) -> Option<SendingStanding> {
         let Self::Casting { sender, .. } = self else { return None };
-        Some(SendingStanding::of(sender.state(now_ms)))
+        Some(show::sending(sender.state()))
     }
 
     /// How the store stands; `None` in a dry run.
@@ -136,7 +136,7 @@ impl Voter {
     }
 
     /// The own vote on a slot that the ledger, read up to block `head`, does not show.
-    pub(super) fn standing(
+    pub(super) fn own_vote(
         &self,
         slot: SlotId,
         head: Option<u64>,

@@ -3,20 +3,24 @@
 use std::time::Duration;
 
 use metrics::{counter, gauge, histogram};
+use strum::VariantNames;
 
 use crate::{
-    chain::sender::Hold,
-    daemon::{EndpointStanding, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding},
     metrics as names,
+    sender::{Hold, Stage},
+    standing::{
+        EndpointStanding, Head, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding,
+    },
     store::StoreStanding,
     witness::engine::SlotState,
 };
+use ec_rpc::count::{RPC_AGREE, RPC_ANSWERS, RPC_ERRORS, RPC_HEAD_BLOCK, RPC_UP};
 
 /// Shows a snapshot that was made at this Unix time.
 pub(super) fn show(snapshot: &Snapshot, now: Duration) {
     gauge!(names::LAST_TURN).set(now.as_secs_f64());
     histogram!(names::TURN_DURATION).record(snapshot.took);
-    for state in Reading::NAMES {
+    for &state in Reading::VARIANTS {
         let streams = snapshot.streams.iter().filter(|stream| stream.reading.name() == state).count();
         gauge!(names::STREAMS, "state" => state).set(streams as f64);
     }
@@ -44,9 +48,10 @@ fn stream(stream: &StreamStanding) {
         }
     }
     let NewestFinal { latest, safe, finalized } = stream.newest_final;
-    for (head, epoch) in names::HEADS.into_iter().zip([latest, safe, finalized]) {
+    for (head, epoch) in [(Head::Latest, latest), (Head::Safe, safe), (Head::Finalized, finalized)] {
         if let Some(epoch) = epoch {
-            gauge!(names::NEWEST_FINAL_EPOCH, "stream" => stream.stream_id.clone(), "head" => head).set(epoch as f64);
+            let (stream, head) = (stream.stream_id.clone(), head.name());
+            gauge!(names::NEWEST_FINAL_EPOCH, "stream" => stream, "head" => head).set(epoch as f64);
         }
     }
     let counts = [
@@ -60,7 +65,7 @@ fn stream(stream: &StreamStanding) {
     }
     gauge!(names::WITHHELD_EPOCHS, "stream" => stream.stream_id.clone()).set(stream.withheld_epochs as f64);
     gauge!(names::BACKLOG_LEFT, "stream" => stream.stream_id.clone()).set(stream.backlog.left as f64);
-    for state in SlotState::ALL {
+    for &state in SlotState::ALL {
         let slots = stream.slots_in(state) as f64;
         gauge!(names::SLOTS, "stream" => stream.stream_id.clone(), "state" => state.name()).set(slots);
     }
@@ -68,7 +73,7 @@ fn stream(stream: &StreamStanding) {
 
 fn ledger(ledger: &LedgerStanding) {
     gauge!(names::LEDGER_LIVE).set(flag(ledger.live));
-    gauge!(names::RPC_AGREE).set(ledger.agree as f64);
+    gauge!(RPC_AGREE).set(ledger.agree as f64);
     ledger.endpoints.iter().for_each(endpoint);
     let Some(polled_unix_s) = ledger.polled_unix_s else { return };
     gauge!(names::LAST_POLL).set(polled_unix_s as f64);
@@ -77,31 +82,34 @@ fn ledger(ledger: &LedgerStanding) {
     gauge!(names::WITNESSES).set(ledger.witness_count as f64);
     gauge!(names::QUORUM).set(ledger.quorum as f64);
     let (blocks, times) = (ledger.heads, ledger.head_times);
-    let heads = [(blocks.latest, times.latest), (blocks.safe, times.safe), (blocks.finalized, times.finalized)];
-    for (head, (block, time)) in names::HEADS.into_iter().zip(heads) {
-        gauge!(names::HEAD_BLOCK, "head" => head).set(block as f64);
-        gauge!(names::HEAD_TIMESTAMP, "head" => head).set(time as f64);
+    for (head, block, time) in [
+        (Head::Latest, blocks.latest, times.latest),
+        (Head::Safe, blocks.safe, times.safe),
+        (Head::Finalized, blocks.finalized, times.finalized),
+    ] {
+        gauge!(names::HEAD_BLOCK, "head" => head.name()).set(block as f64);
+        gauge!(names::HEAD_TIMESTAMP, "head" => head.name()).set(time as f64);
     }
 }
 
 fn endpoint(standing: &EndpointStanding) {
     let EndpointStanding { endpoint, up, head, answered, faults, .. } = standing;
-    gauge!(names::RPC_UP, "endpoint" => endpoint.clone()).set(flag(*up));
-    counter!(names::RPC_ANSWERS, "endpoint" => endpoint.clone()).absolute(*answered);
+    gauge!(RPC_UP, "endpoint" => endpoint.clone()).set(flag(*up));
+    counter!(RPC_ANSWERS, "endpoint" => endpoint.clone()).absolute(*answered);
     for (&kind, &count) in faults {
-        counter!(names::RPC_ERRORS, "endpoint" => endpoint.clone(), "kind" => kind).absolute(count);
+        counter!(RPC_ERRORS, "endpoint" => endpoint.clone(), "kind" => kind).absolute(count);
     }
     if let Some(head) = head {
-        gauge!(names::RPC_HEAD_BLOCK, "endpoint" => endpoint.clone()).set(*head as f64);
+        gauge!(RPC_HEAD_BLOCK, "endpoint" => endpoint.clone()).set(*head as f64);
     }
 }
 
 fn sending(sending: &SendingStanding) {
-    for state in names::TRANSACTION_STATES {
+    for state in Stage::ALL {
         let count = sending.transactions.get(state).copied().unwrap_or_default();
-        gauge!(names::TRANSACTIONS, "state" => state).set(count as f64);
+        gauge!(names::TRANSACTIONS, "state" => state.name()).set(count as f64);
     }
-    for reason in Hold::KINDS {
+    for &reason in Hold::KINDS {
         gauge!(names::HELD, "reason" => reason).set(flag(sending.held_for == Some(reason)));
     }
     gauge!(names::WAITING_VOTES).set(sending.waiting_votes as f64);

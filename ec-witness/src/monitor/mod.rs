@@ -4,6 +4,7 @@
 //! dead disk. That thread also owns the signals, and ends a process that does not drain.
 
 pub mod check;
+mod describe;
 mod gauges;
 mod http;
 mod systemd;
@@ -11,11 +12,12 @@ mod thread;
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use crate::{daemon::Snapshot, pulse::Pulse, witness::engine::SlotState};
+use crate::{clock, standing::Snapshot, witness::engine::SlotState};
 use check::{Check, Level, checks};
+use ec_ledger::Pulse;
 
 pub use http::Scraped;
 pub use thread::{DRAINED_WITHIN, Watching, watch};
@@ -61,7 +63,7 @@ impl Monitor {
 
     /// A turn ended.
     pub fn turned(&self, snapshot: &Snapshot) {
-        gauges::show(snapshot, unix_now());
+        gauges::show(snapshot, clock::unix_now());
         self.lock().snapshot = Some(snapshot.clone());
     }
 
@@ -106,7 +108,7 @@ impl Monitor {
             Phase::Working => found.push(Check::ok("phase", "working")),
             Phase::Stopping => found.push(Check::fail("phase", "stopping", "")),
         }
-        found.extend(state.snapshot.iter().flat_map(|snapshot| checks(snapshot, unix_now().as_secs())));
+        found.extend(state.snapshot.iter().flat_map(|snapshot| checks(snapshot, clock::unix_s())));
         found
     }
 
@@ -117,7 +119,7 @@ impl Monitor {
             return format!("stuck: {}", alive.reason);
         }
         let state = self.lock();
-        let Some(Snapshot { streams, summary, ledger, store, .. }) = &state.snapshot else {
+        let Some(Snapshot { streams, totals, ledger, store, .. }) = &state.snapshot else {
             return "starting: reading the archive and the ledger".into();
         };
         if let Some(error) = &ledger.error {
@@ -130,12 +132,8 @@ impl Monitor {
             .map(|(_, n)| n)
             .sum();
         let votes =
-            store.as_ref().and_then(|store| store.as_ref().ok()).map_or(summary.votes as i64, |store| store.votes);
-        let head_s = unix_now().as_secs().saturating_sub(ledger.head_times.latest);
+            store.as_ref().and_then(|store| store.as_ref().ok()).map_or(totals.votes as i64, |store| store.votes);
+        let head_s = clock::unix_s().saturating_sub(ledger.head_times.latest);
         format!("{} streams, {open} slots open, voted {votes}, head {head_s} s", streams.len())
     }
-}
-
-fn unix_now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -10,7 +10,7 @@ use alloy::{
 use rusqlite::{Connection, Row};
 
 use super::{Identity, OutboxTx, StoreError, TxState, hex, migrate, outbox::outbox_tx, parsed, votes::header_at};
-use crate::observation::{ContentHash, ObservationHash, SlotId};
+use ec_observation::{ContentHash, ObservationHash, SlotId};
 
 /// What is wrong, or what kept it from being looked at.
 enum Fault {

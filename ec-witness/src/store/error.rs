@@ -8,7 +8,7 @@ use std::{
 use rusqlite::ErrorCode;
 
 use super::{SCHEMA_VERSION, halts::StandingHalt};
-use crate::observation::{ContentHash, SlotId};
+use ec_observation::{ContentHash, SlotId};
 
 /// Why the store refuses.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,8 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, VoteStore, hex, parsed, unix_ms};
-use crate::{failpoint, witness::ledger::BlockRef};
+use crate::failpoint;
+use ec_rpc::BlockRef;
 
 impl VoteStore {
     /// The finalized head that was noted last.

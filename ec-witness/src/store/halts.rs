@@ -7,15 +7,14 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 
 use super::{StoreError, VoteStore, invalid, unix_ms};
-use crate::{
-    failpoint,
-    observation::{ObservationHash, ObservationHeader, SlotId},
-    witness::ledger::BlockRef,
-};
+use crate::failpoint;
+use ec_observation::{ObservationHash, ObservationHeader, SlotId};
+use ec_rpc::BlockRef;
 
 /// What contradicted what; kept as JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 #[non_exhaustive]
 pub enum Evidence {
     /// The chain holds a vote of this witness in a slot that the store has no vote for, or for a header of the same
@@ -61,13 +60,7 @@ pub enum Evidence {
 impl Evidence {
     /// The kind, as it is stored and shown.
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::ForeignVote { .. } => "foreign_vote",
-            Self::GuardContradiction { .. } => "guard_contradiction",
-            Self::ForeignNonce { .. } => "foreign_nonce",
-            Self::FinalTakenBack { .. } => "final_taken_back",
-            Self::DeepReorg { .. } => "deep_reorg",
-        }
+        self.into()
     }
 }
 

@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, StoreError, VoteStore};
-use crate::observation::{ObservationHeader, SlotId};
+use ec_observation::{ObservationHeader, SlotId};
 
 /// The only version there is.
 pub const HISTORY_VERSION: u8 = 1;

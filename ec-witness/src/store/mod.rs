@@ -23,7 +23,6 @@ use std::{
     fs::{self, File},
     path::Path,
     str::FromStr,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use alloy::primitives::Address;
@@ -34,9 +33,12 @@ pub use halts::{Evidence, StandingHalt};
 pub use holder::holder;
 pub use outbox::{OutboxTx, TxState};
 pub use standing::StoreStanding;
-pub use votes::{Ballot, Recorded, VoteProgress};
+pub use votes::{Recorded, VoteProgress};
 
-use crate::failpoint::{self, Step};
+use crate::{
+    clock,
+    failpoint::{self, Step},
+};
 
 /// The file inside the store's directory.
 pub const STORE_FILE: &str = "votes.sqlite";
@@ -284,7 +286,7 @@ fn hex(bytes: impl AsRef<[u8]>) -> String {
     alloy::hex::encode_prefixed(bytes)
 }
 
+/// Now, Unix milliseconds, in an integer as SQLite has them.
 fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    i64::try_from(clock::unix_ms()).unwrap_or(i64::MAX)
 }

@@ -4,10 +4,18 @@ use alloy::primitives::{Bytes, TxHash};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
-use crate::{failpoint, observation::ObservationHash};
+use crate::failpoint;
+use ec_observation::ObservationHash;
 
 /// What became of a transaction. Blocks are where it was executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumDiscriminants)]
+#[strum_discriminants(
+    name(StateWord),
+    vis(pub(super)),
+    doc = "The word for a state in the column `state`.",
+    derive(strum::IntoStaticStr, strum::EnumString),
+    strum(serialize_all = "snake_case")
+)]
 pub enum TxState {
     /// Signed, perhaps sent.
     Signed,
@@ -39,32 +47,21 @@ impl TxState {
         }
     }
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::Signed => "signed",
-            Self::Sent => "sent",
-            Self::Executed { .. } => "executed",
-            Self::Safe { .. } => "safe",
-            Self::Finalized { .. } => "finalized",
-        }
-    }
-
     /// The columns `state, block`.
     fn columns(self) -> (&'static str, Option<String>) {
-        (self.name(), self.block().map(|block| block.to_string()))
+        (StateWord::from(self).into(), self.block().map(|block| block.to_string()))
     }
 
     /// What [`Self::columns`] made; `None` for anything else.
-    fn of_columns(name: &str, block: Option<u64>) -> Option<Self> {
-        let state = match name {
-            "signed" => Self::Signed,
-            "sent" => Self::Sent,
-            "executed" => Self::Executed { block: block? },
-            "safe" => Self::Safe { block: block? },
-            "finalized" => Self::Finalized { block: block? },
-            _ => return None,
-        };
-        (state.block() == block).then_some(state)
+    fn of_columns(word: &str, block: Option<u64>) -> Option<Self> {
+        match (word.parse().ok()?, block) {
+            (StateWord::Signed, None) => Some(Self::Signed),
+            (StateWord::Sent, None) => Some(Self::Sent),
+            (StateWord::Executed, Some(block)) => Some(Self::Executed { block }),
+            (StateWord::Safe, Some(block)) => Some(Self::Safe { block }),
+            (StateWord::Finalized, Some(block)) => Some(Self::Finalized { block }),
+            _ => None,
+        }
     }
 }
 
@@ -125,9 +122,9 @@ impl VoteStore {
                 if state.block().is_some() {
                     take_back_siblings(db, hash)?;
                 }
-                let (name, block) = state.columns();
+                let (word, block) = state.columns();
                 let update = "UPDATE transactions SET state = ?2, block = ?3 WHERE hash = ?1";
-                db.execute(update, params![hex(hash), name, block])?;
+                db.execute(update, params![hex(hash), word, block])?;
             }
             Ok(())
         })
@@ -212,9 +209,35 @@ fn take_back_siblings(db: &Transaction<'_>, hash: TxHash) -> Result<(), StoreErr
 
 /// A row of `hash, nonce, raw, state, block`.
 pub(super) fn outbox_tx(row: &Row<'_>) -> rusqlite::Result<OutboxTx> {
-    let name: String = row.get(3)?;
+    let word: String = row.get(3)?;
     let block: Option<String> = row.get(4)?;
     let block = block.map(|_| parsed(row, 4)).transpose()?;
-    let state = TxState::of_columns(&name, block).ok_or_else(|| invalid(3, format!("state {name}")))?;
+    let state = TxState::of_columns(&word, block).ok_or_else(|| invalid(3, format!("state {word}")))?;
     Ok(OutboxTx { hash: parsed(row, 0)?, nonce: parsed(row, 1)?, raw: parsed(row, 2)?, state })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_what_its_columns_say_and_nothing_else_is_one() {
+        let block = 7;
+        let states = [
+            ("signed", TxState::Signed),
+            ("sent", TxState::Sent),
+            ("executed", TxState::Executed { block }),
+            ("safe", TxState::Safe { block }),
+            ("finalized", TxState::Finalized { block }),
+        ];
+        for (word, state) in states {
+            assert_eq!(state.columns(), (word, state.block().map(|block| block.to_string())));
+            assert_eq!(TxState::of_columns(word, state.block()), Some(state));
+            let other = if state.block().is_some() { None } else { Some(block) };
+            assert_eq!(TxState::of_columns(word, other), None, "{word}");
+        }
+        for word in ["adopted", "Signed", ""] {
+            assert_eq!(TxState::of_columns(word, None), None, "{word}");
+        }
+    }
 }

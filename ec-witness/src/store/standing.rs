@@ -1,15 +1,11 @@
 //! How a store stands: figures for those who watch it. Nothing is decided by them.
 
-use std::{
-    fs,
-    os::unix::fs::MetadataExt,
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fs, os::unix::fs::MetadataExt, path::Path, time::SystemTime};
 
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 
 use super::{StoreError, VoteStore};
+use crate::clock;
 
 /// How a store and its file system stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,8 +50,7 @@ impl StoreStanding {
             let Some(metadata) = file.ok().and_then(|file| file.metadata().ok()) else { continue };
             standing.size_bytes += metadata.size();
             let changed = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            let changed_s = changed.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-            standing.last_commit_unix_s = standing.last_commit_unix_s.max(changed_s);
+            standing.last_commit_unix_s = standing.last_commit_unix_s.max(clock::unix_s_of(changed));
         }
         Ok(standing)
     }

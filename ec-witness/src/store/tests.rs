@@ -11,10 +11,7 @@ use alloy::primitives::{B256, TxHash};
 use tempfile::TempDir;
 
 use super::{history::HistoryError, *};
-use crate::{
-    observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
-    witness::engine::VoteKind,
-};
+use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, StreamHash, VoteKind};
 
 fn identity() -> Identity {
     Identity { chain_id: 7, ledger: Address::repeat_byte(1), witness: signed::witness() }

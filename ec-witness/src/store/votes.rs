@@ -4,23 +4,12 @@ use alloy::primitives::Bytes;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
-use crate::{
-    failpoint,
-    observation::{ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId},
-    witness::engine::VoteKind,
-};
-
-/// A vote to be cast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ballot {
-    /// The header voted for.
-    pub header: ObservationHeader,
-    /// As a proposal or as an attestation.
-    pub vote: VoteKind,
-}
+use crate::failpoint;
+use ec_observation::{Ballot, ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId, VoteKind};
 
 /// What recording a vote found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Recorded {
     /// The slot's first vote.
     First,
@@ -33,11 +22,7 @@ pub enum Recorded {
 impl Recorded {
     /// Its name in logs.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::First => "first",
-            Self::Again => "again",
-            Self::Another => "another",
-        }
+        self.into()
     }
 }
 

@@ -1,14 +1,11 @@
 //! What to do with a slot: one pure function of what this witness derived, what the ledger shows, the clock and the
 //! own vote (protocol §5). The numbers in the comments are the rules'.
 
-use crate::{
-    observation::{Content, ContentHash, ObservationHash, ObservationHeader},
-    stream::TimeMode,
-};
+use ec_observation::{Content, ContentHash, ObservationHash, ObservationHeader, TimeMode};
 
 /// The agreement's constants, equal at all witnesses of a ledger. All times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub struct Agreement {
     /// How far two hosts' clocks may be apart.
     pub precision_ms: u64,
     /// How long a record may take from one host to another.
@@ -29,7 +26,7 @@ pub struct Policy {
     pub max_inflight: usize,
 }
 
-impl Default for Policy {
+impl Default for Agreement {
     fn default() -> Self {
         Self {
             precision_ms: 2_000,
@@ -45,7 +42,7 @@ impl Default for Policy {
     }
 }
 
-impl Policy {
+impl Agreement {
     /// How far a candidate's time may be from the own: a window for receive times, none on the timeline.
     pub fn tolerance_ms(&self, time: TimeMode) -> u64 {
         match time {
@@ -145,8 +142,8 @@ impl Clock {
     }
 
     /// Whether an undecided slot is disputed by now.
-    pub fn is_disputed(&self, policy: &Policy) -> bool {
-        self.base_ms().is_some_and(|base| self.now_ms.saturating_sub(base) > policy.disputed_after_ms)
+    pub fn is_disputed(&self, agreement: &Agreement) -> bool {
+        self.base_ms().is_some_and(|base| self.now_ms.saturating_sub(base) > agreement.disputed_after_ms)
     }
 }
 
@@ -221,7 +218,14 @@ pub enum Decision {
 }
 
 /// Judges a slot.
-pub fn decide(own: &OwnEpoch, seen: &Seen, seat: &Seat, clock: &Clock, vote: &OwnVote, policy: &Policy) -> Decision {
+pub fn decide(
+    own: &OwnEpoch,
+    seen: &Seen,
+    seat: &Seat,
+    clock: &Clock,
+    vote: &OwnVote,
+    agreement: &Agreement,
+) -> Decision {
     // 1. final
     if let Some(finalized) = seen.finalized {
         return Decision::Final(compare(own, finalized));
@@ -242,10 +246,10 @@ pub fn decide(own: &OwnEpoch, seen: &Seen, seat: &Seat, clock: &Clock, vote: &Ow
     // 2. attest the first acceptable candidate
     let acceptance = |candidate: &SeenCandidate| {
         let off_ms = candidate.header.observed_unix_ms.abs_diff(observed_unix_ms);
-        accept(candidate, &content, off_ms <= tolerance_ms, seat, policy)
+        accept(candidate, &content, off_ms <= tolerance_ms, seat, agreement)
     };
     if let Some(found) = seen.candidates.iter().find(|candidate| acceptance(candidate) == Acceptance::Acceptable) {
-        let late = until(clock.closed_ms.saturating_add(policy.late_ms), |until_ms| Wait::Late { until_ms });
+        let late = until(clock.closed_ms.saturating_add(agreement.late_ms), |until_ms| Wait::Late { until_ms });
         return late.filter(|_| !complete).unwrap_or(Decision::Attest(found.header));
     }
     let rivalled_from = seen.candidates.iter().filter_map(|candidate| match acceptance(candidate) {
@@ -258,8 +262,8 @@ pub fn decide(own: &OwnEpoch, seen: &Seen, seat: &Seat, clock: &Clock, vote: &Ow
 
     // 3. and 4. propose in turn, an incomplete epoch later
     let Some(base_ms) = clock.base_ms() else { return Decision::Wait(Wait::NotLive) };
-    let incomplete_ms = if complete { 0 } else { policy.incomplete_delay_ms };
-    let turn_ms = rank.saturating_mul(policy.propose_stagger_ms).saturating_add(incomplete_ms);
+    let incomplete_ms = if complete { 0 } else { agreement.incomplete_delay_ms };
+    let turn_ms = rank.saturating_mul(agreement.propose_stagger_ms).saturating_add(incomplete_ms);
     until(base_ms.saturating_add(turn_ms), |until_ms| Wait::Turn { until_ms }).unwrap_or(Decision::Propose {
         header: content.header(seen.parent, observed_unix_ms),
         candidates_seen: seen.candidates.len(),
@@ -284,13 +288,13 @@ enum Acceptance {
     Never,
 }
 
-fn accept(candidate: &SeenCandidate, own: &Content, in_time: bool, seat: &Seat, policy: &Policy) -> Acceptance {
+fn accept(candidate: &SeenCandidate, own: &Content, in_time: bool, seat: &Seat, agreement: &Agreement) -> Acceptance {
     if candidate.header.content() != *own || !candidate.parent_is_right {
         Acceptance::Never
     } else if in_time || candidate.active_votes >= seat.unbeatable() {
         Acceptance::Acceptable
     } else {
-        Acceptance::NotRivalledBefore(candidate.first_seen_ms.saturating_add(policy.time_wait_ms))
+        Acceptance::NotRivalledBefore(candidate.first_seen_ms.saturating_add(agreement.time_wait_ms))
     }
 }
 

@@ -6,36 +6,16 @@
 use std::collections::{BTreeMap, HashMap};
 
 use alloy::primitives::Address;
+use serde::Serialize;
+use strum::{IntoStaticStr, VariantArray};
 
-use super::{
-    decision::{Clock, Comparison, Decision, OwnEpoch, OwnVote, Policy, Seat, Seen, SeenCandidate, decide},
-    ledger::{Candidate, LedgerState},
-};
-use crate::observation::{ObservationHash, ObservationHeader, SlotId, StreamHash};
+use super::decision::{Agreement, Clock, Comparison, Decision, OwnEpoch, OwnVote, Seat, Seen, SeenCandidate, decide};
+use ec_ledger::{Candidate, LedgerState, WitnessSet};
+use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
 
-/// The registry's active set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct WitnessSet {
-    /// Active witnesses in index order.
-    pub active: Vec<Address>,
-    /// Votes that finalize; 0 when nothing can.
-    pub quorum: usize,
-}
-
-impl WitnessSet {
-    /// The seat of one witness.
-    pub fn seat(&self, witness: Address) -> Seat {
-        Seat {
-            position: self.active.iter().position(|&active| active == witness),
-            witness_count: self.active.len(),
-            quorum: self.quorum,
-        }
-    }
-
-    /// Votes for a candidate by active witnesses.
-    fn votes_for(&self, candidate: &Candidate) -> usize {
-        candidate.voters.iter().filter(|voter| self.active.contains(voter)).count()
-    }
+/// The seat of one witness.
+pub fn seat_of(set: &WitnessSet, witness: Address) -> Seat {
+    Seat { position: set.position(witness), witness_count: set.active.len(), quorum: set.quorum }
 }
 
 /// What one judging rests on.
@@ -68,8 +48,9 @@ impl SlotKey {
 }
 
 /// Where a slot stands, as `status` and `run --once` show it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum SlotState {
     /// Its epoch is not closed, or it is not judged yet.
     Open,
@@ -91,29 +72,11 @@ pub enum SlotState {
 
 impl SlotState {
     /// Every state.
-    pub const ALL: [Self; 8] = [
-        Self::Open,
-        Self::Waiting,
-        Self::Voted,
-        Self::Finalized,
-        Self::Mismatch,
-        Self::Disputed,
-        Self::Conflicting,
-        Self::Abstained,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// Its name, in metrics and tables.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Waiting => "waiting",
-            Self::Voted => "voted",
-            Self::Finalized => "finalized",
-            Self::Mismatch => "mismatch",
-            Self::Disputed => "disputed",
-            Self::Conflicting => "conflicting",
-            Self::Abstained => "abstained",
-        }
+        self.into()
     }
 
     /// Whether nothing more is expected of the slot.
@@ -160,28 +123,6 @@ pub struct Intent {
     pub vote: VoteKind,
 }
 
-/// The two ways to vote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VoteKind {
-    /// As a new candidate, if the slot holds exactly this many.
-    Propose {
-        /// The candidates that were judged.
-        candidates_seen: usize,
-    },
-    /// For a candidate that is there.
-    Attest,
-}
-
-impl VoteKind {
-    /// Its name in logs and metrics.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Propose { .. } => "propose",
-            Self::Attest => "attest",
-        }
-    }
-}
-
 /// What became of an epoch that was handed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -197,19 +138,19 @@ pub enum Admission {
 #[derive(Clone, Debug)]
 pub struct Engine {
     me: Address,
-    policy: Policy,
+    agreement: Agreement,
     slots: BTreeMap<SlotKey, JudgedSlot>,
 }
 
 impl Engine {
     /// An engine for the witness `me`.
-    pub fn new(me: Address, policy: Policy) -> Self {
-        Self { me, policy, slots: BTreeMap::new() }
+    pub fn new(me: Address, agreement: Agreement) -> Self {
+        Self { me, agreement, slots: BTreeMap::new() }
     }
 
     /// The agreement's constants.
-    pub fn policy(&self) -> &Policy {
-        &self.policy
+    pub fn agreement(&self) -> &Agreement {
+        &self.agreement
     }
 
     /// Takes in a closed epoch, or a new derivation of one. `past` is the own vote history of the slot.
@@ -259,19 +200,19 @@ impl Engine {
 
     /// Judges every slot and returns the votes to cast, oldest slots first.
     pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Intent> {
-        let seat = situation.set.seat(self.me);
-        let Self { me, policy, slots } = self;
-        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, situation, policy);
+        let seat = seat_of(situation.set, self.me);
+        let Self { me, agreement, slots } = self;
+        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, situation, agreement);
         slots.iter_mut().filter_map(judge).collect()
     }
 
     /// Slots in which a candidate has the quorum's votes and yet is not final, as after a change of the set: anyone may
     /// call `finalize` for them, and this witness should now, each at its turn.
     pub fn ripe(&mut self, situation: &Situation<'_>) -> Vec<(SlotId, ObservationHash)> {
-        let seat = situation.set.seat(self.me);
-        let Self { policy, slots, .. } = self;
+        let seat = seat_of(situation.set, self.me);
+        let Self { agreement, slots, .. } = self;
         let ripe = |(key, slot): (&SlotKey, &mut JudgedSlot)| {
-            let turn_ms = (seat.rank(key.sequence)? + 1).saturating_mul(policy.propose_stagger_ms);
+            let turn_ms = (seat.rank(key.sequence)? + 1).saturating_mul(agreement.propose_stagger_ms);
             slot.ripe(situation, turn_ms)
         };
         slots.iter_mut().filter_map(ripe).collect()
@@ -321,7 +262,7 @@ impl JudgedSlot {
         me: Address,
         seat: &Seat,
         situation: &Situation<'_>,
-        policy: &Policy,
+        agreement: &Agreement,
     ) -> Option<Intent> {
         let Situation { ledger, now_ms, live_since_ms, .. } = *situation;
         let clock = Clock {
@@ -330,12 +271,12 @@ impl JudgedSlot {
             entered_ms: *self.entered_ms.get_or_insert(now_ms),
             live_since_ms,
         };
-        let seen = self.see(key, situation, policy);
+        let seen = self.see(key, situation, agreement);
         let counted = ledger.slot(self.slot).and_then(|slot| slot.vote_of(me));
         let vote = if counted.is_some() { OwnVote::Cast } else { self.vote };
-        let decision = decide(&self.own, &seen, seat, &clock, &vote, policy);
+        let decision = decide(&self.own, &seen, seat, &clock, &vote, agreement);
         self.finalized = ledger.final_of(key.stream, key.sequence, self.slot).map(|found| found.hash);
-        self.state = state_of(&decision, clock.is_disputed(policy));
+        self.state = state_of(&decision, clock.is_disputed(agreement));
         self.in_window = counted.is_none() && matches!(self.state, SlotState::Waiting | SlotState::Voted);
         self.decision = Some(decision);
         let slot = self.slot;
@@ -366,10 +307,10 @@ impl JudgedSlot {
         Some((self.slot, candidate.hash))
     }
 
-    fn see(&mut self, key: SlotKey, situation: &Situation<'_>, policy: &Policy) -> Seen {
+    fn see(&mut self, key: SlotKey, situation: &Situation<'_>, agreement: &Agreement) -> Seen {
         let Situation { ledger, set, now_ms, .. } = *situation;
         let candidates = ledger.slot(self.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
-        let right_from = |candidate: &Candidate| ledger.parent_right_from(candidate, policy.parent_window);
+        let right_from = |candidate: &Candidate| ledger.parent_right_from(candidate, agreement.parent_window);
         let mut candidates: Vec<_> = candidates.iter().map(|candidate| (right_from(candidate), candidate)).collect();
         // the sort is stable; candidates whose parent is not right come first and are passed over
         candidates.sort_by_key(|(right_from, _)| *right_from);
@@ -404,14 +345,21 @@ fn state_of(decision: &Decision, disputed: bool) -> SlotState {
 mod tests {
     use alloy::primitives::B256;
 
+    use ec_ledger::LedgerEvent;
+    use ec_observation::{Content, EpochHash};
+    use ec_rpc::BlockRef;
+
     use super::*;
-    use crate::{
-        observation::{Content, EpochHash},
-        witness::ledger::{BlockRef, LedgerEvent},
-    };
 
     const ME: Address = Address::with_last_byte(1);
     const OTHER: Address = Address::with_last_byte(2);
+
+    #[test]
+    fn a_state_has_the_same_word_in_metrics_and_in_json() {
+        let words: Vec<_> = SlotState::ALL.iter().map(|state| state.name()).collect();
+        assert_eq!(words.join(" "), "open waiting voted finalized mismatch disputed conflicting abstained");
+        assert_eq!(serde_json::to_value(SlotState::ALL).unwrap(), serde_json::to_value(words).unwrap());
+    }
 
     fn content(sequence: u64) -> Content {
         Content {
@@ -428,7 +376,7 @@ mod tests {
     }
 
     fn engine_with(content: Content) -> Engine {
-        let mut engine = Engine::new(ME, Policy::default());
+        let mut engine = Engine::new(ME, Agreement::default());
         let slot = content.header(ObservationHash::ZERO, 0).slot();
         let own = OwnEpoch::Derived { content, observed_unix_ms: 5, tolerance_ms: 10, complete: true };
         assert_eq!(engine.admit(SlotKey { stream: StreamHash::ZERO, sequence: 2 }, slot, own, 0, None), Admission::New);

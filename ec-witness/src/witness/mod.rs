@@ -2,5 +2,5 @@
 
 pub mod decision;
 pub mod engine;
-pub mod ledger;
+pub mod own;
 pub mod window;

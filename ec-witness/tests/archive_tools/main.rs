@@ -25,7 +25,7 @@ fn sample() -> PathBuf {
 
 /// 6 s of H.264 and Opus in fragments of both tracks with absolute offsets, as ffmpeg writes them by default.
 fn muxed() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/muxed.mp4")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/ec-archive/tests/data/muxed.mp4")
 }
 
 fn ec_witness(args: &[&str]) -> Output {

@@ -18,10 +18,8 @@ use alloy::{
     providers::{DynProvider, Provider, ProviderBuilder},
 };
 use assert_cmd::Command;
-use ec_witness::{
-    contracts::EveryChannelObservationLedger,
-    observation::{ObservationHash, ObservationHeader},
-};
+use ec_ledger::contracts::EveryChannelObservationLedger;
+use ec_observation::{ObservationHash, ObservationHeader};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -2,14 +2,10 @@
 
 use std::{fs::OpenOptions, io::Write, num::NonZeroU64, path::PathBuf};
 
-use ec_witness::{
-    archive::{
-        ArchiveError, AtRest, Checkpoints, FieldNames, StreamIndex,
-        checkpoint::CheckpointError,
-        index::{Lost, TrackEvent, Watch},
-    },
-    stream::{EpochRule, StreamRule, Tracks},
+use ec_archive::{
+    ArchiveError, AtRest, CheckpointError, Checkpoints, FieldNames, Lost, StreamIndex, TrackEvent, Watch,
 };
+use ec_observation::{EpochRule, StreamRule, Tracks};
 
 use super::*;
 
@@ -210,7 +206,7 @@ fn an_edit_in_the_middle_is_noticed_before_anything_is_derived_from_it() {
         fs::write(track.path(), other).unwrap();
         assert_eq!(track.read().events, [], "its beginning and end are as they were");
         let found = AtRest::new(&track.index).next().unwrap().unwrap_err();
-        let ec_witness::archive::DeriveError::Archive(ArchiveError::Changed { path, generation, .. }) = found else {
+        let ec_archive::DeriveError::Archive(ArchiveError::Changed { path, generation, .. }) = found else {
             panic!("byte {changed}: {found}")
         };
         let mut heard = Heard::default();

@@ -7,11 +7,9 @@ use std::{
     num::NonZeroU64,
 };
 
-use ec_witness::{
-    archive::{AtRest, FieldNames, StreamIndex},
-    daemon::{Closing, FollowedStream},
-    stream::{DerivedEpoch, EpochRule, StreamRule, Tracks},
-};
+use ec_archive::{AtRest, FieldNames, StreamIndex};
+use ec_observation::{DerivedEpoch, EpochRule, StreamRule, Tracks};
+use ec_witness::daemon::{Closing, FollowedStream};
 use proptest::prelude::*;
 
 use super::*;

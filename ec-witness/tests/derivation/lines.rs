@@ -3,10 +3,11 @@
 //!
 //! A longer run: `PROPTEST_CASES=1000000 cargo test --release -p ec-witness --test derivation lines`.
 
-use ec_witness::archive::{
-    FieldNames, Record, TrackFile,
+use ec_archive::{
+    FieldNames, TrackFile,
     line::{LineRule, MAX_DEPTH, MAX_LINE_LEN},
 };
+use ec_observation::Record;
 use proptest::prelude::*;
 use serde::{
     Deserialize, Deserializer,

@@ -20,7 +20,7 @@ use std::{
     process::{Command, Output},
 };
 
-use ec_witness::archive;
+use ec_archive::Archive;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -59,8 +59,8 @@ impl TestArchive {
         path.to_str().unwrap().to_owned()
     }
 
-    fn open(&self) -> archive::Archive {
-        archive::Archive::at(self.0.path())
+    fn open(&self) -> Archive {
+        Archive::at(self.0.path())
     }
 
     /// `derive` on this archive.

@@ -12,11 +12,8 @@ use std::{
     path::PathBuf,
 };
 
-use ec_witness::archive::{
-    ArchiveError, Checkpoints, EpochRecords, FieldNames, Record, StreamIndex, Sweep,
-    index::{TrackEvent, Watch},
-    line::LineRule,
-};
+use ec_archive::{ArchiveError, Checkpoints, FieldNames, StreamIndex, Sweep, TrackEvent, Watch, line::LineRule};
+use ec_observation::{EpochRecords, Record};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::{

@@ -10,12 +10,13 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256};
+use ec_archive::{Checkpoints, FieldNames, StreamIndex, Sweep};
+use ec_ledger::{LedgerEvent, LedgerState};
+use ec_observation::{EpochRule, ObservationHash, StreamRule, Tracks};
+use ec_rpc::BlockRef;
 use ec_witness::{
-    archive::{Checkpoints, FieldNames, StreamIndex, Sweep},
-    daemon::{Backlog, Closing, FollowedStream, Reading},
-    observation::ObservationHash,
-    stream::{EpochRule, StreamRule, Tracks},
-    witness::ledger::{BlockRef, LedgerEvent, LedgerState},
+    daemon::{Closing, FollowedStream},
+    standing::{Backlog, Reading},
 };
 
 use super::{generations::Heard, *};

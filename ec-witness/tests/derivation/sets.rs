@@ -3,11 +3,8 @@
 use std::num::NonZeroU64;
 
 use alloy::primitives::B256;
-use ec_witness::{
-    archive::{AtRest, FieldNames, Observation, Record, StreamIndex},
-    proof::Proof,
-    stream::{EpochRule, StreamRule, Tracks},
-};
+use ec_archive::{AtRest, FieldNames, Observation, StreamIndex};
+use ec_observation::{EpochRule, Proof, Record, StreamRule, Tracks};
 use proptest::prelude::*;
 
 use super::*;

@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, num::NonZeroU64, process::Command};
 
-use ec_witness::{
-    archive::{AtRest, FieldNames, StreamIndex},
-    stream::{EpochRule, StreamRule, TimeMode, Tracks},
-};
+use ec_archive::{AtRest, FieldNames, StreamIndex};
+use ec_observation::{EpochRule, StreamRule, TimeMode, Tracks};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -14,13 +14,11 @@ use std::{
 
 use alloy::primitives::Address;
 use common::run;
-use ec_witness::{
-    observation::ObservationHeader,
-    store::{
-        Ballot, Identity, StoreError, VoteStore,
-        history::{HistoryError, SlotVotes},
-    },
-    witness::engine::VoteKind,
+use ec_observation::ObservationHeader;
+use ec_observation::{Ballot, VoteKind};
+use ec_witness::store::{
+    Identity, StoreError, VoteStore,
+    history::{HistoryError, SlotVotes},
 };
 use serde::Deserialize;
 use serde_json::Value;

@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 
 use alloy::primitives::B256;
-use ec_witness::{
-    observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
-    store::{
-        VoteStore,
-        history::{HISTORY_VERSION, History, HistoryError, SlotVotes},
-    },
+use ec_observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash};
+use ec_witness::store::{
+    VoteStore,
+    history::{HISTORY_VERSION, History, HistoryError, SlotVotes},
 };
 use proptest::prelude::*;
 

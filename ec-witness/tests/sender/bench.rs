@@ -8,17 +8,12 @@ use alloy::{
     providers::{DynProvider, Provider, ext::AnvilApi},
     signers::local::PrivateKeySigner,
 };
+use ec_ledger::{Heads, contracts::EveryChannelObservationLedger as Ledger};
+use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, StreamHash, VoteKind};
+use ec_rpc::{Endpoint, Endpoints, majority};
 use ec_witness::{
-    chain::{
-        connect::Endpoint,
-        endpoints::{Endpoints, majority},
-        follow::Heads,
-        sender::{FeeRule, SendError, SendRule, Sender},
-    },
-    contracts::EveryChannelObservationLedger as Ledger,
-    observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
-    store::{Ballot, Identity, OutboxTx, Recorded, StoreError, VoteStore},
-    witness::engine::VoteKind,
+    sender::{FeeRule, SendError, SendRule, Sender},
+    store::{Identity, OutboxTx, Recorded, StoreError, VoteStore},
 };
 
 use super::common::{Deployment, Devnet, proxy::Proxy};
@@ -156,7 +151,7 @@ impl Bench {
             }
             self.mine().await;
         }
-        panic!("not done after {most} turns: {:?}", self.sender.state(self.now_ms));
+        panic!("not done after {most} turns: {:?}", self.sender.state());
     }
 
     pub(crate) async fn used(&self) -> u64 {

@@ -5,7 +5,7 @@ use alloy::{
     primitives::U256,
     providers::{Provider, ext::AnvilApi},
 };
-use ec_witness::chain::sender::Hold;
+use ec_witness::sender::Hold;
 
 use super::{
     bench::{Bench, GWEI, RULE, WITNESS},
@@ -30,7 +30,7 @@ async fn what_became_too_cheap_is_replaced_by_the_same_call_a_tenth_dearer() {
     assert!(bench.is_final(header).await);
 
     // the proxy enforces geth's rule, so the price was right; the rest is the same
-    let state = bench.sender.state(bench.now_ms);
+    let state = bench.sender.state();
     assert!(state.replaced >= 1, "{state:?}");
     let block = bench.node.get_block_by_number(bench.node.get_block_number().await.unwrap().into()).full();
     let executed = block.await.unwrap().unwrap().transactions.into_transactions().next();
@@ -51,13 +51,13 @@ async fn above_the_cap_nothing_new_is_signed_until_the_base_fee_falls() {
     bench.mine().await;
     bench.record(0..3);
     bench.turn().await.unwrap();
-    let state = bench.sender.state(bench.now_ms);
+    let state = bench.sender.state();
     assert!(matches!(state.held, Some(Hold::FeeCap { base_fee, .. }) if base_fee == 200 * GWEI), "{state:?}");
     assert_eq!((state.waiting_votes, bench.store.next_nonce().unwrap()), (3, 0), "no nonce is burnt");
 
     // empty blocks make it fall by an eighth each
     bench.drain(30).await;
-    assert_eq!((bench.sender.state(bench.now_ms).held, bench.used().await), (None, 3));
+    assert_eq!((bench.sender.state().held, bench.used().await), (None, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,12 +70,12 @@ async fn what_is_open_above_the_cap_is_held_sent_again_and_goes_on() {
         bench.mine().await;
         bench.turn().await.unwrap();
     }
-    let state = bench.sender.state(bench.now_ms);
+    let state = bench.sender.state();
     assert!(matches!(state.held, Some(Hold::FeeCap { .. })) && state.resent > 0, "{state:?}");
     assert_eq!(bench.used().await, 0);
     bench.drain(40).await;
     assert!(bench.is_final(header).await);
-    assert_eq!(bench.sender.state(bench.now_ms).held, None);
+    assert_eq!(bench.sender.state().held, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,7 +85,7 @@ async fn without_funds_it_holds_and_goes_on_when_there_are() {
     node.anvil_set_balance(account, U256::from(1000)).await.unwrap();
     bench.record(0..3);
     bench.turns(5).await;
-    let state = bench.sender.state(bench.now_ms);
+    let state = bench.sender.state();
     let Some(Hold::Funds { balance, needed }) = state.held else { panic!("{state:?}") };
     assert_eq!((balance, state.balance), (U256::from(1000), Some(U256::from(1000))));
     assert_eq!(bench.store.next_nonce().unwrap(), 0, "no nonce is burnt");
@@ -97,7 +97,7 @@ async fn without_funds_it_holds_and_goes_on_when_there_are() {
     assert_eq!(bench.store.next_nonce().unwrap(), 1);
     node.anvil_set_balance(account, U256::from(u64::MAX)).await.unwrap();
     bench.drain(5).await;
-    assert_eq!((bench.sender.state(bench.now_ms).held, bench.used().await), (None, 3));
+    assert_eq!((bench.sender.state().held, bench.used().await), (None, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,11 +106,11 @@ async fn a_pool_that_sees_a_fee_for_data_holds_it_as_well() {
     bench.record(0..3);
     bench.proxy().always("eth_sendRawTransaction", Fault::INSUFFICIENT_FUNDS);
     bench.turns(5).await;
-    let state = bench.sender.state(bench.now_ms);
+    let state = bench.sender.state();
     assert!(matches!(state.held, Some(Hold::Funds { .. })), "{state:?}");
     let asked = bench.proxy().requests("eth_sendRawTransaction");
     assert!((3..=7).contains(&asked), "asked again, without spinning: {asked}");
     bench.proxy().heal();
     bench.drain(8).await;
-    assert_eq!((bench.sender.state(bench.now_ms).held, bench.used().await), (None, 3));
+    assert_eq!((bench.sender.state().held, bench.used().await), (None, 3));
 }

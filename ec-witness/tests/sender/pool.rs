@@ -5,7 +5,7 @@ use alloy::{
     providers::{Provider, ext::AnvilApi},
 };
 use ec_witness::{
-    chain::sender::{SendError, SendRule},
+    sender::{SendError, SendRule},
     store::{StoreError, VoteStore},
 };
 
@@ -51,7 +51,7 @@ async fn a_lost_reply_and_a_lost_request_cost_no_second_transaction() {
         assert!(!kept.is_empty());
         bench.drain(8).await;
         bench.assert_executed_as_kept(&kept).await;
-        assert_eq!((bench.used().await, bench.sender.state(bench.now_ms).replaced), (3, 0), "{fault:?}");
+        assert_eq!((bench.used().await, bench.sender.state().replaced), (3, 0), "{fault:?}");
     }
 }
 
@@ -74,7 +74,7 @@ async fn a_refusal_of_the_fees_is_answered_with_dearer_ones() {
     bench.record(0..1);
     bench.proxy().next(3, "eth_sendRawTransaction", Fault::UNDERPRICED);
     bench.drain(8).await;
-    assert_eq!((bench.used().await, bench.sender.state(bench.now_ms).replaced), (1, 3));
+    assert_eq!((bench.used().await, bench.sender.state().replaced), (1, 3));
     assert_eq!(bench.store.outbox().unwrap().len(), 4, "every one that was signed is kept");
 }
 

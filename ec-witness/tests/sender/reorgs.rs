@@ -2,7 +2,7 @@
 
 use alloy::providers::{Provider, ext::AnvilApi};
 use ec_witness::{
-    chain::sender::SendError,
+    sender::SendError,
     store::{OutboxTx, TxState},
 };
 

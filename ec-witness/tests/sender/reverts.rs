@@ -1,11 +1,9 @@
 //! Votes that the ledger refuses.
 
 use alloy::primitives::U256;
-use ec_witness::{
-    chain::sender::SendRule,
-    contracts::{EveryChannelObservationLedger as Ledger, EveryChannelWitnessRegistry as Registry},
-    observation::ObservationHeader,
-};
+use ec_ledger::contracts::{EveryChannelObservationLedger as Ledger, EveryChannelWitnessRegistry as Registry};
+use ec_observation::ObservationHeader;
+use ec_witness::sender::SendRule;
 
 use super::bench::{Bench, RULE, header, proposal};
 
@@ -22,7 +20,7 @@ async fn others_finalize(bench: &Bench, header: ObservationHeader) {
 }
 
 fn reverts(bench: &Bench, reason: &str) -> Option<u64> {
-    bench.sender.state(bench.now_ms).reverts.get(reason).copied()
+    bench.sender.state().reverts.get(reason).copied()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,7 +30,7 @@ async fn refusals_are_told_by_their_reasons_and_what_follows_goes_on() {
     bench.turn().await.unwrap();
     others_finalize(&bench, ObservationHeader { observed_unix_ms: 7, ..header(0) }).await;
     bench.drain(3).await;
-    assert_eq!(reverts(&bench, "slot_finalized"), Some(1), "{:?}", bench.sender.state(bench.now_ms));
+    assert_eq!(reverts(&bench, "slot_finalized"), Some(1), "{:?}", bench.sender.state());
 
     // cast once more, though it is in the ledger
     bench.record(1..2);

@@ -8,7 +8,7 @@ use alloy::{
     rpc::types::Filter,
     sol_types::SolEvent,
 };
-use ec_witness::contracts::EveryChannelObservationLedger as Ledger;
+use ec_ledger::contracts::EveryChannelObservationLedger as Ledger;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
@@ -119,7 +119,7 @@ async fn transactions_through_a_faulty_rpc_all_arrive() {
             recorded += more;
         }
         bench.turn().await.unwrap();
-        replaced = replaced.max(bench.sender.state(bench.now_ms).replaced);
+        replaced = replaced.max(bench.sender.state().replaced);
         if rng.random_ratio(4, 5) {
             bench.mine().await;
         }
@@ -128,7 +128,7 @@ async fn transactions_through_a_faulty_rpc_all_arrive() {
         if turns % 50 == 0 {
             println!("{turns} turns, {:?}: nonce {} of {transactions}", begun.elapsed(), bench.used().await);
         }
-        assert!(turns < 20 * transactions.max(100), "stuck: {:?}", bench.sender.state(bench.now_ms));
+        assert!(turns < 20 * transactions.max(100), "stuck: {:?}", bench.sender.state());
     }
     let injected: Vec<_> = bench.proxies.iter().map(Proxy::injected).collect();
     bench.proxies.iter().for_each(Proxy::heal);

@@ -3,13 +3,9 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, B256, U256};
-use ec_witness::{
-    observation::{ContentHash, ObservationHash, ObservationHeader, SlotId},
-    witness::{
-        engine::WitnessSet,
-        ledger::{BlockRef, LedgerEvent},
-    },
-};
+use ec_ledger::{LedgerEvent, WitnessSet};
+use ec_observation::{ContentHash, ObservationHash, ObservationHeader, SlotId};
+use ec_rpc::BlockRef;
 use rand::{RngExt, rngs::StdRng};
 
 use super::contract::{Call, Contract, Refusal};

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
-use ec_witness::{
-    observation::{ObservationHash, ObservationHeader, SlotId},
-    witness::{engine::WitnessSet, ledger::LedgerEvent},
-};
+use ec_ledger::{LedgerEvent, WitnessSet};
+use ec_observation::{ObservationHash, ObservationHeader, SlotId};
 
 /// Who may change the set.
 pub(crate) const OWNER: Address = Address::repeat_byte(0xff);

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
-use ec_witness::{
-    observation::{ContentHash, ObservationHash, ObservationHeader},
-    witness::decision::OwnVote,
-};
+use ec_observation::{ContentHash, ObservationHash, ObservationHeader};
+use ec_witness::witness::decision::OwnVote;
 
 use super::chain::Chain;
 

@@ -1,14 +1,12 @@
 //! An honest witness: the real engine, ledger state and window, with a simulated archive, RPC, guard and sender.
 
 use alloy::primitives::Address;
-use ec_witness::{
-    observation::ObservationHeader,
-    witness::{
-        decision::OwnVote,
-        engine::{Engine, Intent, Situation, VoteKind, WitnessSet},
-        ledger::{Candidate, LedgerState},
-        window::{Wanted, Window},
-    },
+use ec_ledger::{Candidate, LedgerState, WitnessSet};
+use ec_observation::{ObservationHeader, VoteKind};
+use ec_witness::witness::{
+    decision::OwnVote,
+    engine::{Engine, Intent, Situation},
+    window::{Wanted, Window},
 };
 use rand::{RngExt, rngs::StdRng};
 
@@ -56,14 +54,14 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(index: usize, scenario: &Scenario, rng: &mut StdRng) -> Self {
         let me = address(index);
-        let policy = (scenario.policy)();
+        let agreement = (scenario.agreement)();
         Self {
             me,
             index,
             scenario: scenario.clone(),
             guard: Guard::default(),
-            engine: Engine::new(me, policy),
-            window: Window::new(0, policy.max_inflight),
+            engine: Engine::new(me, agreement),
+            window: Window::new(0, agreement.max_inflight),
             ledger: LedgerState::new(None),
             set: WitnessSet::default(),
             growing: vec![],
@@ -209,7 +207,7 @@ impl Host {
     /// What a vote for a header rests on, here and now.
     fn judged(&self, header: &ObservationHeader) -> Judged {
         let candidates = self.ledger.slot(header.slot()).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
-        let parent_window = self.engine.policy().parent_window;
+        let parent_window = self.engine.agreement().parent_window;
         let judge = |seen: &Candidate| (seen.hash, self.ledger.parent_right_from(seen, parent_window).is_some());
         let mut judged: Judged = candidates.iter().map(judge).collect();
         match judged.iter().position(|(hash, _)| *hash == header.hash()) {

@@ -1,7 +1,7 @@
 //! A witness that means harm. It sees the latest state at once and is included sooner than any honest one.
 
 use alloy::primitives::{Address, B256};
-use ec_witness::observation::{Content, ObservationHash, ObservationHeader};
+use ec_observation::{Content, ObservationHash, ObservationHeader};
 use rand::{RngExt, rngs::StdRng};
 
 use super::{

@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use ec_witness::witness::decision::Policy;
+use ec_witness::witness::decision::Agreement;
 
-const POLICY: fn() -> Policy = Policy::default;
+const AGREEMENT: fn() -> Agreement = Agreement::default;
 
 /// What a witness that means harm does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub(crate) struct Scenario {
     pub(crate) swaps: bool,
     /// Whether a stop loses the vote history: the guard is broken.
     pub(crate) forgetful: bool,
-    pub(crate) policy: fn() -> Policy,
+    pub(crate) agreement: fn() -> Agreement,
 }
 
 impl Scenario {
@@ -113,7 +113,7 @@ impl Scenario {
             rogues: 0,
             swaps: true,
             forgetful: false,
-            policy: POLICY,
+            agreement: AGREEMENT,
         }
     }
 
@@ -129,8 +129,8 @@ impl Scenario {
     }
 }
 
-fn small_window() -> Policy {
-    Policy { max_inflight: 8, ..POLICY() }
+fn small_window() -> Agreement {
+    Agreement { max_inflight: 8, ..AGREEMENT() }
 }
 
 /// Honest networks: nothing is lost, but where a reorg spends a vote that was needed.
@@ -160,7 +160,7 @@ pub(crate) fn honest() -> Vec<Scenario> {
             backfill: true,
             slots: 60,
             seeds: 20,
-            policy: small_window,
+            agreement: small_window,
             ..storm()
         },
         Scenario { name: "storm", seeds: 120, ..storm() },
@@ -222,22 +222,23 @@ pub(crate) fn divided() -> Vec<Scenario> {
 
 /// Set-ups that lack a rule and must show it.
 pub(crate) fn without_a_rule() -> Vec<Scenario> {
-    let lacking = |name, policy| Scenario { name, policy, expect: Expect::SomeLost, seeds: 20, ..Scenario::base() };
+    let lacking =
+        |name, agreement| Scenario { name, agreement, expect: Expect::SomeLost, seeds: 20, ..Scenario::base() };
     vec![
         Scenario {
             swaps: false,
-            ..lacking("without compare-and-swap", || Policy { propose_stagger_ms: 0, ..POLICY() })
+            ..lacking("without compare-and-swap", || Agreement { propose_stagger_ms: 0, ..AGREEMENT() })
         },
         Scenario {
             late: 0.5,
             gap: 0.1,
-            ..lacking("without the wait for late records", || Policy { incomplete_delay_ms: 0, ..POLICY() })
+            ..lacking("without the wait for late records", || Agreement { incomplete_delay_ms: 0, ..AGREEMENT() })
         },
         Scenario {
             backfill: true,
             rogue: Rogue::BogusParent,
             rogues: 1,
-            ..lacking("without a parent window", || Policy { parent_window: 0, ..POLICY() })
+            ..lacking("without a parent window", || Agreement { parent_window: 0, ..AGREEMENT() })
         },
     ]
 }
@@ -250,7 +251,7 @@ pub(crate) fn remembering() -> Scenario {
         late: 1.0,
         stops: 40,
         outages: 3,
-        policy: || Policy { incomplete_delay_ms: 0, late_ms: 0, ..POLICY() },
+        agreement: || Agreement { incomplete_delay_ms: 0, late_ms: 0, ..AGREEMENT() },
         ..Scenario::base()
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use alloy::primitives::Address;
-use ec_witness::witness::engine::WitnessSet;
+use ec_ledger::WitnessSet;
 use rand::{RngExt, rngs::StdRng};
 
 use super::{host::address, scenario::Scenario};

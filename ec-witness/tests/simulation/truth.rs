@@ -3,11 +3,8 @@
 use std::num::NonZeroU64;
 
 use alloy::primitives::B256;
-use ec_witness::{
-    observation::{Content, EpochHash, SlotId, StreamHash},
-    stream::TimeMode,
-    witness::{decision::OwnEpoch, engine::SlotKey},
-};
+use ec_observation::{Content, EpochHash, SlotId, StreamHash, TimeMode};
+use ec_witness::witness::{decision::OwnEpoch, engine::SlotKey};
 use rand::{RngExt, rngs::StdRng};
 
 use super::scenario::Scenario;
@@ -57,7 +54,7 @@ impl Truth {
             epochs: (0..scenario.slots).map(|at| EpochHash::of(&format!("ec/epoch/v1/g30/{at}"))).collect(),
             holdings,
             closes_ms,
-            tolerance_ms: (scenario.policy)().tolerance_ms(time),
+            tolerance_ms: (scenario.agreement)().tolerance_ms(time),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::{fs, path::Path};
 
-use ec_witness::store::{Ballot, OutboxTx, STORE_FILE, StoreError, VoteStore};
+use ec_observation::Ballot;
+use ec_witness::store::{OutboxTx, STORE_FILE, StoreError, VoteStore};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{

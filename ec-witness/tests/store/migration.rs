@@ -6,10 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ec_witness::{
-    store::{Identity, STORE_FILE, StoreError, TxState, VoteProgress, VoteStore},
-    witness::engine::VoteKind,
-};
+use ec_observation::VoteKind;
+use ec_witness::store::{Identity, STORE_FILE, StoreError, TxState, VoteProgress, VoteStore};
 use rusqlite::{Connection, types::Value};
 use tempfile::TempDir;
 

@@ -10,10 +10,8 @@ use alloy::{
     providers::Provider,
     sol_types::SolInterface,
 };
-use ec_witness::{
-    contracts::EveryChannelObservationLedger::EveryChannelObservationLedgerCalls as Call,
-    observation::{ContentHash, ObservationHash, ObservationHeader, SlotId},
-};
+use ec_ledger::contracts::EveryChannelObservationLedger::EveryChannelObservationLedgerCalls as Call;
+use ec_observation::{ContentHash, ObservationHash, ObservationHeader, SlotId};
 
 use super::{Rail, common::block_on};
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use alloy::{providers::ext::AnvilApi, rpc::types::anvil::ReorgOptions};
-use ec_witness::observation::ObservationHash;
+use ec_observation::ObservationHash;
 
 use super::{
     common::{

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use alloy::primitives::U256;
-use ec_witness::contracts::EveryChannelObservationLedger;
+use ec_ledger::contracts::EveryChannelObservationLedger;
 
 use super::{
     archive::{TRACKS, TestArchive},

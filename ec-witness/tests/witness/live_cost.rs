@@ -10,7 +10,8 @@ use std::{
 };
 
 use alloy::{primitives::B256, providers::Provider};
-use ec_witness::{contracts::EveryChannelObservationLedger, stream::StreamRule};
+use ec_ledger::contracts::EveryChannelObservationLedger;
+use ec_observation::StreamRule;
 
 use super::{daemon::Running, *};
 

@@ -4,22 +4,12 @@ let
   inherit (settings) paths l2;
   to = import ../endpoints.nix { inherit settings; };
   http = port: "http://${own.address}:${toString port}";
-  local = port: {
-    inherit (own) address;
-    inherit port;
-    protocols = [ "tcp" ];
-    public = false;
-  };
 in
 {
   flags = {
-    "authrpc.addr" = own.address;
     "authrpc.jwtsecret" = "${own.secretsDirectory}/jwt";
-    "authrpc.port" = own.ports.engine;
     bootnodes = own.bootnodes;
     "discovery.port" = own.ports.p2p;
-    http = true;
-    "http.addr" = own.address;
     # the batcher's throttling calls miner_setMaxDASize
     "http.api" = [
       "eth"
@@ -29,29 +19,17 @@ in
       "txpool"
     ]
     ++ (if settings.role == "sequencer" then [ "miner" ] else [ ]);
-    "http.port" = own.ports.http;
     ipcdisable = true;
     port = own.ports.p2p;
-    ws = true;
-    "ws.addr" = own.address;
     "ws.api" = [
       "eth"
       "net"
       "web3"
     ];
-    "ws.port" = own.ports.ws;
   };
 
-  ports = builtins.mapAttrs (_: local) (removeAttrs own.ports [ "p2p" ]) // {
-    p2p = {
-      address = "0.0.0.0";
-      port = own.ports.p2p;
-      protocols = [
-        "tcp"
-        "udp"
-      ];
-      public = true;
-    };
+  ports = to.localPorts own // {
+    p2p = to.p2pPort own "0.0.0.0";
   };
 
   reads = [ "${paths.chain}/genesis.json" ];

@@ -11,7 +11,7 @@ let
   rollup = "${paths.chain}/rollup.json";
 in
 {
-  flags = to.listeners own // {
+  flags = {
     cannon-bin = paths.cannon;
     cannon-l1-genesis = l1.chainConfig;
     cannon-l2-genesis = genesis;

@@ -3,7 +3,7 @@ let
   to = import ../endpoints.nix { inherit settings; };
 in
 {
-  flags = to.listeners own // {
+  flags = {
     game-factory-address = to.factory;
     honest-actors = own.honestActors;
     l1-eth-rpc = to.l1Rpc;

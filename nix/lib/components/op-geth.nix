@@ -17,11 +17,6 @@ common
     # proofs of any age are needed by the proposer and the challenger
     gcmode = "archive";
     "http.vhosts" = hosts;
-    metrics = true;
-    "metrics.addr" = own.address;
-    "metrics.port" = own.ports.metrics;
-    "pprof.addr" = own.address;
-    "pprof.port" = own.ports.pprof;
     "rollup.disabletxpoolgossip" = true;
     "rollup.sequencerhttp" = l2.sequencerRpc;
     "state.scheme" = "hash";

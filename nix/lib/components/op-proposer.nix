@@ -3,20 +3,17 @@ let
   to = import ../endpoints.nix { inherit settings; };
 in
 {
-  flags =
-    to.listeners own
-    // to.rpcListener own
-    // {
-      allow-non-finalized = null;
-      game-factory-address = to.factory;
-      game-type = own.gameType;
-      l1-eth-rpc = to.l1Rpc;
-      num-confirmations = 4;
-      poll-interval = "12s";
-      proposal-interval = own.interval;
-      rollup-rpc = to.rollupRpc;
-      wait-node-sync = true;
-    };
+  flags = {
+    allow-non-finalized = null;
+    game-factory-address = to.factory;
+    game-type = own.gameType;
+    l1-eth-rpc = to.l1Rpc;
+    num-confirmations = 4;
+    poll-interval = "12s";
+    proposal-interval = own.interval;
+    rollup-rpc = to.rollupRpc;
+    wait-node-sync = true;
+  };
 
   environmentFromFiles =
     to.l1RpcFromFile own "OP_PROPOSER_L1_ETH_RPC"

@@ -10,16 +10,8 @@ let
   native = cfg.backend == "native";
   components = lib.attrValues plan.components;
 
-  order = [
-    "chain"
-    "op-geth"
-    "op-reth"
-    "op-node"
-    "op-batcher"
-    "op-proposer"
-    "op-challenger"
-    "op-dispute-mon"
-  ];
+  # of the users' numbers
+  order = [ "chain" ] ++ map (program: program.name) (import ../../lib).programs.services;
 
   # a script from beside this file, with what it calls
   script =
@@ -183,15 +175,5 @@ rec {
     );
 
   # how long a component may take to write its state down
-  stopSeconds =
-    component:
-    if
-      lib.elem component.name [
-        "op-geth"
-        "op-reth"
-      ]
-    then
-      300
-    else
-      60;
+  stopSeconds = component: if component.key == "execution" then 300 else 60;
 }

@@ -14,7 +14,8 @@ let
     types
     ;
   cfg = config.services.every-channel.op-stack;
-  defaults = ((import ../../lib).plan { }).settings;
+  library = import ../../lib;
+  defaults = (library.plan { }).settings;
 
   # an option whose default is nix/lib's
   option =
@@ -169,18 +170,10 @@ in
       example = "native";
     };
 
-    executionClient =
-      option
-        (types.enum [
-          "op-geth"
-          "op-reth"
-        ])
-        defaults.executionClient
-        ''
-          The execution client, and with it the release set of all components. op-geth's support ended on 2026-05-31;
-          it cannot follow a chain past the Karst hardfork.
-        ''
-        "op-reth";
+    executionClient = option (types.enum (lib.attrNames library.releases)) defaults.executionClient ''
+      The execution client, and with it the release set of all components. op-geth's support ended on ${library.releases.op-geth.endOfSupport};
+      it cannot follow a chain past the Karst hardfork.
+    '' "op-reth";
 
     stateDir = mkOption {
       type = types.str;

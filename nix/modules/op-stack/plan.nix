@@ -4,7 +4,7 @@ let
   library = import ../../lib;
   native = cfg.backend == "native";
   release = library.releases.${cfg.executionClient};
-  nameOf = key: if key == "execution" then release.execution else key;
+  nameOf = library.programs.nameOf release;
   given = lib.filterAttrs (_: v: v != null);
 
   # the forks of files that can be read here; the bootstrap looks at the others
@@ -60,7 +60,7 @@ library.plan {
     prestate = cfg.dispute.prestateFile;
   }
   // lib.optionalAttrs native {
-    # /bin/sh is there on every NixOS
+    # `shell` stays /bin/sh, which is there on every NixOS
     cannon = "${if challenger == null then "" else challenger}/bin/cannon";
     opProgram = "${if challenger == null then "" else challenger}/bin/op-program";
   };

@@ -42,45 +42,22 @@ let
 
   # every listener that the program has, by the flags that place it
   listeners =
-    component:
-    {
-      op-geth = [
-        "http"
-        "ws"
-        "authrpc"
-        "metrics"
-        "pprof"
-      ];
-      op-reth = [
-        "http"
-        "ws"
-        "authrpc"
-      ];
-      op-node = [
-        "rpc"
-        "metrics"
-        "pprof"
-      ];
-      op-batcher = [
-        "rpc"
-        "metrics"
-        "pprof"
-      ];
-      op-proposer = [
-        "rpc"
-        "metrics"
-        "pprof"
-      ];
-      op-challenger = [
-        "metrics"
-        "pprof"
-      ];
-      op-dispute-mon = [
-        "metrics"
-        "pprof"
-      ];
-    }
-    .${component.name};
+    component: map (listener: listener.name) lib.programs.byName.${component.name}.listeners;
+
+  # a list without repetitions, in the order of an attribute set's names
+  set =
+    names:
+    attrNames (
+      builtins.listToAttrs (
+        map (name: {
+          inherit name;
+          value = null;
+        }) names
+      )
+    );
+  given = field: filter (value: value != null) (map (program: program.${field}) programs);
+  programs = attrValues lib.programs.byName;
+  goMod = builtins.readFile ../../../scripts/op-stack/tools/go.mod;
 
   refusal =
     name:
@@ -174,16 +151,8 @@ let
       plan:
       let
         ports = concatMap (c: map (p: toString p.port) (attrValues c.ports)) (attrValues plan.components);
-        once = attrNames (
-          builtins.listToAttrs (
-            map (name: {
-              inherit name;
-              value = null;
-            }) ports
-          )
-        );
       in
-      expect (length ports == length once) "ports are not distinct: ${toJSON ports}"
+      expect (length ports == length (set ports)) "ports are not distinct: ${toJSON ports}"
     ))
 
     (eachPlan (
@@ -251,7 +220,7 @@ let
     (
       let
         pinned = module: head (match ".*${module} (v[^ \n]+).*" goMod);
-        goMod = builtins.readFile ../../../scripts/op-stack/tools/go.mod;
+        tools = head (match ".*\ntool [(]\n([^)]*)[)].*" goMod);
         inherit (lib.releases.op-geth) built;
       in
       expect (
@@ -259,8 +228,47 @@ let
         && all (name: name == "op-geth" || built.${name} == pinned "ethereum-optimism/optimism") (
           attrNames built
         )
-      ) "releases.nix and go.mod name different versions of what is built"
+      ) "releases.json and go.mod name different versions of what is built"
+      ++ expect (
+        set (filter (word: builtins.isString word && word != "") (builtins.split "[\t\n]+" tools))
+        == set (given "package")
+      ) "programs.json and go.mod name different packages of what is built"
+      ++ expect (all (name: lib.programs.byName.${name}.package != null) (
+        attrNames built
+      )) "releases.json has a version of what is not built"
     )
+
+    # the other tables are of the same programs
+    (expect (
+      attrNames plans.verifier.settings.components == set (given "component")
+    ) "the settings have other components than programs.json")
+    (expect (
+      attrNames plans.verifier.settings.accounts == set (given "account")
+    ) "the settings have other accounts than programs.json")
+    (concatMap (
+      program:
+      let
+        inherit (plans.verifier.settings.components.${program.component}) ports;
+        listens = map (listener: listener.option) program.listeners;
+      in
+      expect (all (option: ports ? ${option}) listens) "${program.name} has a listener without a port"
+      ++ expect (
+        (program.variables != null)
+        == builtins.pathExists (lib.releases.op-geth.flags + "/${program.name}.txt")
+      ) "${program.name} has variables, or a table of them, but not both"
+    ) lib.programs.services)
+    (concatMap (
+      client:
+      let
+        release = lib.releases.${client};
+        services = filter (
+          program: program.component != "execution" || program.name == client
+        ) lib.programs.services;
+      in
+      expect (
+        attrNames release.images == set (map (program: program.name) services)
+      ) "the release set ${client} has images of other programs than run"
+    ) (attrNames lib.releases))
 
     # what is changed comes through, what is nulled is gone
     (

@@ -19,14 +19,7 @@ let
     })
     config
     ;
-  keys = [
-    "execution"
-    "op-node"
-    "op-batcher"
-    "op-proposer"
-    "op-challenger"
-    "op-dispute-mon"
-  ];
+  keys = lib.attrNames ((import ../../lib).plan { }).settings.components;
 
   # what a chain without peers and names, on an L1 of two seconds, needs otherwise
   local = {

@@ -3,8 +3,8 @@
 use std::{error::Error, io::Write};
 
 use clap::Args;
-use ec_witness::{
-    archive::{Archive, Broadcast, FieldNames, TrackFile},
+use ec_archive::{
+    Archive, Broadcast, FieldNames, TrackFile,
     cas::{
         Cas,
         check::{Check, Entry, Finding, Index, IndexLine, Summary},

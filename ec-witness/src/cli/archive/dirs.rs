@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ec_witness::archive::Archive;
+use ec_archive::Archive;
 use eyre::eyre;
 
 /// The directories of an archive: `manifests/` with the index, `cas/` with the objects.

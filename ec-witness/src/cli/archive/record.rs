@@ -1,14 +1,9 @@
 //! `archive record`.
 
-use std::{
-    fs,
-    num::NonZeroU64,
-    path::PathBuf,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{fs, num::NonZeroU64, path::PathBuf};
 
 use clap::Args;
-use ec_witness::{
+use ec_archive::{
     cas::Cas,
     recorder::{
         RecordedTrack, Recorder, Recording,
@@ -17,6 +12,7 @@ use ec_witness::{
         input::{self, Source},
     },
 };
+use ec_witness::clock;
 
 use super::{Answer, dirs::ArchiveDirs};
 use crate::cli::output::{JsonArg, Progress, Unit, json_line};
@@ -59,7 +55,7 @@ impl RecordArgs {
             manifests: self.dirs.manifests()?,
             broadcast: self.broadcast,
             timeline: Timeline {
-                start_unix_ms: self.start_unix_ms.map_or_else(now_unix_ms, Ok)?,
+                start_unix_ms: self.start_unix_ms.unwrap_or_else(clock::unix_ms),
                 chunk_duration_ms: self.chunk_duration_ms,
                 latency_ms: self.latency_ms,
             },
@@ -87,10 +83,6 @@ impl RecordArgs {
         }
         Ok(sources)
     }
-}
-
-fn now_unix_ms() -> eyre::Result<u64> {
-    Ok(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?)
 }
 
 /// Roughly the bytes that one reading goes through; only progress depends on it.

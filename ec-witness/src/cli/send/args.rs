@@ -8,7 +8,8 @@ use clap::Args;
 use super::Sender;
 use crate::cli::{
     address,
-    chain::{ChainArgs, ReadArgs},
+    connection::{ChainArgs, ReadArgs},
+    defaults::with_default,
     key::KeyArgs,
 };
 
@@ -39,7 +40,7 @@ pub(crate) struct SendArgs {
     )]
     from: Option<Address>,
 
-    /// Milliseconds to wait for a transaction's receipt [default: 120000].
+    #[arg(help = with_default("Milliseconds to wait for a transaction's receipt", DEFAULT_RECEIPT_TIMEOUT_MS))]
     #[arg(long, env = "EC_WITNESS_RECEIPT_TIMEOUT_MS", value_name = "MS", help_heading = "Sending")]
     receipt_timeout_ms: Option<u64>,
 }
@@ -58,11 +59,17 @@ pub(crate) struct AccountArgs {
 impl SendArgs {
     /// Loads the key, unless a simulation can do without, and connects.
     pub(crate) async fn sender(&self) -> eyre::Result<Sender> {
-        let (chain, key) = self.read.with_file(self.key.clone())?;
+        let (chain, key) = self.settings()?;
         self.sender_on(chain, key).await
     }
 
-    async fn sender_on(&self, chain: ChainArgs, key: KeyArgs) -> eyre::Result<Sender> {
+    /// The settings with those of the file beneath them.
+    pub(crate) fn settings(&self) -> eyre::Result<(ChainArgs, KeyArgs)> {
+        self.read.with_file(self.key.clone())
+    }
+
+    /// The same as [`Self::sender`], with these settings.
+    pub(crate) async fn sender_on(&self, chain: ChainArgs, key: KeyArgs) -> eyre::Result<Sender> {
         if self.dry_run && self.from.is_none() && !key.is_set() {
             eyre::bail!("--dry-run needs a sender: give --from ADDRESS, or a key");
         }

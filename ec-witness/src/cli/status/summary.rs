@@ -4,7 +4,7 @@ use std::{
     io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
 use alloy::{
@@ -12,16 +12,17 @@ use alloy::{
     transports::http::reqwest,
 };
 use comfy_table::{Table, presets::NOTHING};
+use ec_archive::StreamIndex;
+use ec_ledger::{Follower, Heads};
+use ec_observation::StreamRule;
+use ec_rpc::HeadTimes;
 use ec_witness::{
-    archive::StreamIndex,
-    chain::{
-        follow::{Follower, HeadTimes, Heads},
-        sender::VOTE_GAS,
-    },
-    daemon::{LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
+    clock,
+    daemon::show,
     monitor::check::{Check, Level, checks},
+    sender::VOTE_GAS,
+    standing::{LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     store::{VoteStore, holder},
-    stream::StreamRule,
     witness::engine::{Engine, SlotState},
 };
 use serde::{Deserialize, Serialize};
@@ -112,7 +113,7 @@ impl Summary {
     }
 
     pub(super) fn take_ledger(&mut self, follower: &Follower, witness: Option<Address>) {
-        self.snapshot.ledger = LedgerStanding::of(follower, witness.unwrap_or_default(), None, Some(unix_s()));
+        self.snapshot.ledger = show::ledger(follower, witness.unwrap_or_default(), None, Some(clock::unix_s()));
         // an onlooker without a store has no seat to miss
         self.snapshot.ledger.member |= witness.is_none();
     }
@@ -128,18 +129,17 @@ impl Summary {
     }
 
     pub(super) fn take_stream(&mut self, rule: &StreamRule, index: &StreamIndex, engine: &Engine, follower: &Follower) {
-        let mut standing = StreamStanding::of(&rule.stream_id, rule.stream_hash(), engine, follower);
+        let mut standing = show::stream(&rule.stream_id, rule.stream_hash(), engine, follower);
         let changed = index.tracks().iter().filter_map(|track| track.path().metadata().ok()?.modified().ok()).max();
         standing.withheld_epochs = index.withheld_epochs();
         standing.reading = index.hindrance().map_or(Reading::Current, Reading::Waiting);
-        standing.newest_record_unix_s =
-            changed.and_then(|changed| Some(changed.duration_since(UNIX_EPOCH).ok()?.as_secs()));
+        standing.newest_record_unix_s = changed.map(clock::unix_s_of);
         self.snapshot.streams.push(standing);
     }
 
     /// Everything that was checked, from outside and by the daemon.
     fn checks(&self) -> Vec<Check> {
-        let mut found = checks(&self.snapshot, unix_s());
+        let mut found = checks(&self.snapshot, clock::unix_s());
         if self.snapshot.streams.is_empty() {
             found.retain(|check| check.name != "streams");
         }
@@ -278,11 +278,7 @@ fn plain_table() -> Table {
 
 /// How long ago that was.
 fn age(unix_s_then: Option<u64>) -> String {
-    unix_s_then.map_or_else(|| "-".into(), |then| format!("{} s", unix_s().saturating_sub(then)))
-}
-
-fn unix_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    unix_s_then.map_or_else(|| "-".into(), |then| format!("{} s", clock::unix_s().saturating_sub(then)))
 }
 
 /// What the daemon says of itself.

@@ -1,7 +1,7 @@
 //! A halted store does not vote until it is resumed.
 
 use super::*;
-use crate::witness::ledger::BlockRef;
+use ec_rpc::BlockRef;
 
 const DEEP: BlockRef = BlockRef { number: 9, hash: B256::repeat_byte(9) };
 

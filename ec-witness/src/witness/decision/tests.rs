@@ -7,7 +7,7 @@ mod turns;
 use alloy::primitives::B256;
 
 use super::*;
-use crate::observation::{EpochHash, StreamHash};
+use ec_observation::{EpochHash, StreamHash};
 
 pub(crate) const OWN_MS: u64 = 1_772_000_000_000;
 pub(crate) const TOLERANCE_MS: u64 = 17_000;
@@ -22,17 +22,17 @@ pub(crate) struct Facts {
     pub(crate) seat: Seat,
     pub(crate) clock: Clock,
     pub(crate) vote: OwnVote,
-    pub(crate) policy: Policy,
+    pub(crate) agreement: Agreement,
 }
 
 impl Facts {
     pub(crate) fn decide(&self) -> Decision {
-        decide(&self.own, &self.seen, &self.seat, &self.clock, &self.vote, &self.policy)
+        decide(&self.own, &self.seen, &self.seat, &self.clock, &self.vote, &self.agreement)
     }
 
     /// Whether the slot is disputed, as the engine asks it.
     fn is_disputed(&self) -> bool {
-        self.clock.is_disputed(&self.policy)
+        self.clock.is_disputed(&self.agreement)
     }
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn base() -> Facts {
         seat: Seat { position: Some(2), witness_count: 5, quorum: 3 },
         clock: Clock { now_ms: NOW_MS, closed_ms: CLOSED_MS, entered_ms: 800_000, live_since_ms: Some(700_000) },
         vote: OwnVote::None,
-        policy: Policy::default(),
+        agreement: Agreement::default(),
     }
 }
 

@@ -154,8 +154,8 @@ impl Acknowledged {
     }
 }
 
-fn observation(text: &str) -> ec_witness::observation::ObservationHash {
-    ec_witness::observation::ObservationHash(text.parse().unwrap())
+fn observation(text: &str) -> ec_observation::ObservationHash {
+    ec_observation::ObservationHash(text.parse().unwrap())
 }
 
 fn rank(state: &str) -> usize {

@@ -3,11 +3,9 @@
 use std::{env, path::PathBuf};
 
 use alloy::primitives::{Address, B256};
-use ec_witness::{
-    observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash},
-    store::{Ballot, Evidence, Identity, OutboxTx, StoreError, TxState, VoteStore},
-    witness::{engine::VoteKind, ledger::BlockRef},
-};
+use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, StreamHash, VoteKind};
+use ec_rpc::BlockRef;
+use ec_witness::store::{Evidence, Identity, OutboxTx, StoreError, TxState, VoteStore};
 
 use crate::{migration, signed};
 

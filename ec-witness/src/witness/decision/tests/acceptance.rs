@@ -77,11 +77,11 @@ fn the_time_window_is_inclusive() {
 
 #[test]
 fn tolerances() {
-    let policy = Policy { precision_ms: 2, message_delay_ms: 30, ..Policy::default() };
-    assert_eq!(policy.tolerance_ms(TimeMode::Received), 32);
-    assert_eq!(policy.tolerance_ms(TimeMode::Timeline { chunk_duration_ms: std::num::NonZeroU64::MIN }), 0);
-    assert_eq!(Policy::default().tolerance_ms(TimeMode::Received), TOLERANCE_MS);
-    let huge = Policy { precision_ms: u64::MAX, ..policy };
+    let agreement = Agreement { precision_ms: 2, message_delay_ms: 30, ..Agreement::default() };
+    assert_eq!(agreement.tolerance_ms(TimeMode::Received), 32);
+    assert_eq!(agreement.tolerance_ms(TimeMode::Timeline { chunk_duration_ms: std::num::NonZeroU64::MIN }), 0);
+    assert_eq!(Agreement::default().tolerance_ms(TimeMode::Received), TOLERANCE_MS);
+    let huge = Agreement { precision_ms: u64::MAX, ..agreement };
     assert_eq!(huge.tolerance_ms(TimeMode::Received), u64::MAX);
 }
 

@@ -46,7 +46,7 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         |(own, candidates, seat, clock, vote, is_final)| {
             let finalized = is_final.then(|| content().hash());
             let seen = Seen { finalized, candidates, parent: parent() };
-            Facts { own, seen, seat, clock, vote, policy: Policy::default() }
+            Facts { own, seen, seat, clock, vote, agreement: Agreement::default() }
         },
     )
 }

@@ -155,15 +155,15 @@ fn an_incomplete_epoch_is_proposed_later() {
 #[test]
 fn no_clock_reading_overflows() {
     let mut facts = base();
-    facts.policy.propose_stagger_ms = u64::MAX;
-    facts.policy.incomplete_delay_ms = u64::MAX;
+    facts.agreement.propose_stagger_ms = u64::MAX;
+    facts.agreement.incomplete_delay_ms = u64::MAX;
     facts.seat.position = Some(3);
     assert_eq!(facts.decide(), turn(u64::MAX));
-    facts.policy.time_wait_ms = u64::MAX;
+    facts.agreement.time_wait_ms = u64::MAX;
     facts.seen.candidates = vec![untimely(u64::MAX)];
     assert_eq!(facts.decide(), Decision::Wait(Wait::Time { until_ms: u64::MAX }));
     facts.own = derived(false);
-    facts.policy.late_ms = u64::MAX;
+    facts.agreement.late_ms = u64::MAX;
     facts.seen.candidates = vec![candidate()];
     assert_eq!(facts.decide(), Decision::Wait(Wait::Late { until_ms: u64::MAX }));
 }

@@ -1,0 +1,233 @@
+//! Derives an archive at rest in one pass over its files, where they are in order.
+//!
+//! The files are read side by side and cut into parts of about the same epochs. Several threads judge, gather and hash
+//! one part each; their results are merged, and their epochs linked to their parents, in order. Lines may stand a little
+//! out of place: epochs near a cut are merged from both sides. Nothing is taken on trust: where a line stands farther
+//! from its place, the pass gives up, and the files are read as those in any order are, by [`StreamIndex`] and
+//! [`Sweep`]. Nothing was shown by then, because derived epochs are kept in a temporary file until all is read.
+//!
+//! Files are read, not mapped: a mapped file that becomes shorter kills who reads it, and counts as memory.
+
+mod cutter;
+mod disorder;
+mod merge;
+mod part;
+mod run;
+mod source;
+
+use std::{io, num::NonZeroUsize, path::PathBuf};
+
+use ec_observation::{DerivedEpoch, ObservationHash, ObservationHeader, StreamRule};
+
+use self::{
+    cutter::{Cutter, Part},
+    disorder::Disorder,
+    merge::Merge,
+    part::Scratch,
+    run::Run,
+    source::Source,
+};
+use super::{
+    closed::{Chain, ClosedEpoch, DeriveError, is_closed},
+    sweep::Sweep,
+};
+use crate::{
+    ArchiveError,
+    files::{Broadcast, StreamIndex},
+    in_order::map_in_order,
+    line::{FieldNames, LineRule},
+    watch::{Quarantined, Watch},
+};
+
+/// Bytes of each file in one part: large enough that few epochs lie across a cut, small enough that records are few.
+const BLOCK_LEN: u64 = 2 << 20;
+
+/// The epochs of one stream of an archive at rest: all that have a good record, in order.
+#[derive(Debug)]
+pub struct Epochs {
+    rule: StreamRule,
+    from: From,
+    /// The highest epoch that has a record.
+    highest: Option<u64>,
+}
+
+#[derive(Debug)]
+enum From {
+    Run(Box<Run>),
+    Index(Box<StreamIndex>),
+}
+
+impl Epochs {
+    /// Reads the stream's files, on up to `jobs` threads, at most eight.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read.
+    pub fn read(
+        broadcast: &Broadcast,
+        rule: StreamRule,
+        names: &FieldNames,
+        jobs: NonZeroUsize,
+        watch: &mut (impl Watch + Send),
+    ) -> Result<Self, ArchiveError> {
+        Self::read_in_blocks(broadcast, rule, names, (jobs, BLOCK_LEN), watch)
+    }
+
+    fn read_in_blocks(
+        broadcast: &Broadcast,
+        rule: StreamRule,
+        names: &FieldNames,
+        (jobs, block_len): (NonZeroUsize, u64),
+        watch: &mut (impl Watch + Send),
+    ) -> Result<Self, ArchiveError> {
+        let paths = rule.tracks.names().iter().map(|track| broadcast.track_file(track));
+        let mut merge = Merge::new(&rule, paths, watch);
+        let passed = one_pass(broadcast, &rule, names, (jobs, block_len), &mut merge);
+        match passed.and_then(|()| merge.finish()) {
+            Ok((run, highest)) => Ok(Self { rule, from: From::Run(run.into()), highest }),
+            Err(Disorder::Archive(error)) => Err(error),
+            Err(why @ (Disorder::Order | Disorder::Room(_))) => {
+                tracing::debug!(broadcast = broadcast.name, %why, "reading the index in two passes");
+                let told = merge.told();
+                let mut index = StreamIndex::new(broadcast, rule.clone(), names);
+                index.read_on(&mut Untold { watch, told })?;
+                let highest = index.highest_epoch();
+                Ok(Self { rule, from: From::Index(index.into()), highest })
+            }
+        }
+    }
+
+    /// The highest epoch that has a record.
+    pub fn highest_epoch(&self) -> Option<u64> {
+        self.highest
+    }
+
+    /// Whether one pass was enough.
+    pub fn is_from_one_pass(&self) -> bool {
+        matches!(self.from, From::Run(_))
+    }
+
+    /// The closed epochs in ascending order. The parent of each is the nearest lower complete one.
+    ///
+    /// # Errors
+    ///
+    /// What was derived cannot be read again.
+    pub fn closed(&mut self) -> Result<Closed<'_>, ArchiveError> {
+        let source = match &mut self.from {
+            From::Run(run) => {
+                run.rewind().map_err(unreadable_run)?;
+                Derived::Run(run, &self.rule)
+            }
+            From::Index(index) => Derived::Sweep(Sweep::all(index)),
+        };
+        Ok(Closed { source, highest: self.highest, chain: Chain::default(), failed: false })
+    }
+}
+
+fn unreadable_run(source: io::Error) -> ArchiveError {
+    ArchiveError::io(std::env::temp_dir())(source)
+}
+
+/// Iterates over the closed epochs of [`Epochs`], up to the first error.
+#[derive(Debug)]
+pub struct Closed<'a> {
+    source: Derived<'a>,
+    highest: Option<u64>,
+    chain: Chain,
+    failed: bool,
+}
+
+#[derive(Debug)]
+enum Derived<'a> {
+    Run(&'a mut Run, &'a StreamRule),
+    Sweep(Sweep<'a>),
+}
+
+impl Derived<'_> {
+    /// The next epoch, and the hash of its header where that is known.
+    fn next(&mut self) -> Result<Option<(DerivedEpoch, Option<ObservationHash>)>, ArchiveError> {
+        match self {
+            Self::Run(run, rule) => {
+                Ok(run.next(rule).map_err(unreadable_run)?.map(|(epoch, hash)| (epoch, Some(hash))))
+            }
+            Self::Sweep(sweep) => Ok(sweep.next().transpose()?.map(|swept| (swept.derived, None))),
+        }
+    }
+}
+
+impl Closed<'_> {
+    fn advance(&mut self) -> Result<Option<ClosedEpoch>, DeriveError> {
+        while let Some((derived, known)) = self.source.next()? {
+            if is_closed(&derived, self.highest) {
+                let hash = |header: &ObservationHeader| known.unwrap_or_else(|| header.hash());
+                let (header, hash) = self.chain.link(&derived, hash)?.unzip();
+                return Ok(Some(ClosedEpoch { derived, header, hash }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Closed<'_> {
+    type Item = Result<ClosedEpoch, DeriveError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let next = self.advance();
+        self.failed = next.is_err();
+        next.transpose()
+    }
+}
+
+/// Reads, judges and hashes parts on several threads, and merges them.
+fn one_pass<W: Watch + Send>(
+    broadcast: &Broadcast,
+    rule: &StreamRule,
+    names: &FieldNames,
+    (jobs, block_len): (NonZeroUsize, u64),
+    merge: &mut Merge<'_, W>,
+) -> Result<(), Disorder> {
+    let line_rule = |track: &str| LineRule::new(names.clone(), &broadcast.name, track);
+    let open = |track: &String| Source::open(broadcast.track_file(track), line_rule(track));
+    let sources = rule.tracks.names().iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let reader = || {
+        let (mut scratch, sources) = (Scratch::new(rule), &sources);
+        move |part: Result<Part, Disorder>| {
+            let part = part?;
+            Ok((part.bounds, part.read(rule, sources, &mut scratch)?))
+        }
+    };
+    let parts = Cutter::new(&sources, rule.epochs, block_len);
+    map_in_order(jobs, parts, reader, |read: Result<_, Disorder>| {
+        let (bounds, read) = read?;
+        merge.merge(bounds, read)
+    })
+}
+
+/// Hears what was not told before.
+struct Untold<'a, W> {
+    watch: &'a mut W,
+    /// The offset in each file below which bad lines were told.
+    told: Vec<(PathBuf, u64)>,
+}
+
+impl<W: Watch> Watch for Untold<'_, W> {
+    fn read(&mut self, bytes: u64) {
+        self.watch.read(bytes);
+    }
+
+    fn quarantined(&mut self, line: Quarantined) {
+        if !self.told.iter().any(|(file, end)| *file == line.file && line.offset < *end) {
+            self.watch.quarantined(line);
+        }
+    }
+
+    fn touched(&mut self, epoch: u64) {
+        self.watch.touched(epoch);
+    }
+}
+
+#[cfg(test)]
+mod tests;

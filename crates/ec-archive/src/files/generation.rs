@@ -1,0 +1,163 @@
+//! One file that stands, or stood, at a track's path: held open, with what was read of it.
+
+use std::{
+    fs::{File, Metadata},
+    io,
+    os::unix::fs::{FileExt, MetadataExt},
+    sync::Arc,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::track_file::{Stretch, TrackFile};
+use crate::{
+    ArchiveError,
+    index::{Extent, LineIndex, Mark, Neighbours},
+    watch::{Lost, Watch},
+};
+
+/// Bytes at the start of what was read, and before its end, by which a file is known again.
+const KNOWN_LEN: u64 = 256;
+
+/// Which file of the system it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct FileId {
+    device: u64,
+    pub(crate) inode: u64,
+}
+
+impl From<&Metadata> for FileId {
+    fn from(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+/// The first and last bytes of what was read: by them a file is known to go on where it was left.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Footprint {
+    head: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Footprint {
+    /// The footprint of a file of which `len` bytes were read.
+    fn of(file: &File, len: u64) -> io::Result<Self> {
+        let known = |start: u64| {
+            let mut bytes = vec![0; KNOWN_LEN.min(len - start) as usize];
+            file.read_exact_at(&mut bytes, start).map(|()| bytes)
+        };
+        Ok(Self { head: known(0)?, tail: known(len.saturating_sub(KNOWN_LEN))? })
+    }
+}
+
+/// One file and what was read of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Generation {
+    /// Tells the generations of a track apart, for ever.
+    pub(crate) serial: u64,
+    pub(crate) lines: LineIndex,
+    footprint: Footprint,
+    file: Arc<File>,
+}
+
+impl Generation {
+    /// A file of which nothing was read yet.
+    pub(crate) fn new(serial: u64, file: Arc<File>, lines: LineIndex) -> Self {
+        Self { serial, lines, footprint: Footprint::default(), file }
+    }
+
+    /// A file that was read before, if `file` still begins with what was read.
+    pub(crate) fn resume(serial: u64, file: File, lines: LineIndex, footprint: Footprint) -> io::Result<Option<Self>> {
+        let resumed = Self { serial, lines, footprint, file: file.into() };
+        Ok(resumed.lost()?.is_none().then_some(resumed))
+    }
+
+    /// The file's first and last bytes that were read.
+    pub(crate) fn footprint(&self) -> &Footprint {
+        &self.footprint
+    }
+
+    /// Which file it is.
+    pub(crate) fn id(&self) -> io::Result<FileId> {
+        Ok(FileId::from(&self.file.metadata()?))
+    }
+
+    /// Bytes after the last complete line.
+    pub(crate) fn torn_bytes(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len().saturating_sub(self.lines.offset()))
+    }
+
+    /// Why the file is no longer the one that was read, if it is not.
+    pub(crate) fn lost(&self) -> io::Result<Option<Lost>> {
+        self.contradiction(&self.file)
+    }
+
+    /// Goes on in another file if that begins with all that was read of this one, as a copy put in its place does.
+    pub(crate) fn move_to(&mut self, file: &Arc<File>) -> io::Result<bool> {
+        let goes_on = self.lines.offset() > 0 && self.contradiction(file)?.is_none();
+        if goes_on {
+            self.file = Arc::clone(file);
+        }
+        Ok(goes_on)
+    }
+
+    fn contradiction(&self, file: &File) -> io::Result<Option<Lost>> {
+        let (expected, found) = (self.lines.offset(), file.metadata()?.len());
+        if found < expected {
+            return Ok(Some(Lost::Truncated { expected, found }));
+        }
+        match Footprint::of(file, expected) {
+            Ok(footprint) if footprint == self.footprint => Ok(None),
+            Ok(_) => Ok(Some(Lost::Rewritten)),
+            // it became shorter just now
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Ok(Some(Lost::Truncated { expected, found: file.metadata()?.len() }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads the complete lines that were appended, about `budget` bytes of them at most; true when none is left.
+    pub(crate) fn read_on(
+        &mut self,
+        track: &TrackFile,
+        budget: u64,
+        watch: &mut impl Watch,
+    ) -> Result<bool, ArchiveError> {
+        let Self { lines, footprint, file, .. } = self;
+        let start = lines.offset();
+        let stretch = Stretch { file, start, end: u64::MAX };
+        let end = track.read(stretch, budget, |line| lines.take(track.path(), line, watch))?;
+        if end > start {
+            match Footprint::of(file, end) {
+                Ok(found) => *footprint = found,
+                // it became shorter while it was read; the next look at it finds that
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+                Err(error) => return Err(ArchiveError::io(track.path())(error)),
+            }
+        }
+        Ok(end - start < budget)
+    }
+
+    /// Reads an extent again and tells what its lines mean. On an error the `sink` has heard what must not count.
+    pub(crate) fn read_extent(
+        &self,
+        track: &TrackFile,
+        extent: &Extent,
+        mut sink: impl FnMut(Mark),
+    ) -> Result<(), ArchiveError> {
+        let (mut neighbours, epochs) = (Neighbours::after(extent.before, false), self.lines.epochs());
+        let mut checksum = 0u128;
+        let stretch = Stretch { file: &self.file, start: extent.start, end: extent.end };
+        let end = track.read(stretch, u64::MAX, |line| {
+            checksum = checksum.wrapping_add(line.checksum);
+            if let Some(judged) = line.judged {
+                neighbours.mark(&judged, epochs, &mut sink);
+            }
+        })?;
+        if end == extent.end && checksum == extent.checksum {
+            return Ok(());
+        }
+        Err(ArchiveError::Changed { path: track.path().to_owned(), start: extent.start, generation: self.serial })
+    }
+}

@@ -1,0 +1,23 @@
+//! The files of an archive's index: where they are, their lines, and what becomes of them while a witness runs
+//! (protocol §2.1, §2.2, §2.8).
+
+mod checkpoint;
+mod checksum;
+mod generation;
+mod layout;
+mod lines;
+mod stream_index;
+mod track_file;
+mod track_index;
+
+pub use self::{
+    checkpoint::{CheckpointError, Checkpoints},
+    layout::{Archive, Broadcast, TRACK_FILE_ENDING},
+    stream_index::StreamIndex,
+    track_file::TrackFile,
+    track_index::TrackIndex,
+};
+pub(crate) use self::{
+    lines::{bare, is_blank},
+    track_index::Part,
+};

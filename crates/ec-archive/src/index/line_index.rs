@@ -1,0 +1,140 @@
+//! What is kept of a file's lines: no records, only which stretch touches which epochs.
+
+use std::path::Path;
+
+use ec_observation::{EpochRule, Record};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    extent::{Extent, Grain, join_neighbours},
+    neighbours::{Mark, Neighbours},
+};
+use crate::{
+    line::BadLine,
+    watch::{Quarantined, Watch},
+};
+
+/// One complete line of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLine {
+    /// Offset of its first byte.
+    pub offset: u64,
+    /// Offset of the next line's first byte.
+    pub end: u64,
+    /// What it says; `None` when it is blank.
+    pub judged: Option<Result<Record, BadLine>>,
+    /// The checksum of its raw bytes and place.
+    pub(crate) checksum: u128,
+}
+
+/// The index of one file's lines.
+#[derive(Clone, Debug)]
+pub(crate) struct LineIndex {
+    grain: Grain,
+    epochs: EpochRule,
+    neighbours: Neighbours,
+    kept: Kept,
+}
+
+/// The part that a checkpoint keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Kept {
+    extents: Vec<Extent>,
+    /// The extent that is being read.
+    open: Extent,
+    /// The neighbours' state at its end.
+    before: Option<u64>,
+    waiting: bool,
+    /// The epoch of the first good line.
+    first: Option<u64>,
+    /// The highest epoch with a good line.
+    highest: Option<u64>,
+}
+
+impl LineIndex {
+    /// An index of nothing yet.
+    pub(crate) fn new(grain: Grain, epochs: EpochRule) -> Self {
+        let open = Extent::starting_at(0, None);
+        Self::of(
+            grain,
+            epochs,
+            Kept { extents: Vec::new(), open, before: None, waiting: false, first: None, highest: None },
+        )
+    }
+
+    /// An index as it was kept.
+    pub(crate) fn of(grain: Grain, epochs: EpochRule, kept: Kept) -> Self {
+        let neighbours = Neighbours::after(kept.before, kept.waiting);
+        Self { grain, epochs, neighbours, kept }
+    }
+
+    /// What a checkpoint keeps.
+    pub(crate) fn kept(&self) -> Kept {
+        Kept { before: self.neighbours.last, waiting: self.neighbours.waiting, ..self.kept.clone() }
+    }
+
+    /// The offset after the last complete line.
+    pub(crate) fn offset(&self) -> u64 {
+        self.kept.open.end
+    }
+
+    /// The highest epoch with a good line.
+    pub(crate) fn highest(&self) -> Option<u64> {
+        self.kept.highest
+    }
+
+    /// The epoch of the first good line.
+    pub(crate) fn first(&self) -> Option<u64> {
+        self.kept.first
+    }
+
+    /// The lowest and highest epoch that anything touches.
+    pub(crate) fn touched(&self) -> Option<(u64, u64)> {
+        let touched = self.extents().filter_map(|extent| extent.touched);
+        touched.reduce(|(low, high), (lower, higher)| (low.min(lower), high.max(higher)))
+    }
+
+    /// The extents in the file's order.
+    pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
+        self.kept.extents.iter().chain([&self.kept.open]).copied()
+    }
+
+    /// How sequences are cut into epochs.
+    pub(crate) fn epochs(&self) -> EpochRule {
+        self.epochs
+    }
+
+    /// Takes in the file's next line.
+    pub(crate) fn take(&mut self, file: &Path, line: FileLine, watch: &mut impl Watch) {
+        let FileLine { offset, end, judged, checksum } = line;
+        watch.read(end - offset);
+        let Kept { open, first, highest, .. } = &mut self.kept;
+        open.checksum = open.checksum.wrapping_add(checksum);
+        if let Some(judged) = judged {
+            self.neighbours.mark(&judged, self.epochs, |mark| {
+                let (Mark::Record(epoch, _) | Mark::Bad(epoch)) = mark;
+                if matches!(mark, Mark::Record(..)) {
+                    first.get_or_insert(epoch);
+                    *highest = (*highest).max(Some(epoch));
+                }
+                open.touch(epoch);
+                watch.touched(epoch);
+            });
+            if let Err(bad) = judged {
+                watch.quarantined(Quarantined { file: file.to_owned(), offset, reason: bad.reason });
+            }
+        }
+        self.extend_to(end);
+    }
+
+    /// Ends the open extent if it is long enough, and no bad line at its end waits for the next good one.
+    fn extend_to(&mut self, end: u64) {
+        let Kept { extents, open, .. } = &mut self.kept;
+        open.end = end;
+        if !self.neighbours.waiting && open.end - open.start >= self.grain.extent_len {
+            extents.push(*open);
+            *open = Extent::starting_at(end, self.neighbours.last);
+            join_neighbours(extents, self.grain.max_extents);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What of a file's lines touches which epochs. Pure over judged lines.
+
+mod extent;
+mod line_index;
+mod neighbours;
+mod withheld;
+
+pub use self::line_index::FileLine;
+pub(crate) use self::{
+    extent::{Extent, Grain},
+    line_index::{Kept, LineIndex},
+    neighbours::{Mark, Neighbours},
+    withheld::Withheld,
+};

@@ -1,0 +1,189 @@
+//! The JSONL index as the recorder needs it: which slots it holds, and appending to it.
+
+use std::{
+    collections::HashMap,
+    fs::{File, OpenOptions, TryLockError},
+    io::{self, BufWriter},
+    path::{Path, PathBuf},
+};
+
+use blake3::Hash;
+use ec_files::FileError;
+use serde::Serialize;
+use serde_jsonlines::JsonLinesWriter;
+
+use super::broadcast::BroadcastName;
+use crate::{
+    ArchiveError,
+    cas::Cas,
+    files::{Broadcast, TRACK_FILE_ENDING, TrackFile},
+    line::FieldNames,
+};
+
+/// Why an index could not be read or extended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum IndexError {
+    /// The operating system refused.
+    #[error("cannot {action} {}", path.display())]
+    Io { action: &'static str, path: PathBuf, source: io::Error },
+    /// The index could not be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The directory of the index could not be made.
+    #[error(transparent)]
+    Directory(#[from] FileError),
+    /// Another recorder holds the broadcast's lock.
+    #[error("another recorder is writing below {}; wait for it to end", path.display())]
+    Busy { path: PathBuf },
+    /// The file does not end with a whole line.
+    #[error(
+        "{}: ends within a line after byte {complete}; if no writer is active, cut it with `truncate -s {complete}`",
+        path.display()
+    )]
+    TornLine { path: PathBuf, complete: u64 },
+}
+
+/// A line as it is written, with the canonical names in their order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Record {
+    /// The broadcast's name.
+    pub broadcast: String,
+    /// The track's name.
+    pub track: String,
+    /// The group's number on the broadcast's timeline.
+    pub group_sequence: u64,
+    /// When the group was received, in Unix milliseconds.
+    pub received_unix_ms: u64,
+    /// The object's size in bytes.
+    pub size_bytes: u64,
+    /// The object's name, 64 lower-case hex digits.
+    pub blake3: String,
+    /// The object's path below the store's root.
+    pub cas_path: String,
+}
+
+impl Record {
+    /// The record of a group that is stored as `slot` says.
+    pub fn new(broadcast: &BroadcastName, track: &str, slot: &Slot, received_unix_ms: u64) -> Self {
+        Self {
+            broadcast: broadcast.to_string(),
+            track: track.to_owned(),
+            group_sequence: slot.group_sequence,
+            received_unix_ms,
+            size_bytes: slot.size_bytes,
+            blake3: slot.blake3.to_hex().to_string(),
+            cas_path: Cas::relative_path(&slot.blake3),
+        }
+    }
+}
+
+/// A group's place in its track, and its object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The group's number on the broadcast's timeline.
+    pub group_sequence: u64,
+    /// The object's name.
+    pub blake3: Hash,
+    /// The object's size in bytes.
+    pub size_bytes: u64,
+}
+
+impl From<ec_observation::Record> for Slot {
+    fn from(record: ec_observation::Record) -> Self {
+        let ec_observation::Record { group_sequence, blake3, size_bytes, .. } = record;
+        Self { group_sequence, blake3: Hash::from_bytes(blake3), size_bytes }
+    }
+}
+
+/// The slots of a track's index whose sequence is one of `wanted`; a slot with several records keeps the first that
+/// differs from `wanted`'s, else any. Bad lines are logged.
+///
+/// # Errors
+///
+/// The file cannot be read, and [`IndexError::TornLine`] if it cannot be appended to.
+pub(super) fn slots_of(
+    broadcast: &Broadcast,
+    track: &str,
+    wanted: &HashMap<u64, Slot>,
+) -> Result<HashMap<u64, Slot>, IndexError> {
+    let file = TrackFile::new(broadcast, track, FieldNames::default());
+    let mut found = HashMap::new();
+    let (complete, len) = file.for_each_line(|line| match line.judged {
+        Some(Ok(record)) => keep(&mut found, wanted, record.into()),
+        Some(Err(bad)) => {
+            tracing::warn!(path = %file.path().display(), offset = line.offset, reason = %bad.reason, "bad line in the index");
+        }
+        None => {}
+    })?;
+    match complete == len {
+        true => Ok(found),
+        false => Err(IndexError::TornLine { path: file.path().to_owned(), complete }),
+    }
+}
+
+fn keep(found: &mut HashMap<u64, Slot>, wanted: &HashMap<u64, Slot>, slot: Slot) {
+    let Some(planned) = wanted.get(&slot.group_sequence) else { return };
+    let kept = found.entry(slot.group_sequence).or_insert(slot);
+    if kept == planned {
+        *kept = slot;
+    }
+}
+
+/// The directory of a broadcast's index, locked against other recorders until dropped.
+#[derive(Debug)]
+pub(super) struct BroadcastDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl BroadcastDir {
+    /// Creates the directory if need be, and locks it.
+    pub(super) fn lock(manifests: &Path, broadcast: &BroadcastName) -> Result<Self, IndexError> {
+        let path = manifests.join(broadcast.as_str());
+        ec_files::create_dir(&path)?;
+        let failed = |source| IndexError::Io { action: "lock", path: path.clone(), source };
+        let handle = File::open(&path).map_err(failed)?;
+        match handle.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: handle }),
+            Err(TryLockError::WouldBlock) => Err(IndexError::Busy { path }),
+            Err(TryLockError::Error(source)) => Err(failed(source)),
+        }
+    }
+
+    /// Opens a track's index for appending, creating it if need be.
+    pub(super) fn appender(&self, track: &str) -> Result<Appender, IndexError> {
+        let path = self.path.join(format!("{track}{TRACK_FILE_ENDING}"));
+        let opened = OpenOptions::new().append(true).create(true).open(&path);
+        match opened {
+            Ok(file) => Ok(Appender { writer: JsonLinesWriter::new(BufWriter::new(file)), path }),
+            Err(source) => Err(IndexError::Io { action: "open index", path, source }),
+        }
+    }
+}
+
+/// Appends to a track's index, each line in one write.
+#[derive(Debug)]
+pub(super) struct Appender {
+    writer: JsonLinesWriter<BufWriter<File>>,
+    path: PathBuf,
+}
+
+impl Appender {
+    /// Appends a record and hands it to the operating system. Its object must be durable.
+    pub(super) fn append(&mut self, record: &Record) -> Result<(), IndexError> {
+        let written = self.writer.write(record).and_then(|()| self.writer.flush());
+        written.map_err(|source| IndexError::Io { action: "append to", path: self.path.clone(), source })
+    }
+
+    /// Makes what was appended durable.
+    pub(super) fn finish(self) -> Result<(), IndexError> {
+        let synced = self.writer.get_ref().get_ref().sync_all();
+        synced.map_err(|source| IndexError::Io { action: "sync", path: self.path.clone(), source })?;
+        Ok(ec_files::sync_dir(self.path.parent().unwrap_or(Path::new(".")))?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,251 @@
+//! Turns media into an archive: groups as objects of a content-addressed store, and a JSONL line for each.
+//!
+//! Recording reads its input twice. The first reading computes every slot and compares it with the index, so that an
+//! input that contradicts the archive changes nothing; the second stores. Recording the same input again appends nothing
+//! and puts missing objects back.
+
+pub mod broadcast;
+mod catalog;
+pub mod groups;
+pub mod index;
+pub mod input;
+pub mod media;
+mod plan;
+#[cfg(test)]
+mod testing;
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    path::PathBuf,
+};
+
+use serde::Serialize;
+
+use self::{
+    broadcast::BroadcastName,
+    groups::{GroupError, Groups, Timeline},
+    index::{Appender, BroadcastDir, IndexError, Record, Slot},
+    input::{InputError, Source},
+    media::{Media, MediaError},
+    plan::{Plan, PlannedTrack},
+};
+use crate::{
+    cas::{Cas, CasError},
+    files::Broadcast,
+};
+
+/// Why a recording was not made, or not to its end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum RecorderError {
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    #[error(transparent)]
+    Cas(#[from] CasError),
+    /// The input has an init segment but no group.
+    #[error("{}: holds no fragment of a video or audio track", path.display())]
+    NoGroups { path: PathBuf },
+    /// The index has other content for a slot. Nothing was written.
+    #[error("{0}; nothing was written")]
+    Conflict(Box<Conflict>),
+    /// The second reading of the input differs from the first.
+    #[error("the input changed while it was read: track {track} group {group_sequence}; record it when it is complete")]
+    InputChanged { track: String, group_sequence: u64 },
+}
+
+/// A slot for which the index has other content than the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The index file.
+    pub index: PathBuf,
+    /// The track.
+    pub track: String,
+    /// What the index has.
+    pub present: Slot,
+    /// What the input has.
+    pub planned: Slot,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { index, track, present, planned } = self;
+        write!(f, "{}: group {} of track {track} is ", index.display(), present.group_sequence)?;
+        write!(f, "{} ({} bytes), but in the input ", present.blake3, present.size_bytes)?;
+        write!(f, "{} ({} bytes)", planned.blake3, planned.size_bytes)
+    }
+}
+
+/// Where and how to record.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    /// The store.
+    pub cas: Cas,
+    /// The index's directory.
+    pub manifests: PathBuf,
+    /// The broadcast.
+    pub broadcast: BroadcastName,
+    /// How media time becomes group sequences.
+    pub timeline: Timeline,
+}
+
+/// What was recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Recording {
+    /// The broadcast.
+    pub broadcast: String,
+    /// Its tracks, descriptions first.
+    pub tracks: Vec<RecordedTrack>,
+    /// Objects that were not in the store before.
+    pub objects_written: u64,
+    /// The bytes of these.
+    pub bytes_written: u64,
+}
+
+/// What was recorded of a track.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RecordedTrack {
+    /// The track's name.
+    pub track: String,
+    /// Groups of the input.
+    pub groups: u64,
+    /// Their lowest sequence; `None` without groups.
+    pub first_sequence: Option<u64>,
+    /// Their highest sequence.
+    pub last_sequence: Option<u64>,
+    /// Records appended to the index; the other groups were there already.
+    pub appended: u64,
+    /// Bytes of all groups.
+    pub bytes: u64,
+    /// Inclusive ranges of sequences for which another track of the recording has a group, or could, and this one none.
+    pub gaps: Vec<(u64, u64)>,
+}
+
+impl Recorder {
+    /// Records `sources` as the tracks of one broadcast. `progress` is told the bytes of each group, at both readings.
+    ///
+    /// # Errors
+    ///
+    /// [`RecorderError`]. Up to and with [`RecorderError::Conflict`] nothing was written but, at most, an empty directory
+    /// for the broadcast's index; later errors leave an archive that is whole but shorter, and recording can be repeated.
+    pub fn record(&self, sources: &[Source], progress: &mut dyn FnMut(u64)) -> Result<Recording, RecorderError> {
+        let plan = Plan::scan(sources, &self.timeline, progress)?;
+        let dir = BroadcastDir::lock(&self.manifests, &self.broadcast)?;
+        let mut writing = Writing::prepare(self, &dir, &plan)?;
+        for description in &plan.descriptions {
+            writing.store(&description.name, &description.slot, description.received_unix_ms, &description.bytes)?;
+        }
+        for (source, tracks) in sources.iter().zip(&plan.sources) {
+            writing.store_source(source, tracks, progress)?;
+        }
+        writing.finish()
+    }
+}
+
+/// A recording in the making.
+struct Writing<'a> {
+    recorder: &'a Recorder,
+    dir: &'a BroadcastDir,
+    present: HashMap<String, HashSet<u64>>,
+    appenders: HashMap<String, Appender>,
+    recording: Recording,
+}
+
+impl<'a> Writing<'a> {
+    /// Compares the plan with the index.
+    fn prepare(recorder: &'a Recorder, dir: &'a BroadcastDir, plan: &Plan) -> Result<Self, RecorderError> {
+        let broadcast = recorder.broadcast.to_string();
+        let recording = Recording { broadcast, tracks: Vec::new(), objects_written: 0, bytes_written: 0 };
+        let (present, appenders) = (HashMap::new(), HashMap::new());
+        let mut writing = Self { recorder, dir, present, appenders, recording };
+        for (track, slots, gaps) in plan.tracks() {
+            let known = writing.known_slots(track, slots)?;
+            writing.recording.tracks.push(recorded(track, slots, gaps, known.len()));
+            writing.present.insert(track.to_owned(), known);
+        }
+        Ok(writing)
+    }
+
+    /// The sequences of a track whose records are in the index, all of them equal to the planned ones.
+    fn known_slots(&self, track: &str, slots: &[Slot]) -> Result<HashSet<u64>, RecorderError> {
+        let Recorder { manifests, broadcast, .. } = self.recorder;
+        let broadcast = Broadcast { name: broadcast.to_string(), directory: manifests.join(broadcast.as_str()) };
+        let present = index::slots_of(&broadcast, track, &PlannedTrack::by_sequence(slots))?;
+        for planned in slots {
+            match present.get(&planned.group_sequence) {
+                Some(present) if present != planned => {
+                    let index = broadcast.track_file(track);
+                    let (track, present, planned) = (track.to_owned(), *present, *planned);
+                    return Err(RecorderError::Conflict(Box::new(Conflict { index, track, present, planned })));
+                }
+                _ => {}
+            }
+        }
+        Ok(present.into_keys().collect())
+    }
+
+    fn store_source(
+        &mut self,
+        source: &Source,
+        tracks: &[PlannedTrack],
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), RecorderError> {
+        let planned: Vec<_> = tracks.iter().map(|track| PlannedTrack::by_sequence(&track.slots)).collect();
+        let mut groups = Groups::new(Media::open(source.clone())?, self.recorder.timeline);
+        while let Some(group) = groups.next_group()? {
+            let (track, group_sequence) = (&tracks[group.track].name, group.sequence);
+            let slot = plan::slot_of(group_sequence, &group.bytes);
+            if planned[group.track].get(&group_sequence) != Some(&slot) {
+                return Err(RecorderError::InputChanged { track: track.clone(), group_sequence });
+            }
+            let received_unix_ms = group.end_unix_ms.saturating_add(self.recorder.timeline.latency_ms);
+            self.store(track, &slot, received_unix_ms, &group.bytes)?;
+            progress(slot.size_bytes);
+        }
+        Ok(())
+    }
+
+    /// Stores an object, then appends its record unless it is there: a record never names what is not durable.
+    fn store(&mut self, track: &str, slot: &Slot, received_unix_ms: u64, bytes: &[u8]) -> Result<(), RecorderError> {
+        if self.recorder.cas.insert(bytes)?.new {
+            self.recording.objects_written += 1;
+            self.recording.bytes_written += slot.size_bytes;
+        }
+        if self.present.get(track).is_some_and(|known| known.contains(&slot.group_sequence)) {
+            return Ok(());
+        }
+        if !self.appenders.contains_key(track) {
+            self.appenders.insert(track.to_owned(), self.dir.appender(track)?);
+        }
+        if let Some(appender) = self.appenders.get_mut(track) {
+            appender.append(&Record::new(&self.recorder.broadcast, track, slot, received_unix_ms))?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Recording, RecorderError> {
+        for appender in self.appenders.into_values() {
+            appender.finish()?;
+        }
+        Ok(self.recording)
+    }
+}
+
+fn recorded(track: &str, slots: &[Slot], gaps: Vec<(u64, u64)>, known: usize) -> RecordedTrack {
+    RecordedTrack {
+        track: track.to_owned(),
+        groups: slots.len() as u64,
+        first_sequence: slots.first().map(|slot| slot.group_sequence),
+        last_sequence: slots.last().map(|slot| slot.group_sequence),
+        appended: (slots.len() - known) as u64,
+        bytes: slots.iter().map(|slot| slot.size_bytes).sum(),
+        gaps,
+    }
+}

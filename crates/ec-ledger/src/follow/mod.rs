@@ -1,0 +1,295 @@
+//! Follows the ledger's log to the latest head, through reorgs, and reads the witness set at that head.
+
+mod error;
+mod liveness;
+mod pages;
+mod set;
+
+use std::{collections::HashSet, time::Duration};
+
+use alloy::primitives::Address;
+use ec_observation::{ObservationHash, SlotId, StreamHash};
+use ec_rpc::{AgreedHead, BlockRef, Endpoints, HeadTimes};
+
+pub use self::error::FollowError;
+use self::{liveness::Liveness, pages::Pages, set::Seats};
+use crate::{
+    pulse::Pulse,
+    set::WitnessSet,
+    state::{LedgerEvent, LedgerState},
+};
+
+/// Where the ledger is, and what makes its chain live.
+#[derive(Clone, Copy, Debug)]
+pub struct LedgerPlace {
+    /// The chain.
+    pub chain_id: u64,
+    /// The ledger.
+    pub ledger: Address,
+    /// The registry that the ledger asks.
+    pub registry: Address,
+    /// The block that holds the ledger's creation.
+    pub deploy_block: u64,
+    /// How long the chain may be silent before it is not live any more.
+    pub head_stale: Duration,
+    /// The chain's block time, where its head's age is to be judged.
+    pub block_time: Option<Duration>,
+    /// How long the finalized head may stand still below the latest one before finality counts as stalled.
+    pub finality_stale: Duration,
+}
+
+/// Block numbers of the three heads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Heads {
+    /// The newest block.
+    pub latest: u64,
+    /// The newest block that its L1 data proves.
+    pub safe: u64,
+    /// The newest block that cannot be taken back.
+    pub finalized: u64,
+}
+
+/// What one poll brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Votes of the watched witness that new blocks hold.
+    pub own_votes: Vec<(SlotId, ObservationHash)>,
+    /// Whether blocks were taken back.
+    pub reorg: bool,
+}
+
+/// The ledger, followed.
+#[derive(Debug)]
+pub struct Follower {
+    endpoints: Endpoints,
+    place: LedgerPlace,
+    witness: Option<Address>,
+    streams: Option<HashSet<StreamHash>>,
+    state: LedgerState,
+    set: WitnessSet,
+    seats: Seats,
+    heads: Heads,
+    head_times: HeadTimes,
+    finalized: Option<BlockRef>,
+    /// A finalized head of before, which the chain must hold; `None` once it was found.
+    unproven: Option<BlockRef>,
+    liveness: Liveness,
+    pages: Pages,
+    progress: Progress,
+    pulse: Pulse,
+}
+
+impl Follower {
+    /// Follows these streams, or all of them, and watches for the votes of `witness`. Nothing is read yet.
+    ///
+    /// See [`Self::resting_on`] for a chain that was followed before.
+    pub fn new(
+        endpoints: Endpoints,
+        place: LedgerPlace,
+        witness: Option<Address>,
+        streams: Option<HashSet<StreamHash>>,
+    ) -> Self {
+        Self {
+            endpoints,
+            place,
+            witness,
+            state: LedgerState::new(streams.clone()),
+            streams,
+            set: WitnessSet::default(),
+            seats: Seats::default(),
+            heads: Heads::default(),
+            head_times: HeadTimes::default(),
+            finalized: None,
+            unproven: None,
+            liveness: Liveness::default(),
+            pages: Pages::default(),
+            progress: Progress::default(),
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// Beats `pulse` whenever a page of the log was read.
+    pub fn beat(&mut self, pulse: Pulse) {
+        self.pulse = pulse;
+    }
+
+    /// Follows one more stream: the next poll reads the log again from its beginning, if that was read before, and makes
+    /// sure that the chain still holds what was final.
+    pub fn follow(&mut self, stream: StreamHash) {
+        if self.streams.as_mut().is_some_and(|streams| streams.insert(stream)) {
+            self.state = LedgerState::new(self.streams.clone());
+            self.unproven = self.unproven.or(self.finalized);
+        }
+    }
+
+    /// The first poll is to make sure that the chain holds this block, which was final when it was followed before.
+    pub fn resting_on(self, finalized: Option<BlockRef>) -> Self {
+        Self { unproven: finalized, ..self }
+    }
+
+    /// The finalized head at the last poll; `None` while the chain has none.
+    pub fn finalized_head(&self) -> Option<BlockRef> {
+        self.finalized
+    }
+
+    /// The ledger at the last polled head.
+    pub fn ledger(&self) -> &LedgerState {
+        &self.state
+    }
+
+    /// The witness set at the last polled head.
+    pub fn set(&self) -> &WitnessSet {
+        &self.set
+    }
+
+    /// The heads at the last poll.
+    pub fn heads(&self) -> Heads {
+        self.heads
+    }
+
+    /// The heads' block times at the last poll.
+    pub fn head_times(&self) -> HeadTimes {
+        self.head_times
+    }
+
+    /// Since when the ledger has been live without a break; `None` while it is not.
+    pub fn live_since_ms(&self) -> Option<u64> {
+        self.liveness.live_since_ms()
+    }
+
+    /// For how long the finalized head has stood still, if that is longer than it may.
+    pub fn finality_stalled_ms(&self) -> Option<u64> {
+        let stalled_ms = self.liveness.stalled_ms();
+        (u128::from(stalled_ms) > self.place.finality_stale.as_millis()).then_some(stalled_ms)
+    }
+
+    /// How long to wait after a poll that failed, until enough endpoints may be asked again; zero after another one.
+    pub fn retry_in(&self) -> Duration {
+        self.liveness.retry_in()
+    }
+
+    /// The endpoints that are asked.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// Reads on to the latest head. `settle` gives up what lies below the finalized head, which keeps memory flat and
+    /// is for those who need no votes of settled slots.
+    ///
+    /// # Errors
+    ///
+    /// What is read then is what was read before; see [`FollowError::is_fatal`].
+    pub async fn poll(&mut self, now_ms: u64, settle: bool) -> Result<Progress, FollowError> {
+        let polled = self.read_on(settle).await;
+        match &polled {
+            Ok(_) => self.liveness.answered(now_ms, self.heads),
+            Err(error) => self.liveness.failed(now_ms, error, self.endpoints.rest(), &self.place),
+        }
+        polled
+    }
+
+    async fn read_on(&mut self, settle: bool) -> Result<Progress, FollowError> {
+        let head = self.endpoints.heads().await?;
+        self.check_age(&head)?;
+        self.check_final(&head).await?;
+        if self.state.head() != Some(head.latest) {
+            self.set = self.seats.active_at(&self.endpoints, &self.place, head.latest).await?;
+            self.revert_to_shared(&head).await?;
+            self.read_logs(head.latest).await?;
+        }
+        self.finalized = head.finalized;
+        let finalized = head.finalized.map_or(0, |finalized| finalized.number);
+        self.heads = Heads { latest: head.latest.number, safe: head.safe, finalized };
+        self.head_times = head.times;
+        if settle {
+            self.state.settle(self.heads.finalized);
+        }
+        // kept until now, so that a poll that fails half-way loses nothing
+        Ok(std::mem::take(&mut self.progress))
+    }
+
+    fn check_age(&self, head: &AgreedHead) -> Result<(), FollowError> {
+        let now_s = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+        let age_s = now_s.saturating_sub(head.times.latest);
+        if self.place.block_time.is_some() && age_s > self.place.head_stale.as_secs() {
+            return Err(FollowError::StaleHead { age_s });
+        }
+        Ok(())
+    }
+
+    /// Whether the chain still holds this block.
+    async fn is_canonical(&self, block: BlockRef) -> Result<bool, FollowError> {
+        Ok(self.endpoints.block(block.number).await? == Some(block))
+    }
+
+    /// Makes sure once that the chain holds the finalized head of before.
+    async fn check_final(&mut self, head: &AgreedHead) -> Result<(), FollowError> {
+        let Some(finalized) = self.unproven else { return Ok(()) };
+        self.refuse_other(finalized, head).await?;
+        self.unproven = None;
+        Ok(())
+    }
+
+    /// Refuses a chain that has another block than this one, which was final, or is too short to have any.
+    async fn refuse_other(&self, finalized: BlockRef, head: &AgreedHead) -> Result<(), FollowError> {
+        match self.endpoints.block(finalized.number).await? {
+            Some(found) if found == finalized => Ok(()),
+            Some(_) => Err(FollowError::DeepReorg(finalized)),
+            None => Err(FollowError::Behind { latest: head.latest.number, finalized }),
+        }
+    }
+
+    /// Takes back what the chain no longer holds.
+    async fn revert_to_shared(&mut self, latest: &AgreedHead) -> Result<(), FollowError> {
+        let Some(head) = self.state.head() else { return Ok(()) };
+        if head.hash == latest.parent {
+            return Ok(());
+        }
+        let mut oldest = head;
+        for block in self.state.revertible().collect::<Vec<_>>() {
+            if self.is_canonical(block).await? {
+                self.progress.reorg |= block != head;
+                self.state.revert_above(block.number);
+                return Ok(());
+            }
+            oldest = block;
+        }
+        if oldest.number > self.heads.finalized {
+            // everything known lies above the finalized head, as right after the first poll: read it all again
+            self.state = LedgerState::new(self.streams.clone());
+            self.progress.reorg = true;
+            return Ok(());
+        }
+        self.refuse_other(oldest, latest).await
+    }
+
+    /// Reads the ledger's log up to `latest`, page by page.
+    async fn read_logs(&mut self, latest: BlockRef) -> Result<(), FollowError> {
+        loop {
+            let from = self.state.head().map_or(self.place.deploy_block, |head| head.number + 1);
+            if from > latest.number {
+                return Ok(());
+            }
+            let to = self.pages.end(from, latest.number);
+            let end = if to == latest.number { Some(latest) } else { self.endpoints.block(to).await? };
+            let end = end.ok_or(FollowError::HeadMoved(to))?;
+            let read = self.pages.read(&self.endpoints, self.place.ledger, from, end).await?;
+            let Some(logs) = read else { continue };
+            if !self.is_canonical(end).await? {
+                return Err(FollowError::HeadMoved(end.number));
+            }
+            let events: Vec<_> = logs.into_iter().map(|log| log.event).collect();
+            self.progress.own_votes.extend(events.iter().filter_map(|event| vote_of(event, self.witness?)));
+            self.state.apply(end, events);
+            self.pulse.beat();
+        }
+    }
+}
+
+fn vote_of(event: &LedgerEvent, watched: Address) -> Option<(SlotId, ObservationHash)> {
+    match event {
+        LedgerEvent::Proposed { proposer, header } if *proposer == watched => Some((header.slot(), header.hash())),
+        LedgerEvent::Attested { slot, observation, witness } if *witness == watched => Some((*slot, *observation)),
+        _ => None,
+    }
+}

@@ -1,0 +1,129 @@
+//! Whether the contracts are those that are configured, and belong together; else one sentence on what is wrong.
+
+use alloy::{
+    primitives::Address,
+    providers::{DynProvider, Provider},
+    transports::TransportError,
+};
+use ec_rpc::{AskError, Endpoints, Fault};
+
+use crate::contracts::{EveryChannelObservationLedger, EveryChannelRail, Revert};
+
+/// Why a contract is not the one that is configured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// The endpoints together give no answer to rely on.
+    #[error("rpc: {0}")]
+    Ask(#[from] AskError),
+    /// No contract at a configured address.
+    #[error("{field} is set to {address}, but there is no code on chain {chain_id}; correct the address or the chain")]
+    NoCode {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        address: Address,
+        /// The chain.
+        chain_id: u64,
+    },
+    /// The contract at a configured address is another one.
+    #[error(
+        "{field} is set to {address}, but the contract there does not answer {view}(); correct the address: {answer}"
+    )]
+    NotTheContract {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        address: Address,
+        /// The view it did not answer.
+        view: &'static str,
+        /// What it answered.
+        answer: String,
+    },
+    /// Two configured contracts do not belong together.
+    #[error("{field} is set to {configured}, but the {of} at {of_address} uses {actual}; correct one of the two")]
+    Unrelated {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        configured: Address,
+        /// The contract that names another one.
+        of: &'static str,
+        /// Where that is.
+        of_address: Address,
+        /// What it names.
+        actual: Address,
+    },
+}
+
+/// Checks that there is code at the address that the setting `field` gives. Not which code it is.
+///
+/// # Errors
+///
+/// No code, or no agreement on it.
+pub async fn require_code(endpoints: &Endpoints, field: &'static str, address: Address) -> Result<(), IdentityError> {
+    let is_empty =
+        |provider: DynProvider| async move { Ok::<_, TransportError>(provider.get_code_at(address).await?.is_empty()) };
+    if endpoints.agreed("eth_getCode", is_empty).await? {
+        return Err(IdentityError::NoCode { field, address, chain_id: endpoints.chain_id() });
+    }
+    Ok(())
+}
+
+/// The registry of a ledger, which must be the configured one where one is.
+///
+/// # Errors
+///
+/// The contract is no ledger, it uses another registry, or no agreement on that.
+pub async fn registry_of(
+    endpoints: &Endpoints,
+    ledger: Address,
+    configured: Option<Address>,
+) -> Result<Address, IdentityError> {
+    let registry =
+        |provider| async move { viewed(EveryChannelObservationLedger::new(ledger, provider).registry().call().await) };
+    let actual = endpoints.agreed("registry()", registry).await?;
+    let not_it = |answer| IdentityError::NotTheContract { field: "ledger", address: ledger, view: "registry", answer };
+    require_same("registry", configured, "ledger", ledger, actual.map_err(not_it)?)
+}
+
+/// The ledger of a rail, which must be the configured one where one is.
+///
+/// # Errors
+///
+/// The contract is no rail, it uses another ledger, or no agreement on that.
+pub async fn ledger_of(
+    endpoints: &Endpoints,
+    rail: Address,
+    configured: Option<Address>,
+) -> Result<Address, IdentityError> {
+    let ledger = |provider| async move { viewed(EveryChannelRail::new(rail, provider).ledger().call().await) };
+    let actual = endpoints.agreed("ledger()", ledger).await?;
+    let not_it = |answer| IdentityError::NotTheContract { field: "rail", address: rail, view: "ledger", answer };
+    require_same("ledger", configured, "rail", rail, actual.map_err(not_it)?)
+}
+/// What a view answers; that a contract does not have it is an answer too.
+fn viewed(answer: Result<Address, alloy::contract::Error>) -> Result<Result<Address, String>, Fault> {
+    match answer {
+        Ok(address) => Ok(Ok(address)),
+        Err(error @ alloy::contract::Error::TransportError(_)) if Revert::of_call(&error).is_none() => {
+            Err(error.into())
+        }
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+fn require_same(
+    field: &'static str,
+    configured: Option<Address>,
+    of: &'static str,
+    of_address: Address,
+    actual: Address,
+) -> Result<Address, IdentityError> {
+    match configured {
+        Some(configured) if configured != actual => {
+            Err(IdentityError::Unrelated { field, configured, of, of_address, actual })
+        }
+        _ => Ok(actual),
+    }
+}

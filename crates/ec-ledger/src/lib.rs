@@ -1,0 +1,18 @@
+//! The observation ledger on its chain.
+//!
+//! [`contracts`] binds to the contracts by their committed artifacts, [`identity`] makes sure that those that are
+//! configured are there and belong together. [`LedgerState`] is the ledger as its log tells it, pure, block by block and
+//! back again; [`follow`] reads that log, agreed on by several endpoints, to the latest head and through reorgs.
+
+pub mod contracts;
+pub mod follow;
+pub mod identity;
+mod logs;
+mod pulse;
+mod set;
+mod state;
+
+pub use follow::{FollowError, Follower, Heads, LedgerPlace, Progress};
+pub use pulse::Pulse;
+pub use set::WitnessSet;
+pub use state::{Candidate, Final, LedgerEvent, LedgerState, Slot};

@@ -1,0 +1,135 @@
+//! One page of the ledger's log, from one endpoint, checked and decoded.
+
+use alloy::{
+    primitives::Address,
+    providers::{DynProvider, Provider},
+    rpc::types::{Filter, Log},
+    sol_types::SolEvent,
+};
+
+use ec_observation::{ObservationHash, ObservationHeader, SlotId};
+use ec_rpc::{BlockRef, Fault};
+
+use crate::{contracts::EveryChannelObservationLedger as Ledger, state::LedgerEvent};
+
+/// An event of the ledger, and its place in the chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LedgerLog {
+    pub(super) block: BlockRef,
+    pub(super) index: u64,
+    pub(super) event: LedgerEvent,
+}
+
+/// The ledger's log from block `from` up to `end`.
+///
+/// Checked: every log is one of the ledger, in the range, in order, the logs of one number are of one block, and those
+/// of `end` are of that very block. Not checked: that none is missing, and that the blocks between are those of `end`'s
+/// chain; these are what endpoints must agree on.
+pub(super) async fn read(
+    provider: &DynProvider,
+    ledger: Address,
+    from: u64,
+    end: BlockRef,
+) -> Result<Vec<LedgerLog>, Fault> {
+    let topics = vec![
+        Ledger::ObservationProposed::SIGNATURE_HASH,
+        Ledger::ObservationAttested::SIGNATURE_HASH,
+        Ledger::ObservationFinalized::SIGNATURE_HASH,
+    ];
+    let filter = Filter::new().address(ledger).event_signature(topics).from_block(from).to_block(end.number);
+    let logs: Vec<_> =
+        provider.get_logs(&filter).await?.iter().map(|log| checked(log, ledger)).collect::<Result<_, _>>()?;
+    in_place(&logs, from, end)?;
+    Ok(logs)
+}
+
+fn unusable(block: Option<u64>, what: &str) -> Fault {
+    let block = block.map_or_else(|| "a pending block".to_owned(), |number| format!("block {number}"));
+    Fault::Unusable(format!("{block}: {what}"))
+}
+
+/// A log that is in a block, of the ledger, and explained by its interface.
+fn checked(log: &Log, ledger: Address) -> Result<LedgerLog, Fault> {
+    let wrong = |what: &str| unusable(log.block_number, what);
+    let (Some(number), Some(hash), Some(index), false) = (log.block_number, log.block_hash, log.log_index, log.removed)
+    else {
+        return Err(wrong("a log without its place in the chain"));
+    };
+    if log.address() != ledger {
+        return Err(wrong("a log of another contract than the ledger"));
+    }
+    let event = decode(log).map_err(|error| wrong(&format!("a log of the ledger cannot be decoded: {error}")))?;
+    Ok(LedgerLog { block: BlockRef { number, hash }, index, event })
+}
+
+/// Whether logs are where they were asked for.
+fn in_place(logs: &[LedgerLog], from: u64, end: BlockRef) -> Result<(), Fault> {
+    let wrong = |log: &LedgerLog, what| Err(unusable(Some(log.block.number), what));
+    if let Some(log) = logs.iter().find(|log| !(from..=end.number).contains(&log.block.number)) {
+        return wrong(log, "a log outside of the blocks that were asked for");
+    }
+    if let Some(log) = logs.iter().find(|log| log.block.number == end.number && log.block.hash != end.hash) {
+        return wrong(log, "a log of another block of this number");
+    }
+    for pair in logs.windows(2) {
+        if (pair[0].block.number, pair[0].index) >= (pair[1].block.number, pair[1].index) {
+            return wrong(&pair[1], "logs out of order");
+        }
+        if pair[0].block.number == pair[1].block.number && pair[0].block.hash != pair[1].block.hash {
+            return wrong(&pair[1], "logs of two blocks of this number");
+        }
+    }
+    Ok(())
+}
+
+fn decode(log: &Log) -> Result<LedgerEvent, alloy::sol_types::Error> {
+    Ok(match log.topic0().copied() {
+        Some(Ledger::ObservationProposed::SIGNATURE_HASH) => {
+            let event = Ledger::ObservationProposed::decode_log(&log.inner)?;
+            LedgerEvent::Proposed { proposer: event.proposer, header: ObservationHeader::from(event.header.clone()) }
+        }
+        Some(Ledger::ObservationAttested::SIGNATURE_HASH) => {
+            let event = Ledger::ObservationAttested::decode_log(&log.inner)?;
+            LedgerEvent::Attested {
+                slot: SlotId(event.slot),
+                observation: ObservationHash(event.observationHash),
+                witness: event.witness,
+            }
+        }
+        _ => {
+            let event = Ledger::ObservationFinalized::decode_log(&log.inner)?;
+            LedgerEvent::Finalized { slot: SlotId(event.slot), observation: ObservationHash(event.observationHash) }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::B256;
+
+    use super::*;
+
+    fn log(number: u64, hash: u8, index: u64) -> LedgerLog {
+        let event = LedgerEvent::Finalized { slot: SlotId::ZERO, observation: ObservationHash::ZERO };
+        LedgerLog { block: BlockRef { number, hash: B256::repeat_byte(hash) }, index, event }
+    }
+
+    #[test]
+    fn logs_must_be_where_they_were_asked_for() {
+        let end = BlockRef { number: 9, hash: B256::repeat_byte(9) };
+        let judge = |logs: &[LedgerLog]| in_place(logs, 5, end).map_err(|fault| fault.to_string());
+        let good = [log(5, 5, 1), log(5, 5, 3), log(7, 7, 0), log(9, 9, 2)];
+        assert_eq!(judge(&good), Ok(()));
+        assert_eq!(judge(&[]), Ok(()));
+        for (logs, what) in [
+            ([log(4, 4, 0), log(9, 9, 1)], "outside"),
+            ([log(5, 5, 0), log(10, 1, 0)], "outside"),
+            ([log(8, 8, 0), log(9, 1, 1)], "another block"),
+            ([log(7, 7, 0), log(6, 6, 0)], "order"),
+            ([log(7, 7, 1), log(7, 7, 1)], "order"),
+            ([log(7, 7, 1), log(7, 8, 2)], "two blocks"),
+        ] {
+            assert!(judge(&logs).unwrap_err().contains(what), "{what}");
+        }
+    }
+}

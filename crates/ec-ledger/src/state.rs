@@ -1,0 +1,454 @@
+//! The ledger as its log tells it: candidates, votes and final observations, block by block, and back again.
+//!
+//! Pure: blocks are applied and reverted, nothing is asked of a chain. Every event's undo is exact, so a reorg is a
+//! revert to the last shared block followed by the new blocks.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    ops::RangeInclusive,
+};
+
+use alloy::primitives::Address;
+use ec_observation::{ContentHash, ObservationHash, ObservationHeader, SlotId, StreamHash};
+use ec_rpc::BlockRef;
+
+/// An event of `EveryChannelObservationLedger` that changes a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LedgerEvent {
+    /// A header became a candidate; also the proposer's vote for it.
+    Proposed {
+        /// Who proposed.
+        proposer: Address,
+        /// The header.
+        header: ObservationHeader,
+    },
+    /// A vote for a candidate.
+    Attested {
+        /// The slot.
+        slot: SlotId,
+        /// The candidate.
+        observation: ObservationHash,
+        /// Who voted.
+        witness: Address,
+    },
+    /// A candidate reached the quorum.
+    Finalized {
+        /// The slot.
+        slot: SlotId,
+        /// The candidate.
+        observation: ObservationHash,
+    },
+}
+
+/// A header that was proposed for a slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its hash.
+    pub hash: ObservationHash,
+    /// The header.
+    pub header: ObservationHeader,
+    /// Who voted for it, the proposer first. Some may not be active witnesses any more.
+    pub voters: Vec<Address>,
+    /// Its place in the ledger's log.
+    place: u64,
+}
+
+/// What a slot holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slot {
+    /// Candidates in the order of their proposals.
+    pub candidates: Vec<Candidate>,
+    /// The final one.
+    pub finalized: Option<ObservationHash>,
+}
+
+impl Slot {
+    /// A candidate by its hash.
+    pub fn candidate(&self, hash: ObservationHash) -> Option<&Candidate> {
+        self.candidates.iter().find(|candidate| candidate.hash == hash)
+    }
+
+    /// The candidate that `witness` voted for.
+    pub fn vote_of(&self, witness: Address) -> Option<&Candidate> {
+        self.candidates.iter().find(|candidate| candidate.voters.contains(&witness))
+    }
+}
+
+/// A final observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Final {
+    /// The observation.
+    pub hash: ObservationHash,
+    /// What it says, without its proposer's choices.
+    pub content: ContentHash,
+    /// Where `ObservationFinalized` stands in the ledger's log.
+    place: u64,
+    /// The block that holds it.
+    block: u64,
+}
+
+/// How to take back one event.
+#[derive(Clone, Copy, Debug)]
+enum Undo {
+    Candidate(SlotId),
+    Vote(SlotId, ObservationHash),
+    Final(SlotId),
+}
+
+/// A block's undo log.
+#[derive(Clone, Debug)]
+struct Applied {
+    block: BlockRef,
+    undo: Vec<Undo>,
+}
+
+/// The ledger at one block, for the streams that are followed.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerState {
+    streams: Option<HashSet<StreamHash>>,
+    slots: HashMap<SlotId, Slot>,
+    finals: HashMap<StreamHash, BTreeMap<(u64, SlotId), Final>>,
+    applied: VecDeque<Applied>,
+    next_place: u64,
+}
+
+impl LedgerState {
+    /// An empty ledger that keeps what concerns these streams, or every stream.
+    pub fn new(streams: Option<HashSet<StreamHash>>) -> Self {
+        Self { streams, ..Self::default() }
+    }
+
+    /// The block this state is at; `None` before the first one.
+    pub fn head(&self) -> Option<BlockRef> {
+        self.applied.back().map(|applied| applied.block)
+    }
+
+    /// The blocks that can be reverted to, newest first.
+    pub fn revertible(&self) -> impl Iterator<Item = BlockRef> + '_ {
+        self.applied.iter().rev().map(|applied| applied.block)
+    }
+
+    /// Applies the events of all blocks after the head up to and including `block`, in log order.
+    pub fn apply(&mut self, block: BlockRef, events: impl IntoIterator<Item = LedgerEvent>) {
+        let undo = events.into_iter().filter_map(|event| self.apply_event(block.number, &event)).collect();
+        self.applied.push_back(Applied { block, undo });
+    }
+
+    /// An event's effect; `None` where it concerns a stream that is not followed.
+    fn apply_event(&mut self, block: u64, event: &LedgerEvent) -> Option<Undo> {
+        self.next_place += 1;
+        let place = self.next_place;
+        match *event {
+            LedgerEvent::Proposed { proposer, header } => {
+                if self.streams.as_ref().is_some_and(|streams| !streams.contains(&header.stream_hash)) {
+                    return None;
+                }
+                let candidate = Candidate { hash: header.hash(), header, voters: vec![proposer], place };
+                self.slots.entry(header.slot()).or_default().candidates.push(candidate);
+                Some(Undo::Candidate(header.slot()))
+            }
+            LedgerEvent::Attested { slot, observation, witness } => {
+                self.candidate_mut(slot, observation)?.voters.push(witness);
+                Some(Undo::Vote(slot, observation))
+            }
+            LedgerEvent::Finalized { slot, observation } => {
+                let state = self.slots.get_mut(&slot)?;
+                let header = state.candidate(observation)?.header;
+                state.finalized = Some(observation);
+                let found = Final { hash: observation, content: header.content().hash(), place, block };
+                self.finals.entry(header.stream_hash).or_default().insert((header.sequence, slot), found);
+                Some(Undo::Final(slot))
+            }
+        }
+    }
+
+    fn candidate_mut(&mut self, slot: SlotId, hash: ObservationHash) -> Option<&mut Candidate> {
+        self.slots.get_mut(&slot)?.candidates.iter_mut().find(|candidate| candidate.hash == hash)
+    }
+
+    /// Takes back every block above `number`.
+    pub fn revert_above(&mut self, number: u64) {
+        while let Some(applied) = self.applied.pop_back_if(|applied| applied.block.number > number) {
+            applied.undo.into_iter().rev().for_each(|undo| self.take_back(undo));
+        }
+    }
+
+    fn take_back(&mut self, undo: Undo) {
+        match undo {
+            Undo::Candidate(slot) => {
+                let Some(state) = self.slots.get_mut(&slot) else { return };
+                state.candidates.pop();
+                if state.candidates.is_empty() {
+                    self.slots.remove(&slot);
+                }
+            }
+            Undo::Vote(slot, hash) => {
+                self.candidate_mut(slot, hash).map(|candidate| candidate.voters.pop());
+            }
+            Undo::Final(slot) => {
+                let Some(state) = self.slots.get_mut(&slot) else { return };
+                let header = state.finalized.take().and_then(|hash| state.candidate(hash)).map(|found| found.header);
+                let finals = header.and_then(|header| Some((header, self.finals.get_mut(&header.stream_hash)?)));
+                if let Some((header, finals)) = finals {
+                    finals.remove(&(header.sequence, slot));
+                }
+            }
+        }
+    }
+
+    /// Gives up the means to revert `finalized` and what lies below it, and with them the votes of the slots that
+    /// were final there: what remains of those is [`Self::final_of`].
+    pub fn settle(&mut self, finalized: u64) {
+        while self.applied.get(1).is_some_and(|next| next.block.number <= finalized) {
+            for undo in self.applied.pop_front().map(|applied| applied.undo).unwrap_or_default() {
+                if let Undo::Final(slot) = undo {
+                    self.slots.remove(&slot);
+                }
+            }
+        }
+    }
+
+    /// What a slot holds; `None` when nothing was proposed or it is settled.
+    pub fn slot(&self, slot: SlotId) -> Option<&Slot> {
+        self.slots.get(&slot)
+    }
+
+    /// The final observation of a slot, settled or not.
+    pub fn final_of(&self, stream: StreamHash, sequence: u64, slot: SlotId) -> Option<&Final> {
+        self.finals.get(&stream)?.get(&(sequence, slot))
+    }
+
+    /// Every final observation of a stream, by ascending sequence.
+    pub fn finals(&self, stream: StreamHash) -> impl Iterator<Item = (u64, SlotId, &Final)> + '_ {
+        let finals = self.finals.get(&stream).into_iter().flatten();
+        finals.map(|(&(sequence, slot), found)| (sequence, slot, found))
+    }
+
+    /// The highest sequence of a stream that was final at block `head`.
+    pub fn newest_final(&self, stream: StreamHash, head: u64) -> Option<u64> {
+        let mut newest_first = self.finals.get(&stream)?.iter().rev();
+        newest_first.find(|(_, found)| found.is_final_at(head)).map(|((sequence, _), _)| *sequence)
+    }
+
+    /// The first run of sequences from `from` to `to` that holds no slot of this stream final at `finalized_head`;
+    /// `slot_of` tells the one slot of a sequence that counts.
+    pub fn next_gap(
+        &self,
+        stream: StreamHash,
+        (from, to): (u64, u64),
+        finalized_head: u64,
+        slot_of: impl Fn(u64) -> SlotId,
+    ) -> Option<RangeInclusive<u64>> {
+        let finals = self.finals.get(&stream).into_iter().flat_map(|finals| finals.range((from, SlotId::ZERO)..));
+        let settled =
+            finals.take_while(|((sequence, _), _)| *sequence <= to).filter_map(|(&(sequence, slot), found)| {
+                (found.is_final_at(finalized_head) && slot == slot_of(sequence)).then_some(sequence)
+            });
+        let mut settled = settled.peekable();
+        let mut start = from;
+        while settled.next_if_eq(&start).is_some() {
+            start = start.checked_add(1)?;
+        }
+        let end = settled.peek().map_or(to, |&next| next - 1);
+        (start <= to).then_some(start..=end)
+    }
+
+    /// The headers of all final slots that are not settled, by stream and sequence.
+    pub fn final_headers(&self) -> Vec<ObservationHeader> {
+        let header = |slot: &Slot| Some(slot.candidate(slot.finalized?)?.header);
+        let mut headers: Vec<_> = self.slots.values().filter_map(header).collect();
+        headers.sort_by_key(|header| (header.stream_hash, header.sequence));
+        headers
+    }
+
+    /// Finals of the stream below `sequence`, newest first.
+    fn finals_below(&self, stream: StreamHash, sequence: u64) -> impl Iterator<Item = &Final> + '_ {
+        let finals = self.finals.get(&stream).into_iter();
+        finals.flat_map(move |finals| finals.range(..(sequence, SlotId::ZERO)).rev().map(|(_, found)| found))
+    }
+
+    /// The parent that a proposal for `sequence` takes now: the newest final observation below it, or zero.
+    pub fn newest_final_below(&self, stream: StreamHash, sequence: u64) -> ObservationHash {
+        self.finals_below(stream, sequence).next().map_or(ObservationHash::ZERO, |found| found.hash)
+    }
+
+    /// From which place in the log on a candidate's parent is right (protocol §5.2): from the candidate's own place, if
+    /// the parent was final there, else from where the parent became final; of the same stream, below it, with at most
+    /// `parent_window` final observations in between at that place; zero under the same count.
+    pub fn parent_right_from(&self, candidate: &Candidate, parent_window: u64) -> Option<u64> {
+        let header = &candidate.header;
+        let (mut places, mut before_own) = (Vec::new(), 0);
+        for found in self.finals_below(header.stream_hash, header.sequence) {
+            if found.hash == header.parent_observation_hash {
+                let from = candidate.place.max(found.place);
+                let between = places.iter().filter(|&&place| place < from).count() as u64;
+                return (between <= parent_window).then_some(from);
+            }
+            places.push(found.place);
+            before_own += u64::from(found.place < candidate.place);
+            if before_own > parent_window {
+                return None;
+            }
+        }
+        (header.parent_observation_hash == ObservationHash::ZERO).then_some(candidate.place)
+    }
+}
+
+impl Final {
+    /// Whether this was final at block `number`.
+    pub fn is_final_at(&self, number: u64) -> bool {
+        self.block <= number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::B256;
+    use ec_observation::EpochHash;
+
+    use super::*;
+
+    const STREAM: StreamHash = StreamHash(B256::repeat_byte(7));
+
+    fn header(sequence: u64, parent: ObservationHash) -> ObservationHeader {
+        ObservationHeader {
+            stream_hash: STREAM,
+            epoch_hash: EpochHash(B256::with_last_byte(sequence as u8)),
+            parent_observation_hash: parent,
+            data_root: B256::ZERO,
+            locator_hash: B256::ZERO,
+            observed_unix_ms: 0,
+            sequence,
+        }
+    }
+
+    fn block(number: u64) -> BlockRef {
+        BlockRef { number, hash: B256::with_last_byte(number as u8) }
+    }
+
+    fn finalized(header: ObservationHeader) -> [LedgerEvent; 2] {
+        [
+            LedgerEvent::Proposed { proposer: Address::ZERO, header },
+            LedgerEvent::Finalized { slot: header.slot(), observation: header.hash() },
+        ]
+    }
+
+    #[test]
+    fn gaps_and_the_newest_are_told_by_what_is_final_below_the_head() {
+        let mut ledger = LedgerState::new(None);
+        let slot_of = |sequence| header(sequence, ObservationHash::ZERO).slot();
+        for sequence in [2, 3, 5, 9] {
+            ledger.apply(block(sequence), finalized(header(sequence, ObservationHash::ZERO)));
+        }
+        let stray = ObservationHeader { epoch_hash: EpochHash(B256::ZERO), ..header(4, ObservationHash::ZERO) };
+        ledger.apply(block(10), finalized(stray));
+        let gap = |from, to, head| ledger.next_gap(STREAM, (from, to), head, slot_of);
+        assert_eq!(gap(0, 20, 10), Some(0..=1));
+        assert_eq!(gap(2, 20, 10), Some(4..=4), "a slot of another epoch hash does not count");
+        assert_eq!(gap(5, 8, 10), Some(6..=8));
+        assert_eq!(gap(6, 20, 10), Some(6..=8));
+        assert_eq!((gap(9, 9, 10), gap(9, 9, 8)), (None, Some(9..=9)), "final only below the head");
+        assert_eq!(gap(10, u64::MAX, 10), Some(10..=u64::MAX));
+        assert_eq!(gap(8, 7, 10), None);
+        let newest = |head| ledger.newest_final(STREAM, head);
+        assert_eq!([1, 2, 4, 8, 9].map(newest), [None, Some(2), Some(3), Some(5), Some(9)]);
+    }
+
+    fn right(ledger: &LedgerState, header: ObservationHeader, window: u64) -> bool {
+        let candidate = ledger.slot(header.slot()).unwrap().candidate(header.hash()).unwrap();
+        ledger.parent_right_from(candidate, window).is_some()
+    }
+
+    #[test]
+    fn reverting_is_exact() {
+        let mut ledger = LedgerState::new(None);
+        ledger.apply(block(1), []);
+        let mut seen = vec![format!("{ledger:?}")];
+        let one = header(1, ObservationHash::ZERO);
+        ledger.apply(block(2), finalized(one));
+        seen.push(format!("{:?}{:?}", ledger.slots, ledger.finals));
+        let vote =
+            LedgerEvent::Attested { slot: one.slot(), observation: one.hash(), witness: Address::with_last_byte(1) };
+        ledger.apply(block(3), [vote]);
+        assert_eq!(ledger.slot(one.slot()).unwrap().candidates[0].voters.len(), 2);
+        ledger.revert_above(2);
+        assert_eq!(format!("{:?}{:?}", ledger.slots, ledger.finals), seen[1]);
+        ledger.revert_above(1);
+        assert!(ledger.slots.is_empty() && ledger.finals[&STREAM].is_empty());
+        assert_eq!(ledger.head(), Some(block(1)));
+    }
+
+    #[test]
+    fn parents_are_judged_at_the_candidates_place() {
+        let mut ledger = LedgerState::new(None);
+        let one = header(1, ObservationHash::ZERO);
+        let early = header(5, ObservationHash::ZERO);
+        let bogus = header(4, ObservationHash(B256::repeat_byte(1)));
+        let forward = header(0, one.hash());
+        let proposals = [early, bogus].map(|header| LedgerEvent::Proposed { proposer: Address::ZERO, header });
+        ledger.apply(block(1), proposals);
+        ledger.apply(block(2), finalized(one));
+        let late = header(6, one.hash());
+        let blind = header(7, ObservationHash::ZERO);
+        let proposals = [late, blind, forward].map(|header| LedgerEvent::Proposed { proposer: Address::ZERO, header });
+        ledger.apply(block(3), proposals);
+        assert!(right(&ledger, early, 64), "nothing was final at its place");
+        assert!(!right(&ledger, bogus, 64));
+        assert!(!right(&ledger, forward, 64), "a parent lies below");
+        assert!(right(&ledger, late, 64));
+        assert!(right(&ledger, blind, 1), "one observation between zero and it");
+        assert!(!right(&ledger, blind, 0));
+        assert_eq!(ledger.newest_final_below(STREAM, 5), one.hash());
+        assert_eq!(ledger.newest_final_below(STREAM, 1), ObservationHash::ZERO);
+    }
+
+    #[test]
+    fn a_parent_that_becomes_final_later_is_right_from_there() {
+        let mut ledger = LedgerState::new(None);
+        let parent = header(1, ObservationHash::ZERO);
+        let child = header(2, parent.hash());
+        let from = |ledger: &LedgerState| {
+            let slot = ledger.slot(child.slot()).unwrap();
+            ledger.parent_right_from(slot.candidate(child.hash()).unwrap(), 64)
+        };
+        let propose = |header| LedgerEvent::Proposed { proposer: Address::ZERO, header };
+        ledger.apply(block(1), [propose(parent), propose(child)]);
+        assert_eq!(from(&ledger), None);
+        let finalized = LedgerEvent::Finalized { slot: parent.slot(), observation: parent.hash() };
+        ledger.apply(block(2), [finalized]);
+        assert_eq!(from(&ledger), Some(3), "the place of the third event");
+    }
+
+    #[test]
+    fn the_parent_window_is_inclusive() {
+        for (finals_between, expected) in [(64, true), (65, false)] {
+            let mut ledger = LedgerState::new(None);
+            let parent = header(0, ObservationHash::ZERO);
+            ledger.apply(block(1), finalized(parent));
+            ledger.apply(block(2), (1..=finals_between).flat_map(|at| finalized(header(at, parent.hash()))));
+            let child = header(200, parent.hash());
+            ledger.apply(block(3), [LedgerEvent::Proposed { proposer: Address::ZERO, header: child }]);
+            assert_eq!(right(&ledger, child, 64), expected, "{finals_between}");
+        }
+    }
+
+    #[test]
+    fn settling_keeps_the_final_and_drops_the_votes() {
+        let mut ledger = LedgerState::new(None);
+        let one = header(1, ObservationHash::ZERO);
+        ledger.apply(block(1), finalized(one));
+        ledger.apply(block(2), []);
+        ledger.apply(block(3), []);
+        ledger.settle(2);
+        assert_eq!(ledger.revertible().collect::<Vec<_>>(), [block(3), block(2)]);
+        assert_eq!(ledger.slot(one.slot()), None);
+        assert_eq!(ledger.final_of(STREAM, 1, one.slot()).unwrap().hash, one.hash());
+    }
+
+    #[test]
+    fn foreign_streams_leave_no_trace() {
+        let mut ledger = LedgerState::new(Some(HashSet::from([StreamHash::ZERO])));
+        ledger.apply(block(1), finalized(header(1, ObservationHash::ZERO)));
+        assert!(ledger.slots.is_empty() && ledger.finals.is_empty());
+    }
+}

@@ -1,0 +1,19 @@
+#![doc = include_str!("../README.md")]
+
+pub mod derive;
+pub mod header;
+pub mod keccak;
+pub mod listing;
+pub mod proof;
+pub mod records;
+pub mod stream;
+pub mod tree;
+pub mod vote;
+
+pub use derive::DerivedEpoch;
+pub use header::{Content, ContentHash, EpochHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId, StreamHash};
+pub use listing::{ListedRecord, Listing, ListingError};
+pub use proof::{Proof, ProofError, ProveError};
+pub use records::{EpochRecords, Record};
+pub use stream::{EpochRule, RuleError, StreamRule, TimeError, TimeMode, Tracks};
+pub use vote::{Ballot, VoteKind};

@@ -1,0 +1,252 @@
+//! The rules of a stream: which records make an epoch, and what its header says (protocol §3).
+//!
+//! Two witnesses agree only if they follow equal rules, so everything here is fixed for the life of a `stream_id`.
+
+use std::{collections::BTreeSet, num::NonZeroU64};
+
+use alloy_primitives::{B256, keccak256};
+use serde::Serialize;
+
+use crate::header::{EpochHash, SlotId, StreamHash};
+
+/// Groups per epoch where nothing else is configured: one minute of two-second groups.
+pub const DEFAULT_GROUPS_PER_EPOCH: NonZeroU64 = NonZeroU64::new(30).expect("30 is not zero");
+
+/// Tracks that are observed where nothing else is configured.
+pub const DEFAULT_TRACKS: [&str; 2] = ["video0.m4s", "audio0.m4s"];
+
+/// A rule that cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RuleError {
+    /// No track is configured.
+    #[error("tracks: at least one track name is needed")]
+    NoTracks,
+    /// A track's name cannot be a file's name.
+    #[error("tracks: {0:?} is not a track name; it must be non-empty and without `/`")]
+    TrackName(String),
+    /// A track is named twice.
+    #[error("tracks: {0:?} is named twice")]
+    TrackTwice(String),
+}
+
+/// Why a derived epoch has no time for its header.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TimeError {
+    /// No record of the epoch carries a receive time.
+    #[error(
+        "stream {stream_id:?}, epoch {epoch}: no record has a usable received_unix_ms; set `time = \"timeline\"` with \
+         `chunk_duration_ms` for this stream"
+    )]
+    NoReceiveTime {
+        /// The stream.
+        stream_id: String,
+        /// The epoch's index.
+        epoch: u64,
+    },
+    /// `epoch_index × groups_per_epoch × chunk_duration_ms` is above 2^64−1.
+    #[error(
+        "stream {stream_id:?}, epoch {epoch}: its time on the timeline overflows; check `groups_per_epoch` and \
+         `chunk_duration_ms`"
+    )]
+    Overflow {
+        /// The stream.
+        stream_id: String,
+        /// The epoch's index.
+        epoch: u64,
+    },
+}
+
+/// The observed tracks' names: at least one, distinct, sorted by bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Tracks(Vec<String>);
+
+impl Tracks {
+    /// Sorts and checks the names.
+    ///
+    /// # Errors
+    ///
+    /// None at all, an empty one, one with `/`, or a name given twice.
+    pub fn new<S: Into<String>>(names: impl IntoIterator<Item = S>) -> Result<Self, RuleError> {
+        let mut sorted = BTreeSet::new();
+        for name in names.into_iter().map(Into::into) {
+            if name.is_empty() || name.contains('/') {
+                return Err(RuleError::TrackName(name));
+            }
+            if !sorted.insert(name.clone()) {
+                return Err(RuleError::TrackTwice(name));
+            }
+        }
+        if sorted.is_empty() {
+            return Err(RuleError::NoTracks);
+        }
+        Ok(Self(sorted.into_iter().collect()))
+    }
+
+    /// The names, sorted by bytes.
+    pub fn names(&self) -> &[String] {
+        &self.0
+    }
+}
+
+impl Default for Tracks {
+    fn default() -> Self {
+        let mut names = DEFAULT_TRACKS.map(String::from).to_vec();
+        names.sort_unstable();
+        Self(names)
+    }
+}
+
+/// Where `observedUnixMs` comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeMode {
+    /// The smallest `received_unix_ms` of the epoch; others accept a window around their own.
+    Received,
+    /// `epoch_index × groups_per_epoch × chunk_duration_ms`; judged by equality.
+    Timeline {
+        /// Milliseconds of broadcast that one group holds.
+        chunk_duration_ms: NonZeroU64,
+    },
+}
+
+/// How group sequences are cut into epochs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochRule {
+    /// Sequence numbers per epoch and track.
+    pub groups_per_epoch: NonZeroU64,
+}
+
+impl EpochRule {
+    /// The epoch that a group belongs to.
+    pub fn index(&self, group_sequence: u64) -> u64 {
+        group_sequence / self.groups_per_epoch
+    }
+
+    /// `ec/epoch/v1/g<groups_per_epoch>/<epoch_index>`.
+    pub fn id(&self, epoch: u64) -> String {
+        format!("ec/epoch/v1/g{}/{epoch}", self.groups_per_epoch)
+    }
+}
+
+/// All that turns one broadcast's records into headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamRule {
+    /// The stream's id, equal at all its witnesses.
+    pub stream_id: String,
+    /// The broadcast's name in the locator, equal at all its witnesses.
+    pub locator_broadcast: String,
+    /// How sequences are cut into epochs.
+    pub epochs: EpochRule,
+    /// The observed tracks.
+    pub tracks: Tracks,
+    /// Where the observed time comes from.
+    pub time: TimeMode,
+}
+
+impl StreamRule {
+    /// The rule of a broadcast for which nothing is configured.
+    pub fn new(broadcast: &str) -> Self {
+        Self {
+            stream_id: broadcast.to_owned(),
+            locator_broadcast: broadcast.to_owned(),
+            epochs: EpochRule { groups_per_epoch: DEFAULT_GROUPS_PER_EPOCH },
+            tracks: Tracks::default(),
+            time: TimeMode::Received,
+        }
+    }
+
+    /// The stream's hash.
+    pub fn stream_hash(&self) -> StreamHash {
+        StreamHash::of(&self.stream_id)
+    }
+
+    /// The slot of one of the stream's epochs.
+    pub fn slot(&self, epoch: u64) -> SlotId {
+        SlotId::of(self.stream_hash(), EpochHash::of(&self.epochs.id(epoch)))
+    }
+
+    /// The canonical JSON (RFC 8785) that says where an epoch's objects are.
+    pub fn locator(&self, epoch: u64) -> String {
+        /// Fields in the order of their names; serde_json escapes as RFC 8785 §3.2.2.2 demands.
+        #[derive(Serialize)]
+        struct Locator<'a> {
+            broadcast: &'a str,
+            epoch_id: String,
+            objects: &'static str,
+            stream_id: &'a str,
+            tracks: &'a Tracks,
+            v: u8,
+        }
+        serde_json::to_string(&Locator {
+            broadcast: &self.locator_broadcast,
+            epoch_id: self.epochs.id(epoch),
+            objects: "blake3",
+            stream_id: &self.stream_id,
+            tracks: &self.tracks,
+            v: 1,
+        })
+        .expect("strings and integers always serialize")
+    }
+
+    /// `keccak256(track)` of each observed track, in order.
+    pub fn track_hashes(&self) -> Vec<B256> {
+        self.tracks.names().iter().map(keccak256).collect()
+    }
+
+    /// `observedUnixMs` of an epoch whose smallest receive time this is (protocol §3.5).
+    ///
+    /// # Errors
+    ///
+    /// No receive time where one is needed, or a time on the timeline that overflows.
+    pub fn observed_time(&self, epoch: u64, first_received_unix_ms: Option<u64>) -> Result<u64, TimeError> {
+        match self.time {
+            TimeMode::Received => first_received_unix_ms
+                .ok_or_else(|| TimeError::NoReceiveTime { stream_id: self.stream_id.clone(), epoch }),
+            TimeMode::Timeline { chunk_duration_ms } => epoch
+                .checked_mul(self.epochs.groups_per_epoch.get())
+                .and_then(|groups| groups.checked_mul(chunk_duration_ms.get()))
+                .ok_or_else(|| TimeError::Overflow { stream_id: self.stream_id.clone(), epoch }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn tracks_are_checked_and_sorted() {
+        assert_eq!(Tracks::default(), Tracks::new(DEFAULT_TRACKS).unwrap());
+        assert_eq!(Tracks::new(["b", "a"]).unwrap().names(), ["a", "b"]);
+        assert_eq!(Tracks::new([] as [&str; 0]), Err(RuleError::NoTracks));
+        assert_eq!(Tracks::new([""]), Err(RuleError::TrackName(String::new())));
+        assert_eq!(Tracks::new(["a/b"]), Err(RuleError::TrackName("a/b".into())));
+        assert_eq!(Tracks::new(["a", "a"]), Err(RuleError::TrackTwice("a".into())));
+    }
+
+    #[test]
+    fn the_timeline_is_exact_and_its_overflow_an_error() {
+        let mut rule = StreamRule::new("x");
+        rule.time = TimeMode::Timeline { chunk_duration_ms: NonZeroU64::new(2000).unwrap() };
+        assert_eq!(rule.observed_time(29_547_078, None), Ok(1_772_824_680_000));
+        assert!(matches!(rule.observed_time(u64::MAX / 60, None), Err(TimeError::Overflow { .. })));
+    }
+
+    proptest! {
+        #[test]
+        fn the_locator_is_canonical_json(stream_id: String, broadcast: String, tracks in "[^/]{1,8}", epoch: u64) {
+            let rule = StreamRule {
+                stream_id,
+                locator_broadcast: broadcast,
+                tracks: Tracks::new([tracks, "another".into()]).unwrap(),
+                ..StreamRule::new("")
+            };
+            let locator = rule.locator(epoch);
+            let value: serde_json::Value = serde_json::from_str(&locator).unwrap();
+            prop_assert_eq!(locator, serde_json_canonicalizer::to_string(&value).unwrap());
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! A vote: which header, and how.
+
+use strum::{IntoStaticStr, VariantNames};
+
+use crate::header::ObservationHeader;
+
+/// The two ways to vote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub enum VoteKind {
+    /// As a new candidate, if the slot holds exactly this many.
+    Propose {
+        /// The candidates that were judged.
+        candidates_seen: usize,
+    },
+    /// For a candidate that is there.
+    Attest,
+}
+
+impl VoteKind {
+    /// Every word that [`Self::name`] gives.
+    pub const NAMES: &[&str] = Self::VARIANTS;
+
+    /// Its name in logs and metrics.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// A vote to be cast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ballot {
+    /// The header voted for.
+    pub header: ObservationHeader,
+    /// As a proposal or as an attestation.
+    pub vote: VoteKind,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_way_has_its_word() {
+        let words = [VoteKind::Propose { candidates_seen: 3 }, VoteKind::Attest].map(VoteKind::name);
+        assert_eq!(words, ["propose", "attest"]);
+        assert_eq!(VoteKind::NAMES, words);
+    }
+}

@@ -1,0 +1,211 @@
+//! The newest block that enough endpoints hold.
+
+use std::{sync::Arc, sync::PoisonError, time::Duration};
+
+use alloy::{
+    eips::BlockNumberOrTag,
+    primitives::B256,
+    providers::{DynProvider, Provider},
+    rpc::types::{Header, SyncStatus},
+    transports::TransportError,
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{Endpoints, asking::Asking, member::Member};
+use crate::{
+    block::BlockRef,
+    fault::{AskError, Fault},
+};
+
+/// How long an endpoint that is slower than enough others is waited for: it may have a newer block.
+const SLOWER_BY: Duration = Duration::from_secs(1);
+
+/// Block times of the three heads, Unix seconds; 0 where the chain has none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct HeadTimes {
+    /// Of the newest block.
+    pub latest: u64,
+    /// Of the newest safe block.
+    pub safe: u64,
+    /// Of the newest finalized block.
+    pub finalized: u64,
+}
+
+/// The heads that enough endpoints hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgreedHead {
+    /// The newest block.
+    pub latest: BlockRef,
+    /// Its parent's hash.
+    pub parent: B256,
+    /// When the heads were made.
+    pub times: HeadTimes,
+    /// The number of the newest safe block; 0 while there is none.
+    pub safe: u64,
+    /// The newest finalized block; `None` while there is none.
+    pub finalized: Option<BlockRef>,
+}
+
+/// One endpoint's heads.
+#[derive(Clone, Debug)]
+struct Tip {
+    latest: Header,
+    safe: Option<Header>,
+    finalized: Option<Header>,
+}
+
+impl Endpoints {
+    /// The newest block that enough endpoints hold, and of the safe and finalized heads of those that hold it the
+    /// newest that enough have reached.
+    ///
+    /// # Errors
+    ///
+    /// Too few answer, are synced and are of the right chain; or they are on forks without a common newest block.
+    pub async fn heads(&self) -> Result<AgreedHead, AskError> {
+        let tips = self.tips().await?;
+        for number in numbers(&tips, self.0.agree) {
+            let held = held(&tips, number).await;
+            if let Some(mut head) = agreed_head(&held, self.0.agree) {
+                for (member, header, _) in &held {
+                    if header.as_ref().is_some_and(|header| header.hash != head.latest.hash) {
+                        member.dissents("eth_getBlockByNumber");
+                    }
+                }
+                if let (Some(finalized), 2..) = (head.finalized, tips.len()) {
+                    // that enough have finalized this number does not say that they have the same block there
+                    head.finalized = self.block(finalized.number).await?;
+                }
+                *self.0.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(head.latest);
+                return Ok(head);
+            }
+        }
+        let shown = |(member, tip): &(Arc<Member>, Tip)| {
+            (member.name.clone(), format!("block {} {}", tip.latest.number, tip.latest.hash))
+        };
+        let answers = tips.iter().map(shown).collect();
+        Err(AskError::Disagreement { request: "eth_getBlockByNumber", needed: self.0.agree, answers })
+    }
+
+    /// The chain's block at this number, as enough endpoints agree; `None` where it is shorter.
+    ///
+    /// # Errors
+    ///
+    /// Too few answers, or no agreement.
+    pub async fn block(&self, number: u64) -> Result<Option<BlockRef>, AskError> {
+        self.agreed("eth_getBlockByNumber", |provider| async move {
+            let header = header(&provider, number.into()).await?;
+            Ok::<_, TransportError>(header.map(|header| BlockRef { number, hash: header.hash }))
+        })
+        .await
+    }
+
+    /// The heads of every endpoint that gives them in time; of enough of them, else it is an error.
+    async fn tips(&self) -> Result<Vec<(Arc<Member>, Tip)>, AskError> {
+        let (request, needed, chain_id) = ("eth_getBlockByNumber", self.0.agree, self.0.chain_id);
+        let members = self.available(request, needed)?;
+        let mut asking = Asking::of(members, |member| async move {
+            let tip = tip(&member.provider, chain_id).await;
+            match &tip {
+                Ok(tip) => member.state().0.head = Some(tip.latest.number),
+                Err(Fault::WrongChain(found)) => member.shut_out(chain_id, *found),
+                Err(_) => {}
+            }
+            tip
+        });
+        let (mut tips, mut faults) = (Vec::new(), Vec::new());
+        let mut deadline = None;
+        loop {
+            let next = match deadline {
+                None => asking.next().await,
+                Some(deadline) => timeout_at(deadline, asking.next()).await.ok().flatten(),
+            };
+            match next {
+                None => break,
+                Some((member, Ok(tip))) => tips.push((member, tip)),
+                Some((member, Err(fault))) => faults.push((member.name.clone(), fault)),
+            }
+            if tips.len() >= needed {
+                deadline.get_or_insert(Instant::now() + SLOWER_BY);
+            }
+        }
+        if tips.len() < needed {
+            self.available(request, 0)?;
+            return Err(AskError::Unanswered { request, needed, answered: tips.len(), faults });
+        }
+        Ok(tips)
+    }
+}
+
+async fn tip(provider: &DynProvider, chain_id: u64) -> Result<Tip, Fault> {
+    let (found, syncing, latest, safe, finalized) = tokio::try_join!(
+        async { provider.get_chain_id().await },
+        async { provider.syncing().await },
+        header(provider, BlockNumberOrTag::Latest),
+        header(provider, BlockNumberOrTag::Safe),
+        header(provider, BlockNumberOrTag::Finalized),
+    )?;
+    if found != chain_id {
+        return Err(Fault::WrongChain(found));
+    }
+    if let SyncStatus::Info(_) = syncing {
+        return Err(Fault::Syncing);
+    }
+    let latest = latest.ok_or_else(|| Fault::Unusable("it has no latest block".into()))?;
+    // they were asked for at the same time, so the others may be newer
+    let no_newer = |header: Header| if header.number < latest.number { header } else { latest.clone() };
+    Ok(Tip { safe: safe.map(no_newer), finalized: finalized.map(no_newer), latest })
+}
+
+async fn header(provider: &DynProvider, at: BlockNumberOrTag) -> Result<Option<Header>, TransportError> {
+    Ok(provider.get_block_by_number(at).await?.map(|block| block.header))
+}
+
+/// Where to look for the newest block that `needed` endpoints hold: at the `needed`th highest head, then at the lower
+/// ones.
+fn numbers(tips: &[(Arc<Member>, Tip)], needed: usize) -> Vec<u64> {
+    let mut numbers: Vec<_> = tips.iter().map(|(_, tip)| tip.latest.number).collect();
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    let mut numbers = numbers.split_off(needed - 1);
+    numbers.dedup();
+    numbers
+}
+
+type Held<'a> = (&'a Arc<Member>, Option<Header>, &'a Tip);
+
+/// What each endpoint holds at this number.
+async fn held(tips: &[(Arc<Member>, Tip)], number: u64) -> Vec<Held<'_>> {
+    let mut held = Vec::new();
+    for (member, tip) in tips {
+        let header = match tip.latest.number {
+            latest if latest == number => Some(tip.latest.clone()),
+            latest if latest > number => member.ask(header(&member.provider, number.into())).await.ok().flatten(),
+            _ => None,
+        };
+        held.push((member, header.filter(|header| header.number == number), tip));
+    }
+    held
+}
+
+/// The block that `needed` endpoints hold alike.
+fn agreed_head(held: &[Held<'_>], needed: usize) -> Option<AgreedHead> {
+    let holders = |hash: B256| {
+        held.iter().filter(move |(_, header, _)| header.as_ref().is_some_and(|header| header.hash == hash))
+    };
+    let mut headers = held.iter().filter_map(|(_, header, _)| header.as_ref());
+    let head = headers.find(|header| holders(header.hash).count() >= needed)?;
+    let reached = |of: fn(&Tip) -> Option<&Header>| {
+        let mut reached: Vec<_> = holders(head.hash).map(|(.., tip)| of(tip)).collect();
+        reached.sort_unstable_by_key(|header| std::cmp::Reverse(header.map(|header| header.number)));
+        reached[needed - 1].map(|header| if header.number < head.number { header } else { head })
+    };
+    let (safe, finalized) = (reached(|tip| tip.safe.as_ref()), reached(|tip| tip.finalized.as_ref()));
+    let at = |header: &Header| BlockRef { number: header.number, hash: header.hash };
+    let time = |header: Option<&Header>| header.map_or(0, |header| header.timestamp);
+    Some(AgreedHead {
+        latest: at(head),
+        parent: head.parent_hash,
+        times: HeadTimes { latest: head.timestamp, safe: time(safe), finalized: time(finalized) },
+        safe: safe.map_or(0, |header| header.number),
+        finalized: finalized.map(at),
+    })
+}

@@ -1,0 +1,240 @@
+//! Why an endpoint gave no answer, and why endpoints together did not.
+
+use std::{error::Error, io, time::Duration};
+
+use alloy::transports::{RpcError, TransportError, TransportErrorKind, http::reqwest};
+use strum::{IntoStaticStr, VariantNames};
+
+/// Why one endpoint gave no usable answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
+pub enum Fault {
+    /// Nothing, or not all, came within the timeout.
+    #[error("no answer in time")]
+    Timeout,
+    /// Nobody listens there.
+    #[error("connection refused")]
+    Refused,
+    /// The connection ended before the answer.
+    #[error("connection closed before the answer")]
+    Reset,
+    /// The host's name is unknown.
+    #[error("its name cannot be resolved")]
+    Dns,
+    /// No connection for another reason, such as TLS.
+    #[error("no connection: {0}")]
+    Connect(String),
+    /// Another HTTP status than success.
+    #[error("HTTP status {0}")]
+    #[strum(serialize = "http_status")]
+    Http(u16),
+    /// Too many requests, by HTTP status or by JSON-RPC error.
+    #[error("rate limited")]
+    RateLimited {
+        /// How long to leave it alone, where it says so.
+        retry_after: Option<Duration>,
+    },
+    /// The answer is no JSON-RPC.
+    #[error("the answer is not JSON-RPC")]
+    NotJson,
+    /// The answer ends too early.
+    #[error("the answer is cut short")]
+    Truncated,
+    /// A JSON-RPC error.
+    #[error("{message} (code {code})")]
+    #[strum(serialize = "rpc_error")]
+    Rpc {
+        /// Its code.
+        code: i64,
+        /// Its words.
+        message: String,
+    },
+    /// The answer is not one that the request can have.
+    #[error("unusable answer: {0}")]
+    Unusable(String),
+    /// The node is not up to date yet.
+    #[error("syncing")]
+    Syncing,
+    /// The endpoint is of another chain.
+    #[error("it serves chain {0}")]
+    WrongChain(u64),
+    /// The answer differs from what enough others agreed on.
+    #[error("it differs from the others")]
+    Dissent,
+}
+
+impl Fault {
+    /// A stable label for metrics.
+    pub fn kind(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Every label that [`Self::kind`] gives.
+    pub const KINDS: &'static [&'static str] = Self::VARIANTS;
+
+    /// Whether the endpoint is to be left alone for a while. A JSON-RPC error shows that it works.
+    pub fn calls_for_rest(&self) -> bool {
+        !matches!(self, Self::Rpc { .. } | Self::Syncing | Self::Dissent)
+    }
+
+    /// Whether the request is asked once more at once: a connection or an answer was spoilt, which may not happen again.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Reset | Self::NotJson | Self::Truncated | Self::Http(500..))
+    }
+
+    /// How long the endpoint asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl From<TransportError> for Fault {
+    fn from(error: TransportError) -> Self {
+        match error {
+            RpcError::ErrorResp(refusal) if is_rate_limit(refusal.code, &refusal.message) => {
+                Self::RateLimited { retry_after: None }
+            }
+            RpcError::ErrorResp(refusal) => Self::Rpc { code: refusal.code, message: refusal.message.into_owned() },
+            RpcError::DeserError { err, .. } if err.is_eof() => Self::Truncated,
+            RpcError::DeserError { err, .. } if err.is_data() => Self::Unusable(err.to_string()),
+            RpcError::DeserError { .. } => Self::NotJson,
+            RpcError::NullResp => Self::Unusable("null".into()),
+            RpcError::Transport(kind) => of_transport(&kind),
+            other => Self::Unusable(other.to_string()),
+        }
+    }
+}
+
+impl From<alloy::contract::Error> for Fault {
+    fn from(error: alloy::contract::Error) -> Self {
+        match error {
+            alloy::contract::Error::TransportError(error) => error.into(),
+            other => Self::Unusable(other.to_string()),
+        }
+    }
+}
+
+fn of_transport(kind: &TransportErrorKind) -> Fault {
+    match kind {
+        TransportErrorKind::HttpError(error) if error.status == 429 => Fault::RateLimited { retry_after: None },
+        TransportErrorKind::HttpError(error) => Fault::Http(error.status),
+        TransportErrorKind::HttpErrorWithRetryAfter { retry_after, .. } => {
+            Fault::RateLimited { retry_after: Some(*retry_after) }
+        }
+        TransportErrorKind::Custom(error) => match error.downcast_ref::<reqwest::Error>() {
+            Some(error) => of_http(error),
+            None => Fault::Connect(error.to_string()),
+        },
+        other => Fault::Unusable(other.to_string()),
+    }
+}
+
+fn of_http(error: &reqwest::Error) -> Fault {
+    let causes = || std::iter::successors(error.source(), |cause| (*cause).source());
+    let io = causes().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    let says = |words: &str| causes().any(|cause| cause.to_string().contains(words));
+    match io {
+        _ if error.is_timeout() => Fault::Timeout,
+        Some(io::ErrorKind::ConnectionRefused) => Fault::Refused,
+        _ if error.is_connect() && says("dns error") => Fault::Dns,
+        _ if error.is_body() || error.is_decode() => Fault::Truncated,
+        Some(_) | None if error.is_connect() => {
+            // the outer words name the URL, which may be secret
+            Fault::Connect(causes().last().map_or_else(String::new, ToString::to_string))
+        }
+        _ => Fault::Reset,
+    }
+}
+
+/// Whether a JSON-RPC error means too many requests. Some use its code, -32005, also for too large a result.
+fn is_rate_limit(code: i64, message: &str) -> bool {
+    let message = message.to_lowercase();
+    let says_so = ["rate limit", "too many requests", "request limit", "requests per second", "compute units"];
+    code == 429 || says_so.iter().any(|words| message.contains(words))
+}
+
+/// Why the endpoints together gave no answer to rely on.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
+#[non_exhaustive]
+pub enum AskError {
+    /// Fewer answered than must agree.
+    #[error("{request}: {} of {needed} answers that are needed; {}", .answered, listed(.faults))]
+    Unanswered {
+        /// The request.
+        request: &'static str,
+        /// How many must agree.
+        needed: usize,
+        /// How many answered.
+        answered: usize,
+        /// What was wrong with the others, by endpoint.
+        faults: Vec<(String, Fault)>,
+    },
+    /// Enough answered, but not alike.
+    #[error("{request}: no {needed} endpoints agree; {}", listed(.answers))]
+    Disagreement {
+        /// The request.
+        request: &'static str,
+        /// How many must agree.
+        needed: usize,
+        /// What each answered, cut to a readable length.
+        answers: Vec<(String, String)>,
+    },
+    /// Nobody was asked: too many endpoints are left alone after faults.
+    #[error("{request}: not asked, endpoints are left alone for {} ms after faults; {}", .wait.as_millis(), listed(.faults))]
+    Resting {
+        /// The request.
+        request: &'static str,
+        /// When enough may be asked again.
+        wait: Duration,
+        /// The last fault of each that rests.
+        faults: Vec<(String, Fault)>,
+    },
+    /// Fewer endpoints of the right chain are left than must agree.
+    #[error("chain id: {configured} is configured, but {}", listed(.found))]
+    WrongChain {
+        /// The configured chain.
+        configured: u64,
+        /// The chains that endpoints serve instead.
+        found: Vec<(String, Fault)>,
+    },
+}
+
+impl AskError {
+    /// A stable label for metrics.
+    pub fn kind(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Every label that [`Self::kind`] gives.
+    pub const KINDS: &'static [&'static str] = Self::VARIANTS;
+
+    /// Whether to stop rather than to ask again.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, Self::WrongChain { .. })
+    }
+
+    /// The faults that led to this.
+    pub fn faults(&self) -> impl Iterator<Item = &Fault> {
+        let faults = match self {
+            Self::Unanswered { faults, .. } | Self::Resting { faults, .. } | Self::WrongChain { found: faults, .. } => {
+                faults.as_slice()
+            }
+            Self::Disagreement { .. } => &[],
+        };
+        faults.iter().map(|(_, fault)| fault)
+    }
+
+    /// Whether an endpoint answered that it will not do this.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unanswered { .. }) && self.faults().any(|fault| matches!(fault, Fault::Rpc { .. }))
+    }
+}
+
+fn listed(by_endpoint: &[(String, impl std::fmt::Display)]) -> String {
+    by_endpoint.iter().map(|(name, what)| format!("{name}: {what}")).collect::<Vec<_>>().join("; ")
+}

@@ -1,8 +1,0 @@
-//! The ledger on its chain: reaching it, following its log, sending votes.
-
-pub mod connect;
-pub mod endpoints;
-pub mod follow;
-mod logs;
-pub mod metered;
-pub mod sender;

@@ -1,0 +1,104 @@
+//! The `[run]` settings: how often the witness looks, and how it sends.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use clap::Args;
+use ec_witness::sender::{FeeRule, SendRule};
+use serde::Deserialize;
+
+use super::defaults::with_default;
+
+/// Milliseconds between two polls of the ledger where nothing else is configured: half an OP Stack block.
+const DEFAULT_POLL_MS: u64 = 1_000;
+/// The most that is paid for a unit of gas where nothing else is configured.
+const DEFAULT_MAX_FEE_GWEI: u64 = 100;
+/// The least tip where nothing else is configured: what op-geth suggests at least
+/// (`--gpo.minsuggestedpriorityfee`), 0.001 gwei.
+const DEFAULT_MIN_TIP_WEI: u64 = 1_000_000;
+/// Blocks that a transaction may wait before its fees are raised: op-service resubmits after 48 s, four blocks of L1.
+const BUMP_AFTER_BLOCKS: u64 = 4;
+/// The block time that is taken where none is configured: the OP Stack's.
+const DEFAULT_BLOCK_TIME_MS: u64 = 2_000;
+/// Blocks that a transaction may wait before its bytes are sent again.
+const RESEND_AFTER_BLOCKS: u64 = 3;
+/// What geth's pool guarantees to an account (`--txpool.accountslots`).
+const DEFAULT_MAX_IN_FLIGHT: usize = 16;
+/// As many votes as slots of one stream are judged at once: 10.3 million gas, where EIP-7825 allows 16.8.
+const DEFAULT_MAX_BATCH: usize = 64;
+
+const GWEI: u128 = 1_000_000_000;
+
+/// How the daemon goes about its work; nothing here needs to be equal at all witnesses.
+#[derive(Clone, Copy, Debug, Default, Args, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[command(next_help_heading = "Run")]
+pub(crate) struct RunSettingsArgs {
+    #[arg(help = with_default("Milliseconds between two polls of the ledger", DEFAULT_POLL_MS))]
+    #[arg(long, env = "EC_WITNESS_POLL_MS", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    poll_ms: Option<u64>,
+
+    #[arg(help = with_default("The most that is paid for a unit of gas", DEFAULT_MAX_FEE_GWEI))]
+    #[arg(long, env = "EC_WITNESS_MAX_FEE_GWEI", value_name = "GWEI")]
+    max_fee_gwei: Option<u64>,
+
+    #[arg(help = with_default("The least tip for a unit of gas", DEFAULT_MIN_TIP_WEI))]
+    #[arg(long, env = "EC_WITNESS_MIN_TIP_WEI", value_name = "WEI", hide_short_help = true)]
+    min_tip_wei: Option<u64>,
+
+    #[arg(help = with_default(
+        "How long a pool may hold a transaction before its fees are raised",
+        format_args!("{BUMP_AFTER_BLOCKS} blocks")
+    ))]
+    #[arg(long, env = "EC_WITNESS_BUMP_AFTER_MS", value_name = "MS", hide_short_help = true)]
+    bump_after_ms: Option<u64>,
+
+    #[arg(help = with_default(
+        "How long a transaction may wait before its bytes are sent again",
+        format_args!("{RESEND_AFTER_BLOCKS} blocks")
+    ))]
+    #[arg(long, env = "EC_WITNESS_RESEND_AFTER_MS", value_name = "MS", hide_short_help = true)]
+    resend_after_ms: Option<u64>,
+
+    #[arg(help = with_default("Transactions that may wait for execution at once", DEFAULT_MAX_IN_FLIGHT))]
+    #[arg(long, env = "EC_WITNESS_MAX_IN_FLIGHT", value_name = "N", hide_short_help = true)]
+    max_in_flight: Option<NonZeroUsize>,
+
+    #[arg(help = with_default("Votes in one transaction, where a block's gas allows it", DEFAULT_MAX_BATCH))]
+    #[arg(long, env = "EC_WITNESS_MAX_BATCH", value_name = "N", hide_short_help = true)]
+    max_batch: Option<NonZeroUsize>,
+}
+
+impl RunSettingsArgs {
+    /// These settings, and the file's where these say nothing.
+    pub(crate) fn or(self, file: Self) -> Self {
+        Self {
+            poll_ms: self.poll_ms.or(file.poll_ms),
+            max_fee_gwei: self.max_fee_gwei.or(file.max_fee_gwei),
+            min_tip_wei: self.min_tip_wei.or(file.min_tip_wei),
+            bump_after_ms: self.bump_after_ms.or(file.bump_after_ms),
+            resend_after_ms: self.resend_after_ms.or(file.resend_after_ms),
+            max_in_flight: self.max_in_flight.or(file.max_in_flight),
+            max_batch: self.max_batch.or(file.max_batch),
+        }
+    }
+
+    /// The time between two polls of the ledger.
+    pub(crate) fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms.unwrap_or(DEFAULT_POLL_MS))
+    }
+
+    /// How votes are sent on a chain of this block time.
+    pub(crate) fn sending(&self, block_time: Option<Duration>) -> SendRule {
+        let block_time_ms = block_time.map_or(DEFAULT_BLOCK_TIME_MS, |time| time.as_millis() as u64);
+        SendRule {
+            fees: FeeRule {
+                cap: u128::from(self.max_fee_gwei.unwrap_or(DEFAULT_MAX_FEE_GWEI)) * GWEI,
+                min_tip: self.min_tip_wei.unwrap_or(DEFAULT_MIN_TIP_WEI).into(),
+            },
+            bump_after_ms: self.bump_after_ms.unwrap_or(BUMP_AFTER_BLOCKS * block_time_ms),
+            resend_after_ms: self.resend_after_ms.unwrap_or(RESEND_AFTER_BLOCKS * block_time_ms),
+            max_in_flight: self.max_in_flight.map_or(DEFAULT_MAX_IN_FLIGHT, NonZeroUsize::get),
+            max_batch: self.max_batch.map_or(DEFAULT_MAX_BATCH, NonZeroUsize::get),
+        }
+    }
+}

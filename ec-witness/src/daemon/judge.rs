@@ -1,0 +1,181 @@
+//! Judges slots: closed epochs come in, the engine decides, votes go out.
+
+use super::{Voter, count::Counts, halt::Halt, ledger::FollowedLedger, streams::NewlyClosed, votes::Votes};
+use crate::{
+    store::{Recorded, StoreError},
+    witness::{
+        decision::{Agreement, OwnEpoch, OwnVote},
+        engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey},
+        own::own_epoch,
+    },
+};
+use ec_observation::{Ballot, DerivedEpoch, ObservationHash, ObservationHeader, SlotId, StreamHash, StreamRule};
+
+/// The slots that are judged, and the votes in them.
+#[derive(Debug)]
+pub(super) struct Judge {
+    pub(super) engine: Engine,
+    pub(super) votes: Votes,
+}
+
+impl Judge {
+    pub(super) fn new(voter: Voter, agreement: Agreement) -> Self {
+        Self { engine: Engine::new(voter.witness(), agreement), votes: Votes::new(voter) }
+    }
+
+    /// Takes in a closed epoch. While `starting`, one without a time is an error.
+    pub(super) fn admit(
+        &mut self,
+        rule: &StreamRule,
+        NewlyClosed { derived, closed_ms }: &NewlyClosed,
+        starting: bool,
+        counts: &mut Counts,
+    ) -> Result<(), Halt> {
+        let stream = &rule.stream_id;
+        counts.closed(stream, derived);
+        let Some(own) = own_epoch(rule, self.engine.agreement(), derived, starting)? else { return Ok(()) };
+        let past = self.votes.voter.own_vote(derived.slot, None)?;
+        self.engine.admit(key_of(rule, derived), derived.slot, own, *closed_ms, past);
+        tracing::debug!(stream, epoch = derived.sequence, complete = derived.complete, "epoch closed");
+        Ok(())
+    }
+
+    /// Takes in a new derivation of an epoch that was closed before.
+    pub(super) fn admit_again(
+        &mut self,
+        rule: &StreamRule,
+        derived: &DerivedEpoch,
+        counts: &mut Counts,
+        now_ms: u64,
+    ) -> Result<(), Halt> {
+        let key = key_of(rule, derived);
+        let judged = self.engine.slot(key).is_some();
+        let Some(own) = own_epoch(rule, self.engine.agreement(), derived, false)? else { return Ok(()) };
+        if !judged || self.engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
+            let stream = &rule.stream_id;
+            counts.late(stream);
+            tracing::warn!(stream, epoch = derived.sequence, "records came after the vote");
+        }
+        Ok(())
+    }
+
+    /// Takes from the store what became of the votes that the ledger does not show.
+    pub(super) fn take_progress(&mut self, ledger: &FollowedLedger) -> Result<(), Halt> {
+        let (state, me) = (ledger.state(), self.votes.voter.witness());
+        let head = state.head().map(|head| head.number);
+        let open: Vec<(SlotKey, SlotId)> = self
+            .engine
+            .slots()
+            .filter(|(_, slot)| slot.voted.is_some() && slot.finalized.is_none())
+            .filter(|(_, slot)| state.slot(slot.slot).and_then(|slot| slot.vote_of(me)).is_none())
+            .map(|(key, slot)| (*key, slot.slot))
+            .collect();
+        for (key, slot) in open {
+            if let Some((header, vote)) = self.votes.voter.own_vote(slot, head)? {
+                self.engine.set_vote(key, header, vote);
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges every slot, and has the votes that come of it recorded and sent; returns which were sent. `is_current`
+    /// tells whether a stream's files are read to their ends.
+    pub(super) async fn vote(
+        &mut self,
+        ledger: &FollowedLedger,
+        is_current: impl Fn(StreamHash) -> bool,
+        counts: &mut Counts,
+        now_ms: u64,
+    ) -> Result<Vec<ObservationHash>, Halt> {
+        let mut intents = self.engine.judge(&situation(ledger, now_ms));
+        intents.retain(|intent| self.may_be_voted(intent, &is_current));
+        let again = self.record(&intents, counts)?;
+        self.votes.send(&again, now_ms).await
+    }
+
+    /// Has the candidates finalized that have the quorum's votes and yet are not final.
+    pub(super) async fn finalize_ripe(&mut self, ledger: &FollowedLedger, now_ms: u64) -> Result<(), Halt> {
+        for (slot, observation) in self.engine.ripe(&situation(ledger, now_ms)) {
+            self.votes.finalize(slot, observation, now_ms).await?;
+        }
+        Ok(())
+    }
+
+    /// An incomplete epoch of a stream whose files cannot be read to their ends now may have records that nobody read.
+    fn may_be_voted(&self, intent: &Intent, is_current: impl Fn(StreamHash) -> bool) -> bool {
+        let key = SlotKey::of(&intent.header);
+        let is_complete = |slot: &JudgedSlot| matches!(slot.own, OwnEpoch::Derived { complete: true, .. });
+        self.engine.slot(key).is_some_and(|slot| slot.voted.is_some() || is_complete(slot)) || is_current(key.stream)
+    }
+
+    /// Records the intended votes; returns those whose earlier transactions came to nothing.
+    fn record(&mut self, intents: &[Intent], counts: &mut Counts) -> Result<Vec<Ballot>, Halt> {
+        if intents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ballots: Vec<Ballot> = intents.iter().map(|&Intent { header, vote, .. }| Ballot { header, vote }).collect();
+        let mut again = Vec::new();
+        for (&ballot, recorded) in ballots.iter().zip(self.votes.record(&ballots)?) {
+            match recorded {
+                Ok(Recorded::Again) if self.votes.voter.is_dry() => {}
+                Ok(recorded) => {
+                    self.cast(&ballot, recorded, counts);
+                    again.extend((recorded == Recorded::Again).then_some(ballot));
+                }
+                Err(refused) => self.refuse(ballot.header, &refused, counts)?,
+            }
+        }
+        Ok(again)
+    }
+
+    fn cast(&mut self, ballot: &Ballot, recorded: Recorded, counts: &mut Counts) {
+        let header = ballot.header;
+        let dry = self.votes.voter.is_dry();
+        tracing::info!(
+            slot = %header.slot(), observation = %header.hash(), epoch = header.sequence,
+            vote = ballot.vote.name(), recorded = recorded.name(), dry, "vote"
+        );
+        if !dry {
+            counts.vote(ballot.vote, recorded);
+            self.engine.set_vote(SlotKey::of(&header), header, OwnVote::Cast);
+        }
+    }
+
+    /// The guard refused: what was voted for before stands.
+    fn refuse(&mut self, header: ObservationHeader, refused: &StoreError, counts: &mut Counts) -> Result<(), Halt> {
+        counts.refused();
+        tracing::error!(%refused, "the guard refused a vote");
+        if let Some((voted, vote)) = self.votes.voter.own_vote(header.slot(), None)? {
+            self.engine.set_vote(SlotKey::of(&header), voted, vote);
+        }
+        Ok(())
+    }
+
+    /// How long before now the epochs closed that these votes are for, milliseconds.
+    pub(super) fn delays_ms(&self, sent: &[ObservationHash], now_ms: u64) -> impl Iterator<Item = u64> {
+        let is_sent = |slot: &JudgedSlot| slot.voted.is_some_and(|header| sent.contains(&header.hash()));
+        let slots = self.engine.slots().filter(move |(_, slot)| !sent.is_empty() && is_sent(slot));
+        slots.map(move |(_, slot)| now_ms.saturating_sub(slot.closed_ms))
+    }
+
+    /// Slots without an outcome.
+    pub(super) fn undecided(&self) -> usize {
+        self.engine.slots().filter(|(_, slot)| !slot.state.is_outcome()).count()
+    }
+
+    /// Whether every slot has an outcome, which is final `below_finalized`, too, and nothing is on its way.
+    pub(super) fn is_done(&self, below_finalized: bool) -> bool {
+        let is_done = |slot: &JudgedSlot| slot.state.is_outcome() && !(below_finalized && slot.finalized.is_some());
+        self.votes.voter.is_dry()
+            || self.votes.voter.pending() == 0 && self.engine.slots().all(|(_, slot)| is_done(slot))
+    }
+}
+
+fn key_of(rule: &StreamRule, derived: &DerivedEpoch) -> SlotKey {
+    SlotKey { stream: rule.stream_hash(), sequence: derived.sequence }
+}
+
+fn situation(ledger: &FollowedLedger, now_ms: u64) -> Situation<'_> {
+    let follower = &ledger.follower;
+    Situation { ledger: ledger.state(), set: follower.set(), now_ms, live_since_ms: follower.live_since_ms() }
+}

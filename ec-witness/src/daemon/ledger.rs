@@ -1,0 +1,82 @@
+//! Follows the ledger, and says what the witness waits for while it cannot be read or its chain finalizes nothing.
+
+use std::{fmt::Display, ops::RangeInclusive};
+
+use alloy::primitives::Address;
+
+use super::{Halt, complaint::Complaint, count, show};
+use crate::{clock, standing::LedgerStanding};
+use ec_ledger::{FollowError, Follower, Heads, LedgerState, Progress};
+use ec_observation::StreamRule;
+
+/// The ledger, and how its last polls went.
+#[derive(Debug)]
+pub(super) struct FollowedLedger {
+    pub(super) follower: Follower,
+    /// Why the last poll failed, if it did.
+    error: Option<String>,
+    /// When one came through, Unix seconds.
+    polled_unix_s: Option<u64>,
+    unreadable: Complaint,
+    stalled: Complaint,
+}
+
+impl FollowedLedger {
+    pub(super) fn new(follower: Follower) -> Self {
+        Self {
+            follower,
+            error: None,
+            polled_unix_s: None,
+            unreadable: Complaint::default(),
+            stalled: Complaint::default(),
+        }
+    }
+
+    /// The ledger at the last polled head.
+    pub(super) fn state(&self) -> &LedgerState {
+        self.follower.ledger()
+    }
+
+    /// Whether it was read since a stream was taken in last.
+    pub(super) fn is_read(&self) -> bool {
+        self.state().head().is_some()
+    }
+
+    /// Reads on to the latest head; see [`Follower::poll`]. `None` where that failed and may not the next time.
+    pub(super) async fn poll(&mut self, now_ms: u64, settle: bool) -> Result<Option<Progress>, Halt> {
+        let polled = self.follower.poll(now_ms, settle).await;
+        count::polled(polled.as_ref());
+        let polled = match polled {
+            Err(error) if error.is_fatal() => return Err(error.into()),
+            polled => polled,
+        };
+        self.complain(now_ms, polled.as_ref().err());
+        Ok(polled.ok())
+    }
+
+    fn complain(&mut self, now_ms: u64, unread: Option<&FollowError>) {
+        self.error = unread.map(ToString::to_string);
+        let wrong = unread.map(|error| error as &dyn Display);
+        self.unreadable.tell(now_ms, wrong, "the ledger cannot be read; trying again", "the ledger can be read again");
+        if unread.is_none() {
+            self.polled_unix_s = Some(clock::unix_s());
+            let stalled = self.follower.finality_stalled_ms().map(|for_ms| {
+                let Heads { latest, finalized, .. } = self.follower.heads();
+                format!("the finalized head is block {finalized} for {} s, the latest is {latest}", for_ms / 1000)
+            });
+            let wrong = stalled.as_ref().map(|stalled| stalled as &dyn Display);
+            self.stalled.tell(now_ms, wrong, "finality stalls; waiting for the chain", "finality moves again");
+        }
+    }
+
+    /// The first run of a stream's epochs between two without a slot that is final for good.
+    pub(super) fn next_gap(&self, rule: &StreamRule, from: u64, to: u64) -> Option<RangeInclusive<u64>> {
+        let finalized = self.follower.heads().finalized;
+        self.state().next_gap(rule.stream_hash(), (from, to), finalized, |sequence| rule.slot(sequence))
+    }
+
+    /// How it stands, as this witness sees it.
+    pub(super) fn standing(&self, witness: Address) -> LedgerStanding {
+        show::ledger(&self.follower, witness, self.error.clone(), self.polled_unix_s)
+    }
+}

@@ -1,0 +1,196 @@
+//! Reads the archive: from its files to the epochs that are judged.
+
+use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
+
+use super::{
+    Halt, count,
+    count::Counts,
+    heard::Heard,
+    intake::Intake,
+    judge::Judge,
+    keep::Kept,
+    ledger::FollowedLedger,
+    streams::{FollowedStream, NewlyClosed},
+    wake::Changes,
+};
+use crate::standing::{Backlog, Reading};
+use ec_ledger::Pulse;
+use ec_observation::{DerivedEpoch, StreamHash, StreamRule};
+
+/// How often the backlog is counted and told, milliseconds.
+const COUNT_EVERY_MS: u64 = 30_000;
+
+/// The streams of the archive: those that are taken in, and those that are followed.
+#[derive(Debug)]
+pub(super) struct ArchiveReader {
+    pub(super) intake: Intake,
+    streams: BTreeMap<StreamHash, Followed>,
+    pulse: Pulse,
+    counted_ms: Option<u64>,
+}
+
+/// A stream that is followed, and what is noted of it beside.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) stream: FollowedStream,
+    kept: Kept,
+    pub(super) backlog: Backlog,
+}
+
+impl ArchiveReader {
+    pub(super) fn new(intake: Intake) -> Self {
+        Self { intake, streams: BTreeMap::new(), pulse: Pulse::default(), counted_ms: None }
+    }
+
+    /// Beats `pulse` whenever a stretch of an index was read or derived from.
+    pub(super) fn beat(&mut self, pulse: Pulse) {
+        self.intake.beat(pulse.clone());
+        self.pulse = pulse;
+    }
+
+    /// Where the archive's index is.
+    pub(super) fn manifests(&self) -> &Path {
+        self.intake.manifests()
+    }
+
+    /// Every stream that is followed.
+    pub(super) fn streams(&self) -> impl Iterator<Item = (StreamHash, &Followed)> {
+        self.streams.iter().map(|(&hash, followed)| (hash, followed))
+    }
+
+    /// The rule of a stream that is followed.
+    pub(super) fn rule(&self, stream: StreamHash) -> Option<&StreamRule> {
+        self.streams.get(&stream).map(|followed| followed.stream.rule())
+    }
+
+    /// Whether a stream's files are read to their ends.
+    pub(super) fn is_current(&self, stream: StreamHash) -> bool {
+        self.streams.get(&stream).is_some_and(|followed| *followed.stream.reading() == Reading::Current)
+    }
+
+    /// Takes in streams that can be followed now, and reads those on whose files may have changed. A stream whose files
+    /// cannot be read waits; the others go on.
+    pub(super) fn read(
+        &mut self,
+        changes: &Changes,
+        ledger: &mut FollowedLedger,
+        judge: &mut Judge,
+        now_ms: u64,
+    ) -> Result<(), Halt> {
+        let Self { intake, streams, pulse, .. } = self;
+        let max_inflight = judge.engine.agreement().max_inflight;
+        let begin = |stream: &str, configured, first| judge.votes.begin(stream, configured, first);
+        for (stream, kept) in intake.advance(now_ms, max_inflight, begin)? {
+            let hash = stream.rule().stream_hash();
+            ledger.follower.follow(hash);
+            count::zero(&stream.rule().stream_id);
+            streams.insert(hash, Followed { stream, kept, backlog: Backlog::default() });
+        }
+        let touched = |followed: &&mut Followed| followed.stream.files().any(|file| changes.touch(file));
+        for Followed { stream, kept, .. } in streams.values_mut().filter(touched) {
+            let heard = stream.read_on(now_ms, intake.turn_bytes());
+            take_heard(stream, &heard, judge);
+            intake.keeper().keep(stream.index(), kept, now_ms);
+            pulse.beat();
+        }
+        Ok(())
+    }
+
+    /// Hands closed epochs to the judge; returns how many were new.
+    pub(super) fn admit(
+        &mut self,
+        ledger: &FollowedLedger,
+        judge: &mut Judge,
+        counts: &mut Counts,
+        now_ms: u64,
+    ) -> Result<usize, Halt> {
+        let (starting, is_at_rest) = (counts.totals().judged == 0, self.intake.is_at_rest());
+        let mut admitted = 0;
+        for (&hash, Followed { stream, .. }) in &mut self.streams {
+            let (closed, again) = derive(hash, stream, is_at_rest, ledger, judge, now_ms)?;
+            self.pulse.beat();
+            admitted += closed.len();
+            closed.iter().try_for_each(|closed| judge.admit(stream.rule(), closed, starting, counts))?;
+            again.iter().try_for_each(|derived| judge.admit_again(stream.rule(), derived, counts, now_ms))?;
+        }
+        counts.judged(admitted);
+        if !is_at_rest && ledger.is_read() {
+            self.count_backlog(ledger, now_ms);
+        }
+        Ok(admitted)
+    }
+
+    /// Counts what is still to be made up for, now and then, and tells while there is any.
+    fn count_backlog(&mut self, ledger: &FollowedLedger, now_ms: u64) {
+        if self.counted_ms.is_some_and(|at_ms| now_ms.saturating_sub(at_ms) < COUNT_EVERY_MS) {
+            return;
+        }
+        self.counted_ms = Some(now_ms);
+        for Followed { stream, backlog, .. } in self.streams.values_mut() {
+            let before = std::mem::replace(backlog, stream.backlog(gaps(stream.rule().clone(), ledger, false)));
+            let (stream, Backlog { filled, left }) = (&stream.rule().stream_id, *backlog);
+            if left > 0 {
+                let percent = u128::from(filled) * 100 / (u128::from(filled) + u128::from(left));
+                tracing::info!(stream, filled, left, percent, "making up for old epochs");
+            } else if before.left > 0 {
+                tracing::info!(stream, filled, "no old epoch is left");
+            }
+        }
+    }
+
+    /// Keeps on the disk what was read of every index.
+    pub(super) fn keep_all(&self) {
+        self.streams.values().for_each(|followed| self.intake.keeper().keep_now(followed.stream.index()));
+        self.intake.keep_joining();
+    }
+}
+
+/// The epochs of a stream that are closed and new, and those derived again. What cannot be read is an error only in an
+/// archive at rest.
+fn derive(
+    hash: StreamHash,
+    stream: &mut FollowedStream,
+    is_at_rest: bool,
+    ledger: &FollowedLedger,
+    judge: &mut Judge,
+    now_ms: u64,
+) -> Result<(Vec<NewlyClosed>, Vec<DerivedEpoch>), Halt> {
+    let (mut closed, mut again) = (Vec::new(), Vec::new());
+    let undecided = |below| judge.engine.undecided_below(hash, below);
+    let gaps = gaps(stream.rule().clone(), ledger, is_at_rest);
+    let derived = stream.newly_closed(now_ms, undecided, gaps, &mut closed).and_then(|()| stream.rederived(&mut again));
+    match derived {
+        Ok(()) => {}
+        Err(error) if is_at_rest => return Err(error.into()),
+        Err(error) => {
+            let heard = stream.fail(&error);
+            take_heard(stream, &heard, judge);
+        }
+    }
+    Ok((closed, again))
+}
+
+/// Where a stream has epochs to make up for: runs without a slot that is final for good. Where every slot is to be
+/// reported, all are looked at.
+fn gaps(rule: StreamRule, ledger: &FollowedLedger, all: bool) -> impl Fn(u64, u64) -> Option<RangeInclusive<u64>> + '_ {
+    move |from, to| match all {
+        true => (from <= to).then_some(from..=to),
+        false => ledger.next_gap(&rule, from, to),
+    }
+}
+
+/// Tells what a reading brought, and drops the slots that can no longer be judged.
+fn take_heard(stream: &FollowedStream, heard: &Heard, judge: &mut Judge) {
+    let stream_id = &stream.rule().stream_id;
+    heard.tell(stream_id);
+    if heard.turned {
+        match stream.reading() {
+            Reading::Waiting(reason) => tracing::warn!(stream = stream_id, reason, "the stream waits"),
+            reading => tracing::info!(stream = stream_id, %reading, "the stream goes on"),
+        }
+    }
+    if heard.lost_a_file() {
+        let withdrawn = judge.engine.withdraw(stream.rule().stream_hash(), |epoch| stream.withholds(epoch));
+        tracing::warn!(stream = stream_id, withdrawn, "open slots withdrawn");
+    }
+}

@@ -1,0 +1,127 @@
+//! The votes of this witness, from the guard to the chain: recorded, sent, and looked for on the ledger.
+
+use super::{
+    Halt, Voter,
+    complaint::{Complaint, tolerate},
+    halt::hold,
+    ledger::FollowedLedger,
+};
+use crate::store::{Recorded, StoreError};
+use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId};
+
+/// How often the finalized head is noted in the store, milliseconds.
+const NOTE_FINALIZED_EVERY_MS: u64 = 60_000;
+
+/// Who votes, and what is wrong with that now.
+#[derive(Debug)]
+pub(super) struct Votes {
+    pub(super) voter: Voter,
+    noted_ms: Option<u64>,
+    no_room: bool,
+    unfollowed: Complaint,
+    unsent: Complaint,
+    not_finalized: Complaint,
+}
+
+impl Votes {
+    pub(super) fn new(voter: Voter) -> Self {
+        Self {
+            voter,
+            noted_ms: None,
+            no_room: false,
+            unfollowed: Complaint::default(),
+            unsent: Complaint::default(),
+            not_finalized: Complaint::default(),
+        }
+    }
+
+    /// Which epoch of a stream is judged first; see [`Voter::begin`]. `None`, where it cannot be fixed now.
+    pub(super) fn begin(&mut self, stream_id: &str, configured: Option<u64>, first: u64) -> Result<Option<u64>, Halt> {
+        hold(self.voter.begin(stream_id, configured, first))
+    }
+
+    /// A vote of ours that the store does not know was cast by another instance.
+    pub(super) fn check(&self, own_votes: &[(SlotId, ObservationHash)], ledger: &FollowedLedger) -> Result<(), Halt> {
+        for &(slot, observation) in own_votes {
+            if !self.voter.knows(observation)? {
+                return Err(match self.voter.recorded(slot)? {
+                    recorded if recorded.is_empty() => Halt::ForeignVote { slot, observation },
+                    recorded if has_content(ledger, slot, observation, &recorded) => {
+                        Halt::ForeignVote { slot, observation }
+                    }
+                    recorded => Halt::GuardContradiction { slot, observation, recorded },
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the finalized head, once a minute: each time costs an fsync, and the check at the next start, which it is
+    /// for, is as good with a block that is a minute old.
+    pub(super) fn note_finalized_head(&mut self, ledger: &FollowedLedger, now_ms: u64) -> Result<(), Halt> {
+        let Some(head) = ledger.follower.finalized_head() else { return Ok(()) };
+        if self.noted_ms.is_none_or(|at_ms| now_ms.saturating_sub(at_ms) >= NOTE_FINALIZED_EVERY_MS) {
+            let noted = hold(self.voter.note_finalized_head(head))?;
+            self.noted_ms = noted.map(|()| now_ms);
+        }
+        Ok(())
+    }
+
+    /// Says when the disk is full, and when it no longer is; returns whether it is.
+    pub(super) fn note_room(&mut self) -> bool {
+        let no_room = self.voter.has_no_room();
+        match (self.no_room, no_room) {
+            (false, true) => tracing::error!("no room on the vote store's disk; nothing is voted until there is"),
+            (true, false) => tracing::info!("there is room on the vote store's disk again"),
+            _ => {}
+        }
+        self.no_room = no_room;
+        no_room
+    }
+
+    /// Looks after what was sent.
+    pub(super) async fn follow(&mut self, ledger: &FollowedLedger, reorg: bool, now_ms: u64) -> Result<(), Halt> {
+        let followed = self.voter.follow(ledger.follower.heads(), reorg, now_ms).await;
+        let means = "what was sent cannot be followed; trying again";
+        tolerate(followed, &mut self.unfollowed, now_ms, means, "what was sent can be followed again")?;
+        Ok(())
+    }
+
+    /// Records votes, each on its own; nothing, where the store may have room again later.
+    pub(super) fn record(&mut self, ballots: &[Ballot]) -> Result<Vec<Result<Recorded, StoreError>>, Halt> {
+        Ok(hold(self.voter.record(ballots))?.unwrap_or_default())
+    }
+
+    /// Sends what is recorded and not carried yet, and the `again` votes, whose transactions came to nothing. Returns
+    /// which.
+    pub(super) async fn send(&mut self, again: &[Ballot], now_ms: u64) -> Result<Vec<ObservationHash>, Halt> {
+        let sent = self.voter.send(again, now_ms).await;
+        let means = "votes are recorded, but cannot be sent; trying again";
+        Ok(tolerate(sent, &mut self.unsent, now_ms, means, "votes can be sent again")?.unwrap_or_default())
+    }
+
+    /// Calls `finalize` for a candidate that has the quorum's votes.
+    pub(super) async fn finalize(
+        &mut self,
+        slot: SlotId,
+        observation: ObservationHash,
+        now_ms: u64,
+    ) -> Result<(), Halt> {
+        tracing::info!(%slot, %observation, "a candidate has the quorum's votes; finalizing it");
+        let finalized = self.voter.finalize(slot, observation, now_ms).await;
+        let means = "the candidate cannot be finalized; trying again";
+        tolerate(finalized, &mut self.not_finalized, now_ms, means, "candidates can be finalized again")?;
+        Ok(())
+    }
+}
+
+/// Whether the ledger shows that this observation is of the same content as the recorded headers.
+fn has_content(
+    ledger: &FollowedLedger,
+    slot: SlotId,
+    observation: ObservationHash,
+    recorded: &[ObservationHeader],
+) -> bool {
+    let candidate = ledger.state().slot(slot).and_then(|slot| slot.candidate(observation));
+    candidate.is_some_and(|found| recorded.iter().any(|header| header.content() == found.header.content()))
+}

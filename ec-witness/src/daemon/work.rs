@@ -1,0 +1,152 @@
+//! What turns: the archive is read, the ledger followed, slots are judged. Each part hands on to the next.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Halt, Intake, Voter, count::Counts, judge::Judge, ledger::FollowedLedger, reader::ArchiveReader, show,
+    wake::Changes,
+};
+use crate::{
+    standing::SlotReport,
+    witness::{
+        decision::Agreement,
+        engine::{JudgedSlot, SlotKey},
+    },
+};
+use ec_ledger::{Follower, Pulse};
+use ec_observation::ObservationHash;
+
+/// When `run --once` is content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Every slot has an outcome at the latest head.
+    Latest,
+    /// Every final slot is final below the chain's finalized head, too.
+    Finalized,
+}
+
+/// How the daemon goes about its turns.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns {
+    /// The time between two polls of the ledger.
+    pub poll: Duration,
+    /// End when every closed epoch has an outcome, or never.
+    pub once: Option<Until>,
+}
+
+/// What a turn brought.
+#[derive(Debug, Default)]
+pub(super) struct Turned {
+    /// Whether nothing is left to wait for.
+    pub(super) done: bool,
+    /// Slots whose outcome is final below the finalized head, and which are judged no more.
+    pub(super) settled: Vec<SlotReport>,
+}
+
+/// The parts, in the order in which data flows through them.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) archive: ArchiveReader,
+    pub(super) ledger: FollowedLedger,
+    pub(super) judge: Judge,
+    once: Option<Until>,
+    started: Instant,
+}
+
+impl Work {
+    pub(super) fn new(
+        intake: Intake,
+        follower: Follower,
+        voter: Voter,
+        agreement: Agreement,
+        once: Option<Until>,
+    ) -> Self {
+        Self {
+            archive: ArchiveReader::new(intake),
+            ledger: FollowedLedger::new(follower),
+            judge: Judge::new(voter, agreement),
+            once,
+            started: Instant::now(),
+        }
+    }
+
+    /// Beats `pulse` as long as work goes on.
+    pub(super) fn beat(&mut self, pulse: Pulse) {
+        self.ledger.follower.beat(pulse.clone());
+        self.archive.beat(pulse);
+    }
+
+    /// Milliseconds since the start, by a clock that never jumps.
+    pub(super) fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// One turn.
+    pub(super) async fn turn(&mut self, cancelled: &CancellationToken, counts: &mut Counts) -> Result<Turned, Halt> {
+        let now_ms = self.now_ms();
+        self.read_archive(&Changes::Anywhere, now_ms)?;
+        // nothing is lost by giving up a poll, so that an endpoint that is silent delays no stop
+        let polled = tokio::select! {
+            polled = self.ledger.poll(now_ms, self.once.is_none()) => polled?,
+            () = cancelled.cancelled() => None,
+        };
+        let Some(polled) = polled else { return Ok(Turned::default()) };
+        let Self { archive, ledger, judge, .. } = self;
+        judge.votes.check(&polled.own_votes, ledger)?;
+        judge.votes.note_finalized_head(ledger, now_ms)?;
+        judge.votes.follow(ledger, polled.reorg, now_ms).await?;
+        judge.take_progress(ledger)?;
+        let admitted = archive.admit(ledger, judge, counts, now_ms)?;
+        let sent = judge.vote(ledger, |stream| archive.is_current(stream), counts, now_ms).await?;
+        self.count_sent(&sent, counts);
+        self.judge.finalize_ripe(&self.ledger, now_ms).await?;
+        let settled = self.settle(counts);
+        counts.room(self.judge.votes.note_room());
+        let is_read = admitted == 0 && self.archive.intake.joining() == 0;
+        Ok(Turned { done: is_read && self.judge.is_done(self.once == Some(Until::Finalized)), settled })
+    }
+
+    /// Reads what changed in the archive; true when that closed an epoch.
+    pub(super) fn archive_closed_an_epoch(&mut self, changes: &Changes, counts: &mut Counts) -> Result<bool, Halt> {
+        let now_ms = self.now_ms();
+        self.read_archive(changes, now_ms)?;
+        // a stream that was just taken in is judged once the ledger's log is read for it
+        Ok(!self.ledger.is_read() || self.archive.admit(&self.ledger, &mut self.judge, counts, now_ms)? > 0)
+    }
+
+    fn read_archive(&mut self, changes: &Changes, now_ms: u64) -> Result<(), Halt> {
+        self.archive.read(changes, &mut self.ledger, &mut self.judge, now_ms)
+    }
+
+    fn count_sent(&self, sent: &[ObservationHash], counts: &mut Counts) {
+        counts.sent(sent.len(), self.judge.delays_ms(sent, self.now_ms()));
+    }
+
+    /// Lets go of what is final below the finalized head.
+    fn settle(&mut self, counts: &mut Counts) -> Vec<SlotReport> {
+        let Self { archive, ledger, judge, .. } = self;
+        let settled = judge.engine.take_settled(ledger.state(), ledger.follower.heads().finalized);
+        let report = |(key, slot): (SlotKey, JudgedSlot)| {
+            Some(show::slot(archive.rule(key.stream)?, key, &slot, &ledger.follower))
+        };
+        let reports: Vec<_> = settled.into_iter().filter_map(report).collect();
+        for report in &reports {
+            let state = report.state.name();
+            tracing::info!(stream = report.stream_id, epoch = report.sequence, slot = %report.slot, state, "slot settled");
+            counts.settled(report);
+        }
+        counts.undecided(judge.undecided());
+        reports
+    }
+
+    /// Before the process ends: makes a halt durable, where a restart must not get past it, and keeps what was read.
+    pub(super) fn end(&mut self, halt: Option<&Halt>) {
+        if let Some(halt) = halt {
+            self.judge.votes.voter.keep_halt(halt);
+        }
+        self.archive.keep_all();
+    }
+}

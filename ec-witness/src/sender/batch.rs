@@ -1,0 +1,171 @@
+//! Which votes share a transaction, and the call that casts them.
+
+use std::collections::HashSet;
+
+use alloy::{
+    primitives::{B256, Bytes, U256},
+    sol_types::SolCall,
+};
+
+use ec_ledger::contracts::EveryChannelObservationLedger as Ledger;
+use ec_observation::{Ballot, ObservationHash, SlotId, VoteKind};
+
+/// Gas that a transaction may use apart from its votes: intrinsic gas and the batch's frame.
+const BASE_GAS: u64 = 40_000;
+/// Gas that one proposal may use, its calldata and the slot's fresh storage included. `contracts/snapshots` has 81 000
+/// for one alone, intrinsic gas included, and 54 000 in a batch; a rival candidate writes one word more, 22 100. So it
+/// is about twice what is used, and what is not used is not paid.
+const PROPOSE_GAS: u64 = 160_000;
+/// Gas that a vote alone may use.
+pub const VOTE_GAS: u64 = BASE_GAS + PROPOSE_GAS;
+/// Gas that one attestation may use, the one that finalizes included. Measured: 38 000 alone, 11 000 in a batch.
+const ATTEST_GAS: u64 = 90_000;
+/// The most gas of one transaction, whatever the block holds (EIP-7825).
+const MAX_TX_GAS: u64 = 1 << 24;
+/// The part of a block's gas that one transaction may ask for; a greedier one would wait for an empty block.
+const BLOCK_SHARE: u64 = 2;
+
+/// A call to the ledger and the votes it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) input: Bytes,
+    pub(super) gas: u64,
+    pub(super) votes: Vec<ObservationHash>,
+}
+
+impl Call {
+    /// Finalizes a candidate that has the quorum's votes.
+    pub(super) fn finalize(slot: SlotId, observation: ObservationHash) -> Self {
+        let call = Ledger::finalizeCall { slot: slot.0, hash: observation.0 };
+        Self { input: call.abi_encode().into(), gas: BASE_GAS + ATTEST_GAS, votes: Vec::new() }
+    }
+
+    fn cast(batch: &[Ballot]) -> Self {
+        Self { input: calldata(batch), gas: gas(batch), votes: batch.iter().map(|b| b.header.hash()).collect() }
+    }
+}
+
+/// The most gas that a transaction may have on a chain with such blocks.
+pub(super) fn tx_gas(block_gas_limit: u64) -> u64 {
+    MAX_TX_GAS.min(block_gas_limit / BLOCK_SHARE)
+}
+
+/// The calls that cast these ballots, each of at most `max_batch` votes and `room` gas where that is enough for one.
+/// Attestations go first: they may make a slot final. A slot's second ballot is left out; it goes with a later call.
+pub(super) fn calls(ballots: &[Ballot], max_batch: usize, room: u64) -> Vec<Call> {
+    let mut slots = HashSet::new();
+    let ballots = ballots.iter().filter(|ballot| slots.insert(ballot.header.slot())).copied();
+    let (proposals, attestations): (Vec<_>, Vec<_>) =
+        ballots.partition(|ballot| matches!(ballot.vote, VoteKind::Propose { .. }));
+    let batches = |ballots: &[Ballot], vote_gas| {
+        let size = max_batch.min(fitting(vote_gas, room)).max(1);
+        ballots.chunks(size).map(Call::cast).collect::<Vec<_>>()
+    };
+    let mut calls = batches(&attestations, ATTEST_GAS);
+    calls.extend(batches(&proposals, PROPOSE_GAS));
+    calls
+}
+
+/// Votes of this gas that fit in one transaction. Gas binds long before a pool's 128 KiB do: a proposal has 256 bytes.
+fn fitting(vote_gas: u64, room: u64) -> usize {
+    usize::try_from(room.saturating_sub(BASE_GAS) / vote_gas).unwrap_or(usize::MAX)
+}
+
+/// The gas that a batch may use.
+fn gas(batch: &[Ballot]) -> u64 {
+    let per_vote = |ballot: &Ballot| match ballot.vote {
+        VoteKind::Propose { .. } => PROPOSE_GAS,
+        VoteKind::Attest => ATTEST_GAS,
+    };
+    BASE_GAS + batch.iter().map(per_vote).sum::<u64>()
+}
+
+/// The call that casts a batch, all of one kind. One vote alone goes by the call that has no list to pay for.
+fn calldata(batch: &[Ballot]) -> Bytes {
+    let headers = || batch.iter().map(|ballot| Ledger::ObservationHeader::from(ballot.header));
+    let seen: Vec<U256> = batch
+        .iter()
+        .filter_map(|ballot| match ballot.vote {
+            VoteKind::Propose { candidates_seen } => Some(U256::from(candidates_seen)),
+            VoteKind::Attest => None,
+        })
+        .collect();
+    let slots = || batch.iter().map(|ballot| ballot.header.slot().0);
+    let hashes = || batch.iter().map(|ballot| ballot.header.hash().0);
+    let encoded = match (batch, seen.as_slice()) {
+        ([ballot], []) => {
+            Ledger::attestCall { slot: ballot.header.slot().0, hash: ballot.header.hash().0 }.abi_encode()
+        }
+        ([ballot], [seen]) => Ledger::proposeCall { header: ballot.header.into(), candidatesSeen: *seen }.abi_encode(),
+        (_, []) => {
+            Ledger::attestBatchCall { slots: slots().collect::<Vec<B256>>(), observationHashes: hashes().collect() }
+                .abi_encode()
+        }
+        (_, _) => Ledger::proposeBatchCall { headers: headers().collect(), candidatesSeen: seen }.abi_encode(),
+    };
+    encoded.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::B256;
+    use proptest::prelude::*;
+
+    use super::*;
+    use ec_observation::{EpochHash, ObservationHeader};
+
+    /// What geth's pool takes at most, `txMaxSize`.
+    const POOL_BYTES: usize = 128 * 1024;
+
+    fn ballot(slot: u8, header: u8, attest: bool) -> Ballot {
+        let header = ObservationHeader {
+            stream_hash: ec_observation::StreamHash::of("s"),
+            epoch_hash: EpochHash(B256::repeat_byte(slot)),
+            parent_observation_hash: ObservationHash::default(),
+            data_root: B256::repeat_byte(9),
+            locator_hash: B256::repeat_byte(8),
+            observed_unix_ms: header.into(),
+            sequence: slot.into(),
+        };
+        Ballot { header, vote: if attest { VoteKind::Attest } else { VoteKind::Propose { candidates_seen: 0 } } }
+    }
+
+    #[test]
+    fn one_vote_goes_alone_and_attestations_go_first() {
+        let calls = calls(&[ballot(1, 0, false), ballot(2, 0, true), ballot(3, 0, true)], 64, MAX_TX_GAS);
+        let selectors: Vec<_> = calls.iter().map(|call| call.input[..4].to_vec()).collect();
+        assert_eq!(selectors, [Ledger::attestBatchCall::SELECTOR.to_vec(), Ledger::proposeCall::SELECTOR.to_vec()]);
+        assert_eq!(calls[0].gas, BASE_GAS + 2 * ATTEST_GAS);
+    }
+
+    #[test]
+    fn the_default_batch_fits_where_a_block_has_room_and_is_cut_where_not() {
+        let ballots: Vec<_> = (0..200).map(|slot| ballot(slot, 0, false)).collect();
+        let sizes = |max_batch, block| {
+            calls(&ballots, max_batch, tx_gas(block)).iter().map(|call| call.votes.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(64, 30_000_000), [64, 64, 64, 8]);
+        assert_eq!(sizes(1000, 60_000_000)[0], 104, "EIP-7825 binds");
+        assert_eq!(sizes(64, 8_000_000)[0], 24, "half a small block binds");
+        assert_eq!(sizes(64, 0), vec![1; 200], "one vote goes in any case");
+    }
+
+    proptest! {
+        #[test]
+        fn every_slot_goes_once_and_whole(
+            picks in prop::collection::vec((0u8..40, 0u8..3, any::<bool>()), 0..80), max_batch in 1usize..100,
+        ) {
+            let ballots: Vec<_> = picks.into_iter().map(|(slot, header, attest)| ballot(slot, header, attest)).collect();
+            let calls = calls(&ballots, max_batch, MAX_TX_GAS);
+            let voted: Vec<_> = calls.iter().flat_map(|call| call.votes.iter().copied()).collect();
+            let mut slots = HashSet::new();
+            let firsts: HashSet<_> = ballots
+                .iter().filter(|ballot| slots.insert(ballot.header.slot())).map(|ballot| ballot.header.hash()).collect();
+            prop_assert_eq!(voted.len(), firsts.len());
+            prop_assert_eq!(voted.into_iter().collect::<HashSet<_>>(), firsts);
+            for call in calls {
+                prop_assert!(call.votes.len() <= max_batch && call.gas <= MAX_TX_GAS && call.input.len() < POOL_BYTES);
+            }
+        }
+    }
+}

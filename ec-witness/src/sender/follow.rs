@@ -1,0 +1,140 @@
+//! Follows what was sent to the finalized head, and sees to what is open on the way.
+
+use alloy::{
+    eips::BlockId,
+    primitives::{Bytes, TxHash},
+    rpc::types::TransactionReceipt,
+};
+
+use super::{
+    SendError, Sender,
+    followed::Change,
+    money::Means,
+    outcome,
+    plan::{self, Answer, Plan, Situation, Step},
+    poll::Poll,
+};
+use crate::store::{OutboxTx, VoteStore};
+use ec_ledger::Heads;
+
+impl Sender {
+    /// Looks after what was sent: executed, taken back by a reorg, safe, final, to be sent again or to be replaced.
+    ///
+    /// # Errors
+    ///
+    /// The endpoint failed, or the chain contradicts the store.
+    pub async fn follow(
+        &mut self,
+        store: &mut VoteStore,
+        heads: Heads,
+        reorg: bool,
+        now_ms: u64,
+    ) -> Result<(), SendError> {
+        self.poll.is_clear = false;
+        self.poll.recheck |= reorg;
+        (self.poll.used, self.poll.heads) = (self.used().await?, heads);
+        self.check_final().await?;
+        let changes = self.look_up().await?;
+        self.outbox.note(store, &changes)?;
+        self.outbox.take_back(&changes);
+        self.outbox.let_go();
+        self.see_to_open(store, now_ms).await?;
+        (self.poll.recheck, self.poll.is_clear) = (false, true);
+        Ok(())
+    }
+
+    /// How many nonces the chain has used, every one of them known here.
+    async fn used(&self) -> Result<u64, SendError> {
+        let (used, next) = (self.account.used().await?, self.signing.next_nonce());
+        if used > next { Err(self.foreign_nonce(next)) } else { Ok(used) }
+    }
+
+    fn foreign_nonce(&self, nonce: u64) -> SendError {
+        SendError::ForeignNonce { account: self.account.address, nonce }
+    }
+
+    /// Whether the chain still holds what was final; looked up while there is doubt.
+    async fn check_final(&mut self) -> Result<(), SendError> {
+        let Some(&OutboxTx { hash, nonce, state, .. }) = self.outbox.last_final() else { return Ok(()) };
+        let block = state.block().unwrap_or_default();
+        let is_doubted = self.poll.recheck || self.outbox.is_contradicted();
+        let stands = nonce < self.poll.used && (!is_doubted || self.stands_in(hash, block).await?);
+        if self.outbox.is_final_gone(stands) {
+            return Err(SendError::FinalTakenBack { hash, nonce, block });
+        }
+        Ok(())
+    }
+
+    async fn stands_in(&self, hash: TxHash, block: u64) -> Result<bool, SendError> {
+        Ok(self.account.executed([hash]).await?.is_some_and(|found| found.block == block))
+    }
+
+    /// What became of the transactions whose state may have changed.
+    async fn look_up(&mut self) -> Result<Vec<Change>, SendError> {
+        let mut changes = Vec::new();
+        for nonce in self.outbox.to_look_up(&self.poll) {
+            let Some(followed) = self.outbox.get_mut(nonce) else { continue };
+            let found = self.account.executed(followed.hashes()).await?;
+            if followed.is_foreign(found.is_none(), self.poll.used) {
+                return Err(self.foreign_nonce(nonce));
+            }
+            let place = found.as_ref().map(|found| (found.hash, found.block));
+            changes.extend(followed.changes(place, self.poll.heads));
+            if let Some(found) = found.filter(|_| followed.is_open()) {
+                let input = followed.newest().tx.input.clone();
+                self.tell_outcome(input, &found.receipt).await;
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Counts and logs what an executed transaction of this calldata did not do.
+    async fn tell_outcome(&mut self, input: Bytes, receipt: &TransactionReceipt) {
+        let mut refused: Vec<_> = outcome::skipped(receipt).into_iter().map(Some).collect();
+        if !receipt.status() {
+            let block = receipt.block_hash.map_or(BlockId::latest(), BlockId::hash);
+            refused.push(self.account.reason(self.signing.ledger(), input, block).await);
+        }
+        for revert in refused {
+            outcome::tell(revert.as_ref(), receipt.transaction_hash);
+            *self.tally.reverts.entry(outcome::word(revert.as_ref())).or_default() += 1;
+        }
+    }
+
+    /// Sends again, replaces and fills, as the plan says.
+    async fn see_to_open(&mut self, store: &mut VoteStore, now_ms: u64) -> Result<(), SendError> {
+        let gap = self.outbox.gap(self.poll.used);
+        if self.pending() == 0 && gap.is_empty() && self.money.held().is_none() {
+            return Ok(());
+        }
+        let situation = self.situation(now_ms).await?;
+        let Plan { steps, hold } = plan::plan(&self.outbox.open(), gap, &situation, &self.rule);
+        self.money.hold_open(hold, self.pending(), now_ms);
+        for step in steps {
+            if self.take(step, store, now_ms).await? == Answer::Nothing {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes one step of the plan.
+    async fn take(&mut self, step: Step, store: &mut VoteStore, now_ms: u64) -> Result<Answer, SendError> {
+        match step {
+            Step::Send { .. } => {}
+            Step::Fill { nonce, fees } => self.outbox.add(self.signing.fill(store, nonce, fees)?),
+            Step::Replace { nonce, fees } => {
+                let Some(followed) = self.outbox.get_mut(nonce) else { return Ok(Answer::Used) };
+                followed.add(self.signing.replacement(store, followed.newest(), fees)?);
+                self.tally.replaced += 1;
+            }
+        }
+        self.send(store, step.nonce(), now_ms).await
+    }
+
+    async fn situation(&mut self, now_ms: u64) -> Result<Situation, SendError> {
+        let Means { market, balance, .. } = self.means().await?;
+        let Poll { used, heads, recheck, .. } = self.poll;
+        Ok(Situation { used, head: heads.latest, market, balance, now_ms, reorg: recheck })
+    }
+}

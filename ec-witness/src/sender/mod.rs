@@ -1,0 +1,234 @@
+//! Sends votes: the one owner of the witness's nonces. A vote's life (protocol §5.8) goes through these modules:
+//!
+//!     recorded ──▶ waiting ──▶ batch ──▶ money ──▶ sign ──▶ account ──▶ outbox
+//!                  no tx has   calls     fees, or  signed,  sent        executed, safe, final;
+//!                  it yet                a hold    kept                 else sent again or replaced
+//!
+//! Whatever is sent was recorded and signed in the vote store first. Until a nonce is executed below the finalized head
+//! the stored bytes are sent again, and dearer transactions of the same call compete for it when blocks pass it over.
+//! `plan` decides that, purely; here is the I/O around it.
+
+mod account;
+mod batch;
+mod error;
+mod fees;
+mod follow;
+mod followed;
+mod money;
+mod outbox;
+mod outcome;
+mod plan;
+mod poll;
+mod sign;
+mod state;
+mod waiting;
+
+use alloy::{primitives::TxHash, signers::local::PrivateKeySigner};
+
+use crate::{
+    failpoint,
+    store::{OutboxTx, TxState, VoteStore},
+};
+use ec_observation::{Ballot, ObservationHash, SlotId};
+use ec_rpc::{Endpoints, SendRefusal};
+
+pub use batch::VOTE_GAS;
+pub use error::SendError;
+pub use fees::{FeeRule, Fees, Market};
+pub use money::Hold;
+pub use outcome::REVERTS;
+pub use plan::SendRule;
+pub use state::{SenderState, Stage};
+
+use account::Account;
+use batch::Call;
+use followed::Change;
+use money::{Budget, Means, Money};
+use outbox::Outbox;
+use plan::Answer;
+use poll::Poll;
+use sign::Signing;
+use state::Tally;
+use waiting::Waiting;
+
+/// Sends votes and follows them to the finalized head.
+#[derive(Debug)]
+pub struct Sender {
+    account: Account,
+    rule: SendRule,
+    waiting: Waiting,
+    money: Money,
+    signing: Signing,
+    outbox: Outbox,
+    poll: Poll,
+    tally: Tally,
+}
+
+impl Sender {
+    /// Takes up the outbox of `store`.
+    ///
+    /// # Errors
+    ///
+    /// The store refuses, or holds a transaction that is none.
+    pub fn new(
+        endpoints: Endpoints,
+        signer: PrivateKeySigner,
+        store: &VoteStore,
+        rule: SendRule,
+    ) -> Result<Self, SendError> {
+        Ok(Self {
+            account: Account { endpoints, address: signer.address() },
+            rule,
+            waiting: Waiting::default(),
+            money: Money::default(),
+            signing: Signing::new(signer, store)?,
+            outbox: Outbox::of(store)?,
+            poll: Poll::none(),
+            tally: Tally::default(),
+        })
+    }
+
+    /// Transactions that are not executed yet.
+    pub fn pending(&self) -> usize {
+        self.outbox.pending()
+    }
+
+    /// Whether this vote waits to be carried once more.
+    pub fn will_carry(&self, observation: ObservationHash) -> bool {
+        self.waiting.is_again(observation)
+    }
+
+    /// How sending stands.
+    pub fn state(&self) -> SenderState {
+        let Tally { replaced, resent, reverts } = self.tally.clone();
+        SenderState {
+            waiting_votes: self.waiting.count(),
+            transactions: self.outbox.stages(),
+            held: self.money.held(),
+            balance: self.money.balance,
+            fees: self.money.offered,
+            replaced,
+            resent,
+            reverts,
+        }
+    }
+
+    /// Signs, keeps and sends every recorded vote that no transaction carries, and the `again` ones, as far as there is
+    /// room in the pool and money. Returns which.
+    ///
+    /// # Errors
+    ///
+    /// Those votes are not sent; they stay recorded and are sent by a later call.
+    pub async fn flush(
+        &mut self,
+        store: &mut VoteStore,
+        again: &[Ballot],
+        now_ms: u64,
+    ) -> Result<Vec<ObservationHash>, SendError> {
+        self.waiting.add(again);
+        let ballots = self.waiting.all(store)?;
+        let places = self.rule.max_in_flight.saturating_sub(self.pending());
+        if ballots.is_empty() || places == 0 || !self.poll.is_clear || self.money.holds_open() {
+            return Ok(Vec::new());
+        }
+        let means = self.means().await?;
+        let mut cast = Vec::new();
+        for call in self.calls(&ballots, places, &means) {
+            let Some(answer) = self.transact(store, &call, &means, now_ms).await? else { break };
+            self.money.hold_new(None, self.pending(), now_ms);
+            self.waiting.carried(&call.votes);
+            cast.extend(call.votes);
+            if answer == Answer::Nothing {
+                break;
+            }
+        }
+        Ok(cast)
+    }
+
+    /// Calls `finalize` for a candidate that has the quorum's votes, if there is room for it; it is asked for again.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is sent.
+    pub async fn finalize(
+        &mut self,
+        store: &mut VoteStore,
+        slot: SlotId,
+        observation: ObservationHash,
+        now_ms: u64,
+    ) -> Result<(), SendError> {
+        if self.poll.is_clear && self.pending() < self.rule.max_in_flight {
+            let means = self.means().await?;
+            self.transact(store, &Call::finalize(slot, observation), &means, now_ms).await?;
+        }
+        Ok(())
+    }
+
+    /// The calls for these ballots, at most `places` of them.
+    fn calls(&self, ballots: &[Ballot], places: usize, means: &Means) -> Vec<Call> {
+        let oldest = &ballots[..ballots.len().min(places.saturating_mul(self.rule.max_batch))];
+        let room = batch::tx_gas(means.block_gas_limit).min(self.budget(means).affordable_gas());
+        let mut calls = batch::calls(oldest, self.rule.max_batch, room);
+        calls.truncate(places);
+        calls
+    }
+
+    /// Signs, keeps and sends one call to the ledger; `None` if it is held.
+    async fn transact(
+        &mut self,
+        store: &mut VoteStore,
+        call: &Call,
+        means: &Means,
+        now_ms: u64,
+    ) -> Result<Option<Answer>, SendError> {
+        let fees = match self.budget(means).first(call.gas) {
+            Ok(fees) => fees,
+            Err(hold) => {
+                self.money.hold_new(Some(hold), self.pending(), now_ms);
+                return Ok(None);
+            }
+        };
+        let nonce = self.signing.next_nonce();
+        self.outbox.add(self.signing.call(store, call, fees)?);
+        self.send(store, nonce, now_ms).await.map(Some)
+    }
+
+    /// Sends the stored bytes of a nonce. Failing is no harm: they are sent again until the chain has executed them.
+    async fn send(&mut self, store: &mut VoteStore, nonce: u64, now_ms: u64) -> Result<Answer, SendError> {
+        let Some(followed) = self.outbox.get_mut(nonce) else { return Ok(Answer::Used) };
+        let OutboxTx { hash, raw, state, .. } = followed.newest().kept.clone();
+        self.tally.resent += u64::from(followed.was_sent());
+        self.money.offered = Some(followed.open().fees);
+        failpoint::SEND.begins();
+        let (answer, refusal) = self.account.send(&raw).await;
+        failpoint::SEND.is_done();
+        followed.answered(answer, now_ms, self.poll.heads.latest);
+        tell_answer(hash, nonce, answer, refusal.as_ref());
+        if answer == Answer::Held && state == TxState::Signed {
+            self.outbox.note(store, &[Change { nonce, hash, state: TxState::Sent }])?;
+        }
+        Ok(answer)
+    }
+
+    async fn means(&mut self) -> Result<Means, SendError> {
+        let means = self.account.means().await?;
+        self.money.balance = Some(means.balance);
+        Ok(means)
+    }
+
+    /// What may be offered beside what is open.
+    fn budget(&self, means: &Means) -> Budget {
+        plan::budget(&self.outbox.open(), means.market, means.balance, &self.rule)
+    }
+}
+
+/// Logs what a pool said of a transaction.
+fn tell_answer(tx: TxHash, nonce: u64, answer: Answer, refusal: Option<&SendRefusal>) {
+    match refusal {
+        None => tracing::debug!(%tx, nonce, "transaction sent"),
+        Some(_) if matches!(answer, Answer::Held | Answer::Used) => {
+            tracing::debug!(%tx, nonce, ?answer, "transaction is known already");
+        }
+        Some(error) => tracing::warn!(%tx, nonce, ?answer, %error, "transaction not accepted; trying again"),
+    }
+}
