@@ -4,13 +4,9 @@
 
 mod common;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
 use alloy::{
-    node_bindings::Anvil,
     primitives::{Address, B256, U256},
     providers::{Provider, ProviderBuilder, ext::AnvilApi},
     rpc::types::TransactionRequest,
@@ -21,6 +17,7 @@ use ec_op_stack::{
     stack::{Role, Stack},
     status::{Account, Head, Heads, LastPost, NewestGame, Origin, Status},
 };
+use ec_testing::anvil::Anvil;
 
 const NOW: u64 = 1_800_000_000;
 
@@ -85,22 +82,14 @@ fn each_trouble_is_a_problem() {
     }
 }
 
-/// The native program: a signal to the npm package's launcher would not reach it.
-fn anvil() -> PathBuf {
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/node_modules/@foundry-rs");
-    let native = fs::read_dir(packages).into_iter().flatten().flatten().map(|package| package.path().join("bin/anvil"));
-    native
-        .into_iter()
-        .find(|path| path.is_file())
-        .expect("anvil is needed: run `npm ci --ignore-scripts` in contracts/")
-}
-
 #[tokio::test]
 async fn the_last_post_is_found_by_halving() {
-    let anvil = Anvil::at(anvil()).spawn();
-    let l1 = Endpoint::new(&anvil.endpoint_url());
-    let [sender, silent] = [anvil.addresses()[0], anvil.addresses()[1]];
-    let provider = ProviderBuilder::new().connect_http(anvil.endpoint_url());
+    let dir = tempfile::tempdir().unwrap();
+    let anvil = Anvil::start(dir.path(), &[]).unwrap();
+    let url = anvil.rpc().parse().unwrap();
+    let l1 = Endpoint::new(&url);
+    let [sender, silent] = [anvil.accounts()[0], anvil.accounts()[1]];
+    let provider = ProviderBuilder::new().connect_http(url);
     assert_eq!(LastPost::find(&l1, sender).await, LastPost::Never);
 
     let transfer = TransactionRequest::default().from(sender).to(silent).value(U256::from(1));

@@ -5,9 +5,6 @@
 
 #![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
-#[allow(dead_code)] // Shared test code: not every test uses all.
-#[path = "witness/archive.rs"]
-mod archive;
 mod common;
 
 use std::{
@@ -20,9 +17,9 @@ use std::{
 };
 
 use alloy::providers::{Provider, ext::AnvilApi};
-use archive::TestArchive;
 use assert_cmd::Command;
 use common::{Deployment, Devnet, run};
+use ec_testing::archive::made::{self as archive, TestArchive};
 use ec_witness::{
     failpoint::{self, Step},
     store::VoteStore,

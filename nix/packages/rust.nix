@@ -19,6 +19,7 @@ rustPlatform.buildRustPackage {
       ../../Cargo.lock
       ../../contracts/artifacts
       ../../contracts-build
+      ../../crates
       ../../ec-op-stack
       ../../ec-witness
       (lib.fileset.maybeMissing ../../crates)

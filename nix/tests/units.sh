@@ -23,6 +23,9 @@ their digests. The container has no network.
 
 Needs root, debootstrap, systemd-container, scripts/op-stack/tools/build, contracts/node_modules (scripts/install-tools
 smoke), and `cargo build`; EC_WITNESS and EC_OP_STACK name other builds. About ten minutes, the first time more.
+
+The container has the units' scripts where nix's store is on this machine; that of scripts/get-nix is in the checkout. So
+the checkout must not lie where a unit sees nothing of the container: in /tmp, /var/tmp, /var/lib, /run, /root or /home.
 USAGE
 }
 
@@ -45,6 +48,16 @@ store() {
   local nix=(tools/nix/nix)
   [[ -x ${nix[0]} ]] || nix=()
   "${nix[@]}" nix-instantiate --eval --expr builtins.storeDir 2>/dev/null | tr -d '"'
+}
+
+# hides PATH: prints the directory, if any, in which the units see nothing that the container has there. It mounts its own
+# /tmp and /run, /dev, /proc and /sys; each unit has a /tmp and /var/tmp of its own (PrivateTmp) and no homes (ProtectHome),
+# the witness no /var/lib but its own (TemporaryFileSystem).
+hides() {
+  local hidden
+  for hidden in /tmp /var/tmp /var/lib /run /dev /proc /sys /root /home; do
+    [[ $1/ != "$hidden"/* ]] || printf '%s\n' "$hidden"
+  done
 }
 
 # A Debian with systemd and podman, made once.
@@ -262,6 +275,10 @@ main() {
   cd "$(dirname "${BASH_SOURCE[0]}")/../.."
   [[ -x tools/nix/nix ]] || command -v nix-instantiate >/dev/null || scripts/get-nix
   export NIXPKGS=$nixpkgs
+  local store hidden
+  store=$(store)
+  hidden=$(hides "$store")
+  [[ -z $hidden ]] || die "$store: nix's store is there, and no unit sees it in $hidden; use a checkout elsewhere, such as /srv"
 
   local cache=${XDG_CACHE_HOME:-$HOME/.cache}/every-channel/units-debian
   base "$cache"

@@ -30,8 +30,9 @@ usage: scripts/op-stack/devnet.sh up|check|down [OPTION…]
 
 The components' arguments come from nix/lib, with the settings in devnet/settings.nix. Programs come from OP_GETH_BIN,
 OP_NODE_BIN and so on, or PATH, or are built from the pinned Go modules (ten minutes, once). Needs contracts/node_modules
-(scripts/install-tools smoke), target/debug/ec-op-stack and ec-witness, jq, curl, openssl, Python 3, npm once for supersim, and
-the ports 21000 to 21255 on loopback, or from DEVNET_PORT on. The keys are the public test mnemonic's.
+(scripts/install-tools smoke), target/debug/ec-op-stack and ec-witness, for soak and load target/debug/fixture too, jq, curl,
+openssl, Python 3, npm once for supersim, and the ports 21000 to 21255 on loopback, or from DEVNET_PORT on. The keys are the
+public test mnemonic's.
 
 When something fails, the processes are ended and the logs stay in DIR/log. Exit codes: 0 all is well, 1 something is
 not, 2 error.
@@ -53,6 +54,7 @@ find_tools() {
   local target=${CARGO_TARGET_DIR:-$ROOT/target}/debug
   EC=${EC_OP_STACK:-$target/ec-op-stack}
   EC_WITNESS=${EC_WITNESS:-$target/ec-witness}
+  FIXTURE=$target/fixture
   # shellcheck source=scripts/op-stack/devnet/processes.bash
   source "$ROOT/scripts/op-stack/devnet/processes.bash"
   # shellcheck source=scripts/op-stack/devnet/ask.bash
@@ -70,6 +72,7 @@ find_tools() {
   # shellcheck source=scripts/op-stack/devnet/rail-checks.bash
   source "$ROOT/scripts/op-stack/devnet/rail-checks.bash"
   [[ -x $EC && -x $EC_WITNESS ]] || die 2 "$EC or $EC_WITNESS is missing: cargo build -p ec-op-stack -p ec-witness"
+  [[ ! $ONLY =~ (soak|load) || -x $FIXTURE ]] || die 2 "$FIXTURE is missing: cargo build -p ec-testing"
   ANVIL=$(native anvil)
   CAST=$(native cast)
 }

@@ -1,31 +1,24 @@
 //! A development chain and the real binary, for black-box tests.
 
-#![allow(dead_code, clippy::unwrap_used)] // Shared test code: not every test uses all; a panic is its report.
+#![allow(dead_code, unused_imports, clippy::unwrap_used)] // Shared test code: not every test uses all; a panic is its report.
 
-pub(crate) mod proxy;
-pub(crate) mod running;
-pub(crate) mod served;
-
-use std::{
-    env, fs,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-};
+use std::{env, fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use alloy::{
-    node_bindings::{Anvil, AnvilInstance},
     primitives::Address,
     providers::{DynProvider, Provider, ProviderBuilder},
 };
 use assert_cmd::Command;
 use ec_ledger::contracts::EveryChannelObservationLedger;
 use ec_observation::{ObservationHash, ObservationHeader};
+use ec_testing::{anvil::Anvil, repository, running::send_signal};
+pub(crate) use ec_testing::{proxy, running, running::block_on, served};
 use serde_json::Value;
 use tempfile::TempDir;
 
 /// A fresh Anvil, and a folder for the files of one test.
 pub(crate) struct Devnet {
-    anvil: AnvilInstance,
+    anvil: Anvil,
     pub(crate) dir: TempDir,
 }
 
@@ -48,40 +41,40 @@ pub(crate) struct Deployment {
 impl Devnet {
     /// Starts Anvil on a free port.
     pub(crate) fn start() -> Self {
-        Self::with(|anvil| anvil)
+        Self::with(&[])
     }
 
     /// Starts one whose finalized head is this many blocks, an even number, behind the latest.
     pub(crate) fn with_finality_after(blocks: u64) -> Self {
-        Self::with(|anvil| anvil.arg("--slots-in-an-epoch").arg((blocks / 2).to_string()))
+        Self::with(&["--slots-in-an-epoch".to_owned(), (blocks / 2).to_string()])
     }
 
-    fn with(set: impl FnOnce(Anvil) -> Anvil) -> Self {
-        let anvil = set(Anvil::at(anvil_binary())).try_spawn().expect("anvil starts");
-        Self { anvil, dir: tempfile::tempdir().unwrap() }
+    fn with(arguments: &[String]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self { anvil: Anvil::start(dir.path(), arguments).expect("anvil starts"), dir }
     }
 
     pub(crate) fn rpc(&self) -> String {
-        self.anvil.endpoint()
+        self.anvil.rpc().to_owned()
     }
 
     /// Sends Anvil's process a signal.
     pub(crate) fn signal(&self, signal: &str) {
-        send_signal(self.anvil.child().id(), signal);
+        send_signal(self.anvil.id(), signal);
     }
 
     pub(crate) fn chain_id(&self) -> u64 {
-        self.anvil.chain_id()
+        Anvil::CHAIN_ID
     }
 
     /// One of Anvil's ten funded accounts.
     pub(crate) fn account(&self, i: usize) -> Address {
-        self.anvil.addresses()[i]
+        self.anvil.accounts()[i]
     }
 
     /// The account's key as hex.
     pub(crate) fn key(&self, i: usize) -> String {
-        alloy::hex::encode(self.anvil.keys()[i].to_bytes())
+        alloy::hex::encode(self.anvil.key(i))
     }
 
     /// A private file that holds the account's key.
@@ -99,7 +92,7 @@ impl Devnet {
 
     /// A provider whose transactions Anvil signs for its own accounts.
     pub(crate) fn provider(&self) -> DynProvider {
-        ProviderBuilder::new().connect_http(self.anvil.endpoint_url()).erased()
+        ProviderBuilder::new().connect_http(self.rpc().parse().unwrap()).erased()
     }
 
     /// The binary, told which chain; no other setting of this process reaches it.
@@ -204,15 +197,6 @@ pub(crate) fn run(command: &mut Command) -> Outcome {
     }
 }
 
-/// Sends a process a signal, by `kill`.
-pub(crate) fn send_signal(process: u32, signal: &str) {
-    assert!(std::process::Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
-}
-
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-}
-
 /// The lines of `archives/vectors/example.json`.
 pub(crate) fn example_lines() -> Vec<Value> {
     let path = repository().join("archives/vectors/example.json");
@@ -223,23 +207,4 @@ pub(crate) fn example_lines() -> Vec<Value> {
 /// The header of a line of `derive --json`.
 pub(crate) fn header_of(line: &Value) -> ObservationHeader {
     serde_json::from_value(line["header"].clone()).unwrap()
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
-}
-
-/// The installed Anvil, else that of the path. The npm package's own launcher comes last: a signal to it would not
-/// reach the node it starts.
-fn anvil_binary() -> PathBuf {
-    let modules = repository().join("contracts/node_modules");
-    let packages = fs::read_dir(modules.join("@foundry-rs")).into_iter().flatten().flatten();
-    let native = packages.map(|package| package.path().join("bin/anvil"));
-    let in_path =
-        env::split_paths(&env::var_os("PATH").unwrap_or_default()).map(|dir| dir.join("anvil")).collect::<Vec<_>>();
-    native
-        .chain(in_path)
-        .chain([modules.join(".bin/anvil")])
-        .find(|path| path.is_file())
-        .expect("anvil is needed: run `npm ci --ignore-scripts` in contracts/, or install Foundry")
 }

@@ -21,49 +21,22 @@ use std::{
 };
 
 use ec_archive::Archive;
+use ec_testing::archive::made::TestArchive;
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// An archive's index in a directory of its own.
-struct TestArchive(TempDir);
-
-impl TestArchive {
-    /// An archive with these files below `manifests/`.
-    fn new<P: AsRef<Path>, T: AsRef<[u8]>>(files: impl IntoIterator<Item = (P, T)>) -> Self {
-        let archive = Self(tempfile::tempdir().unwrap());
-        fs::create_dir(archive.manifests()).unwrap();
-        for (path, text) in files {
-            archive.write(path, text);
-        }
-        archive
-    }
-
-    fn dir(&self) -> &str {
-        self.0.path().to_str().unwrap()
-    }
-
-    fn manifests(&self) -> PathBuf {
-        self.0.path().join("manifests")
-    }
-
-    fn write(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
-        let path = self.manifests().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    /// Writes a configuration beside the index and returns its path.
-    fn config(&self, text: &str) -> String {
-        let path = self.0.path().join("config.toml");
-        fs::write(&path, text).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn open(&self) -> Archive {
-        Archive::at(self.0.path())
-    }
+/// What these tests do with an archive.
+trait Derivable {
+    fn open(&self) -> Archive;
 
     /// `derive` on this archive.
+    fn derive(&self, args: &[&str]) -> Derived;
+}
+
+impl Derivable for TestArchive {
+    fn open(&self) -> Archive {
+        Archive::at(self.path())
+    }
+
     fn derive(&self, args: &[&str]) -> Derived {
         run(&[&["derive", "--archive", self.dir()], args].concat())
     }

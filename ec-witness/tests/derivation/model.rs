@@ -17,7 +17,7 @@ use ec_observation::{EpochRecords, Record};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::{
-    TestArchive, fs,
+    Derivable as _, TestArchive, fs,
     generations::{line, rule},
 };
 

@@ -57,7 +57,7 @@ fn jumps_of_the_clock_change_no_header_and_delay_no_vote() {
     let mut jumping = rail.command(1, &archive, &format!("run {DELAYS}"));
     clock.set_for(&mut jumping);
     let _jumping = Running::of(&jumping, Stdio::from(fs::File::create(&log).unwrap()));
-    let _steady = Running::start(&rail, 2, &archive);
+    let _steady = rail.follow(2, &archive);
     await_final(&rail, &archive, 1);
     for (slots, offset) in (2..).zip(["+1h", "-1h", "+0"]) {
         clock.jump(offset);

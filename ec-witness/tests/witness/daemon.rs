@@ -8,12 +8,6 @@ use super::*;
 pub(crate) use crate::common::running::Running;
 use crate::common::running::{await_or_report, await_that};
 
-impl Running {
-    pub(crate) fn start(rail: &Rail, w: usize, archive: &TestArchive) -> Self {
-        Self::spawn(&rail.command(w, archive, &format!("run {DELAYS}")))
-    }
-}
-
 /// Waits until every closed epoch of the archive is final and equal.
 #[track_caller]
 pub(super) fn await_final(rail: &Rail, archive: &TestArchive, slots: usize) {
@@ -32,7 +26,7 @@ fn a_growing_archive_is_followed_until_sigterm() {
     let running: Vec<_> = (1..=2)
         .map(|w| {
             rail.init(w, &archive);
-            Running::start(&rail, w, &archive)
+            rail.follow(w, &archive)
         })
         .collect();
     await_final(&rail, &archive, 1);
@@ -57,7 +51,7 @@ fn a_second_process_on_one_store_is_refused() {
     let rail = Rail::start(1, 1);
     let archive = TestArchive::of_groups(3);
     rail.init(1, &archive);
-    let _running = Running::start(&rail, 1, &archive);
+    let _running = rail.follow(1, &archive);
     await_final(&rail, &archive, 1);
     rail.once(1, &archive).assert_error(&["another process uses this vote store"]);
     let status = run(&mut rail.command(1, &archive, "status --json"));
@@ -73,7 +67,7 @@ fn killed_at_any_moment_it_goes_on_with_the_same_votes() {
     }
     for round in 0..8u64 {
         archive.append(round * 3..round * 3 + 3);
-        let running: Vec<_> = (1..=2).map(|w| Running::start(&rail, w, &archive)).collect();
+        let running: Vec<_> = (1..=2).map(|w| rail.follow(w, &archive)).collect();
         std::thread::sleep(Duration::from_millis(150 * (round + 1)));
         for running in running {
             running.signal("-KILL");
@@ -91,7 +85,7 @@ fn votes_that_a_reorg_drops_are_sent_again() {
     let rail = Rail::start(2, 2);
     let archive = TestArchive::of_groups(3);
     rail.init(1, &archive);
-    let _one = Running::start(&rail, 1, &archive);
+    let _one = rail.follow(1, &archive);
     let is_voted_for = || {
         let status = run(&mut rail.command(1, &archive, "status --json"));
         status.lines()[0]["votes"] == 1
@@ -117,7 +111,7 @@ fn a_candidate_that_a_smaller_quorum_makes_ripe_is_finalized() {
     let _running: Vec<_> = (1..=2)
         .map(|w| {
             rail.init(w, &archive);
-            Running::start(&rail, w, &archive)
+            rail.follow(w, &archive)
         })
         .collect();
     await_that("both vote", || rail.nonce(1) + rail.nonce(2) >= 2);

@@ -89,7 +89,7 @@ fn nobody_votes_on_what_two_of_two_do_not_both_say() {
     let proxy = Proxy::start(&rail.net.rpc());
     // the liar hides the other's proposal, so that a witness that believed it would propose, too
     proxy.lie("eth_getLogs", |_, logs| *logs = json!([]));
-    let _other = daemon::Running::start(&rail, 2, &archive);
+    let _other = rail.follow(2, &archive);
     await_that("the other proposes", || rail.nonce(2) > 0);
     let rpc = format!("{},{}", rail.net.rpc(), proxy.rpc());
     let (_running, log) = start(&rail, &archive, &rpc, "");

@@ -12,7 +12,6 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use super::{
     audit::{Audit, assert_no_nonce_gap},
-    daemon::Running,
     *,
 };
 
@@ -50,7 +49,7 @@ fn killed_at_random_instants_three_witnesses_lose_no_slot() {
                 let mut random = StdRng::seed_from_u64(seed.wrapping_add(w as u64));
                 scope.spawn(move || {
                     while kills.fetch_add(1, Ordering::Relaxed) < wanted {
-                        let running = Running::start(rail, w, archive);
+                        let running = rail.follow(w, archive);
                         // most votes are signed and sent in the first second of a life, some only later
                         let most = if random.random_bool(0.2) { 4000 } else { 700 };
                         thread::sleep(Duration::from_millis(random.random_range(0..most)));

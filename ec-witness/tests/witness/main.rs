@@ -5,7 +5,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod archive;
 mod audit;
 mod clock;
 mod daemon;
@@ -25,10 +24,9 @@ mod two_places;
 use std::path::PathBuf;
 
 use assert_cmd::Command;
-use common::{Deployment, Devnet, Outcome, run};
+use common::{Deployment, Devnet, Outcome, run, running::Running};
+use ec_testing::archive::made::{self as archive, TestArchive};
 use serde_json::Value;
-
-use archive::TestArchive;
 
 /// Short delays, so that a test takes seconds; equal at all witnesses.
 const DELAYS: &str = "--poll-ms 100 --propose-stagger-ms 1500 --late-ms 1000 --incomplete-delay-ms 600000";
@@ -71,6 +69,11 @@ impl Rail {
         let outcome = run(&mut self.command(w, archive, "init --from-sequence first --json"));
         assert_eq!(outcome.code, 0, "{outcome:?}");
         outcome.json()
+    }
+
+    /// A witness that goes on until it is stopped.
+    fn follow(&self, w: usize, archive: &TestArchive) -> Running {
+        Running::spawn(&self.command(w, archive, &format!("run {DELAYS}")))
     }
 
     fn once(&self, w: usize, archive: &TestArchive) -> Outcome {

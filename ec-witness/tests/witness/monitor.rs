@@ -263,7 +263,7 @@ fn status_says_whether_it_is_fine_and_if_not_why() {
     rail.init(1, &archive);
     is(verdict(&rail, &archive), "not_running", &["process"]);
 
-    let running = Running::start(&rail, 1, &archive);
+    let running = rail.follow(1, &archive);
     await_that("it is fine", || verdict(&rail, &archive).0 == "fine");
     let text = run(&mut rail.command(1, &archive, "status"));
     assert!(text.code == 0 && text.stdout.starts_with("fine: witness 0x"), "{text:?}");

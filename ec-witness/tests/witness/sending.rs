@@ -61,7 +61,7 @@ fn a_nonce_that_somebody_used_stops_it_for_good() {
     let rail = Rail::start(1, 1);
     let archive = TestArchive::of_groups(3);
     rail.init(1, &archive);
-    let running = Running::start(&rail, 1, &archive);
+    let running = rail.follow(1, &archive);
     await_final(&rail, &archive, 1);
     block_on(rail.net.provider().anvil_set_nonce(rail.net.account(1), 9)).unwrap();
     block_on(rail.net.provider().anvil_mine(Some(1), None)).unwrap();

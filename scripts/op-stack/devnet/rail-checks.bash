@@ -20,16 +20,8 @@ fund_witnesses() {
 
 # broadcasts NUMBER TIMES: an archive of so many, each the sample's first so many times one after the other
 broadcasts() {
-  local i file name source=$ROOT/archives/sample/manifests/la-nbc
   rm -rf "$DIR/archive"
-  for ((i = 1; i <= $1; i++)); do
-    mkdir -p "$DIR/archive/manifests/copy-$i"
-    for file in "$source"/*.jsonl; do
-      name=$DIR/archive/manifests/copy-$i/$(basename "$file")
-      "$ROOT/scripts/op-stack/archive-lines.pl" repeat "$2" <"$file" | sed "s/\"broadcast\":\"la-nbc\"/\"broadcast\":\"copy-$i\"/" >"$name"
-    done
-  done
-  ln -s "$ROOT/archives/sample/cas" "$DIR/archive/cas"
+  "$FIXTURE" broadcasts --from "$ROOT/archives/sample" --broadcast la-nbc --count "$1" --times "$2" "$DIR/archive"
 }
 
 # smoke NAME ARGUMENT…: the same smoke as on Anvil, on this L2, in $DIR/NAME

@@ -5,6 +5,8 @@
 //! [`Fault`] strikes, [`Proxy::lie`], [`Proxy::chain_id`] and [`Proxy::lag_at`] what is answered untruly.
 //! [`Proxy::enforce_replacement_rule`] makes it a node with geth's transaction pool, which Anvil is not.
 
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
+
 mod fault;
 mod lag;
 mod node;
@@ -14,6 +16,7 @@ mod server;
 
 use std::{
     collections::BTreeMap,
+    fmt,
     net::SocketAddr,
     sync::{Arc, mpsc},
     thread,
@@ -22,100 +25,112 @@ use std::{
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-pub(crate) use fault::Fault;
+use crate::running::block_on;
+
+pub use fault::Fault;
 use node::Node;
 use script::{Script, When};
 
 /// Every method.
-pub(crate) const ANY: &str = "*";
+pub const ANY: &str = "*";
 
 /// Listens until the test's process ends.
-pub(crate) struct Proxy {
+pub struct Proxy {
     address: SocketAddr,
     script: Arc<Script>,
     listens: watch::Sender<bool>,
 }
 
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("address", &self.address)
+            .field("injected", &self.injected())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Proxy {
     /// Passes everything on to the node at `rpc`, until told otherwise.
-    pub(crate) fn start(rpc: &str) -> Self {
+    pub fn start(rpc: &str) -> Self {
         let script = Arc::new(Script::default());
         let node = Node::new(rpc);
         let (listens, heard) = watch::channel(true);
         let (tell, told) = mpsc::channel();
         let served = Arc::clone(&script);
-        thread::spawn(move || super::block_on(server::serve(node, served, heard, tell)));
+        thread::spawn(move || block_on(server::serve(node, served, heard, tell)));
         let address = told.recv().expect("the proxy listens");
         Self { address, script, listens }
     }
 
-    pub(crate) fn rpc(&self) -> String {
+    /// Where it answers.
+    pub fn rpc(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// From now on a fault strikes every request of this method.
-    pub(crate) fn always(&self, method: &'static str, fault: Fault) {
+    pub fn always(&self, method: &'static str, fault: Fault) {
         self.script.add(method, When::Always, vec![fault]);
     }
 
     /// A fault strikes the next `n` requests of this method.
-    pub(crate) fn next(&self, n: usize, method: &'static str, fault: Fault) {
+    pub fn next(&self, n: usize, method: &'static str, fault: Fault) {
         self.script.add(method, When::Next(n), vec![fault]);
     }
 
     /// One of the faults strikes a request of this method with this probability; a seed gives the same sequence.
-    pub(crate) fn random(&self, seed: u64, probability: f64, method: &'static str, faults: &[Fault]) {
+    pub fn random(&self, seed: u64, probability: f64, method: &'static str, faults: &[Fault]) {
         self.script.add(method, When::random(seed, probability), faults.to_vec());
     }
 
     /// Changes the results of a method, given its parameters.
-    pub(crate) fn lie(&self, method: &'static str, lie: impl Fn(&Value, &mut Value) + Send + Sync + 'static) {
+    pub fn lie(&self, method: &'static str, lie: impl Fn(&Value, &mut Value) + Send + Sync + 'static) {
         self.script.lie(method, Arc::new(lie));
     }
 
     /// Claims another chain id.
-    pub(crate) fn chain_id(&self, chain_id: u64) {
+    pub fn chain_id(&self, chain_id: u64) {
         self.lie("eth_chainId", move |_, result| *result = json!(format!("{chain_id:#x}")));
     }
 
     /// Stands still at this block: the node's state, log and receipts as of it.
-    pub(crate) fn lag_at(&self, block: u64) {
+    pub fn lag_at(&self, block: u64) {
         self.script.set_lag(Some(block));
     }
 
     /// Stands still no longer.
-    pub(crate) fn lag_off(&self) {
+    pub fn lag_off(&self) {
         self.script.set_lag(None);
     }
 
     /// Takes replacements as geth does: both fees at least a tenth higher, its errors word by word.
-    pub(crate) fn enforce_replacement_rule(&self) {
+    pub fn enforce_replacement_rule(&self) {
         self.script.set_strict();
     }
 
     /// Refuses connections, and drops those there are; or takes them again, on the same port.
-    pub(crate) fn refuse(&self, refuses: bool) {
+    pub fn refuse(&self, refuses: bool) {
         self.listens.send_replace(!refuses);
     }
 
     /// No faults, lies or lag any more. The replacement rule, once enforced, stays.
-    pub(crate) fn heal(&self) {
+    pub fn heal(&self) {
         self.refuse(false);
         self.script.heal();
     }
 
     /// How often each fault struck, by its name; a lie counts as `lie`.
-    pub(crate) fn injected(&self) -> BTreeMap<&'static str, usize> {
+    pub fn injected(&self) -> BTreeMap<&'static str, usize> {
         self.script.injected()
     }
 
     /// How many faults struck.
-    pub(crate) fn struck(&self) -> usize {
+    pub fn struck(&self) -> usize {
         self.injected().values().sum()
     }
 
     /// Requests of this method that came in, batched ones counted one by one.
-    pub(crate) fn requests(&self, method: &str) -> usize {
+    pub fn requests(&self, method: &str) -> usize {
         self.script.requests(method)
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// What a request meets instead of its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// The connection closes; the node never hears of it.
     DropRequest,
     /// The node does it; the connection closes instead of the answer.
@@ -41,17 +41,17 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// geth's words for a transaction it has.
-    pub(crate) const ALREADY_KNOWN: Self = Self::RefuseAfter(-32000, "already known");
+    pub const ALREADY_KNOWN: Self = Self::RefuseAfter(-32000, "already known");
     /// geth's words for a used nonce.
-    pub(crate) const NONCE_TOO_LOW: Self = Self::Refuse(-32000, "nonce too low: next nonce 9, tx nonce 8");
+    pub const NONCE_TOO_LOW: Self = Self::Refuse(-32000, "nonce too low: next nonce 9, tx nonce 8");
     /// geth's words for a replacement that pays too little more.
-    pub(crate) const UNDERPRICED: Self = Self::Refuse(-32000, "replacement transaction underpriced");
+    pub const UNDERPRICED: Self = Self::Refuse(-32000, "replacement transaction underpriced");
     /// geth's words for an empty account.
-    pub(crate) const INSUFFICIENT_FUNDS: Self =
+    pub const INSUFFICIENT_FUNDS: Self =
         Self::Refuse(-32000, "insufficient funds for gas * price + value: balance 0, tx cost 1, overshot 1");
 
     /// The name that counts it.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Self::DropRequest => "drop_request",
             Self::DropReply => "drop_reply",

@@ -1,4 +1,6 @@
-//! A witness that goes on until it is stopped.
+//! A program that is tested and goes on until it is stopped.
+
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
 use std::{
     io::{BufRead, BufReader},
@@ -11,44 +13,48 @@ use assert_cmd::Command;
 /// How long anything is waited for: a loaded machine is slow.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A running witness; killed when it is dropped.
-pub(crate) struct Running(Child);
+/// A running program; killed when it is dropped.
+#[derive(Debug)]
+pub struct Running(Child);
 
 impl Running {
-    pub(crate) fn spawn(command: &Command) -> Self {
+    /// Starts a command without its log.
+    pub fn spawn(command: &Command) -> Self {
         Self::of(command, Stdio::null())
     }
 
     /// Starts a command; its log goes to `log`.
-    pub(crate) fn of(command: &Command, log: impl Into<Stdio>) -> Self {
+    pub fn of(command: &Command, log: impl Into<Stdio>) -> Self {
         let mut spawned = std::process::Command::new(command.get_program());
         spawned.args(command.get_args());
         hand_settings(command, &mut spawned);
         Self(spawned.stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// Its process.
+    pub fn id(&self) -> u32 {
         self.0.id()
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        super::send_signal(self.id(), signal);
+    /// Sends it a signal, as `-TERM`.
+    pub fn signal(&self, signal: &str) {
+        send_signal(self.id(), signal);
     }
 
     /// The exit code, once it has one.
-    pub(crate) fn ended(&mut self) -> Option<i32> {
+    pub fn ended(&mut self) -> Option<i32> {
         self.0.try_wait().unwrap().map(|status| status.code().unwrap())
     }
 
     /// Waits until it says this on stderr, where that is a pipe.
-    pub(crate) fn await_words(&mut self, words: &str) {
+    pub fn await_words(&mut self, words: &str) {
         let said = self.0.stderr.as_mut().unwrap();
         let heard = BufReader::new(said).lines().map_while(Result::ok).any(|line| line.contains(words));
         assert!(heard, "it ended without {words:?}");
     }
 
     /// Waits for the end; the exit code, or `None` after a signal.
-    pub(crate) fn end(mut self) -> (Option<i32>, Duration) {
+    pub fn end(mut self) -> (Option<i32>, Duration) {
         let begun = Instant::now();
         let status = self.0.wait().unwrap();
         (status.code(), begun.elapsed())
@@ -63,7 +69,7 @@ impl Drop for Running {
 }
 
 /// Gives another program the environment of a command.
-pub(crate) fn hand_settings(command: &Command, program: &mut std::process::Command) {
+pub fn hand_settings(command: &Command, program: &mut std::process::Command) {
     for (name, value) in command.get_envs() {
         match value {
             Some(value) => program.env(name, value),
@@ -74,7 +80,7 @@ pub(crate) fn hand_settings(command: &Command, program: &mut std::process::Comma
 
 /// Waits until `found` finds something.
 #[track_caller]
-pub(crate) fn await_some<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+pub fn await_some<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let mut some = None;
     await_that(what, || {
         some = found();
@@ -85,16 +91,26 @@ pub(crate) fn await_some<T>(what: &str, mut found: impl FnMut() -> Option<T>) ->
 
 /// Waits until something holds.
 #[track_caller]
-pub(crate) fn await_that(what: &str, holds: impl FnMut() -> bool) {
+pub fn await_that(what: &str, holds: impl FnMut() -> bool) {
     await_or_report(|| what.to_owned(), holds);
 }
 
 /// Waits until something holds, and fails with the report when that takes too long.
 #[track_caller]
-pub(crate) fn await_or_report(report: impl Fn() -> String, mut holds: impl FnMut() -> bool) {
+pub fn await_or_report(report: impl Fn() -> String, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < PATIENCE, "{}", report());
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// Sends a process a signal, by `kill`.
+pub fn send_signal(process: u32, signal: &str) {
+    assert!(std::process::Command::new("kill").args([signal, &process.to_string()]).status().unwrap().success());
+}
+
+/// Runs a future to its end.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }

@@ -1,5 +1,7 @@
 //! What a witness serves: `/metrics`, `/healthz`, `/readyz`.
 
+#![allow(clippy::unwrap_used)] // Test code: a panic is its report.
+
 use std::{
     collections::HashMap,
     io::{Read, Write},
@@ -9,20 +11,20 @@ use std::{
 
 use serde_json::Value;
 
-use super::running::await_some;
+use crate::running::await_some;
 
 /// Where a witness serves.
-#[derive(Clone, Copy)]
-pub(crate) struct Served(pub(crate) SocketAddr);
+#[derive(Clone, Copy, Debug)]
+pub struct Served(pub SocketAddr);
 
 impl Served {
     /// A free address.
-    pub(crate) fn anywhere() -> Self {
+    pub fn anywhere() -> Self {
         Self(TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap())
     }
 
     /// Status and body; `None` while nobody listens.
-    pub(crate) fn get(&self, path: &str) -> Option<(u16, String)> {
+    pub fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(self.0).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
@@ -34,22 +36,24 @@ impl Served {
 
     /// Waits until a path answers with this status; returns the JSON.
     #[track_caller]
-    pub(crate) fn await_status(&self, path: &str, wanted: u16) -> Value {
+    pub fn await_status(&self, path: &str, wanted: u16) -> Value {
         await_some(&format!("{path} becomes {wanted}"), || {
             let (status, body) = self.get(path)?;
             (status == wanted).then(|| serde_json::from_str(&body).unwrap())
         })
     }
 
-    pub(crate) fn scrape(&self) -> HashMap<String, f64> {
+    /// The samples of `/metrics`, by name and labels.
+    pub fn scrape(&self) -> HashMap<String, f64> {
         let (status, body) = self.get("/metrics").unwrap();
         assert_eq!(status, 200);
         let samples = body.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
         samples.map(|line| line.rsplit_once(' ').unwrap()).map(|(key, n)| (key.into(), n.parse().unwrap())).collect()
     }
 
+    /// Waits until a sample has this value; returns all.
     #[track_caller]
-    pub(crate) fn await_sample(&self, name: &str, wanted: f64) -> HashMap<String, f64> {
+    pub fn await_sample(&self, name: &str, wanted: f64) -> HashMap<String, f64> {
         await_some(&format!("{name} becomes {wanted}"), || {
             let samples = self.scrape();
             (samples.get(name) == Some(&wanted)).then_some(samples)
@@ -58,7 +62,7 @@ impl Served {
 }
 
 /// The names of the checks that failed.
-pub(crate) fn failed(readiness: &Value) -> Vec<&str> {
+pub fn failed(readiness: &Value) -> Vec<&str> {
     let checks = readiness["checks"].as_array().unwrap().iter().filter(|check| check["level"] == "fail");
     checks.map(|check| check["name"].as_str().unwrap()).collect()
 }

@@ -1,0 +1,76 @@
+//! When each line of an archive came, so that it can grow again as it once did.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use super::{lines::Line, names::FieldNames};
+
+/// A line, and when it is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Milliseconds after the beginning.
+    pub after_ms: u64,
+    /// The file, below `manifests/`.
+    pub file: PathBuf,
+    /// What is appended to it.
+    pub line: Line,
+}
+
+/// All lines, by the time they were received. The broadcasts begin together, each at its own first record. What states
+/// no time comes with the line before it in its file; before all times, at the beginning.
+pub fn schedule(files: impl IntoIterator<Item = (PathBuf, Vec<Line>)>, names: &FieldNames) -> Vec<Due> {
+    let mut broadcasts: BTreeMap<PathBuf, Vec<(Option<u64>, PathBuf, Line)>> = BTreeMap::new();
+    for (file, lines) in files {
+        let broadcast = broadcasts.entry(file.parent().map(PathBuf::from).unwrap_or_default()).or_default();
+        let mut last = None;
+        for line in lines {
+            last = line.received(names).or(last);
+            broadcast.push((last, file.clone(), line));
+        }
+    }
+    let mut due = Vec::new();
+    for lines in broadcasts.into_values() {
+        let first = lines.iter().filter_map(|(received, ..)| *received).min().unwrap_or(0);
+        due.extend(lines.into_iter().map(|(received, file, line)| Due {
+            after_ms: received.map_or(0, |received| received - first),
+            file,
+            line,
+        }));
+    }
+    // stable: lines of one time stay in their order
+    due.sort_by_key(|due| due.after_ms);
+    due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broadcasts_begin_together_and_lines_come_by_their_times() {
+        let at = |ms: u64| format!("{{\"received_unix_ms\":{ms}}}\n");
+        let file = |name: &str, text: String| (PathBuf::from(name), Line::all(text.as_bytes()));
+        let files = [
+            file("a/v", at(1000) + "bad\n" + &at(3000)),
+            file("a/w", "bad\n".to_owned() + &at(2000) + &at(2000)),
+            file("b/v", at(9000) + &at(8500)),
+        ];
+        let due = schedule(files, &FieldNames::default());
+        let shown: Vec<_> = due
+            .iter()
+            .map(|due| (due.after_ms, due.file.to_str().unwrap(), str::from_utf8(due.line.as_bytes()).unwrap()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (0, "a/v", &*at(1000)),
+                (0, "a/v", "bad\n"),
+                (0, "a/w", "bad\n"),
+                (0, "b/v", &*at(8500)),
+                (500, "b/v", &*at(9000)),
+                (1000, "a/w", &*at(2000)),
+                (1000, "a/w", &*at(2000)),
+                (2000, "a/v", &*at(3000)),
+            ]
+        );
+    }
+}
