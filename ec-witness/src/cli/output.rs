@@ -127,7 +127,7 @@ pub(crate) enum Unit {
     Bytes,
     /// Records whose objects are checked.
     Records,
-    /// Slots that are settled.
+    /// Slots that have an outcome.
     Slots,
     /// Groups that are recorded.
     Groups,

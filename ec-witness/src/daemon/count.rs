@@ -108,13 +108,13 @@ impl Counts {
     }
 
     /// A slot's outcome lies below the finalized head.
-    pub(super) fn settled(&self, report: &SlotReport) {
+    pub(super) fn done(&self, report: &SlotReport) {
         counter!(SLOTS_SETTLED, "stream" => report.stream_id.clone(), "state" => report.state.name()).increment(1);
     }
 
     /// So many of the judged slots have no outcome.
     pub(super) fn undecided(&mut self, slots: usize) {
-        self.totals.settled = self.totals.judged.saturating_sub(slots);
+        self.totals.outcomes = self.totals.judged.saturating_sub(slots);
     }
 
     /// Whether the disk is full.

@@ -43,8 +43,8 @@ impl FollowedLedger {
     }
 
     /// Reads on to the latest head; see [`Follower::poll`]. `None` where that failed and may not the next time.
-    pub(super) async fn poll(&mut self, now_ms: u64, settle: bool) -> Result<Option<Progress>, Halt> {
-        let polled = self.follower.poll(now_ms, settle).await;
+    pub(super) async fn poll(&mut self, now_ms: u64, forget: bool) -> Result<Option<Progress>, Halt> {
+        let polled = self.follower.poll(now_ms, forget).await;
         count::polled(polled.as_ref());
         let polled = match polled {
             Err(error) if error.is_fatal() => return Err(error.into()),

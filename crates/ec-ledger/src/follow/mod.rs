@@ -173,14 +173,14 @@ impl Follower {
         &self.endpoints
     }
 
-    /// Reads on to the latest head. `settle` gives up what lies below the finalized head, which keeps memory flat and
-    /// is for those who need no votes of settled slots.
+    /// Reads on to the latest head. `forget` gives up what lies below the finalized head, which keeps memory flat and
+    /// is for those who need no votes of slots that are final there.
     ///
     /// # Errors
     ///
     /// What is read then is what was read before; see [`FollowError::is_fatal`].
-    pub async fn poll(&mut self, now_ms: u64, settle: bool) -> Result<Progress, FollowError> {
-        let polled = self.read_on(settle).await;
+    pub async fn poll(&mut self, now_ms: u64, forget: bool) -> Result<Progress, FollowError> {
+        let polled = self.read_on(forget).await;
         match &polled {
             Ok(_) => self.liveness.answered(now_ms, self.heads),
             Err(error) => self.liveness.failed(now_ms, error, self.endpoints.rest(), &self.place),
@@ -188,7 +188,7 @@ impl Follower {
         polled
     }
 
-    async fn read_on(&mut self, settle: bool) -> Result<Progress, FollowError> {
+    async fn read_on(&mut self, forget: bool) -> Result<Progress, FollowError> {
         let head = self.endpoints.heads().await?;
         self.check_age(&head)?;
         self.check_final(&head).await?;
@@ -201,8 +201,8 @@ impl Follower {
         let finalized = head.finalized.map_or(0, |finalized| finalized.number);
         self.heads = Heads { latest: head.latest.number, safe: head.safe, finalized };
         self.head_times = head.times;
-        if settle {
-            self.state.settle(self.heads.finalized);
+        if forget {
+            self.state.forget(self.heads.finalized);
         }
         // kept until now, so that a poll that fails half-way loses nothing
         Ok(std::mem::take(&mut self.progress))
