@@ -9,7 +9,7 @@ use ec_archive::{
         Cas,
         check::{Check, Entry, Finding, Index, IndexLine, Summary},
     },
-    recorder::{broadcast::BroadcastName, index::Slot},
+    recorder::{broadcast::BroadcastName, index::StoredGroup},
 };
 use eyre::{bail, eyre};
 use serde::Serialize;
@@ -128,7 +128,7 @@ impl Index for IndexFiles {
     }
 }
 
-fn entry(broadcast: &str, track: &str, slot: Slot) -> Entry {
-    let Slot { group_sequence, blake3, size_bytes } = slot;
+fn entry(broadcast: &str, track: &str, group: StoredGroup) -> Entry {
+    let StoredGroup { group_sequence, blake3, size_bytes } = group;
     Entry { broadcast: broadcast.to_owned(), track: track.to_owned(), group_sequence, blake3, size_bytes }
 }

@@ -73,7 +73,7 @@ fn an_unreferenced_object_is_information() {
 }
 
 #[test]
-fn rounds_see_every_object_slot_and_bad_line_once() {
+fn rounds_see_every_object_group_and_bad_line_once() {
     let dir = tempfile::tempdir().unwrap();
     let cas = Cas::new(dir.path());
     let mut lines = vec![IndexLine::Bad { file: "x.jsonl".into(), line: 7, reason: "no object".into() }];
