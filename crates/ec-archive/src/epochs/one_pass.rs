@@ -28,7 +28,7 @@ use self::{
     source::Source,
 };
 use super::{
-    closed::{Chain, ClosedEpoch, DeriveError, is_closed},
+    closed::{Chain, DeriveError, LinkedEpoch, is_closed},
     sweep::Sweep,
 };
 use crate::{
@@ -156,12 +156,12 @@ impl Derived<'_> {
 }
 
 impl Closed<'_> {
-    fn advance(&mut self) -> Result<Option<ClosedEpoch>, DeriveError> {
+    fn advance(&mut self) -> Result<Option<LinkedEpoch>, DeriveError> {
         while let Some((derived, known)) = self.source.next()? {
             if is_closed(&derived, self.highest) {
                 let hash = |header: &ObservationHeader| known.unwrap_or_else(|| header.hash());
                 let (header, hash) = self.chain.link(&derived, hash)?.unzip();
-                return Ok(Some(ClosedEpoch { derived, header, hash }));
+                return Ok(Some(LinkedEpoch { derived, header, hash }));
             }
         }
         Ok(None)
@@ -169,7 +169,7 @@ impl Closed<'_> {
 }
 
 impl Iterator for Closed<'_> {
-    type Item = Result<ClosedEpoch, DeriveError>;
+    type Item = Result<LinkedEpoch, DeriveError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {

@@ -117,8 +117,8 @@ fn archive(files: &[String]) -> (tempfile::TempDir, Broadcast) {
 
 /// All up to the first error, and that.
 fn up_to_error(
-    mut closed: impl Iterator<Item = Result<ClosedEpoch, DeriveError>>,
-) -> (Vec<ClosedEpoch>, Option<String>) {
+    mut closed: impl Iterator<Item = Result<LinkedEpoch, DeriveError>>,
+) -> (Vec<LinkedEpoch>, Option<String>) {
     let mut found = Vec::new();
     let end = closed.try_for_each(|epoch| epoch.map(|epoch| found.push(epoch)));
     (found, end.err().map(|error| error.to_string()))
@@ -132,7 +132,7 @@ fn assert_alike(files: &[String], groups_per_epoch: u64, jobs: usize, block_len:
     let mut index = StreamIndex::new(&broadcast, rule.clone(), &names);
     index.read_on(&mut expected_told).unwrap();
     let expected = up_to_error(AtRest::new(&index).map(|observation| {
-        observation.map(|it| ClosedEpoch { hash: it.hash(), header: it.header, derived: it.derived })
+        observation.map(|it| LinkedEpoch { hash: it.hash(), header: it.header, derived: it.derived })
     }));
 
     let mut told = Told::default();
