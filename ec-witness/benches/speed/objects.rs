@@ -37,10 +37,10 @@ pub(crate) fn ratios() {
     let check = |jobs| {
         let check = Check { cas: &cas, jobs: NonZeroUsize::new(jobs).unwrap(), unreferenced: true };
         let done = AtomicU64::new(0);
-        let summary = check.run::<CheckError>(&entries, |_| Ok(()), &|at| {
+        let totals = check.run::<CheckError>(&entries, |_| Ok(()), &|at| {
             done.store(at.records, std::sync::atomic::Ordering::Relaxed);
         });
-        assert!(summary.unwrap().ok);
+        assert!(totals.unwrap().ok);
     };
     compare(
         "objects of 500 kB",

@@ -70,7 +70,7 @@ pub struct Progress {
 /// What a whole check found. `unreferenced` is `None` if it was not looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)]
-pub struct Summary {
+pub struct CheckTotals {
     pub ok: bool,
     pub records: u64,
     pub objects: u64,
@@ -84,7 +84,7 @@ pub struct Summary {
     pub unreferenced: Option<u64>,
 }
 
-impl Summary {
+impl CheckTotals {
     fn count(&mut self, finding: &Finding) {
         let counter = match finding {
             Finding::Missing { .. } => &mut self.missing,
@@ -123,28 +123,28 @@ impl Check<'_> {
         index: &dyn Index,
         mut report: impl FnMut(&Finding) -> Result<(), E>,
         progress: &(dyn Fn(Progress) + Sync),
-    ) -> Result<Summary, E> {
+    ) -> Result<CheckTotals, E> {
         let records = count_records(index)?;
         let rounds = rounds_for(records);
-        let mut summary =
-            Summary { ok: true, records, unreferenced: self.unreferenced.then_some(0), ..Summary::default() };
+        let mut totals =
+            CheckTotals { ok: true, records, unreferenced: self.unreferenced.then_some(0), ..CheckTotals::default() };
         for number in 0..rounds {
             let mut round = Round::gather(index, number, rounds)?;
-            summary.objects += round.object_count();
+            totals.objects += round.object_count();
             let mut findings = round.take_findings();
             if self.unreferenced {
                 findings.extend(round.unreferenced(self.cas).map_err(CheckError::from)?);
             }
             let at_start = Progress { records: records * number / rounds, of_records: records };
             let verified = round.verify(self.cas, self.jobs, &|done, of| progress(at_start.advance(rounds, done, of)));
-            summary.bytes += verified.bytes;
+            totals.bytes += verified.bytes;
             findings.extend(verified.findings);
             for finding in &findings {
-                summary.count(finding);
+                totals.count(finding);
                 report(finding)?;
             }
         }
-        Ok(summary)
+        Ok(totals)
     }
 }
 

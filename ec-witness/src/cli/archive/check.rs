@@ -7,7 +7,7 @@ use ec_archive::{
     Archive, Broadcast, FieldNames, TrackFile,
     cas::{
         Cas,
-        check::{Check, Entry, Finding, Index, IndexLine, Summary},
+        check::{Check, CheckTotals, Entry, Finding, Index, IndexLine},
     },
     recorder::{broadcast::BroadcastName, index::StoredGroup},
 };
@@ -39,7 +39,7 @@ pub(crate) struct CheckArgs {
 struct SummaryLine {
     kind: &'static str,
     #[serde(flatten)]
-    summary: Summary,
+    totals: CheckTotals,
 }
 
 impl CheckArgs {
@@ -54,12 +54,12 @@ impl CheckArgs {
         let report = |finding: &Finding| progress.suspend(|| self.report(finding));
         let checked = check.run(&index, report, &|at| progress.set(at.records, at.of_records));
         progress.finish();
-        let summary = checked?;
+        let totals = checked?;
         match self.json.json {
-            true => json_line(&SummaryLine { kind: "summary", summary })?,
-            false => print(&summary)?,
+            true => json_line(&SummaryLine { kind: "summary", totals })?,
+            false => print(&totals)?,
         }
-        Ok(summary.ok.into())
+        Ok(totals.ok.into())
     }
 
     fn report(&self, finding: &Finding) -> eyre::Result<()> {
@@ -70,14 +70,14 @@ impl CheckArgs {
     }
 }
 
-fn print(summary: &Summary) -> eyre::Result<()> {
+fn print(totals: &CheckTotals) -> eyre::Result<()> {
     let mut out = std::io::stdout().lock();
-    let Summary { records, objects, bytes, .. } = summary;
+    let CheckTotals { records, objects, bytes, .. } = totals;
     writeln!(out, "{records} records, {objects} objects, {bytes} bytes hashed")?;
-    let Summary { missing, size_differs, hash_differs, unreadable, conflicts, bad_lines, .. } = summary;
+    let CheckTotals { missing, size_differs, hash_differs, unreadable, conflicts, bad_lines, .. } = totals;
     write!(out, "{missing} missing, {size_differs} of other size, {hash_differs} of other hash, ")?;
     write!(out, "{unreadable} unreadable, {conflicts} conflicts, {bad_lines} bad lines")?;
-    match summary.unreferenced {
+    match totals.unreferenced {
         Some(unreferenced) => writeln!(out, "; {unreferenced} unreferenced")?,
         None => writeln!(out)?,
     }
