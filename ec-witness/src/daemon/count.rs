@@ -14,7 +14,7 @@ use crate::{
     store::Recorded,
     witness::engine::SlotState,
 };
-use ec_ledger::{FollowError, Progress};
+use ec_ledger::{FollowError, Polled};
 use ec_observation::{DerivedEpoch, VoteKind};
 
 /// How an epoch closed, by the label `kind` of [`EPOCHS_CLOSED`].
@@ -50,9 +50,9 @@ pub(super) fn zero(stream: &str) {
 }
 
 /// The ledger was polled.
-pub(super) fn polled(polled: Result<&Progress, &FollowError>) {
+pub(super) fn polled(polled: Result<&Polled, &FollowError>) {
     match polled {
-        Ok(progress) => counter!(REORGS).increment(progress.reorg.into()),
+        Ok(polled) => counter!(REORGS).increment(polled.reorg.into()),
         Err(error) => counter!(POLL_ERRORS, "kind" => error.kind()).increment(1),
     }
 }

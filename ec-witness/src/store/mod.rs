@@ -33,7 +33,7 @@ pub use halts::{Evidence, KeptHalt};
 pub use holder::holder;
 pub use outbox::{OutboxTx, TxState};
 pub use standing::StoreStanding;
-pub use votes::{Recorded, VoteProgress};
+pub use votes::{Recorded, VoteFate};
 
 use crate::{
     clock,

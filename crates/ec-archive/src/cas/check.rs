@@ -60,7 +60,7 @@ pub trait Index {
 
 /// How far a check has come; all counts are since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct RecordsDone {
     /// Records whose object was judged in the rounds that are over.
     pub records: u64,
     /// Records in the index.
@@ -122,7 +122,7 @@ impl Check<'_> {
         &self,
         index: &dyn Index,
         mut report: impl FnMut(&Finding) -> Result<(), E>,
-        progress: &(dyn Fn(Progress) + Sync),
+        progress: &(dyn Fn(RecordsDone) + Sync),
     ) -> Result<CheckTotals, E> {
         let records = count_records(index)?;
         let rounds = rounds_for(records);
@@ -135,7 +135,7 @@ impl Check<'_> {
             if self.unreferenced {
                 findings.extend(round.unreferenced(self.cas).map_err(CheckError::from)?);
             }
-            let at_start = Progress { records: records * number / rounds, of_records: records };
+            let at_start = RecordsDone { records: records * number / rounds, of_records: records };
             let verified = round.verify(self.cas, self.jobs, &|done, of| progress(at_start.advance(rounds, done, of)));
             totals.bytes += verified.bytes;
             findings.extend(verified.findings);
@@ -148,7 +148,7 @@ impl Check<'_> {
     }
 }
 
-impl Progress {
+impl RecordsDone {
     /// `done` of `of` objects of one of `rounds` rounds further.
     fn advance(self, rounds: u64, done: u64, of: u64) -> Self {
         let share = u128::from(self.of_records) * u128::from(done) / u128::from(rounds) / u128::from(of.max(1));

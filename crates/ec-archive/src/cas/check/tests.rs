@@ -110,5 +110,5 @@ fn progress_never_runs_past_the_end() {
     let index = Lines((0..10).map(|number| IndexLine::Entry(entry(number, &[1]))).collect());
     let check = Check { cas: &Cas::new(dir.path()), jobs: NonZeroUsize::MIN, unreferenced: false };
     check.run(&index, |_| Ok::<_, CheckError>(()), &|progress| seen.lock().unwrap().push(progress)).unwrap();
-    assert_eq!(*seen.lock().unwrap(), [Progress { records: 10, of_records: 10 }]);
+    assert_eq!(*seen.lock().unwrap(), [RecordsDone { records: 10, of_records: 10 }]);
 }
