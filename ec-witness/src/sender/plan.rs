@@ -80,7 +80,7 @@ pub(super) struct Situation {
 
 /// What to do with one nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Action {
     /// Send the newest transaction's stored bytes.
     Send { nonce: u64 },
     /// Sign, keep and send the same call with these fees.
@@ -89,7 +89,7 @@ pub(super) enum Step {
     Fill { nonce: u64, fees: Fees },
 }
 
-impl Step {
+impl Action {
     /// The nonce that it is about.
     pub(super) fn nonce(&self) -> u64 {
         match *self {
@@ -98,10 +98,10 @@ impl Step {
     }
 }
 
-/// The steps in the order of nonces, and what stands in the way of others.
+/// The actions in the order of nonces, and what stands in the way of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    pub(super) steps: Vec<Step>,
+    pub(super) actions: Vec<Action>,
     pub(super) hold: Option<Hold>,
 }
 
@@ -112,7 +112,7 @@ pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &Situation, rule: &SendR
     let mut plan = Plan::default();
     for nonce in gap {
         match budget.first(FILL_GAS) {
-            Ok(fees) => plan.steps.push(Step::Fill { nonce, fees }),
+            Ok(fees) => plan.actions.push(Action::Fill { nonce, fees }),
             Err(hold) => plan.hold = Some(hold),
         }
     }
@@ -122,14 +122,14 @@ pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &Situation, rule: &SendR
             match budget.next(one.gas, one.fees) {
                 Ok(fees) => {
                     budget.replace(one.gas, one.fees, fees);
-                    plan.steps.push(Step::Replace { nonce: one.nonce, fees });
+                    plan.actions.push(Action::Replace { nonce: one.nonce, fees });
                     continue;
                 }
                 Err(hold) => plan.hold = Some(hold),
             }
         }
         if is_due(one, now, rule) {
-            plan.steps.push(Step::Send { nonce: one.nonce });
+            plan.actions.push(Action::Send { nonce: one.nonce });
         }
     }
     if open.iter().any(|one| matches!(one.sent, Some((_, Answer::Unfunded)))) {
