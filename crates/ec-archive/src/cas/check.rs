@@ -102,7 +102,7 @@ impl CheckTotals {
 
 /// What to check, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Check<'a> {
+pub struct ObjectCheck<'a> {
     /// The store.
     pub cas: &'a Cas,
     /// Threads that hash objects.
@@ -111,7 +111,7 @@ pub struct Check<'a> {
     pub unreferenced: bool,
 }
 
-impl Check<'_> {
+impl ObjectCheck<'_> {
     /// Checks the store against `index`, handing each finding to `report` in an order that depends on the archive alone.
     /// `progress` is called from the hashing threads.
     ///

@@ -7,7 +7,7 @@ use ec_archive::{
     Archive, Broadcast, FieldNames, TrackFile,
     cas::{
         Cas,
-        check::{Check, CheckTotals, Entry, Finding, Index, IndexLine},
+        check::{CheckTotals, Entry, Finding, Index, IndexLine, ObjectCheck},
     },
     recorder::{broadcast::BroadcastName, index::StoredGroup},
 };
@@ -49,7 +49,7 @@ impl CheckArgs {
         if !cas.root().is_dir() {
             bail!("no store at {}; give --cas DIR", cas.root().display());
         }
-        let check = Check { cas: &cas, jobs: self.jobs.count(), unreferenced: self.broadcast.is_none() };
+        let check = ObjectCheck { cas: &cas, jobs: self.jobs.count(), unreferenced: self.broadcast.is_none() };
         let progress = Progress::start("checking objects", Unit::Records);
         let report = |finding: &Finding| progress.suspend(|| self.report(finding));
         let checked = check.run(&index, report, &|at| progress.set(at.records, at.of_records));

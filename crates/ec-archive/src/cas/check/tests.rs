@@ -18,7 +18,7 @@ fn entry(group_sequence: u64, bytes: &[u8]) -> Entry {
 
 fn check(cas: &Cas, entries: Vec<Entry>) -> (Vec<Finding>, CheckTotals) {
     let index = Lines(entries.into_iter().map(IndexLine::Entry).collect());
-    let check = Check { cas, jobs: NonZeroUsize::new(3).unwrap(), unreferenced: true };
+    let check = ObjectCheck { cas, jobs: NonZeroUsize::new(3).unwrap(), unreferenced: true };
     let mut findings = Vec::new();
     let report = |finding: &Finding| {
         findings.push(finding.clone());
@@ -108,7 +108,7 @@ fn progress_never_runs_past_the_end() {
     let seen = Mutex::new(Vec::new());
     let dir = tempfile::tempdir().unwrap();
     let index = Lines((0..10).map(|number| IndexLine::Entry(entry(number, &[1]))).collect());
-    let check = Check { cas: &Cas::new(dir.path()), jobs: NonZeroUsize::MIN, unreferenced: false };
+    let check = ObjectCheck { cas: &Cas::new(dir.path()), jobs: NonZeroUsize::MIN, unreferenced: false };
     check.run(&index, |_| Ok::<_, CheckError>(()), &|progress| seen.lock().unwrap().push(progress)).unwrap();
     assert_eq!(*seen.lock().unwrap(), [RecordsDone { records: 10, of_records: 10 }]);
 }
