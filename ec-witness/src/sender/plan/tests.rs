@@ -194,7 +194,8 @@ proptest! {
             prop_assert!(nonces.contains(&one.nonce), "what is due is sent, whatever is held");
         }
         if hold.is_none() && now.used <= first {
-            prop_assert_eq!(actions.iter().filter(|action| matches!(action, Action::Fill { .. })).count() as u64, first - gap.start);
+            let filled = actions.iter().filter(|action| matches!(action, Action::Fill { .. })).count();
+            prop_assert_eq!(filled as u64, first - gap.start);
         }
     }
 
