@@ -9,6 +9,7 @@ use std::{
 
 use blake3::Hash;
 use ec_files::FileError;
+use ec_observation::Record;
 use serde::Serialize;
 use serde_jsonlines::JsonLinesWriter;
 
@@ -47,7 +48,7 @@ pub enum IndexError {
 
 /// A line as it is written, with the canonical names in their order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Record {
+pub struct RecordLine {
     /// The broadcast's name.
     pub broadcast: String,
     /// The track's name.
@@ -64,7 +65,7 @@ pub struct Record {
     pub cas_path: String,
 }
 
-impl Record {
+impl RecordLine {
     /// The record of a group that is stored as `group` says.
     pub fn new(broadcast: &BroadcastName, track: &str, group: &StoredGroup, received_unix_ms: u64) -> Self {
         Self {
@@ -90,9 +91,9 @@ pub struct StoredGroup {
     pub size_bytes: u64,
 }
 
-impl From<ec_observation::Record> for StoredGroup {
-    fn from(record: ec_observation::Record) -> Self {
-        let ec_observation::Record { group_sequence, blake3, size_bytes, .. } = record;
+impl From<Record> for StoredGroup {
+    fn from(record: Record) -> Self {
+        let Record { group_sequence, blake3, size_bytes, .. } = record;
         Self { group_sequence, blake3: Hash::from_bytes(blake3), size_bytes }
     }
 }
@@ -172,7 +173,7 @@ pub(super) struct Appender {
 
 impl Appender {
     /// Appends a record and hands it to the operating system. Its object must be durable.
-    pub(super) fn append(&mut self, record: &Record) -> Result<(), IndexError> {
+    pub(super) fn append(&mut self, record: &RecordLine) -> Result<(), IndexError> {
         let written = self.writer.write(record).and_then(|()| self.writer.flush());
         written.map_err(|source| IndexError::Io { action: "append to", path: self.path.clone(), source })
     }

@@ -25,7 +25,7 @@ use serde::Serialize;
 use self::{
     broadcast::BroadcastName,
     groups::{GroupError, Groups, Timeline},
-    index::{Appender, BroadcastDir, IndexError, Record, StoredGroup},
+    index::{Appender, BroadcastDir, IndexError, RecordLine, StoredGroup},
     input::{InputError, Source},
     media::{Media, MediaError},
     plan::{Plan, PlannedTrack},
@@ -231,7 +231,7 @@ impl<'a> Writing<'a> {
             self.appenders.insert(track.to_owned(), self.dir.appender(track)?);
         }
         if let Some(appender) = self.appenders.get_mut(track) {
-            appender.append(&Record::new(&self.recorder.broadcast, track, group, received_unix_ms))?;
+            appender.append(&RecordLine::new(&self.recorder.broadcast, track, group, received_unix_ms))?;
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ fn line(sequence: u64) -> String {
 
 #[test]
 fn a_record_has_the_canonical_names_in_order() {
-    let record = Record::new(&"la/nbc".parse().unwrap(), TRACK, &group(7), 1000);
+    let record = RecordLine::new(&"la/nbc".parse().unwrap(), TRACK, &group(7), 1000);
     let expected = format!(
         "{{\"broadcast\":\"la/nbc\",\"track\":\"video0.m4s\",\"group_sequence\":7,\"received_unix_ms\":1000,\
          \"size_bytes\":9,\"blake3\":\"{HEX}\",\"cas_path\":\"objects/blake3/00/{HEX}.bin\"}}"
