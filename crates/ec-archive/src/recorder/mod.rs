@@ -26,7 +26,7 @@ use self::{
     broadcast::BroadcastName,
     groups::{GroupError, Groups, Timeline},
     index::{Appender, BroadcastDir, IndexError, RecordLine, StoredGroup},
-    input::{InputError, Source},
+    input::{InputError, Pieces},
     media::{Media, MediaError},
     plan::{Plan, PlannedTrack},
 };
@@ -129,21 +129,21 @@ pub struct RecordedTrack {
 }
 
 impl Recorder {
-    /// Records `sources` as the tracks of one broadcast. `progress` is told the bytes of each group, at both readings.
+    /// Records `inputs` as the tracks of one broadcast. `progress` is told the bytes of each group, at both readings.
     ///
     /// # Errors
     ///
     /// [`RecorderError`]. Up to and with [`RecorderError::Conflict`] nothing was written but, at most, an empty directory
     /// for the broadcast's index; later errors leave an archive that is whole but shorter, and recording can be repeated.
-    pub fn record(&self, sources: &[Source], progress: &mut dyn FnMut(u64)) -> Result<Recording, RecorderError> {
-        let plan = Plan::scan(sources, &self.timeline, progress)?;
+    pub fn record(&self, inputs: &[Pieces], progress: &mut dyn FnMut(u64)) -> Result<Recording, RecorderError> {
+        let plan = Plan::scan(inputs, &self.timeline, progress)?;
         let dir = BroadcastDir::lock(&self.manifests, &self.broadcast)?;
         let mut writing = Writing::prepare(self, &dir, &plan)?;
         for description in &plan.descriptions {
             writing.store(&description.name, &description.stored, description.received_unix_ms, &description.bytes)?;
         }
-        for (source, tracks) in sources.iter().zip(&plan.sources) {
-            writing.store_source(source, tracks, progress)?;
+        for (input, tracks) in inputs.iter().zip(&plan.inputs) {
+            writing.store_input(input, tracks, progress)?;
         }
         writing.finish()
     }
@@ -191,14 +191,14 @@ impl<'a> Writing<'a> {
         Ok(present.into_keys().collect())
     }
 
-    fn store_source(
+    fn store_input(
         &mut self,
-        source: &Source,
+        input: &Pieces,
         tracks: &[PlannedTrack],
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), RecorderError> {
         let planned: Vec<_> = tracks.iter().map(|track| PlannedTrack::by_sequence(&track.groups)).collect();
-        let mut groups = Groups::new(Media::open(source.clone())?, self.recorder.timeline);
+        let mut groups = Groups::new(Media::open(input.clone())?, self.recorder.timeline);
         while let Some(group) = groups.next_group()? {
             let (track, group_sequence) = (&tracks[group.track].name, group.sequence);
             let stored = plan::stored(group_sequence, &group.bytes);

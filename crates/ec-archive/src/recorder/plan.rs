@@ -7,7 +7,7 @@ use super::{
     catalog::{Catalog, CatalogTrack},
     groups::{Group, Groups, Timeline},
     index::StoredGroup,
-    input::Source,
+    input::Pieces,
     media::{InitTrack, Media, TrackKind},
 };
 
@@ -31,17 +31,17 @@ pub(super) struct Description {
     pub(super) bytes: Vec<u8>,
 }
 
-/// A recording: descriptions, and for each source the tracks of its init segment.
+/// A recording: descriptions, and for each input the tracks of its init segment.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) descriptions: Vec<Description>,
-    pub(super) sources: Vec<Vec<PlannedTrack>>,
+    pub(super) inputs: Vec<Vec<PlannedTrack>>,
 }
 
 impl Plan {
-    /// Reads all of `sources` once. `progress` is told the bytes of each group.
+    /// Reads all of `inputs` once. `progress` is told the bytes of each group.
     pub(super) fn scan(
-        sources: &[Source],
+        inputs: &[Pieces],
         timeline: &Timeline,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, RecorderError> {
@@ -49,14 +49,14 @@ impl Plan {
         let mut names = TrackNames::default();
         let mut catalog = Vec::new();
         let mut begin: Option<(u64, u64)> = None;
-        for (number, source) in sources.iter().enumerate() {
+        for (number, input) in inputs.iter().enumerate() {
             let init_name = numbered("init", number, ".mp4");
-            let mut scanned = ScannedSource::scan(source, timeline, &mut names, progress)?;
+            let mut scanned = ScannedInput::scan(input, timeline, &mut names, progress)?;
             let described = scanned.tracks.iter().zip(&scanned.declared);
             catalog.extend(described.map(|(track, declared)| CatalogTrack::new(&track.name, &init_name, declared)));
             let init = std::mem::take(&mut scanned.init);
             plan.descriptions.push(description(init_name, scanned.begin, timeline, init));
-            plan.sources.push(scanned.tracks);
+            plan.inputs.push(scanned.tracks);
             begin = Some(begin.map_or(scanned.begin, |earlier| earlier.min(scanned.begin)));
         }
         if let Some(begin) = begin {
@@ -70,14 +70,14 @@ impl Plan {
     pub(super) fn tracks(&self) -> impl Iterator<Item = (&str, &[StoredGroup], Vec<(u64, u64)>)> {
         let span = self.span();
         let descriptions = self.descriptions.iter().map(|d| (d.name.as_str(), std::slice::from_ref(&d.stored), vec![]));
-        let media = self.sources.iter().flatten();
+        let media = self.inputs.iter().flatten();
         descriptions.chain(media.map(move |t| (t.name.as_str(), t.groups.as_slice(), gaps(&t.groups, span))))
     }
 
     /// The lowest and the highest sequence over all media tracks.
     fn span(&self) -> Option<(u64, u64)> {
         let sequences =
-            || self.sources.iter().flatten().flat_map(|track| &track.groups).map(|group| group.group_sequence);
+            || self.inputs.iter().flatten().flat_map(|track| &track.groups).map(|group| group.group_sequence);
         sequences().min().zip(sequences().max())
     }
 }
@@ -116,8 +116,8 @@ fn description(name: String, begin: (u64, u64), timeline: &Timeline, bytes: Vec<
     Description { name, stored, received_unix_ms: begin.1.saturating_add(timeline.latency_ms), bytes }
 }
 
-/// One source, read to its end.
-struct ScannedSource {
+/// One input, read to its end.
+struct ScannedInput {
     init: Vec<u8>,
     declared: Vec<InitTrack>,
     tracks: Vec<PlannedTrack>,
@@ -125,14 +125,14 @@ struct ScannedSource {
     begin: (u64, u64),
 }
 
-impl ScannedSource {
+impl ScannedInput {
     fn scan(
-        source: &Source,
+        input: &Pieces,
         timeline: &Timeline,
         names: &mut TrackNames,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, RecorderError> {
-        let mut groups = Groups::new(Media::open(source.clone())?, *timeline);
+        let mut groups = Groups::new(Media::open(input.clone())?, *timeline);
         let declared = groups.init().tracks.clone();
         let mut tracks: Vec<_> = declared.iter().map(|track| names.next(track.kind)).map(PlannedTrack::named).collect();
         let mut begin = None;
@@ -142,7 +142,7 @@ impl ScannedSource {
             progress(bytes.len() as u64);
             tracks[track].groups.push(stored(sequence, &bytes));
         }
-        let path = source.first().map(|piece| piece.path.to_path_buf()).unwrap_or_default();
+        let path = input.first().map(|piece| piece.path.to_path_buf()).unwrap_or_default();
         let begin = begin.ok_or(RecorderError::NoGroups { path })?;
         Ok(Self { init: groups.init().bytes.clone(), declared, tracks, begin })
     }
@@ -154,7 +154,7 @@ impl PlannedTrack {
     }
 }
 
-/// Numbers tracks of a kind over all sources.
+/// Numbers tracks of a kind over all inputs.
 #[derive(Debug, Default)]
 struct TrackNames {
     video: usize,
