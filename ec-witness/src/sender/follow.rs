@@ -11,7 +11,7 @@ use super::{
     followed::Change,
     money::Means,
     outcome,
-    plan::{self, Action, Answer, Plan, Situation},
+    plan::{self, Action, Answer, ChainState, Plan},
     poll::Poll,
 };
 use crate::store::{OutboxTx, VoteStore};
@@ -107,8 +107,8 @@ impl Sender {
         if self.pending() == 0 && gap.is_empty() && self.money.held().is_none() {
             return Ok(());
         }
-        let situation = self.situation(now_ms).await?;
-        let Plan { actions, hold } = plan::plan(&self.outbox.open(), gap, &situation, &self.rule);
+        let now = self.chain_state(now_ms).await?;
+        let Plan { actions, hold } = plan::plan(&self.outbox.open(), gap, &now, &self.rule);
         self.money.hold_open(hold, self.pending(), now_ms);
         for action in actions {
             if self.take(action, store, now_ms).await? == Answer::Nothing {
@@ -132,9 +132,9 @@ impl Sender {
         self.send(store, action.nonce(), now_ms).await
     }
 
-    async fn situation(&mut self, now_ms: u64) -> Result<Situation, SendError> {
+    async fn chain_state(&mut self, now_ms: u64) -> Result<ChainState, SendError> {
         let Means { market, balance, .. } = self.means().await?;
         let Poll { used, heads, recheck, .. } = self.poll;
-        Ok(Situation { used, head: heads.latest, market, balance, now_ms, reorg: recheck })
+        Ok(ChainState { used, head: heads.latest, market, balance, now_ms, reorg: recheck })
     }
 }

@@ -67,7 +67,7 @@ pub(super) struct Open {
 
 /// What the chain says, at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Situation {
+pub(super) struct ChainState {
     /// Transactions of the account that the latest block has executed.
     pub(super) used: u64,
     pub(super) head: u64,
@@ -107,7 +107,7 @@ pub(super) struct Plan {
 
 /// Looks after what is open, lowest nonce first. `gap` are nonces below it that the chain wants first and that were
 /// never ours.
-pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &Situation, rule: &SendRule) -> Plan {
+pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &ChainState, rule: &SendRule) -> Plan {
     let mut budget = budget(open, now.market, now.balance, rule);
     let mut plan = Plan::default();
     for nonce in gap {
@@ -150,7 +150,7 @@ fn committed(open: &[Open]) -> U256 {
 
 /// Whether a pool said so, or blocks passed it over. One that waits behind a lower nonce is passed over by right, unless
 /// it is too cheap for any block.
-fn is_too_cheap(one: &Open, lowest: bool, now: &Situation, rule: &SendRule) -> bool {
+fn is_too_cheap(one: &Open, lowest: bool, now: &ChainState, rule: &SendRule) -> bool {
     match one.sent {
         Some((_, Answer::Underpriced)) => return true,
         Some((_, Answer::Unfunded)) => return false,
@@ -162,7 +162,7 @@ fn is_too_cheap(one: &Open, lowest: bool, now: &Situation, rule: &SendRule) -> b
     passed_over && (lowest || one.fees.max < now.market.base_fee)
 }
 
-fn is_due(one: &Open, now: &Situation, rule: &SendRule) -> bool {
+fn is_due(one: &Open, now: &ChainState, rule: &SendRule) -> bool {
     match one.sent {
         None | Some((_, Answer::Nothing)) => true,
         Some((sent_ms, _)) => now.reorg || now.now_ms.saturating_sub(sent_ms) >= rule.resend_after_ms,
