@@ -163,7 +163,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn in_any_chain_state(mut open in prop::collection::vec(some_open(), 0..20), first in 0u64..30, now in some_chain_state()) {
+    fn in_any_state(mut open in prop::collection::vec(some_open(), 0..20), first in 0u64..30, now in some_chain_state()) {
         for (place, one) in open.iter_mut().enumerate() {
             one.nonce = first + place as u64;
         }
