@@ -16,7 +16,7 @@ use std::{
 use alloy::primitives::{B256, U256, address, b256};
 use common::{copies, expect_json, inputs};
 use ec_op_stack::{
-    doctor::{AccountFacts, ChainText, Check, Facts, Finding, GameFacts, L1Facts, SecretFacts, Verdict, examine},
+    doctor::{AccountFacts, ChainText, Check, Facts, Finding, GameFacts, L1Facts, SecretFacts, Severity, examine},
     games::GameRules,
     stack::{Accounts, Stack},
 };
@@ -64,7 +64,7 @@ fn well() -> (Stack, Facts) {
 }
 
 fn bad(stack: &Stack, facts: &Facts) -> Vec<Finding> {
-    examine(stack, facts).into_iter().filter(|finding| finding.verdict != Verdict::Good).collect()
+    examine(stack, facts).into_iter().filter(|finding| finding.verdict != Severity::Good).collect()
 }
 
 /// Replaces an argument that begins with `from`; an empty `to` removes it.
@@ -80,14 +80,14 @@ fn where_all_is_well_nothing_is_said_but_op_geths_end() {
     let (stack, facts) = well();
     let said = bad(&stack, &facts);
     assert_eq!(said.len(), 1, "{said:#?}");
-    assert_eq!((said[0].check, said[0].verdict), (Check::Versions, Verdict::Warning));
+    assert_eq!((said[0].check, said[0].verdict), (Check::Versions, Severity::Warning));
     assert!(said[0].found.contains("2026-05-31"));
 }
 
 type Break = fn(&mut Stack, &mut Facts);
 
 /// What goes wrong, the check that finds it, how bad it is, and a part of what it says.
-const FAILURES: [(Break, Check, Verdict, &str); 31] = [
+const FAILURES: [(Break, Check, Severity, &str); 31] = [
     // 1: the default type is 0, a fresh chain has only 1
     (
         |stack, facts| {
@@ -96,13 +96,13 @@ const FAILURES: [(Break, Check, Verdict, &str); 31] = [
                 B256::ZERO.0[..20].try_into().unwrap();
         },
         Check::GameType,
-        Verdict::Failure,
+        Severity::Failure,
         "no game of type 0",
     ),
     (
         |_, facts| facts.games.as_mut().unwrap().rules.as_mut().unwrap().init_bond = U256::from(1),
         Check::GameType,
-        Verdict::Warning,
+        Severity::Warning,
         "bond",
     ),
     (
@@ -115,76 +115,76 @@ const FAILURES: [(Break, Check, Verdict, &str); 31] = [
             );
         },
         Check::GameType,
-        Verdict::Failure,
+        Severity::Failure,
         "SystemConfig names",
     ),
     // 2
     (
         |_, facts| facts.games.as_mut().unwrap().prestate = Some(Ok(B256::ZERO)),
         Check::Prestate,
-        Verdict::Failure,
+        Severity::Failure,
         "the chain demands",
     ),
-    (|_, facts| facts.games.as_mut().unwrap().prestate = None, Check::Prestate, Verdict::Warning, "no prestate file"),
+    (|_, facts| facts.games.as_mut().unwrap().prestate = None, Check::Prestate, Severity::Warning, "no prestate file"),
     // 3
     (
         |stack, _| version(stack, "op-geth", "v1.101603.4"),
         Check::Versions,
-        Verdict::Failure,
+        Severity::Failure,
         "belongs to op-geth v1.101608.0",
     ),
-    (|stack, _| version(stack, "op-geth", "latest"), Check::Versions, Verdict::Failure, "no version"),
+    (|stack, _| version(stack, "op-geth", "latest"), Check::Versions, Severity::Failure, "no version"),
     (
         |stack, _| argument(stack, "op-node", "--l2.enginekind", "--l2.enginekind=reth"),
         Check::Versions,
-        Verdict::Failure,
+        Severity::Failure,
         "enginekind",
     ),
     (
         |_, facts| assert!(facts.chain.rollup.as_mut().unwrap().set(&["karst_time"], &1_800_000_000)),
         Check::Versions,
-        Verdict::Failure,
+        Severity::Failure,
         "Karst",
     ),
     // 4
-    (|_, facts| facts.l1[0].rate_limited = 3, Check::L1, Verdict::Failure, "429"),
-    (|_, facts| facts.l1[0].latencies_ms = vec![700; 8], Check::L1, Verdict::Warning, "700 ms"),
-    (|_, facts| facts.l1[0].heads = vec![100, 101, 99], Check::L1, Verdict::Failure, "disagree"),
-    (|_, facts| facts.l1[0].unknown_blocks = 1, Check::L1, Verdict::Failure, "disagree"),
-    (|_, facts| facts.l1[0].chain_id = Some(1), Check::L1, Verdict::Failure, "chain id 1"),
+    (|_, facts| facts.l1[0].rate_limited = 3, Check::L1, Severity::Failure, "429"),
+    (|_, facts| facts.l1[0].latencies_ms = vec![700; 8], Check::L1, Severity::Warning, "700 ms"),
+    (|_, facts| facts.l1[0].heads = vec![100, 101, 99], Check::L1, Severity::Failure, "disagree"),
+    (|_, facts| facts.l1[0].unknown_blocks = 1, Check::L1, Severity::Failure, "disagree"),
+    (|_, facts| facts.l1[0].chain_id = Some(1), Check::L1, Severity::Failure, "chain id 1"),
     // 5
-    (|stack, _| argument(stack, "op-node", "--l1.beacon-fallbacks", ""), Check::Beacon, Verdict::Warning, "18 days"),
-    (|_, facts| facts.beacon = None, Check::Beacon, Verdict::Failure, "no beacon"),
+    (|stack, _| argument(stack, "op-node", "--l1.beacon-fallbacks", ""), Check::Beacon, Severity::Warning, "18 days"),
+    (|_, facts| facts.beacon = None, Check::Beacon, Severity::Failure, "no beacon"),
     (
         |stack, _| argument(stack, "op-node", "--l1.beacon-fallbacks", "--l1.beacon.ignore"),
         Check::Beacon,
-        Verdict::Failure,
+        Severity::Failure,
         "blobs",
     ),
     // 6
-    (|stack, _| argument(stack, "op-geth", "--gcmode", ""), Check::History, Verdict::Failure, "prunes"),
+    (|stack, _| argument(stack, "op-geth", "--gcmode", ""), Check::History, Severity::Failure, "prunes"),
     (
         |stack, _| argument(stack, "op-geth", "--syncmode", "--state.scheme=path"),
         Check::History,
-        Verdict::Failure,
+        Severity::Failure,
         "path scheme",
     ),
-    (|stack, _| argument(stack, "op-node", "--safedb.path", ""), Check::History, Verdict::Failure, "safe heads"),
+    (|stack, _| argument(stack, "op-node", "--safedb.path", ""), Check::History, Severity::Failure, "safe heads"),
     // 7
-    (|_, facts| facts.jwt[1].1.secret = Ok("cd".repeat(32)), Check::Jwt, Verdict::Failure, "differ"),
-    (|_, facts| facts.jwt[0].1.mode = 0o644, Check::Jwt, Verdict::Failure, "0644"),
-    (|_, facts| facts.jwt[0].1.secret = Err("not 64 hex digits".to_owned()), Check::Jwt, Verdict::Failure, "64 hex"),
+    (|_, facts| facts.jwt[1].1.secret = Ok("cd".repeat(32)), Check::Jwt, Severity::Failure, "differ"),
+    (|_, facts| facts.jwt[0].1.mode = 0o644, Check::Jwt, Severity::Failure, "0644"),
+    (|_, facts| facts.jwt[0].1.secret = Err("not 64 hex digits".to_owned()), Check::Jwt, Severity::Failure, "64 hex"),
     // 8
     (
         |_, facts| facts.accounts.get_mut("batcher").unwrap().balance = Some(U256::ZERO),
         Check::Accounts,
-        Verdict::Failure,
+        Severity::Failure,
         "empty",
     ),
     (
         |stack, _| stack.accounts.proposer = stack.accounts.challenger,
         Check::Accounts,
-        Verdict::Failure,
+        Severity::Failure,
         "share the account",
     ),
     (
@@ -193,7 +193,7 @@ const FAILURES: [(Break, Check, Verdict, &str); 31] = [
                 Some((B256::ZERO.0[..20].try_into().unwrap(), B256::ZERO.0[..20].try_into().unwrap()));
         },
         Check::Accounts,
-        Verdict::Failure,
+        Severity::Failure,
         "reads batches of",
     ),
     // 9
@@ -209,19 +209,19 @@ const FAILURES: [(Break, Check, Verdict, &str); 31] = [
             );
         },
         Check::Settings,
-        Verdict::Failure,
+        Severity::Failure,
         "ignored",
     ),
     // 10
-    (|stack, _| argument(stack, "op-batcher", "--max-channel", ""), Check::Batcher, Verdict::Failure, "12 h window"),
+    (|stack, _| argument(stack, "op-batcher", "--max-channel", ""), Check::Batcher, Severity::Failure, "12 h window"),
     (
         |stack, _| argument(stack, "op-geth", "--http.api", "--http.api=eth,net,web3"),
         Check::Batcher,
-        Verdict::Failure,
+        Severity::Failure,
         "miner API",
     ),
     // what two of them hide behind
-    (|stack, _| argument(stack, "op-proposer", "--rpc.port", ""), Check::Listeners, Verdict::Failure, "are all 8545"),
+    (|stack, _| argument(stack, "op-proposer", "--rpc.port", ""), Check::Listeners, Severity::Failure, "are all 8545"),
     (
         |stack, _| {
             stack
@@ -232,7 +232,7 @@ const FAILURES: [(Break, Check, Verdict, &str); 31] = [
                 .extend(["--metrics".into(), "--metrics.addr=0.0.0.0".into()]);
         },
         Check::Listeners,
-        Verdict::Warning,
+        Severity::Warning,
         "op-geth: --metrics.addr is 0.0.0.0",
     ),
 ];
@@ -243,13 +243,13 @@ fn version(stack: &mut Stack, component: &str, version: &str) {
 
 #[test]
 fn each_failure_is_found_by_its_check_with_a_fix() {
-    for (spoil, check, verdict, part) in FAILURES {
+    for (spoil, check, severity, part) in FAILURES {
         let (mut stack, mut facts) = well();
         spoil(&mut stack, &mut facts);
         let said = bad(&stack, &facts);
         let found = said.iter().find(|finding| finding.check == check && finding.found.contains(part));
         let found = found.unwrap_or_else(|| panic!("{check:?}: nobody says {part:?}: {said:#?}"));
-        assert_eq!(found.verdict, verdict, "{found:?}");
+        assert_eq!(found.verdict, severity, "{found:?}");
         assert!(!found.fix.is_empty(), "{found:?}");
     }
 }

@@ -232,15 +232,15 @@ fn killed_at_every_step_of_a_halt_it_halts_or_has_halted() {
     let earlier = fs::read(&file).unwrap();
     assert_eq!(run(&mut witness.command(&format!("run --once {DELAYS}"))).code, 0);
     let once = || witness.command(&format!("run --once {DELAYS}"));
-    let standing = || VoteStore::read(&witness.store).unwrap().standing_halt().unwrap().is_some();
+    let stands = || VoteStore::read(&witness.store).unwrap().kept_halt().unwrap().is_some();
     for point in each_round(&[failpoint::HALT]) {
         fs::write(&file, &earlier).unwrap();
         assert!(is_killed(once(), point), "{point}");
         run(&mut once()).assert_error(&["another instance uses the key"]);
         run(&mut once()).assert_error(&["this witness halted"]);
-        for (point, stands) in [(failpoint::RESUME.before, true), (failpoint::RESUME.after, false)] {
+        for (point, still) in [(failpoint::RESUME.before, true), (failpoint::RESUME.after, false)] {
             assert!(is_killed(witness.command("resume --acknowledge 1"), point), "{point}");
-            assert_eq!(standing(), stands, "{point}");
+            assert_eq!(stands(), still, "{point}");
         }
     }
     assert_eq!(witness.nonce(), 1);

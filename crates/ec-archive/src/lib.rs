@@ -23,7 +23,7 @@ mod sources;
 pub mod watch;
 
 pub use epochs::{
-    AtRest, Closed, ClosedEpoch, DeriveError, Epochs, Observation, Sweep, SweptEpoch, for_each_closed, is_closed,
+    AtRest, Closed, DeriveError, Epochs, LinkedEpoch, Observation, Sweep, SweptEpoch, for_each_closed, is_closed,
     late_records,
 };
 pub use error::ArchiveError;

@@ -198,7 +198,7 @@ impl LedgerState {
 
     /// Gives up the means to revert `finalized` and what lies below it, and with them the votes of the slots that
     /// were final there: what remains of those is [`Self::final_of`].
-    pub fn settle(&mut self, finalized: u64) {
+    pub fn forget(&mut self, finalized: u64) {
         while self.applied.get(1).is_some_and(|next| next.block.number <= finalized) {
             for undo in self.applied.pop_front().map(|applied| applied.undo).unwrap_or_default() {
                 if let Undo::Final(slot) = undo {
@@ -208,12 +208,12 @@ impl LedgerState {
         }
     }
 
-    /// What a slot holds; `None` when nothing was proposed or it is settled.
+    /// What a slot holds; `None` when nothing was proposed or it is forgotten.
     pub fn slot(&self, slot: SlotId) -> Option<&Slot> {
         self.slots.get(&slot)
     }
 
-    /// The final observation of a slot, settled or not.
+    /// The final observation of a slot, forgotten or not.
     pub fn final_of(&self, stream: StreamHash, sequence: u64, slot: SlotId) -> Option<&Final> {
         self.finals.get(&stream)?.get(&(sequence, slot))
     }
@@ -240,20 +240,19 @@ impl LedgerState {
         slot_of: impl Fn(u64) -> SlotId,
     ) -> Option<RangeInclusive<u64>> {
         let finals = self.finals.get(&stream).into_iter().flat_map(|finals| finals.range((from, SlotId::ZERO)..));
-        let settled =
-            finals.take_while(|((sequence, _), _)| *sequence <= to).filter_map(|(&(sequence, slot), found)| {
-                (found.is_final_at(finalized_head) && slot == slot_of(sequence)).then_some(sequence)
-            });
-        let mut settled = settled.peekable();
+        let done = finals.take_while(|((sequence, _), _)| *sequence <= to).filter_map(|(&(sequence, slot), found)| {
+            (found.is_final_at(finalized_head) && slot == slot_of(sequence)).then_some(sequence)
+        });
+        let mut done = done.peekable();
         let mut start = from;
-        while settled.next_if_eq(&start).is_some() {
+        while done.next_if_eq(&start).is_some() {
             start = start.checked_add(1)?;
         }
-        let end = settled.peek().map_or(to, |&next| next - 1);
+        let end = done.peek().map_or(to, |&next| next - 1);
         (start <= to).then_some(start..=end)
     }
 
-    /// The headers of all final slots that are not settled, by stream and sequence.
+    /// The headers of all final slots that are not forgotten, by stream and sequence.
     pub fn final_headers(&self) -> Vec<ObservationHeader> {
         let header = |slot: &Slot| Some(slot.candidate(slot.finalized?)?.header);
         let mut headers: Vec<_> = self.slots.values().filter_map(header).collect();
@@ -439,7 +438,7 @@ mod tests {
         ledger.apply(block(1), finalized(one));
         ledger.apply(block(2), []);
         ledger.apply(block(3), []);
-        ledger.settle(2);
+        ledger.forget(2);
         assert_eq!(ledger.revertible().collect::<Vec<_>>(), [block(3), block(2)]);
         assert_eq!(ledger.slot(one.slot()), None);
         assert_eq!(ledger.final_of(STREAM, 1, one.slot()).unwrap().hash, one.hash());

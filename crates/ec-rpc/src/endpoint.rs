@@ -26,7 +26,7 @@ pub enum ConnectError {
     Duplicate(String),
     /// More endpoints must agree than there are, or none.
     #[error("rpc_agree is {agree}, but {total} endpoints are set: it must be between 1 and {total}")]
-    Agreement {
+    AgreeOutOfRange {
         /// As configured.
         agree: usize,
         /// Endpoints that are set.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ec_op_stack::doctor::{Facts, Finding, Verdict, examine};
+use ec_op_stack::doctor::{Facts, Finding, Severity, examine};
 
 use super::{Answer, JsonArg, block_on, files};
 
@@ -26,7 +26,7 @@ impl DoctorArgs {
         let stack = files::read_stack(&self.stack)?;
         let findings = block_on(async { examine(&stack, &Facts::gather(&stack).await) })?;
         let bad = |finding: &Finding| {
-            finding.verdict == Verdict::Failure || (self.strict && finding.verdict == Verdict::Warning)
+            finding.verdict == Severity::Failure || (self.strict && finding.verdict == Severity::Warning)
         };
         let is_well = !findings.iter().any(bad);
         if self.json.json {
@@ -39,14 +39,14 @@ impl DoctorArgs {
 }
 
 fn print(finding: &Finding) {
-    let verdict = match finding.verdict {
-        Verdict::Good => "good",
-        Verdict::Warning => "WARNING",
-        Verdict::Failure => "FAILURE",
+    let severity = match finding.verdict {
+        Severity::Good => "good",
+        Severity::Warning => "WARNING",
+        Severity::Failure => "FAILURE",
     };
     let check =
         serde_json::to_value(finding.check).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
-    println!("{verdict:<8} {check:<10} {}", finding.found);
+    println!("{severity:<8} {check:<10} {}", finding.found);
     if !finding.fix.is_empty() {
         println!("{:<19} fix: {}", "", finding.fix);
     }

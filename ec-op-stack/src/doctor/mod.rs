@@ -51,7 +51,7 @@ pub enum Check {
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum Severity {
     /// Nothing to do.
     Good,
     /// It will start, and may hurt later.
@@ -66,7 +66,7 @@ pub struct Finding {
     /// What was checked.
     pub check: Check,
     /// How bad it is.
-    pub verdict: Verdict,
+    pub verdict: Severity,
     /// What was found.
     pub found: String,
     /// What to do about it; empty when all is good.
@@ -75,15 +75,15 @@ pub struct Finding {
 
 impl Check {
     fn good(self, found: impl Into<String>) -> Finding {
-        Finding { check: self, verdict: Verdict::Good, found: found.into(), fix: String::new() }
+        Finding { check: self, verdict: Severity::Good, found: found.into(), fix: String::new() }
     }
 
     fn warning(self, found: impl Into<String>, fix: impl Into<String>) -> Finding {
-        Finding { check: self, verdict: Verdict::Warning, found: found.into(), fix: fix.into() }
+        Finding { check: self, verdict: Severity::Warning, found: found.into(), fix: fix.into() }
     }
 
     fn failure(self, found: impl Into<String>, fix: impl Into<String>) -> Finding {
-        Finding { check: self, verdict: Verdict::Failure, found: found.into(), fix: fix.into() }
+        Finding { check: self, verdict: Severity::Failure, found: found.into(), fix: fix.into() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{num::NonZeroUsize, sync::atomic::AtomicU64};
 
 use ec_archive::cas::{
     Cas,
-    check::{Check, CheckError, Entry, Index, IndexLine},
+    check::{CheckError, Entry, Index, IndexLine, ObjectCheck},
 };
 
 use crate::ratio::{Work, compare};
@@ -35,12 +35,12 @@ pub(crate) fn ratios() {
     let entries = Entries((0..OBJECTS).map(entry).collect());
     let in_memory: Vec<_> = (0..16).map(object).collect();
     let check = |jobs| {
-        let check = Check { cas: &cas, jobs: NonZeroUsize::new(jobs).unwrap(), unreferenced: true };
+        let check = ObjectCheck { cas: &cas, jobs: NonZeroUsize::new(jobs).unwrap(), unreferenced: true };
         let done = AtomicU64::new(0);
-        let summary = check.run::<CheckError>(&entries, |_| Ok(()), &|at| {
+        let totals = check.run::<CheckError>(&entries, |_| Ok(()), &|at| {
             done.store(at.records, std::sync::atomic::Ordering::Relaxed);
         });
-        assert!(summary.unwrap().ok);
+        assert!(totals.unwrap().ok);
     };
     compare(
         "objects of 500 kB",

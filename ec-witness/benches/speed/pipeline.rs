@@ -5,7 +5,7 @@ use std::{fs, num::NonZeroUsize, path::Path};
 
 use alloy::primitives::B256;
 use ec_archive::{
-    Archive, Broadcast, ClosedEpoch, DeriveError, Epochs, FieldNames, for_each_closed,
+    Archive, Broadcast, DeriveError, Epochs, FieldNames, LinkedEpoch, for_each_closed,
     line::{LineRule, Shape},
 };
 use ec_observation::{StreamRule, Tracks, keccak::Level, tree};
@@ -23,7 +23,7 @@ fn rule() -> StreamRule {
     StreamRule { tracks: Tracks::new(TRACKS).unwrap(), ..StreamRule::new(BROADCAST) }
 }
 
-fn derive(broadcast: &Broadcast, jobs: usize) -> Vec<ClosedEpoch> {
+fn derive(broadcast: &Broadcast, jobs: usize) -> Vec<LinkedEpoch> {
     let jobs = NonZeroUsize::new(jobs).unwrap();
     let epochs = Epochs::read(broadcast, rule(), &FieldNames::default(), jobs, &mut ()).unwrap();
     assert!(epochs.is_from_one_pass());

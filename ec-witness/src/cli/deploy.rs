@@ -30,7 +30,7 @@ use super::{
     chain::ChainArgs,
     connection::block_on,
     output::fact,
-    send::{SendArgs, Sender, Sent},
+    send::{Caller, SendArgs, Sent},
 };
 
 /// Deploy the registry, the ledger and the rail.
@@ -106,12 +106,12 @@ impl DeployArgs {
     async fn deploy(&self) -> eyre::Result<(ChainArgs, Deployment)> {
         self.check_set()?;
         let (chain, key) = self.send.settings()?;
-        let sender = self.send.sender_on(chain.clone(), key).await?;
+        let caller = self.send.caller_on(chain.clone(), key).await?;
         if let Some(rail) = chain.rail {
             eyre::bail!("rail is set to {rail}, so there is nothing to deploy; leave rail out to deploy a new one");
         }
-        let owner = self.owner.unwrap_or(sender.from);
-        let mut deployer = Deployer::new(&sender).await?;
+        let owner = self.owner.unwrap_or(caller.from);
+        let mut deployer = Deployer::new(&caller).await?;
         match self.all(&mut deployer, &chain, owner).await {
             Ok(addresses) => Ok(deployer.finish(chain, owner, addresses)),
             Err(error) => Err(deployer.broken_off(error)),
@@ -135,7 +135,7 @@ impl DeployArgs {
         if chain.registry.is_none() && chain.ledger.is_none() {
             return deployer.registry(owner, &self.witnesses, self.quorum).await;
         }
-        let registry = deployer.sender.connection.registry().await?;
+        let registry = deployer.caller.connection.registry().await?;
         if !self.witnesses.is_empty() {
             eyre::bail!("registry {registry} is used, so --witness and --quorum do nothing; use `registry update`");
         }
@@ -145,7 +145,7 @@ impl DeployArgs {
 
 /// Deploys one contract after the other.
 struct Deployer<'a> {
-    sender: &'a Sender,
+    caller: &'a Caller,
     /// The nonce of the next transaction, which decides the next address.
     nonce: u64,
     /// What a simulation has deployed.
@@ -154,9 +154,9 @@ struct Deployer<'a> {
 }
 
 impl<'a> Deployer<'a> {
-    async fn new(sender: &'a Sender) -> eyre::Result<Self> {
-        let nonce = sender.next_nonce().await?;
-        Ok(Self { sender, nonce, simulated: StateOverride::default(), done: Vec::new() })
+    async fn new(caller: &'a Caller) -> eyre::Result<Self> {
+        let nonce = caller.next_nonce().await?;
+        Ok(Self { caller, nonce, simulated: StateOverride::default(), done: Vec::new() })
     }
 
     async fn registry(&mut self, owner: Address, witnesses: &[Address], quorum: u8) -> eyre::Result<Address> {
@@ -189,14 +189,14 @@ impl<'a> Deployer<'a> {
     ) -> eyre::Result<Address> {
         let code = [code.as_ref(), &arguments.abi_encode()].concat();
         let request = TransactionRequest::default().with_deploy_code(code).with_nonce(self.nonce);
-        let address = self.sender.from.create(self.nonce);
+        let address = self.caller.from.create(self.nonce);
         let overrides = (!self.simulated.is_empty()).then(|| self.simulated.clone());
-        let sent = self.sender.send(&format!("deploy {contract}"), request, overrides).await?;
+        let sent = self.caller.send(&format!("deploy {contract}"), request, overrides).await?;
         self.nonce += 1;
-        if self.sender.is_dry() {
+        if self.caller.is_dry() {
             self.pretend(address, sent.returned.clone());
         } else {
-            identity::require_code(&self.sender.connection.endpoints, contract, address).await?;
+            identity::require_code(&self.caller.connection.endpoints, contract, address).await?;
         }
         self.done.push(Deployed { contract, address, sent });
         Ok(address)
@@ -206,12 +206,12 @@ impl<'a> Deployer<'a> {
     fn pretend(&mut self, address: Address, code: Bytes) {
         let nonce = Some(self.nonce);
         self.simulated.insert(address, AccountOverride { code: Some(code), ..Default::default() });
-        self.simulated.insert(self.sender.from, AccountOverride { nonce, ..Default::default() });
+        self.simulated.insert(self.caller.from, AccountOverride { nonce, ..Default::default() });
     }
 
     /// The error, with the flags by which to go on with what has been deployed before it.
     fn broken_off(&self, error: eyre::Report) -> eyre::Report {
-        if self.sender.is_dry() || self.done.is_empty() {
+        if self.caller.is_dry() || self.done.is_empty() {
             return error;
         }
         let flags: Vec<_> =
@@ -227,9 +227,9 @@ impl<'a> Deployer<'a> {
         let first = self.done.iter().filter_map(|deployed| deployed.sent.block_number).min();
         let deploy_block = if chain.ledger.is_some() { chain.deploy_block } else { first };
         let deployment = Deployment {
-            chain_id: self.sender.connection.endpoint.chain_id,
-            dry_run: self.sender.is_dry(),
-            deployer: self.sender.from,
+            chain_id: self.caller.connection.endpoint.chain_id,
+            dry_run: self.caller.is_dry(),
+            deployer: self.caller.from,
             owner,
             registry,
             ledger,

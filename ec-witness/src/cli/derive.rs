@@ -4,7 +4,7 @@ use std::{io::Write, iter, num::NonZeroUsize, time::Instant};
 
 use clap::Args;
 use ec_archive::{
-    ArchiveError, Broadcast, ClosedEpoch, DeriveError, Epochs, Quarantined, Source, StreamIndex, Sweep, Watch,
+    ArchiveError, Broadcast, DeriveError, Epochs, LinkedEpoch, Quarantined, Source, StreamIndex, Sweep, Watch,
     in_order::map_in_order,
 };
 use ec_observation::{Listing, ObservationHash, ObservationHeader, SlotId, StreamRule};
@@ -58,7 +58,7 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn new(stream_id: &'a str, closed: &'a ClosedEpoch) -> Self {
+    fn new(stream_id: &'a str, closed: &'a LinkedEpoch) -> Self {
         let derived = &closed.derived;
         Self {
             stream_id,
@@ -123,7 +123,7 @@ impl DeriveArgs {
     }
 
     /// The lines of some epochs, up to what keeps the next one from being shown.
-    fn lines(&self, stream_id: &str, epochs: Vec<Result<ClosedEpoch, DeriveError>>) -> (Vec<u8>, eyre::Result<()>) {
+    fn lines(&self, stream_id: &str, epochs: Vec<Result<LinkedEpoch, DeriveError>>) -> (Vec<u8>, eyre::Result<()>) {
         let mut lines = Vec::with_capacity(epochs.len() * LINE_LEN);
         let end = epochs.into_iter().try_for_each(|epoch| {
             let epoch = epoch?;

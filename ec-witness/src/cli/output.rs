@@ -127,7 +127,7 @@ pub(crate) enum Unit {
     Bytes,
     /// Records whose objects are checked.
     Records,
-    /// Slots that are settled.
+    /// Slots that have an outcome.
     Slots,
     /// Groups that are recorded.
     Groups,
@@ -172,7 +172,7 @@ impl Progress {
                 let Ok(mut last) = last.try_lock() else { return };
                 if last.elapsed() >= PROGRESS_PERIOD {
                     *last = Instant::now();
-                    eprintln!("{what}: {}", standing(done, of, *unit, start.elapsed()));
+                    eprintln!("{what}: {}", line(done, of, *unit, start.elapsed()));
                 }
             }
         }
@@ -195,7 +195,7 @@ impl Progress {
 }
 
 /// How far the work is, how fast it goes, and how long it will take at that rate.
-fn standing(done: u64, of: u64, unit: Unit, elapsed: Duration) -> String {
+fn line(done: u64, of: u64, unit: Unit, elapsed: Duration) -> String {
     let percent = u128::from(done) * 100 / u128::from(of.max(1));
     let per_second = done as f64 / elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
     let rate = unit.rate(per_second as u64);
@@ -230,10 +230,10 @@ mod tests {
     #[test]
     fn progress_tells_rate_and_time_left() {
         let after = Duration::from_secs(10);
-        let bytes = standing(5_000_000_000, 20_000_000_000, Unit::Bytes, after);
+        let bytes = line(5_000_000_000, 20_000_000_000, Unit::Bytes, after);
         assert_eq!(bytes, "25 %, 500.00 MB/s, 30 seconds left");
-        assert_eq!(standing(10_000, 610_000, Unit::Records, after), "1 %, 1,000 records/s, 10 minutes left");
-        assert_eq!(standing(0, 7, Unit::Records, after), "0 %, 0 records/s");
-        assert_eq!(standing(0, 0, Unit::Records, Duration::ZERO), "0 %, 0 records/s");
+        assert_eq!(line(10_000, 610_000, Unit::Records, after), "1 %, 1,000 records/s, 10 minutes left");
+        assert_eq!(line(0, 7, Unit::Records, after), "0 %, 0 records/s");
+        assert_eq!(line(0, 0, Unit::Records, Duration::ZERO), "0 %, 0 records/s");
     }
 }

@@ -128,9 +128,9 @@ impl RailCommand {
 }
 
 async fn act(send: &SendArgs, action: &str, call: impl SolCall) -> eyre::Result<Answer> {
-    let sender = send.sender().await?;
-    let (rail, _) = sender.connection.rail().await?;
-    sender.act(action, rail, &call).await
+    let caller = send.caller().await?;
+    let (rail, _) = caller.connection.rail().await?;
+    caller.act(action, rail, &call).await
 }
 
 impl PublishArgs {

@@ -100,9 +100,9 @@ impl RegistryCommand {
 }
 
 async fn act(send: &SendArgs, action: &str, call: impl alloy::sol_types::SolCall) -> eyre::Result<Answer> {
-    let sender = send.sender().await?;
-    let registry = sender.connection.registry().await?;
-    sender.act(action, registry, &call).await
+    let caller = send.caller().await?;
+    let registry = caller.connection.registry().await?;
+    caller.act(action, registry, &call).await
 }
 
 /// What `registry show` prints.

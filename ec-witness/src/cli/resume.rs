@@ -1,7 +1,7 @@
 //! `resume`: an operator's word that the cause of a durable halt is gone.
 
 use clap::Args;
-use ec_witness::store::{StandingHalt, VoteStore};
+use ec_witness::store::{KeptHalt, VoteStore};
 use serde::Serialize;
 
 use super::{
@@ -34,7 +34,7 @@ pub(crate) struct ResumeArgs {
 /// What `resume --json` says.
 #[derive(Serialize)]
 struct Shown<'a> {
-    halt: Option<&'a StandingHalt>,
+    halt: Option<&'a KeptHalt>,
     resumed: bool,
 }
 
@@ -44,13 +44,13 @@ impl ResumeArgs {
         let directory = self.store.directory(&file.store)?;
         let halt = match self.acknowledge {
             Some(id) => Some(VoteStore::open_halted(directory)?.resume(id)?),
-            None => VoteStore::read(directory)?.standing_halt()?,
+            None => VoteStore::read(directory)?.kept_halt()?,
         };
         self.show(halt.as_ref())?;
         Ok(halt.is_some().into())
     }
 
-    fn show(&self, halt: Option<&StandingHalt>) -> eyre::Result<()> {
+    fn show(&self, halt: Option<&KeptHalt>) -> eyre::Result<()> {
         let resumed = self.acknowledge.is_some();
         if self.json.json {
             return json_line(&Shown { halt, resumed });

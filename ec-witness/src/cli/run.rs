@@ -82,7 +82,7 @@ async fn drive(daemon: &mut Daemon, once: bool, monitor: &Monitor, cancelled: &C
     let shown = |snapshot: &Snapshot| {
         monitor.turned(snapshot);
         if let Some(progress) = &progress {
-            progress.set(snapshot.totals.settled as u64, snapshot.totals.judged as u64);
+            progress.set(snapshot.totals.outcomes as u64, snapshot.totals.judged as u64);
         }
     };
     let ended = daemon.run(cancelled, shown).await;

@@ -28,7 +28,7 @@ const RECEIPT_POLL: Duration = Duration::from_millis(250);
 /// Why a transaction did not do what it should.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub(crate) enum SendError {
+pub(crate) enum CallError {
     /// The contract refuses it; nothing was sent.
     #[error("{action}: refused")]
     Refused { action: String, source: Revert },
@@ -53,9 +53,9 @@ fn reason(revert: Option<&Revert>) -> String {
     revert.map_or_else(|| "the node gives no reason".to_owned(), ToString::to_string)
 }
 
-/// Sends from one address. Without a wallet it only simulates.
+/// Calls contracts from one address, one transaction at a time. Without a wallet it only simulates.
 #[derive(Debug)]
-pub(crate) struct Sender {
+pub(crate) struct Caller {
     pub(crate) connection: Connection,
     pub(crate) from: Address,
     wallet: Option<EthereumWallet>,
@@ -103,7 +103,7 @@ impl std::fmt::Display for Action<'_> {
     }
 }
 
-impl Sender {
+impl Caller {
     /// Whether nothing is sent.
     pub(crate) fn is_dry(&self) -> bool {
         self.wallet.is_none()
@@ -117,7 +117,7 @@ impl Sender {
     }
 
     /// Calls a contract.
-    pub(crate) async fn call(&self, action: &str, to: Address, call: &impl SolCall) -> Result<Sent, SendError> {
+    pub(crate) async fn call(&self, action: &str, to: Address, call: &impl SolCall) -> Result<Sent, CallError> {
         let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
         self.send(action, request, None).await
     }
@@ -129,7 +129,7 @@ impl Sender {
         action: &str,
         request: TransactionRequest,
         overrides: Option<StateOverride>,
-    ) -> Result<Sent, SendError> {
+    ) -> Result<Sent, CallError> {
         let request = request.with_from(self.from);
         let (returned, gas) = self.simulate(action, &request, overrides).await?;
         let Some(wallet) = &self.wallet else {
@@ -141,7 +141,7 @@ impl Sender {
         let block = receipt.block_number.unwrap_or_default();
         if !receipt.status() {
             let revert = self.reason_at(request, block).await;
-            return Err(SendError::Reverted { action: action.to_owned(), hash, block, revert });
+            return Err(CallError::Reverted { action: action.to_owned(), hash, block, revert });
         }
         Ok(Sent { transaction_hash: Some(hash), block_number: Some(block), gas: receipt.gas_used, returned })
     }
@@ -152,10 +152,10 @@ impl Sender {
         action: &str,
         request: &TransactionRequest,
         overrides: Option<StateOverride>,
-    ) -> Result<(Bytes, u64), SendError> {
+    ) -> Result<(Bytes, u64), CallError> {
         let provider = &self.connection.provider;
         let refused = |name, error| match Revert::of(&error) {
-            Some(source) => SendError::Refused { action: action.to_owned(), source },
+            Some(source) => CallError::Refused { action: action.to_owned(), source },
             None => self.connection.endpoint.rpc_error(name, error).into(),
         };
         let call = provider.call(request.clone()).overrides_opt(overrides.clone());
@@ -178,7 +178,7 @@ impl Sender {
         action: &str,
         wallet: &EthereumWallet,
         request: TransactionRequest,
-    ) -> Result<B256, SendError> {
+    ) -> Result<B256, CallError> {
         let Connection { endpoint, provider, .. } = &self.connection;
         let nonce = match request.nonce {
             Some(nonce) => nonce,
@@ -188,7 +188,7 @@ impl Sender {
         let filled = fillers.wallet(wallet.clone()).connect_provider(provider).fill(request.with_nonce(nonce)).await;
         let signed = filled.and_then(|filled| filled.try_into_envelope().map_err(RpcError::local_usage));
         let envelope = signed.map_err(|error| match error {
-            RpcError::LocalUsageError(source) => SendError::Sign { action: action.to_owned(), source },
+            RpcError::LocalUsageError(source) => CallError::Sign { action: action.to_owned(), source },
             error => endpoint.rpc_error("eth_feeHistory", error).into(),
         })?;
         let hash = *envelope.tx_hash();
@@ -205,7 +205,7 @@ impl Sender {
 
     /// Looks for the receipt until it is there or the time is over. An endpoint that fails in between is asked again;
     /// alloy's `PendingTransactionBuilder` would give up then, and its poller logs failures with the whole URL.
-    async fn receipt(&self, action: &str, hash: B256) -> Result<TransactionReceipt, SendError> {
+    async fn receipt(&self, action: &str, hash: B256) -> Result<TransactionReceipt, CallError> {
         let deadline = Instant::now() + self.receipt_timeout;
         loop {
             match self.connection.provider.get_transaction_receipt(hash).await {
@@ -214,7 +214,7 @@ impl Sender {
                 Err(error) => tracing::warn!(%hash, error = %without_url(error), "no answer about a receipt"),
             }
             if Instant::now() >= deadline {
-                return Err(SendError::NoReceipt { action: action.to_owned(), hash, waited: self.receipt_timeout });
+                return Err(CallError::NoReceipt { action: action.to_owned(), hash, waited: self.receipt_timeout });
             }
             sleep(RECEIPT_POLL).await;
         }

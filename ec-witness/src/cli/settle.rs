@@ -14,7 +14,7 @@ use super::{
     headers::{self, Input},
     ledger,
     output::fact,
-    send::{SendArgs, SendError, Sender, Sent},
+    send::{CallError, Caller, SendArgs, Sent},
 };
 
 /// `rail settle`.
@@ -60,19 +60,19 @@ impl SettleArgs {
     /// Settles each header in turn; one that is not final does not stop the others.
     pub(crate) async fn run(self) -> eyre::Result<Answer> {
         let stated = self.header.as_deref().map(headers::read).transpose()?;
-        let sender = self.send.sender().await?;
-        let (rail, ledger) = sender.connection.rail().await?;
+        let caller = self.send.caller().await?;
+        let (rail, ledger) = caller.connection.rail().await?;
         let inputs = match stated {
             Some(inputs) => inputs,
-            None => final_headers(&sender, ledger).await?,
+            None => final_headers(&caller, ledger).await?,
         };
         let mut all = true;
         for input in inputs {
             let settled = match input {
-                Input::Header(header) => settle(&sender, rail, ledger, &header).await?,
-                Input::NoHeader(slot) => Settled::new(slot, None, State::Conflicting, &sender),
+                Input::Header(header) => settle(&caller, rail, ledger, &header).await?,
+                Input::NoHeader(slot) => Settled::new(slot, None, State::Conflicting, &caller),
             };
-            fact(sender.json, &settled)?;
+            fact(caller.json, &settled)?;
             all &= matches!(settled.state, State::Settled | State::AlreadySettled);
         }
         Ok(all.into())
@@ -80,8 +80,8 @@ impl SettleArgs {
 }
 
 impl Settled {
-    fn new(slot: SlotId, observation_hash: Option<ObservationHash>, state: State, sender: &Sender) -> Self {
-        Self { slot, observation_hash, state, finalized_hash: None, dry_run: sender.is_dry(), sent: None }
+    fn new(slot: SlotId, observation_hash: Option<ObservationHash>, state: State, caller: &Caller) -> Self {
+        Self { slot, observation_hash, state, finalized_hash: None, dry_run: caller.is_dry(), sent: None }
     }
 }
 
@@ -100,37 +100,37 @@ impl std::fmt::Display for Settled {
 }
 
 /// Every header that the ledger's log shows to be final.
-async fn final_headers(sender: &Sender, ledger: Address) -> eyre::Result<Vec<Input>> {
-    let follower = ledger::read_at(&sender.connection, ledger).await?;
+async fn final_headers(caller: &Caller, ledger: Address) -> eyre::Result<Vec<Input>> {
+    let follower = ledger::read_at(&caller.connection, ledger).await?;
     Ok(follower.ledger().final_headers().into_iter().map(Input::Header).collect())
 }
 
-async fn settle(sender: &Sender, rail: Address, ledger: Address, header: &ObservationHeader) -> eyre::Result<Settled> {
+async fn settle(caller: &Caller, rail: Address, ledger: Address, header: &ObservationHeader) -> eyre::Result<Settled> {
     let (slot, hash) = (header.slot(), header.hash());
-    let new = |state| Settled::new(slot, Some(hash), state, sender);
-    if settled_on(sender, rail, slot).await? == Some(hash) {
+    let new = |state| Settled::new(slot, Some(hash), state, caller);
+    if settled_on(caller, rail, slot).await? == Some(hash) {
         return Ok(new(State::AlreadySettled));
     }
     let call = EveryChannelRail::settleCall { header: (*header).into() };
-    match sender.call(&format!("settle slot {slot}"), rail, &call).await {
+    match caller.call(&format!("settle slot {slot}"), rail, &call).await {
         Ok(sent) => Ok(Settled { sent: Some(sent), ..new(State::Settled) }),
-        Err(SendError::Refused { source: Revert::NotFinal { .. }, .. }) => {
-            Ok(Settled { finalized_hash: finalized(sender, ledger, slot).await?, ..new(State::NotFinal) })
+        Err(CallError::Refused { source: Revert::NotFinal { .. }, .. }) => {
+            Ok(Settled { finalized_hash: finalized(caller, ledger, slot).await?, ..new(State::NotFinal) })
         }
         Err(error) => Err(error.into()),
     }
 }
 
 /// The observation that the slot's pointer is settled on.
-async fn settled_on(sender: &Sender, rail: Address, slot: SlotId) -> eyre::Result<Option<ObservationHash>> {
-    let pointer = EveryChannelRail::new(rail, &sender.connection.provider).pointerOf(slot.0).call().await;
+async fn settled_on(caller: &Caller, rail: Address, slot: SlotId) -> eyre::Result<Option<ObservationHash>> {
+    let pointer = EveryChannelRail::new(rail, &caller.connection.provider).pointerOf(slot.0).call().await;
     let pointer = pointer.wrap_err_with(|| format!("rail {rail} cannot be read"))?;
     Ok(pointer.settled.then_some(ObservationHash(pointer.manifestHash)))
 }
 
 /// The observation that the ledger finalized in the slot.
-async fn finalized(sender: &Sender, ledger: Address, slot: SlotId) -> eyre::Result<Option<ObservationHash>> {
-    let ledger_contract = EveryChannelObservationLedger::new(ledger, &sender.connection.provider);
+async fn finalized(caller: &Caller, ledger: Address, slot: SlotId) -> eyre::Result<Option<ObservationHash>> {
+    let ledger_contract = EveryChannelObservationLedger::new(ledger, &caller.connection.provider);
     let hash = ledger_contract.finalizedObservation(slot.0).call().await;
     let hash = hash.wrap_err_with(|| format!("ledger {ledger} cannot be read"))?;
     Ok((!hash.is_zero()).then_some(ObservationHash(hash)))

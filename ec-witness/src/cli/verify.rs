@@ -44,10 +44,10 @@ pub(crate) struct VerifyArgs {
     json: JsonArg,
 }
 
-/// What the comparison of one slot found.
+/// How alike the archive and the ledger are in one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+enum Likeness {
     /// Final, with the archive's content.
     Equal,
     /// Closed here, but not final on the ledger.
@@ -70,7 +70,7 @@ struct Line<'a> {
     stream_id: &'a str,
     sequence: u64,
     slot: SlotId,
-    verdict: Verdict,
+    verdict: Likeness,
     leaf_count: Option<u64>,
     finalized_hash: Option<ObservationHash>,
     late_records: Option<usize>,
@@ -88,15 +88,16 @@ impl VerifyArgs {
         let mut totals = BTreeMap::new();
         for source in &sources.streams {
             let epochs = read_epochs(&sources, source, self.jobs, self.json.json)?;
-            let comparison =
-                Comparison { sources: &sources, source, index: OnceCell::new(), ledger: follower.ledger() };
-            comparison.run(epochs, |line| {
+            let verification =
+                Verification { sources: &sources, source, index: OnceCell::new(), ledger: follower.ledger() };
+            verification.run(epochs, |line| {
                 *totals.entry(line.verdict).or_insert(0u64) += 1;
                 self.show(&line)
             })?;
         }
         self.show_totals(&totals)?;
-        let fine = |verdict: &Verdict| *verdict == Verdict::Equal || *verdict == Verdict::Open && !self.require_final;
+        let fine =
+            |likeness: &Likeness| *likeness == Likeness::Equal || *likeness == Likeness::Open && !self.require_final;
         Ok(totals.keys().all(fine).into())
     }
 
@@ -104,26 +105,27 @@ impl VerifyArgs {
         if self.json.json {
             return json_line(line);
         }
-        if line.verdict == Verdict::Equal {
+        if line.verdict == Likeness::Equal {
             return Ok(());
         }
-        let verdict = format!("{:?}", line.verdict).to_lowercase();
+        let likeness = format!("{:?}", line.verdict).to_lowercase();
         let late = line.late_records.map(|late| format!(" ({late} late records)")).unwrap_or_default();
-        Ok(writeln!(std::io::stdout().lock(), "{} epoch {}: {verdict}{late}", line.stream_id, line.sequence)?)
+        Ok(writeln!(std::io::stdout().lock(), "{} epoch {}: {likeness}{late}", line.stream_id, line.sequence)?)
     }
 
-    fn show_totals(&self, totals: &BTreeMap<Verdict, u64>) -> eyre::Result<()> {
+    fn show_totals(&self, totals: &BTreeMap<Likeness, u64>) -> eyre::Result<()> {
         if self.json.json {
             return Ok(());
         }
-        let counts = totals.iter().map(|(verdict, count)| format!("{count} {}", format!("{verdict:?}").to_lowercase()));
+        let counts =
+            totals.iter().map(|(likeness, count)| format!("{count} {}", format!("{likeness:?}").to_lowercase()));
         let counts = Vec::from_iter(counts).join(", ");
         Ok(writeln!(std::io::stdout().lock(), "{}", if counts.is_empty() { "nothing to compare" } else { &counts })?)
     }
 }
 
 /// One stream's archive beside its part of the ledger.
-struct Comparison<'a> {
+struct Verification<'a> {
     sources: &'a Sources,
     source: &'a Source,
     /// Read when an epoch differs.
@@ -131,7 +133,7 @@ struct Comparison<'a> {
     ledger: &'a LedgerState,
 }
 
-impl<'a> Comparison<'a> {
+impl<'a> Verification<'a> {
     /// Walks both by ascending sequence.
     fn run(&self, epochs: Epochs, mut sink: impl FnMut(Line<'a>) -> eyre::Result<()>) -> eyre::Result<()> {
         let mut finals = self.ledger.finals(self.source.rule.stream_hash()).peekable();
@@ -141,7 +143,7 @@ impl<'a> Comparison<'a> {
             let lowest = *lowest.get_or_insert(sequence);
             while let Some((before, slot, found)) = finals.next_if(|(at, other, _)| (*at, *other) < (sequence, slot)) {
                 if before >= lowest {
-                    sink(self.line(before, slot, Verdict::Missing, Some(found)))?;
+                    sink(self.line(before, slot, Likeness::Missing, Some(found)))?;
                 }
             }
             let found = finals.next_if(|(_, other, _)| *other == slot).map(|(_, _, found)| found);
@@ -149,12 +151,12 @@ impl<'a> Comparison<'a> {
         })
     }
 
-    fn line(&self, sequence: u64, slot: SlotId, verdict: Verdict, found: Option<&Final>) -> Line<'a> {
+    fn line(&self, sequence: u64, slot: SlotId, likeness: Likeness, found: Option<&Final>) -> Line<'a> {
         Line {
             stream_id: &self.source.rule.stream_id,
             sequence,
             slot,
-            verdict,
+            verdict: likeness,
             leaf_count: None,
             finalized_hash: found.map(|found| found.hash),
             late_records: None,
@@ -164,21 +166,21 @@ impl<'a> Comparison<'a> {
     fn judge(&self, derived: &DerivedEpoch, found: Option<&Final>) -> eyre::Result<Line<'a>> {
         let own = derived.content.map(|content| content.hash());
         let mut late = None;
-        let verdict = match (found, own) {
-            (None, _) => Verdict::Open,
-            (Some(_), None) => Verdict::Conflicting,
-            (Some(found), Some(own)) if found.content == own => Verdict::Equal,
+        let likeness = match (found, own) {
+            (None, _) => Likeness::Open,
+            (Some(_), None) => Likeness::Conflicting,
+            (Some(found), Some(own)) if found.content == own => Likeness::Equal,
             (Some(found), Some(_)) => {
                 late = self.late(derived.sequence, found.content)?;
                 match late {
-                    Some(_) => Verdict::Late,
-                    None if derived.complete => Verdict::Mismatch,
-                    None => Verdict::Incomplete,
+                    Some(_) => Likeness::Late,
+                    None if derived.complete => Likeness::Mismatch,
+                    None => Likeness::Incomplete,
                 }
             }
         };
         let leaf_count = own.map(|_| derived.leaf_count);
-        Ok(Line { leaf_count, late_records: late, ..self.line(derived.sequence, derived.slot, verdict, found) })
+        Ok(Line { leaf_count, late_records: late, ..self.line(derived.sequence, derived.slot, likeness, found) })
     }
 
     /// How many late records explain a difference, if any number does: the epoch closed when the grace after the next

@@ -14,7 +14,7 @@ use crate::{
     store::Recorded,
     witness::engine::SlotState,
 };
-use ec_ledger::{FollowError, Progress};
+use ec_ledger::{FollowError, Polled};
 use ec_observation::{DerivedEpoch, VoteKind};
 
 /// How an epoch closed, by the label `kind` of [`EPOCHS_CLOSED`].
@@ -50,9 +50,9 @@ pub(super) fn zero(stream: &str) {
 }
 
 /// The ledger was polled.
-pub(super) fn polled(polled: Result<&Progress, &FollowError>) {
+pub(super) fn polled(polled: Result<&Polled, &FollowError>) {
     match polled {
-        Ok(progress) => counter!(REORGS).increment(progress.reorg.into()),
+        Ok(polled) => counter!(REORGS).increment(polled.reorg.into()),
         Err(error) => counter!(POLL_ERRORS, "kind" => error.kind()).increment(1),
     }
 }
@@ -108,13 +108,13 @@ impl Counts {
     }
 
     /// A slot's outcome lies below the finalized head.
-    pub(super) fn settled(&self, report: &SlotReport) {
+    pub(super) fn done(&self, report: &SlotReport) {
         counter!(SLOTS_SETTLED, "stream" => report.stream_id.clone(), "state" => report.state.name()).increment(1);
     }
 
     /// So many of the judged slots have no outcome.
     pub(super) fn undecided(&mut self, slots: usize) {
-        self.totals.settled = self.totals.judged.saturating_sub(slots);
+        self.totals.outcomes = self.totals.judged.saturating_sub(slots);
     }
 
     /// Whether the disk is full.

@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 
 use super::{Halt, complaint::Complaint, count, show};
 use crate::{clock, standing::LedgerStanding};
-use ec_ledger::{FollowError, Follower, Heads, LedgerState, Progress};
+use ec_ledger::{FollowError, Follower, Heads, LedgerState, Polled};
 use ec_observation::StreamRule;
 
 /// The ledger, and how its last polls went.
@@ -43,8 +43,8 @@ impl FollowedLedger {
     }
 
     /// Reads on to the latest head; see [`Follower::poll`]. `None` where that failed and may not the next time.
-    pub(super) async fn poll(&mut self, now_ms: u64, settle: bool) -> Result<Option<Progress>, Halt> {
-        let polled = self.follower.poll(now_ms, settle).await;
+    pub(super) async fn poll(&mut self, now_ms: u64, forget: bool) -> Result<Option<Polled>, Halt> {
+        let polled = self.follower.poll(now_ms, forget).await;
         count::polled(polled.as_ref());
         let polled = match polled {
             Err(error) if error.is_fatal() => return Err(error.into()),

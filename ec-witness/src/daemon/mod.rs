@@ -129,10 +129,10 @@ impl Daemon {
             };
             pulse.beat();
             if turns.once.is_some() {
-                shown.keep(turned.settled);
+                shown.keep(turned.done);
             }
             progress(&shown.snapshot(work, counts.totals(), begun.elapsed()));
-            if turned.done && turns.once.is_some() {
+            if turned.nothing_left && turns.once.is_some() {
                 return Ok(());
             }
             due = Instant::now() + turns.poll.max(work.ledger.follower.retry_in());

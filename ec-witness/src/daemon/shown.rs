@@ -13,7 +13,7 @@ use ec_observation::StreamHash;
 #[derive(Debug, Default)]
 pub(super) struct Shown {
     high_water: BTreeMap<StreamHash, HighWater>,
-    settled: Vec<SlotReport>,
+    done: Vec<SlotReport>,
 }
 
 /// Marks of a stream that outlive its slots in the engine.
@@ -35,8 +35,8 @@ impl HighWater {
 
 impl Shown {
     /// Keeps the reports of slots that are judged no more.
-    pub(super) fn keep(&mut self, settled: Vec<SlotReport>) {
-        self.settled.extend(settled);
+    pub(super) fn keep(&mut self, done: Vec<SlotReport>) {
+        self.done.extend(done);
     }
 
     /// What every slot that is judged, or was, has come to.
@@ -45,7 +45,7 @@ impl Shown {
             .engine
             .slots()
             .filter_map(|(key, slot)| Some(show::slot(archive.rule(key.stream)?, *key, slot, &ledger.follower)));
-        let mut reports: Vec<_> = self.settled.iter().cloned().chain(judged).collect();
+        let mut reports: Vec<_> = self.done.iter().cloned().chain(judged).collect();
         reports.sort_by(|a, b| (&a.stream_id, a.sequence).cmp(&(&b.stream_id, b.sequence)));
         reports
     }

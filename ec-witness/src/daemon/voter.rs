@@ -8,7 +8,7 @@ use super::{halt::Halt, show};
 use crate::{
     sender::{SendError, Sender},
     standing::SendingStanding,
-    store::{Recorded, StoreError, StoreStanding, VoteProgress, VoteStore},
+    store::{Recorded, StoreError, StoreStanding, VoteFate, VoteStore},
     witness::decision::OwnVote,
 };
 use ec_ledger::Heads;
@@ -142,13 +142,13 @@ impl Voter {
         head: Option<u64>,
     ) -> Result<Option<(ObservationHeader, OwnVote)>, StoreError> {
         let Self::Casting { store, sender } = self else { return Ok(None) };
-        Ok(store.vote(slot)?.map(|(header, progress)| match progress {
+        Ok(store.vote(slot)?.map(|(header, fate)| match fate {
             _ if sender.will_carry(header.hash()) => (header, OwnVote::Cast),
             // executed in a block that was read, and yet not counted
-            VoteProgress::Executed { block } if head.is_some_and(|head| block <= head) => {
+            VoteFate::Executed { block } if head.is_some_and(|head| block <= head) => {
                 (header, OwnVote::CannotLand(header.content().hash()))
             }
-            VoteProgress::Executed { .. } | VoteProgress::OnItsWay | VoteProgress::Recorded => (header, OwnVote::Cast),
+            VoteFate::Executed { .. } | VoteFate::OnItsWay | VoteFate::Recorded => (header, OwnVote::Cast),
         }))
     }
 

@@ -41,9 +41,9 @@ pub struct Turns {
 #[derive(Debug, Default)]
 pub(super) struct Turned {
     /// Whether nothing is left to wait for.
-    pub(super) done: bool,
+    pub(super) nothing_left: bool,
     /// Slots whose outcome is final below the finalized head, and which are judged no more.
-    pub(super) settled: Vec<SlotReport>,
+    pub(super) done: Vec<SlotReport>,
 }
 
 /// The parts, in the order in which data flows through them.
@@ -103,10 +103,11 @@ impl Work {
         let sent = judge.vote(ledger, |stream| archive.is_current(stream), counts, now_ms).await?;
         self.count_sent(&sent, counts);
         self.judge.finalize_ripe(&self.ledger, now_ms).await?;
-        let settled = self.settle(counts);
+        let done = self.take_done(counts);
         counts.room(self.judge.votes.note_room());
         let is_read = admitted == 0 && self.archive.intake.joining() == 0;
-        Ok(Turned { done: is_read && self.judge.is_done(self.once == Some(Until::Finalized)), settled })
+        let nothing_left = is_read && self.judge.is_done(self.once == Some(Until::Finalized));
+        Ok(Turned { nothing_left, done })
     }
 
     /// Reads what changed in the archive; true when that closed an epoch.
@@ -126,17 +127,17 @@ impl Work {
     }
 
     /// Lets go of what is final below the finalized head.
-    fn settle(&mut self, counts: &mut Counts) -> Vec<SlotReport> {
+    fn take_done(&mut self, counts: &mut Counts) -> Vec<SlotReport> {
         let Self { archive, ledger, judge, .. } = self;
-        let settled = judge.engine.take_settled(ledger.state(), ledger.follower.heads().finalized);
+        let done = judge.engine.take_done(ledger.state(), ledger.follower.heads().finalized);
         let report = |(key, slot): (SlotKey, JudgedSlot)| {
             Some(show::slot(archive.rule(key.stream)?, key, &slot, &ledger.follower))
         };
-        let reports: Vec<_> = settled.into_iter().filter_map(report).collect();
+        let reports: Vec<_> = done.into_iter().filter_map(report).collect();
         for report in &reports {
             let state = report.state.name();
             tracing::info!(stream = report.stream_id, epoch = report.sequence, slot = %report.slot, state, "slot settled");
-            counts.settled(report);
+            counts.done(report);
         }
         counts.undecided(judge.undecided());
         reports

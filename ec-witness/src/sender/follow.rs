@@ -11,7 +11,7 @@ use super::{
     followed::Change,
     money::Means,
     outcome,
-    plan::{self, Answer, Plan, Situation, Step},
+    plan::{self, Action, Answer, ChainState, Plan},
     poll::Poll,
 };
 use crate::store::{OutboxTx, VoteStore};
@@ -107,34 +107,34 @@ impl Sender {
         if self.pending() == 0 && gap.is_empty() && self.money.held().is_none() {
             return Ok(());
         }
-        let situation = self.situation(now_ms).await?;
-        let Plan { steps, hold } = plan::plan(&self.outbox.open(), gap, &situation, &self.rule);
+        let now = self.chain_state(now_ms).await?;
+        let Plan { actions, hold } = plan::plan(&self.outbox.open(), gap, &now, &self.rule);
         self.money.hold_open(hold, self.pending(), now_ms);
-        for step in steps {
-            if self.take(step, store, now_ms).await? == Answer::Nothing {
+        for action in actions {
+            if self.take(action, store, now_ms).await? == Answer::Nothing {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Takes one step of the plan.
-    async fn take(&mut self, step: Step, store: &mut VoteStore, now_ms: u64) -> Result<Answer, SendError> {
-        match step {
-            Step::Send { .. } => {}
-            Step::Fill { nonce, fees } => self.outbox.add(self.signing.fill(store, nonce, fees)?),
-            Step::Replace { nonce, fees } => {
+    /// Takes one action of the plan.
+    async fn take(&mut self, action: Action, store: &mut VoteStore, now_ms: u64) -> Result<Answer, SendError> {
+        match action {
+            Action::Send { .. } => {}
+            Action::Fill { nonce, fees } => self.outbox.add(self.signing.fill(store, nonce, fees)?),
+            Action::Replace { nonce, fees } => {
                 let Some(followed) = self.outbox.get_mut(nonce) else { return Ok(Answer::Used) };
                 followed.add(self.signing.replacement(store, followed.newest(), fees)?);
                 self.tally.replaced += 1;
             }
         }
-        self.send(store, step.nonce(), now_ms).await
+        self.send(store, action.nonce(), now_ms).await
     }
 
-    async fn situation(&mut self, now_ms: u64) -> Result<Situation, SendError> {
+    async fn chain_state(&mut self, now_ms: u64) -> Result<ChainState, SendError> {
         let Means { market, balance, .. } = self.means().await?;
         let Poll { used, heads, recheck, .. } = self.poll;
-        Ok(Situation { used, head: heads.latest, market, balance, now_ms, reorg: recheck })
+        Ok(ChainState { used, head: heads.latest, market, balance, now_ms, reorg: recheck })
     }
 }

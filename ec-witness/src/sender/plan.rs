@@ -67,7 +67,7 @@ pub(super) struct Open {
 
 /// What the chain says, at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Situation {
+pub(super) struct ChainState {
     /// Transactions of the account that the latest block has executed.
     pub(super) used: u64,
     pub(super) head: u64,
@@ -80,7 +80,7 @@ pub(super) struct Situation {
 
 /// What to do with one nonce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum Action {
     /// Send the newest transaction's stored bytes.
     Send { nonce: u64 },
     /// Sign, keep and send the same call with these fees.
@@ -89,7 +89,7 @@ pub(super) enum Step {
     Fill { nonce: u64, fees: Fees },
 }
 
-impl Step {
+impl Action {
     /// The nonce that it is about.
     pub(super) fn nonce(&self) -> u64 {
         match *self {
@@ -98,21 +98,21 @@ impl Step {
     }
 }
 
-/// The steps in the order of nonces, and what stands in the way of others.
+/// The actions in the order of nonces, and what stands in the way of others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Plan {
-    pub(super) steps: Vec<Step>,
+    pub(super) actions: Vec<Action>,
     pub(super) hold: Option<Hold>,
 }
 
 /// Looks after what is open, lowest nonce first. `gap` are nonces below it that the chain wants first and that were
 /// never ours.
-pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &Situation, rule: &SendRule) -> Plan {
+pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &ChainState, rule: &SendRule) -> Plan {
     let mut budget = budget(open, now.market, now.balance, rule);
     let mut plan = Plan::default();
     for nonce in gap {
         match budget.first(FILL_GAS) {
-            Ok(fees) => plan.steps.push(Step::Fill { nonce, fees }),
+            Ok(fees) => plan.actions.push(Action::Fill { nonce, fees }),
             Err(hold) => plan.hold = Some(hold),
         }
     }
@@ -122,14 +122,14 @@ pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &Situation, rule: &SendR
             match budget.next(one.gas, one.fees) {
                 Ok(fees) => {
                     budget.replace(one.gas, one.fees, fees);
-                    plan.steps.push(Step::Replace { nonce: one.nonce, fees });
+                    plan.actions.push(Action::Replace { nonce: one.nonce, fees });
                     continue;
                 }
                 Err(hold) => plan.hold = Some(hold),
             }
         }
         if is_due(one, now, rule) {
-            plan.steps.push(Step::Send { nonce: one.nonce });
+            plan.actions.push(Action::Send { nonce: one.nonce });
         }
     }
     if open.iter().any(|one| matches!(one.sent, Some((_, Answer::Unfunded)))) {
@@ -150,7 +150,7 @@ fn committed(open: &[Open]) -> U256 {
 
 /// Whether a pool said so, or blocks passed it over. One that waits behind a lower nonce is passed over by right, unless
 /// it is too cheap for any block.
-fn is_too_cheap(one: &Open, lowest: bool, now: &Situation, rule: &SendRule) -> bool {
+fn is_too_cheap(one: &Open, lowest: bool, now: &ChainState, rule: &SendRule) -> bool {
     match one.sent {
         Some((_, Answer::Underpriced)) => return true,
         Some((_, Answer::Unfunded)) => return false,
@@ -162,7 +162,7 @@ fn is_too_cheap(one: &Open, lowest: bool, now: &Situation, rule: &SendRule) -> b
     passed_over && (lowest || one.fees.max < now.market.base_fee)
 }
 
-fn is_due(one: &Open, now: &Situation, rule: &SendRule) -> bool {
+fn is_due(one: &Open, now: &ChainState, rule: &SendRule) -> bool {
     match one.sent {
         None | Some((_, Answer::Nothing)) => true,
         Some((sent_ms, _)) => now.reorg || now.now_ms.saturating_sub(sent_ms) >= rule.resend_after_ms,

@@ -43,7 +43,7 @@ pub struct Totals {
     /// Slots handed to the engine so far.
     pub judged: usize,
     /// Those with an outcome.
-    pub settled: usize,
+    pub outcomes: usize,
     /// Votes cast.
     pub votes: usize,
     /// Epochs whose records came after the vote on them.

@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::ErrorCode;
 
-use super::{SCHEMA_VERSION, halts::StandingHalt};
+use super::{SCHEMA_VERSION, halts::KeptHalt};
 use ec_observation::{ContentHash, SlotId};
 
 /// Why the store refuses.
@@ -75,7 +75,7 @@ pub enum StoreError {
     },
     /// The witness halted on a contradiction, and no operator has resumed it.
     #[error("this witness halted and does not vote: {0}")]
-    Halted(Box<StandingHalt>),
+    Halted(Box<KeptHalt>),
     /// It belongs to another chain, ledger or witness.
     #[error("{}: the store belongs to {field} {stored}, but {given} is configured", path.display())]
     Foreign {
@@ -111,12 +111,12 @@ pub enum StoreError {
         hash: alloy::primitives::TxHash,
     },
     /// Another halt stands, or none.
-    #[error("halt {asked} does not stand{}", standing.map(|id| format!(", halt {id} does")).unwrap_or_default())]
-    NotStanding {
+    #[error("halt {asked} does not stand{}", kept.map(|id| format!(", halt {id} does")).unwrap_or_default())]
+    NotKept {
         /// The halt that was to be resumed.
         asked: i64,
         /// The one that stands.
-        standing: Option<i64>,
+        kept: Option<i64>,
     },
     /// The file system refused.
     #[error("{}: {source}", path.display())]

@@ -66,7 +66,7 @@ impl Evidence {
 
 /// A halt that no operator has resumed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StandingHalt {
+pub struct KeptHalt {
     /// Names it when it is resumed.
     pub id: i64,
     /// When it was recorded, Unix milliseconds.
@@ -77,7 +77,7 @@ pub struct StandingHalt {
     pub evidence: Evidence,
 }
 
-impl fmt::Display for StandingHalt {
+impl fmt::Display for KeptHalt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { id, halted_unix_ms, message, evidence } = self;
         write!(f, "halt {id} ({}, ", evidence.kind())?;
@@ -97,17 +97,17 @@ impl VoteStore {
     /// # Errors
     ///
     /// SQLite refuses.
-    pub fn halt(&mut self, evidence: &Evidence, message: &str) -> Result<StandingHalt, StoreError> {
+    pub fn halt(&mut self, evidence: &Evidence, message: &str) -> Result<KeptHalt, StoreError> {
         self.write(failpoint::HALT, |db| {
-            if let Some(standing) = standing(db)? {
-                return Ok(standing);
+            if let Some(kept) = kept(db)? {
+                return Ok(kept);
             }
             let halted_unix_ms = unix_ms();
             let insert = "INSERT INTO halts (kind, message, evidence, halted_unix_ms) VALUES (?1, ?2, ?3, ?4)";
             let json = serde_json::to_string(evidence).map_err(json_error)?;
             db.execute(insert, params![evidence.kind(), message, json, halted_unix_ms])?;
             let id = db.last_insert_rowid();
-            Ok(StandingHalt { id, halted_unix_ms, message: message.to_owned(), evidence: evidence.clone() })
+            Ok(KeptHalt { id, halted_unix_ms, message: message.to_owned(), evidence: evidence.clone() })
         })
     }
 
@@ -116,8 +116,8 @@ impl VoteStore {
     /// # Errors
     ///
     /// SQLite refuses.
-    pub fn standing_halt(&self) -> Result<Option<StandingHalt>, StoreError> {
-        standing(&self.connection)
+    pub fn kept_halt(&self) -> Result<Option<KeptHalt>, StoreError> {
+        kept(&self.connection)
     }
 
     /// Ends the halt of this id: an operator has seen to its cause.
@@ -128,12 +128,12 @@ impl VoteStore {
     /// # Errors
     ///
     /// Another halt stands, or none, or SQLite refuses.
-    pub fn resume(&mut self, id: i64) -> Result<StandingHalt, StoreError> {
+    pub fn resume(&mut self, id: i64) -> Result<KeptHalt, StoreError> {
         self.write(failpoint::RESUME, |db| {
-            let halt = standing(db)?;
-            let standing = halt.as_ref().map(|halt| halt.id);
+            let halt = kept(db)?;
+            let kept = halt.as_ref().map(|halt| halt.id);
             let Some(halt) = halt.filter(|halt| halt.id == id) else {
-                return Err(StoreError::NotStanding { asked: id, standing });
+                return Err(StoreError::NotKept { asked: id, kept });
             };
             db.execute("UPDATE halts SET resumed_unix_ms = ?2 WHERE id = ?1", params![id, unix_ms()])?;
             if matches!(halt.evidence, Evidence::DeepReorg { .. } | Evidence::FinalTakenBack { .. }) {
@@ -149,18 +149,18 @@ impl VoteStore {
 
 /// Refuses while a halt stands.
 pub(super) fn refuse_halted(db: &Connection) -> Result<(), StoreError> {
-    standing(db)?.map_or(Ok(()), |halt| Err(StoreError::Halted(Box::new(halt))))
+    kept(db)?.map_or(Ok(()), |halt| Err(StoreError::Halted(Box::new(halt))))
 }
 
-fn standing(db: &Connection) -> Result<Option<StandingHalt>, StoreError> {
+fn kept(db: &Connection) -> Result<Option<KeptHalt>, StoreError> {
     let query = "SELECT id, halted_unix_ms, message, evidence FROM halts WHERE resumed_unix_ms IS NULL";
-    Ok(db.query_row(query, [], standing_at).optional()?)
+    Ok(db.query_row(query, [], halt_at).optional()?)
 }
 
-fn standing_at(row: &Row<'_>) -> rusqlite::Result<StandingHalt> {
+fn halt_at(row: &Row<'_>) -> rusqlite::Result<KeptHalt> {
     let json: String = row.get(3)?;
     let evidence = serde_json::from_str(&json).map_err(|error| invalid(3, error))?;
-    Ok(StandingHalt { id: row.get(0)?, halted_unix_ms: row.get(1)?, message: row.get(2)?, evidence })
+    Ok(KeptHalt { id: row.get(0)?, halted_unix_ms: row.get(1)?, message: row.get(2)?, evidence })
 }
 
 fn json_error(error: serde_json::Error) -> rusqlite::Error {

@@ -29,11 +29,11 @@ use alloy::primitives::Address;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 pub use error::StoreError;
-pub use halts::{Evidence, StandingHalt};
+pub use halts::{Evidence, KeptHalt};
 pub use holder::holder;
 pub use outbox::{OutboxTx, TxState};
 pub use standing::StoreStanding;
-pub use votes::{Recorded, VoteProgress};
+pub use votes::{Recorded, VoteFate};
 
 use crate::{
     clock,

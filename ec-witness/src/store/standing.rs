@@ -69,7 +69,7 @@ impl VoteStore {
         // rows are never deleted, and counting them all would take longer with every vote
         standing.votes = db.query_row("SELECT COALESCE(MAX(rowid), 0) FROM votes", [], |row| row.get(0))?;
         standing.no_room = self.has_no_room();
-        standing.halt = self.standing_halt()?.map(|halt| format!("{} (halt {})", halt.message, halt.id));
+        standing.halt = self.kept_halt()?.map(|halt| format!("{} (halt {})", halt.message, halt.id));
         // a nonce counts once, and not at all when a replacement of it was executed
         let pending = "SELECT COUNT(DISTINCT nonce), MIN(signed_unix_ms) FROM transactions t
                        WHERE state IN ('signed', 'sent') AND NOT EXISTS (SELECT 1 FROM transactions e

@@ -74,7 +74,7 @@ fn one_content_per_slot_for_ever() {
     let mut store = reopened(&dir);
     assert!(matches!(record(&mut store, attest(header(1, 2, 100))), Err(StoreError::OtherContent { .. })));
     assert_eq!(record(&mut store, attest(header(2, 2, 100))).unwrap(), Recorded::First, "another slot");
-    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteProgress::Recorded)));
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteFate::Recorded)));
 }
 
 #[test]
@@ -87,11 +87,11 @@ fn another_header_follows_only_when_the_vote_cannot_land() {
     assert!(refused(&mut store), "recorded, not carried");
     let hash = carry(&mut store, 5, &[first], TxState::Signed);
     assert!(refused(&mut store), "on its way");
-    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteProgress::OnItsWay)));
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteFate::OnItsWay)));
     store.set_state(hash, TxState::Executed { block: 40 }).unwrap();
-    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteProgress::Executed { block: 40 })));
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteFate::Executed { block: 40 })));
     assert_eq!(record(&mut store, attest(second)).unwrap(), Recorded::Another);
-    assert_eq!(store.vote(first.slot()).unwrap(), Some((second, VoteProgress::Recorded)));
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((second, VoteFate::Recorded)));
     store.set_state(hash, TxState::Signed).unwrap();
     let third = header(1, 1, 300);
     assert!(matches!(record(&mut store, attest(third)), Err(StoreError::StillOnItsWay { .. })), "a reorg took it back");
@@ -113,7 +113,7 @@ fn an_adopted_vote_counts_as_executed() {
     let (_dir, mut store) = created();
     let first = header(1, 1, 100);
     assert_eq!(store.adopt(&[first]).unwrap(), 1);
-    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteProgress::Executed { block: 0 })));
+    assert_eq!(store.vote(first.slot()).unwrap(), Some((first, VoteFate::Executed { block: 0 })));
     assert!(matches!(record(&mut store, attest(header(1, 2, 100))), Err(StoreError::OtherContent { .. })));
     assert_eq!(record(&mut store, attest(header(1, 1, 200))).unwrap(), Recorded::Another);
 }

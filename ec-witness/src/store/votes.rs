@@ -28,7 +28,7 @@ impl Recorded {
 
 /// What became of the transactions that carry a slot's votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VoteProgress {
+pub enum VoteFate {
     /// Recorded, but no transaction carries the newest header yet.
     Recorded,
     /// At least one header is not carried, or by a nonce of which no transaction is executed.
@@ -68,10 +68,10 @@ impl VoteStore {
     /// # Errors
     ///
     /// SQLite refuses.
-    pub fn vote(&self, slot: SlotId) -> Result<Option<(ObservationHeader, VoteProgress)>, StoreError> {
+    pub fn vote(&self, slot: SlotId) -> Result<Option<(ObservationHeader, VoteFate)>, StoreError> {
         let query = "SELECT header FROM headers WHERE slot = ?1 ORDER BY id DESC LIMIT 1";
         let header = self.connection.query_row(query, [hex(slot.0)], |row| header_at(row, 0)).optional()?;
-        header.map(|header| Ok((header, progress(&self.connection, slot, header.hash())?))).transpose()
+        header.map(|header| Ok((header, fate(&self.connection, slot, header.hash())?))).transpose()
     }
 
     /// Every header recorded for a slot, oldest first.
@@ -159,7 +159,7 @@ fn record(db: &Transaction<'_>, ballot: &Ballot) -> Result<Recorded, StoreError>
     if header_is_recorded(db, header.hash())? {
         return Ok(Recorded::Again);
     }
-    if matches!(progress_of_slot(db, slot)?, VoteProgress::Executed { .. }) {
+    if matches!(fate_of_slot(db, slot)?, VoteFate::Executed { .. }) {
         insert_header(db, ballot)?;
         return Ok(Recorded::Another);
     }
@@ -212,15 +212,15 @@ fn carry_nowhere(db: &Transaction<'_>, observation: ObservationHash) -> Result<(
     Ok(())
 }
 
-fn progress(db: &Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteProgress, StoreError> {
+fn fate(db: &Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteFate, StoreError> {
     let query = "SELECT carried FROM headers WHERE observation = ?1";
     let carried: bool = db.query_row(query, [hex(newest.0)], |row| row.get(0))?;
-    if carried { progress_of_slot(db, slot) } else { Ok(VoteProgress::Recorded) }
+    if carried { fate_of_slot(db, slot) } else { Ok(VoteFate::Recorded) }
 }
 
-/// The progress over every header of the slot: one that is not carried can still land, and so can one whose nonce no
+/// The fate of all headers of the slot together: one that is not carried can still land, and so can one whose nonce no
 /// transaction has used up.
-fn progress_of_slot(db: &Connection, slot: SlotId) -> Result<VoteProgress, StoreError> {
+fn fate_of_slot(db: &Connection, slot: SlotId) -> Result<VoteFate, StoreError> {
     let query = "SELECT t.state, (SELECT e.block FROM transactions e
                                   WHERE e.nonce = t.nonce AND e.state IN ('executed', 'safe', 'finalized'))
                  FROM headers h
@@ -236,10 +236,10 @@ fn progress_of_slot(db: &Connection, slot: SlotId) -> Result<VoteProgress, Store
         match (state.as_deref(), executed) {
             (Some("adopted"), _) => {}
             (Some(_), Some(_)) => highest = highest.max(parsed(row, 1)?),
-            _ => return Ok(VoteProgress::OnItsWay),
+            _ => return Ok(VoteFate::OnItsWay),
         }
     }
-    Ok(VoteProgress::Executed { block: highest })
+    Ok(VoteFate::Executed { block: highest })
 }
 
 /// A row of `header, candidates_seen, observation`.

@@ -219,12 +219,12 @@ impl Engine {
     }
 
     /// Drops the slots whose outcome stands at the finalized head and returns them.
-    pub fn take_settled(&mut self, ledger: &LedgerState, finalized_head: u64) -> Vec<(SlotKey, JudgedSlot)> {
-        let settled = |key: &SlotKey, slot: &mut JudgedSlot| {
+    pub fn take_done(&mut self, ledger: &LedgerState, finalized_head: u64) -> Vec<(SlotKey, JudgedSlot)> {
+        let done = |key: &SlotKey, slot: &mut JudgedSlot| {
             let found = ledger.final_of(key.stream, key.sequence, slot.slot);
             slot.state.is_outcome() && found.is_some_and(|found| found.is_final_at(finalized_head))
         };
-        self.slots.extract_if(.., settled).collect()
+        self.slots.extract_if(.., done).collect()
     }
 
     /// Drops a stream's slots that `withheld` names, that are incomplete here and not voted for: what is missing of them

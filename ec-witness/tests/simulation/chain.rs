@@ -57,7 +57,7 @@ pub(crate) struct Chain {
     /// Contents that were final on any branch.
     ever_final: BTreeMap<SlotId, Vec<ContentHash>>,
     /// What is final below the finalized head.
-    settled: BTreeMap<SlotId, ObservationHash>,
+    done: BTreeMap<SlotId, ObservationHash>,
     finalized: u64,
     hashes: u64,
     swaps: bool,
@@ -80,7 +80,7 @@ impl Chain {
             accounts: BTreeMap::new(),
             headers: BTreeMap::new(),
             ever_final: BTreeMap::new(),
-            settled: BTreeMap::new(),
+            done: BTreeMap::new(),
             finalized: 0,
             hashes: 0,
         }
@@ -176,7 +176,7 @@ impl Chain {
         for block in &self.blocks[self.finalized as usize + 1..=finalized as usize] {
             for event in &block.events {
                 if let LedgerEvent::Finalized { slot, observation } = event {
-                    let earlier = self.settled.insert(*slot, *observation);
+                    let earlier = self.done.insert(*slot, *observation);
                     assert_eq!(earlier, None, "a final slot became final again");
                 }
             }
@@ -207,12 +207,12 @@ impl Chain {
         }
     }
 
-    /// No slot was ever final with two contents, not even on two branches; and what is settled is still final.
+    /// No slot was ever final with two contents, not even on two branches; and what is done is still final.
     pub(crate) fn assert_safe(&self) {
         for (slot, contents) in &self.ever_final {
             assert_eq!(contents.len(), 1, "two contents were final in {slot}");
         }
-        for (slot, observation) in &self.settled {
+        for (slot, observation) in &self.done {
             assert_eq!(self.contract.slots[slot].finalized, Some(*observation), "a final slot changed");
         }
     }

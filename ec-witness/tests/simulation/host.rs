@@ -98,7 +98,7 @@ impl Host {
         };
         let intents = self.engine.judge(&situation);
         self.cast(now_ms, &intents, net);
-        self.settle();
+        self.let_go();
     }
 
     /// Brings the view to a block, but never back on one branch.
@@ -218,10 +218,10 @@ impl Host {
     }
 
     /// Lets go of what stands at the finalized head.
-    fn settle(&mut self) {
+    fn let_go(&mut self) {
         let finalized = self.ledger.head().map_or(0, |head| head.number.saturating_sub(FINALITY_DEPTH));
-        self.engine.take_settled(&self.ledger, finalized);
-        self.ledger.settle(finalized);
+        self.engine.take_done(&self.ledger, finalized);
+        self.ledger.forget(finalized);
     }
 
     /// The view at the latest block is what the contract holds.

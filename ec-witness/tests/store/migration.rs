@@ -7,7 +7,7 @@ use std::{
 };
 
 use ec_observation::VoteKind;
-use ec_witness::store::{Identity, STORE_FILE, StoreError, TxState, VoteProgress, VoteStore};
+use ec_witness::store::{Identity, STORE_FILE, StoreError, TxState, VoteFate, VoteStore};
 use rusqlite::{Connection, types::Value};
 use tempfile::TempDir;
 
@@ -86,9 +86,9 @@ fn a_migrated_store_goes_on_where_it_was() {
     assert_eq!(outbox[2].state, TxState::Signed);
     assert_eq!(open.next_nonce().unwrap(), 8);
     assert_eq!(open.from_sequence("la-nbc").unwrap(), Some(29_547_078));
-    let progress = |header| open.vote(header).unwrap().unwrap().1;
-    assert_eq!(progress(ballots[0].header.slot()), VoteProgress::Executed { block: 0 }, "adopted");
-    assert_eq!(progress(ballots[19].header.slot()), VoteProgress::OnItsWay);
+    let fate = |header| open.vote(header).unwrap().unwrap().1;
+    assert_eq!(fate(ballots[0].header.slot()), VoteFate::Executed { block: 0 }, "adopted");
+    assert_eq!(fate(ballots[19].header.slot()), VoteFate::OnItsWay);
     assert!(open.record(&ballots).unwrap().iter().all(Result::is_ok));
     let mut other = ballots[3];
     other.header.data_root.0[0] ^= 1;

@@ -80,7 +80,7 @@ impl Rail {
         run(&mut self.command(w, archive, &format!("run --once --json {DELAYS}")))
     }
 
-    /// Lets witnesses settle their archives at the same time.
+    /// Lets witnesses run once on their archives at the same time.
     fn all_once(&self, archives: &[(usize, &TestArchive)]) -> Vec<Outcome> {
         std::thread::scope(|scope| {
             let running: Vec<_> = archives.iter().map(|(w, archive)| scope.spawn(|| self.once(*w, archive))).collect();

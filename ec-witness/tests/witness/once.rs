@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn three_witnesses_settle_an_archive_and_a_second_run_changes_nothing() {
+fn three_witnesses_finalize_an_archive_and_a_second_run_changes_nothing() {
     let rail = Rail::start(3, 2);
     let archive = TestArchive::of_groups(13);
     for w in 1..=3 {

@@ -26,10 +26,10 @@ fn a_record_is_proven_against_the_final_observation() {
         assert_eq!((outcome.code, &outcome.json()["ok"]), (1, &Value::Bool(false)), "{field}: {outcome:?}");
     }
     // a sound proof under a header that is not final
-    let mut unsettled = proof.json();
-    unsettled["header"]["observedUnixMs"] = 1.into();
-    assert_eq!(check(&unsettled.to_string(), "--offline").code, 0);
-    assert_eq!(check(&unsettled.to_string(), "").code, 1);
+    let mut other = proof.json();
+    other["header"]["observedUnixMs"] = 1.into();
+    assert_eq!(check(&other.to_string(), "--offline").code, 0);
+    assert_eq!(check(&other.to_string(), "").code, 1);
     check("{}", "").assert_error(&["not a proof", "missing field"]);
     prove(6).assert_error(&["epoch 2 is not closed"]);
 }

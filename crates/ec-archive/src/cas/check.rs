@@ -60,7 +60,7 @@ pub trait Index {
 
 /// How far a check has come; all counts are since its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct RecordsDone {
     /// Records whose object was judged in the rounds that are over.
     pub records: u64,
     /// Records in the index.
@@ -70,7 +70,7 @@ pub struct Progress {
 /// What a whole check found. `unreferenced` is `None` if it was not looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)]
-pub struct Summary {
+pub struct CheckTotals {
     pub ok: bool,
     pub records: u64,
     pub objects: u64,
@@ -84,7 +84,7 @@ pub struct Summary {
     pub unreferenced: Option<u64>,
 }
 
-impl Summary {
+impl CheckTotals {
     fn count(&mut self, finding: &Finding) {
         let counter = match finding {
             Finding::Missing { .. } => &mut self.missing,
@@ -102,7 +102,7 @@ impl Summary {
 
 /// What to check, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Check<'a> {
+pub struct ObjectCheck<'a> {
     /// The store.
     pub cas: &'a Cas,
     /// Threads that hash objects.
@@ -111,7 +111,7 @@ pub struct Check<'a> {
     pub unreferenced: bool,
 }
 
-impl Check<'_> {
+impl ObjectCheck<'_> {
     /// Checks the store against `index`, handing each finding to `report` in an order that depends on the archive alone.
     /// `progress` is called from the hashing threads.
     ///
@@ -122,33 +122,33 @@ impl Check<'_> {
         &self,
         index: &dyn Index,
         mut report: impl FnMut(&Finding) -> Result<(), E>,
-        progress: &(dyn Fn(Progress) + Sync),
-    ) -> Result<Summary, E> {
+        progress: &(dyn Fn(RecordsDone) + Sync),
+    ) -> Result<CheckTotals, E> {
         let records = count_records(index)?;
         let rounds = rounds_for(records);
-        let mut summary =
-            Summary { ok: true, records, unreferenced: self.unreferenced.then_some(0), ..Summary::default() };
+        let mut totals =
+            CheckTotals { ok: true, records, unreferenced: self.unreferenced.then_some(0), ..CheckTotals::default() };
         for number in 0..rounds {
             let mut round = Round::gather(index, number, rounds)?;
-            summary.objects += round.object_count();
+            totals.objects += round.object_count();
             let mut findings = round.take_findings();
             if self.unreferenced {
                 findings.extend(round.unreferenced(self.cas).map_err(CheckError::from)?);
             }
-            let at_start = Progress { records: records * number / rounds, of_records: records };
+            let at_start = RecordsDone { records: records * number / rounds, of_records: records };
             let verified = round.verify(self.cas, self.jobs, &|done, of| progress(at_start.advance(rounds, done, of)));
-            summary.bytes += verified.bytes;
+            totals.bytes += verified.bytes;
             findings.extend(verified.findings);
             for finding in &findings {
-                summary.count(finding);
+                totals.count(finding);
                 report(finding)?;
             }
         }
-        Ok(summary)
+        Ok(totals)
     }
 }
 
-impl Progress {
+impl RecordsDone {
     /// `done` of `of` objects of one of `rounds` rounds further.
     fn advance(self, rounds: u64, done: u64, of: u64) -> Self {
         let share = u128::from(self.of_records) * u128::from(done) / u128::from(rounds) / u128::from(of.max(1));

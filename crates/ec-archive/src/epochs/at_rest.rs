@@ -3,7 +3,7 @@
 use ec_observation::{DerivedEpoch, EpochRecords, ObservationHash, ObservationHeader};
 
 use super::{
-    closed::{Chain, ClosedEpoch, DeriveError, is_closed},
+    closed::{Chain, DeriveError, LinkedEpoch, is_closed},
     one_pass::Epochs,
     sweep::Sweep,
 };
@@ -16,7 +16,7 @@ use crate::files::StreamIndex;
 /// The archive cannot be read, an epoch has no time, or whatever `sink` returns.
 pub fn for_each_closed<E: From<DeriveError>>(
     mut epochs: Epochs,
-    mut sink: impl FnMut(ClosedEpoch) -> Result<(), E>,
+    mut sink: impl FnMut(LinkedEpoch) -> Result<(), E>,
 ) -> Result<(), E> {
     epochs.closed().map_err(DeriveError::from)?.try_for_each(|closed| sink(closed?))
 }

@@ -16,9 +16,9 @@ pub enum DeriveError {
     Time(#[from] TimeError),
 }
 
-/// One closed epoch.
+/// One closed epoch, linked to its parent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClosedEpoch {
+pub struct LinkedEpoch {
     /// What the archive says.
     pub derived: DerivedEpoch,
     /// Its header; `None` for a conflicting epoch.

@@ -8,7 +8,7 @@ mod sweep;
 
 pub use self::{
     at_rest::{AtRest, Observation, for_each_closed},
-    closed::{ClosedEpoch, DeriveError, is_closed},
+    closed::{DeriveError, LinkedEpoch, is_closed},
     late::late_records,
     one_pass::{Closed, Epochs},
     sweep::{Sweep, SweptEpoch},

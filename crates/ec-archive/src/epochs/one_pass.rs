@@ -13,7 +13,7 @@ mod disorder;
 mod merge;
 mod part;
 mod run;
-mod source;
+mod track_bytes;
 
 use std::{io, num::NonZeroUsize, path::PathBuf};
 
@@ -25,10 +25,10 @@ use self::{
     merge::Merge,
     part::Scratch,
     run::Run,
-    source::Source,
+    track_bytes::TrackBytes,
 };
 use super::{
-    closed::{Chain, ClosedEpoch, DeriveError, is_closed},
+    closed::{Chain, DeriveError, LinkedEpoch, is_closed},
     sweep::Sweep,
 };
 use crate::{
@@ -156,12 +156,12 @@ impl Derived<'_> {
 }
 
 impl Closed<'_> {
-    fn advance(&mut self) -> Result<Option<ClosedEpoch>, DeriveError> {
+    fn advance(&mut self) -> Result<Option<LinkedEpoch>, DeriveError> {
         while let Some((derived, known)) = self.source.next()? {
             if is_closed(&derived, self.highest) {
                 let hash = |header: &ObservationHeader| known.unwrap_or_else(|| header.hash());
                 let (header, hash) = self.chain.link(&derived, hash)?.unzip();
-                return Ok(Some(ClosedEpoch { derived, header, hash }));
+                return Ok(Some(LinkedEpoch { derived, header, hash }));
             }
         }
         Ok(None)
@@ -169,7 +169,7 @@ impl Closed<'_> {
 }
 
 impl Iterator for Closed<'_> {
-    type Item = Result<ClosedEpoch, DeriveError>;
+    type Item = Result<LinkedEpoch, DeriveError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.failed {
@@ -190,16 +190,16 @@ fn one_pass<W: Watch + Send>(
     merge: &mut Merge<'_, W>,
 ) -> Result<(), Disorder> {
     let line_rule = |track: &str| LineRule::new(names.clone(), &broadcast.name, track);
-    let open = |track: &String| Source::open(broadcast.track_file(track), line_rule(track));
-    let sources = rule.tracks.names().iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    let open = |track: &String| TrackBytes::open(broadcast.track_file(track), line_rule(track));
+    let tracks = rule.tracks.names().iter().map(open).collect::<Result<Vec<_>, _>>()?;
     let reader = || {
-        let (mut scratch, sources) = (Scratch::new(rule), &sources);
+        let (mut scratch, tracks) = (Scratch::new(rule), &tracks);
         move |part: Result<Part, Disorder>| {
             let part = part?;
-            Ok((part.bounds, part.read(rule, sources, &mut scratch)?))
+            Ok((part.bounds, part.read(rule, tracks, &mut scratch)?))
         }
     };
-    let parts = Cutter::new(&sources, rule.epochs, block_len);
+    let parts = Cutter::new(&tracks, rule.epochs, block_len);
     map_in_order(jobs, parts, reader, |read: Result<_, Disorder>| {
         let (bounds, read) = read?;
         merge.merge(bounds, read)

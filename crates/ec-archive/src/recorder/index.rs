@@ -1,4 +1,4 @@
-//! The JSONL index as the recorder needs it: which slots it holds, and appending to it.
+//! The JSONL index as the recorder needs it: which groups it holds, and appending to it.
 
 use std::{
     collections::HashMap,
@@ -9,6 +9,7 @@ use std::{
 
 use blake3::Hash;
 use ec_files::FileError;
+use ec_observation::Record;
 use serde::Serialize;
 use serde_jsonlines::JsonLinesWriter;
 
@@ -47,7 +48,7 @@ pub enum IndexError {
 
 /// A line as it is written, with the canonical names in their order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Record {
+pub struct RecordLine {
     /// The broadcast's name.
     pub broadcast: String,
     /// The track's name.
@@ -64,24 +65,24 @@ pub struct Record {
     pub cas_path: String,
 }
 
-impl Record {
-    /// The record of a group that is stored as `slot` says.
-    pub fn new(broadcast: &BroadcastName, track: &str, slot: &Slot, received_unix_ms: u64) -> Self {
+impl RecordLine {
+    /// The record of a group that is stored as `group` says.
+    pub fn new(broadcast: &BroadcastName, track: &str, group: &StoredGroup, received_unix_ms: u64) -> Self {
         Self {
             broadcast: broadcast.to_string(),
             track: track.to_owned(),
-            group_sequence: slot.group_sequence,
+            group_sequence: group.group_sequence,
             received_unix_ms,
-            size_bytes: slot.size_bytes,
-            blake3: slot.blake3.to_hex().to_string(),
-            cas_path: Cas::relative_path(&slot.blake3),
+            size_bytes: group.size_bytes,
+            blake3: group.blake3.to_hex().to_string(),
+            cas_path: Cas::relative_path(&group.blake3),
         }
     }
 }
 
-/// A group's place in its track, and its object.
+/// A group by its number, and its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Slot {
+pub struct StoredGroup {
     /// The group's number on the broadcast's timeline.
     pub group_sequence: u64,
     /// The object's name.
@@ -90,24 +91,24 @@ pub struct Slot {
     pub size_bytes: u64,
 }
 
-impl From<ec_observation::Record> for Slot {
-    fn from(record: ec_observation::Record) -> Self {
-        let ec_observation::Record { group_sequence, blake3, size_bytes, .. } = record;
+impl From<Record> for StoredGroup {
+    fn from(record: Record) -> Self {
+        let Record { group_sequence, blake3, size_bytes, .. } = record;
         Self { group_sequence, blake3: Hash::from_bytes(blake3), size_bytes }
     }
 }
 
-/// The slots of a track's index whose sequence is one of `wanted`; a slot with several records keeps the first that
+/// The groups of a track's index whose sequence is one of `wanted`; a group with several records keeps the first that
 /// differs from `wanted`'s, else any. Bad lines are logged.
 ///
 /// # Errors
 ///
 /// The file cannot be read, and [`IndexError::TornLine`] if it cannot be appended to.
-pub(super) fn slots_of(
+pub(super) fn groups_of(
     broadcast: &Broadcast,
     track: &str,
-    wanted: &HashMap<u64, Slot>,
-) -> Result<HashMap<u64, Slot>, IndexError> {
+    wanted: &HashMap<u64, StoredGroup>,
+) -> Result<HashMap<u64, StoredGroup>, IndexError> {
     let file = TrackFile::new(broadcast, track, FieldNames::default());
     let mut found = HashMap::new();
     let (complete, len) = file.for_each_line(|line| match line.judged {
@@ -123,11 +124,11 @@ pub(super) fn slots_of(
     }
 }
 
-fn keep(found: &mut HashMap<u64, Slot>, wanted: &HashMap<u64, Slot>, slot: Slot) {
-    let Some(planned) = wanted.get(&slot.group_sequence) else { return };
-    let kept = found.entry(slot.group_sequence).or_insert(slot);
+fn keep(found: &mut HashMap<u64, StoredGroup>, wanted: &HashMap<u64, StoredGroup>, group: StoredGroup) {
+    let Some(planned) = wanted.get(&group.group_sequence) else { return };
+    let kept = found.entry(group.group_sequence).or_insert(group);
     if kept == planned {
-        *kept = slot;
+        *kept = group;
     }
 }
 
@@ -172,7 +173,7 @@ pub(super) struct Appender {
 
 impl Appender {
     /// Appends a record and hands it to the operating system. Its object must be durable.
-    pub(super) fn append(&mut self, record: &Record) -> Result<(), IndexError> {
+    pub(super) fn append(&mut self, record: &RecordLine) -> Result<(), IndexError> {
         let written = self.writer.write(record).and_then(|()| self.writer.flush());
         written.map_err(|source| IndexError::Io { action: "append to", path: self.path.clone(), source })
     }

@@ -43,7 +43,7 @@ impl InputError {
 }
 
 /// The pieces of one stream, init segment first: a file, or a playlist's or directory's files in order.
-pub type Source = Vec<Piece>;
+pub type Pieces = Vec<Piece>;
 
 /// Resolves a file, a playlist or a directory to its streams.
 ///
@@ -53,7 +53,7 @@ pub type Source = Vec<Piece>;
 /// # Errors
 ///
 /// [`InputError`] if there is nothing that could be media, or a playlist cannot be followed.
-pub fn sources(path: &Path) -> Result<Vec<Source>, InputError> {
+pub fn inputs(path: &Path) -> Result<Vec<Pieces>, InputError> {
     let metadata = fs::metadata(path).map_err(|source| InputError::io(path, source))?;
     if metadata.is_dir() {
         return directory(path);
@@ -64,7 +64,7 @@ pub fn sources(path: &Path) -> Result<Vec<Source>, InputError> {
     Ok(vec![vec![Piece::whole(path)]])
 }
 
-fn directory(dir: &Path) -> Result<Vec<Source>, InputError> {
+fn directory(dir: &Path) -> Result<Vec<Pieces>, InputError> {
     let files = files_of(dir)?;
     let mut media = Vec::new();
     let mut masters = Vec::new();
@@ -80,27 +80,27 @@ fn directory(dir: &Path) -> Result<Vec<Source>, InputError> {
     }
     match masters.pop() {
         Some((path, master)) => follow(path, master),
-        None if media.is_empty() => numbered::sources(dir, &files),
+        None if media.is_empty() => numbered::inputs(dir, &files),
         None => Ok(media),
     }
 }
 
-fn follow(path: &Path, playlist: Playlist) -> Result<Vec<Source>, InputError> {
+fn follow(path: &Path, playlist: Playlist) -> Result<Vec<Pieces>, InputError> {
     let variants = match playlist {
         Playlist::Media(pieces) => return Ok(vec![pieces]),
         Playlist::Master(variants) => variants,
     };
-    let mut sources = Vec::new();
+    let mut inputs = Vec::new();
     for variant in variants {
         match Playlist::read(&variant)? {
-            Playlist::Media(pieces) => sources.push(pieces),
+            Playlist::Media(pieces) => inputs.push(pieces),
             Playlist::Master(_) => {
                 let reason = format!("names {}, a master playlist too", variant.display());
                 return Err(InputError::Playlist { path: path.to_owned(), line: 1, reason });
             }
         }
     }
-    Ok(sources)
+    Ok(inputs)
 }
 
 /// The files of a directory, sorted by name, hidden ones left out.

@@ -1,6 +1,6 @@
 //! Turns media into an archive: groups as objects of a content-addressed store, and a JSONL line for each.
 //!
-//! Recording reads its input twice. The first reading computes every slot and compares it with the index, so that an
+//! Recording reads its input twice. The first reading computes every group and compares it with the index, so that an
 //! input that contradicts the archive changes nothing; the second stores. Recording the same input again appends nothing
 //! and puts missing objects back.
 
@@ -25,8 +25,8 @@ use serde::Serialize;
 use self::{
     broadcast::BroadcastName,
     groups::{GroupError, Groups, Timeline},
-    index::{Appender, BroadcastDir, IndexError, Record, Slot},
-    input::{InputError, Source},
+    index::{Appender, BroadcastDir, IndexError, RecordLine, StoredGroup},
+    input::{InputError, Pieces},
     media::{Media, MediaError},
     plan::{Plan, PlannedTrack},
 };
@@ -53,7 +53,7 @@ pub enum RecorderError {
     /// The input has an init segment but no group.
     #[error("{}: holds no fragment of a video or audio track", path.display())]
     NoGroups { path: PathBuf },
-    /// The index has other content for a slot. Nothing was written.
+    /// The index has other content for a group. Nothing was written.
     #[error("{0}; nothing was written")]
     Conflict(Box<Conflict>),
     /// The second reading of the input differs from the first.
@@ -61,7 +61,7 @@ pub enum RecorderError {
     InputChanged { track: String, group_sequence: u64 },
 }
 
-/// A slot for which the index has other content than the input.
+/// A group for which the index has other content than the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conflict {
     /// The index file.
@@ -69,9 +69,9 @@ pub struct Conflict {
     /// The track.
     pub track: String,
     /// What the index has.
-    pub present: Slot,
+    pub present: StoredGroup,
     /// What the input has.
-    pub planned: Slot,
+    pub planned: StoredGroup,
 }
 
 impl fmt::Display for Conflict {
@@ -129,21 +129,21 @@ pub struct RecordedTrack {
 }
 
 impl Recorder {
-    /// Records `sources` as the tracks of one broadcast. `progress` is told the bytes of each group, at both readings.
+    /// Records `inputs` as the tracks of one broadcast. `progress` is told the bytes of each group, at both readings.
     ///
     /// # Errors
     ///
     /// [`RecorderError`]. Up to and with [`RecorderError::Conflict`] nothing was written but, at most, an empty directory
     /// for the broadcast's index; later errors leave an archive that is whole but shorter, and recording can be repeated.
-    pub fn record(&self, sources: &[Source], progress: &mut dyn FnMut(u64)) -> Result<Recording, RecorderError> {
-        let plan = Plan::scan(sources, &self.timeline, progress)?;
+    pub fn record(&self, inputs: &[Pieces], progress: &mut dyn FnMut(u64)) -> Result<Recording, RecorderError> {
+        let plan = Plan::scan(inputs, &self.timeline, progress)?;
         let dir = BroadcastDir::lock(&self.manifests, &self.broadcast)?;
         let mut writing = Writing::prepare(self, &dir, &plan)?;
         for description in &plan.descriptions {
-            writing.store(&description.name, &description.slot, description.received_unix_ms, &description.bytes)?;
+            writing.store(&description.name, &description.stored, description.received_unix_ms, &description.bytes)?;
         }
-        for (source, tracks) in sources.iter().zip(&plan.sources) {
-            writing.store_source(source, tracks, progress)?;
+        for (input, tracks) in inputs.iter().zip(&plan.inputs) {
+            writing.store_input(input, tracks, progress)?;
         }
         writing.finish()
     }
@@ -165,20 +165,20 @@ impl<'a> Writing<'a> {
         let recording = Recording { broadcast, tracks: Vec::new(), objects_written: 0, bytes_written: 0 };
         let (present, appenders) = (HashMap::new(), HashMap::new());
         let mut writing = Self { recorder, dir, present, appenders, recording };
-        for (track, slots, gaps) in plan.tracks() {
-            let known = writing.known_slots(track, slots)?;
-            writing.recording.tracks.push(recorded(track, slots, gaps, known.len()));
+        for (track, groups, gaps) in plan.tracks() {
+            let known = writing.known_groups(track, groups)?;
+            writing.recording.tracks.push(recorded(track, groups, gaps, known.len()));
             writing.present.insert(track.to_owned(), known);
         }
         Ok(writing)
     }
 
     /// The sequences of a track whose records are in the index, all of them equal to the planned ones.
-    fn known_slots(&self, track: &str, slots: &[Slot]) -> Result<HashSet<u64>, RecorderError> {
+    fn known_groups(&self, track: &str, groups: &[StoredGroup]) -> Result<HashSet<u64>, RecorderError> {
         let Recorder { manifests, broadcast, .. } = self.recorder;
         let broadcast = Broadcast { name: broadcast.to_string(), directory: manifests.join(broadcast.as_str()) };
-        let present = index::slots_of(&broadcast, track, &PlannedTrack::by_sequence(slots))?;
-        for planned in slots {
+        let present = index::groups_of(&broadcast, track, &PlannedTrack::by_sequence(groups))?;
+        for planned in groups {
             match present.get(&planned.group_sequence) {
                 Some(present) if present != planned => {
                     let index = broadcast.track_file(track);
@@ -191,41 +191,47 @@ impl<'a> Writing<'a> {
         Ok(present.into_keys().collect())
     }
 
-    fn store_source(
+    fn store_input(
         &mut self,
-        source: &Source,
+        input: &Pieces,
         tracks: &[PlannedTrack],
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), RecorderError> {
-        let planned: Vec<_> = tracks.iter().map(|track| PlannedTrack::by_sequence(&track.slots)).collect();
-        let mut groups = Groups::new(Media::open(source.clone())?, self.recorder.timeline);
+        let planned: Vec<_> = tracks.iter().map(|track| PlannedTrack::by_sequence(&track.groups)).collect();
+        let mut groups = Groups::new(Media::open(input.clone())?, self.recorder.timeline);
         while let Some(group) = groups.next_group()? {
             let (track, group_sequence) = (&tracks[group.track].name, group.sequence);
-            let slot = plan::slot_of(group_sequence, &group.bytes);
-            if planned[group.track].get(&group_sequence) != Some(&slot) {
+            let stored = plan::stored(group_sequence, &group.bytes);
+            if planned[group.track].get(&group_sequence) != Some(&stored) {
                 return Err(RecorderError::InputChanged { track: track.clone(), group_sequence });
             }
             let received_unix_ms = group.end_unix_ms.saturating_add(self.recorder.timeline.latency_ms);
-            self.store(track, &slot, received_unix_ms, &group.bytes)?;
-            progress(slot.size_bytes);
+            self.store(track, &stored, received_unix_ms, &group.bytes)?;
+            progress(stored.size_bytes);
         }
         Ok(())
     }
 
     /// Stores an object, then appends its record unless it is there: a record never names what is not durable.
-    fn store(&mut self, track: &str, slot: &Slot, received_unix_ms: u64, bytes: &[u8]) -> Result<(), RecorderError> {
+    fn store(
+        &mut self,
+        track: &str,
+        group: &StoredGroup,
+        received_unix_ms: u64,
+        bytes: &[u8],
+    ) -> Result<(), RecorderError> {
         if self.recorder.cas.insert(bytes)?.new {
             self.recording.objects_written += 1;
-            self.recording.bytes_written += slot.size_bytes;
+            self.recording.bytes_written += group.size_bytes;
         }
-        if self.present.get(track).is_some_and(|known| known.contains(&slot.group_sequence)) {
+        if self.present.get(track).is_some_and(|known| known.contains(&group.group_sequence)) {
             return Ok(());
         }
         if !self.appenders.contains_key(track) {
             self.appenders.insert(track.to_owned(), self.dir.appender(track)?);
         }
         if let Some(appender) = self.appenders.get_mut(track) {
-            appender.append(&Record::new(&self.recorder.broadcast, track, slot, received_unix_ms))?;
+            appender.append(&RecordLine::new(&self.recorder.broadcast, track, group, received_unix_ms))?;
         }
         Ok(())
     }
@@ -238,14 +244,14 @@ impl<'a> Writing<'a> {
     }
 }
 
-fn recorded(track: &str, slots: &[Slot], gaps: Vec<(u64, u64)>, known: usize) -> RecordedTrack {
+fn recorded(track: &str, groups: &[StoredGroup], gaps: Vec<(u64, u64)>, known: usize) -> RecordedTrack {
     RecordedTrack {
         track: track.to_owned(),
-        groups: slots.len() as u64,
-        first_sequence: slots.first().map(|slot| slot.group_sequence),
-        last_sequence: slots.last().map(|slot| slot.group_sequence),
-        appended: (slots.len() - known) as u64,
-        bytes: slots.iter().map(|slot| slot.size_bytes).sum(),
+        groups: groups.len() as u64,
+        first_sequence: groups.first().map(|group| group.group_sequence),
+        last_sequence: groups.last().map(|group| group.group_sequence),
+        appended: (groups.len() - known) as u64,
+        bytes: groups.iter().map(|group| group.size_bytes).sum(),
         gaps,
     }
 }

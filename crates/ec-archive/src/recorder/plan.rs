@@ -6,42 +6,42 @@ use super::{
     RecorderError,
     catalog::{Catalog, CatalogTrack},
     groups::{Group, Groups, Timeline},
-    index::Slot,
-    input::Source,
+    index::StoredGroup,
+    input::Pieces,
     media::{InitTrack, Media, TrackKind},
 };
 
 /// The track of the catalog.
 const CATALOG_TRACK: &str = "catalog.json";
 
-/// A track and its slots.
+/// A track and its groups.
 #[derive(Debug, Default)]
 pub(super) struct PlannedTrack {
     pub(super) name: String,
     /// In order of their sequence.
-    pub(super) slots: Vec<Slot>,
+    pub(super) groups: Vec<StoredGroup>,
 }
 
 /// A group that is no media: an init segment or the catalog.
 #[derive(Debug)]
 pub(super) struct Description {
     pub(super) name: String,
-    pub(super) slot: Slot,
+    pub(super) stored: StoredGroup,
     pub(super) received_unix_ms: u64,
     pub(super) bytes: Vec<u8>,
 }
 
-/// A recording: descriptions, and for each source the tracks of its init segment.
+/// A recording: descriptions, and for each input the tracks of its init segment.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) descriptions: Vec<Description>,
-    pub(super) sources: Vec<Vec<PlannedTrack>>,
+    pub(super) inputs: Vec<Vec<PlannedTrack>>,
 }
 
 impl Plan {
-    /// Reads all of `sources` once. `progress` is told the bytes of each group.
+    /// Reads all of `inputs` once. `progress` is told the bytes of each group.
     pub(super) fn scan(
-        sources: &[Source],
+        inputs: &[Pieces],
         timeline: &Timeline,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, RecorderError> {
@@ -49,14 +49,14 @@ impl Plan {
         let mut names = TrackNames::default();
         let mut catalog = Vec::new();
         let mut begin: Option<(u64, u64)> = None;
-        for (number, source) in sources.iter().enumerate() {
+        for (number, input) in inputs.iter().enumerate() {
             let init_name = numbered("init", number, ".mp4");
-            let mut scanned = ScannedSource::scan(source, timeline, &mut names, progress)?;
+            let mut scanned = ScannedInput::scan(input, timeline, &mut names, progress)?;
             let described = scanned.tracks.iter().zip(&scanned.declared);
             catalog.extend(described.map(|(track, declared)| CatalogTrack::new(&track.name, &init_name, declared)));
             let init = std::mem::take(&mut scanned.init);
             plan.descriptions.push(description(init_name, scanned.begin, timeline, init));
-            plan.sources.push(scanned.tracks);
+            plan.inputs.push(scanned.tracks);
             begin = Some(begin.map_or(scanned.begin, |earlier| earlier.min(scanned.begin)));
         }
         if let Some(begin) = begin {
@@ -66,33 +66,34 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Every track with its slots and their [`gaps`], descriptions first.
-    pub(super) fn tracks(&self) -> impl Iterator<Item = (&str, &[Slot], Vec<(u64, u64)>)> {
+    /// Every track with its groups and their [`gaps`], descriptions first.
+    pub(super) fn tracks(&self) -> impl Iterator<Item = (&str, &[StoredGroup], Vec<(u64, u64)>)> {
         let span = self.span();
-        let descriptions = self.descriptions.iter().map(|d| (d.name.as_str(), std::slice::from_ref(&d.slot), vec![]));
-        let media = self.sources.iter().flatten();
-        descriptions.chain(media.map(move |t| (t.name.as_str(), t.slots.as_slice(), gaps(&t.slots, span))))
+        let descriptions = self.descriptions.iter().map(|d| (d.name.as_str(), std::slice::from_ref(&d.stored), vec![]));
+        let media = self.inputs.iter().flatten();
+        descriptions.chain(media.map(move |t| (t.name.as_str(), t.groups.as_slice(), gaps(&t.groups, span))))
     }
 
     /// The lowest and the highest sequence over all media tracks.
     fn span(&self) -> Option<(u64, u64)> {
-        let sequences = || self.sources.iter().flatten().flat_map(|track| &track.slots).map(|slot| slot.group_sequence);
+        let sequences =
+            || self.inputs.iter().flatten().flat_map(|track| &track.groups).map(|group| group.group_sequence);
         sequences().min().zip(sequences().max())
     }
 }
 
 impl PlannedTrack {
-    /// The slots by their sequence.
-    pub(super) fn by_sequence(slots: &[Slot]) -> HashMap<u64, Slot> {
-        slots.iter().map(|slot| (slot.group_sequence, *slot)).collect()
+    /// The groups by their sequence.
+    pub(super) fn by_sequence(groups: &[StoredGroup]) -> HashMap<u64, StoredGroup> {
+        groups.iter().map(|group| (group.group_sequence, *group)).collect()
     }
 }
 
-/// The sequences of `span` that none of `slots` has, as inclusive ranges in order.
-pub(super) fn gaps(slots: &[Slot], span: Option<(u64, u64)>) -> Vec<(u64, u64)> {
+/// The sequences of `span` that none of `groups` has, as inclusive ranges in order.
+pub(super) fn gaps(groups: &[StoredGroup], span: Option<(u64, u64)>) -> Vec<(u64, u64)> {
     let Some((mut next, last)) = span else { return Vec::new() };
     let mut gaps = Vec::new();
-    for sequence in slots.iter().map(|slot| slot.group_sequence) {
+    for sequence in groups.iter().map(|group| group.group_sequence) {
         if sequence > next {
             gaps.push((next, sequence - 1));
         }
@@ -104,19 +105,19 @@ pub(super) fn gaps(slots: &[Slot], span: Option<(u64, u64)>) -> Vec<(u64, u64)> 
     gaps
 }
 
-/// The slot of a group's bytes.
-pub(super) fn slot_of(group_sequence: u64, bytes: &[u8]) -> Slot {
-    Slot { group_sequence, blake3: blake3::hash(bytes), size_bytes: bytes.len() as u64 }
+/// A group of these bytes, as it is stored.
+pub(super) fn stored(group_sequence: u64, bytes: &[u8]) -> StoredGroup {
+    StoredGroup { group_sequence, blake3: blake3::hash(bytes), size_bytes: bytes.len() as u64 }
 }
 
 /// A description that is valid from `begin`, a sequence and its broadcast time.
 fn description(name: String, begin: (u64, u64), timeline: &Timeline, bytes: Vec<u8>) -> Description {
-    let slot = slot_of(begin.0, &bytes);
-    Description { name, slot, received_unix_ms: begin.1.saturating_add(timeline.latency_ms), bytes }
+    let stored = stored(begin.0, &bytes);
+    Description { name, stored, received_unix_ms: begin.1.saturating_add(timeline.latency_ms), bytes }
 }
 
-/// One source, read to its end.
-struct ScannedSource {
+/// One input, read to its end.
+struct ScannedInput {
     init: Vec<u8>,
     declared: Vec<InitTrack>,
     tracks: Vec<PlannedTrack>,
@@ -124,14 +125,14 @@ struct ScannedSource {
     begin: (u64, u64),
 }
 
-impl ScannedSource {
+impl ScannedInput {
     fn scan(
-        source: &Source,
+        input: &Pieces,
         timeline: &Timeline,
         names: &mut TrackNames,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, RecorderError> {
-        let mut groups = Groups::new(Media::open(source.clone())?, *timeline);
+        let mut groups = Groups::new(Media::open(input.clone())?, *timeline);
         let declared = groups.init().tracks.clone();
         let mut tracks: Vec<_> = declared.iter().map(|track| names.next(track.kind)).map(PlannedTrack::named).collect();
         let mut begin = None;
@@ -139,9 +140,9 @@ impl ScannedSource {
             let Group { track, sequence, begin_unix_ms, bytes, .. } = group;
             begin = begin.min(Some((sequence, begin_unix_ms))).or(Some((sequence, begin_unix_ms)));
             progress(bytes.len() as u64);
-            tracks[track].slots.push(slot_of(sequence, &bytes));
+            tracks[track].groups.push(stored(sequence, &bytes));
         }
-        let path = source.first().map(|piece| piece.path.to_path_buf()).unwrap_or_default();
+        let path = input.first().map(|piece| piece.path.to_path_buf()).unwrap_or_default();
         let begin = begin.ok_or(RecorderError::NoGroups { path })?;
         Ok(Self { init: groups.init().bytes.clone(), declared, tracks, begin })
     }
@@ -149,11 +150,11 @@ impl ScannedSource {
 
 impl PlannedTrack {
     fn named(name: String) -> Self {
-        Self { name, slots: Vec::new() }
+        Self { name, groups: Vec::new() }
     }
 }
 
-/// Numbers tracks of a kind over all sources.
+/// Numbers tracks of a kind over all inputs.
 #[derive(Debug, Default)]
 struct TrackNames {
     video: usize,
@@ -186,11 +187,11 @@ mod tests {
 
     #[test]
     fn gaps_are_what_a_track_lacks_of_the_span() {
-        let slots = |sequences: &[u64]| sequences.iter().map(|sequence| slot_of(*sequence, b"")).collect::<Vec<_>>();
-        assert_eq!(gaps(&slots(&[5, 6, 7]), Some((5, 7))), []);
-        assert_eq!(gaps(&slots(&[6, 9, 10, 12]), Some((5, 14))), [(5, 5), (7, 8), (11, 11), (13, 14)]);
+        let groups = |sequences: &[u64]| sequences.iter().map(|sequence| stored(*sequence, b"")).collect::<Vec<_>>();
+        assert_eq!(gaps(&groups(&[5, 6, 7]), Some((5, 7))), []);
+        assert_eq!(gaps(&groups(&[6, 9, 10, 12]), Some((5, 14))), [(5, 5), (7, 8), (11, 11), (13, 14)]);
         assert_eq!(gaps(&[], Some((5, 6))), [(5, 6)]);
-        assert_eq!(gaps(&slots(&[0, u64::MAX / 2]), None), []);
+        assert_eq!(gaps(&groups(&[0, u64::MAX / 2]), None), []);
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub struct Heads {
 
 /// What one poll brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct Polled {
     /// Votes of the watched witness that new blocks hold.
     pub own_votes: Vec<(SlotId, ObservationHash)>,
     /// Whether blocks were taken back.
@@ -75,7 +75,7 @@ pub struct Follower {
     unproven: Option<BlockRef>,
     liveness: Liveness,
     pages: Pages,
-    progress: Progress,
+    polled: Polled,
     pulse: Pulse,
 }
 
@@ -103,7 +103,7 @@ impl Follower {
             unproven: None,
             liveness: Liveness::default(),
             pages: Pages::default(),
-            progress: Progress::default(),
+            polled: Polled::default(),
             pulse: Pulse::default(),
         }
     }
@@ -173,14 +173,14 @@ impl Follower {
         &self.endpoints
     }
 
-    /// Reads on to the latest head. `settle` gives up what lies below the finalized head, which keeps memory flat and
-    /// is for those who need no votes of settled slots.
+    /// Reads on to the latest head. `forget` gives up what lies below the finalized head, which keeps memory flat and
+    /// is for those who need no votes of slots that are final there.
     ///
     /// # Errors
     ///
     /// What is read then is what was read before; see [`FollowError::is_fatal`].
-    pub async fn poll(&mut self, now_ms: u64, settle: bool) -> Result<Progress, FollowError> {
-        let polled = self.read_on(settle).await;
+    pub async fn poll(&mut self, now_ms: u64, forget: bool) -> Result<Polled, FollowError> {
+        let polled = self.read_on(forget).await;
         match &polled {
             Ok(_) => self.liveness.answered(now_ms, self.heads),
             Err(error) => self.liveness.failed(now_ms, error, self.endpoints.rest(), &self.place),
@@ -188,7 +188,7 @@ impl Follower {
         polled
     }
 
-    async fn read_on(&mut self, settle: bool) -> Result<Progress, FollowError> {
+    async fn read_on(&mut self, forget: bool) -> Result<Polled, FollowError> {
         let head = self.endpoints.heads().await?;
         self.check_age(&head)?;
         self.check_final(&head).await?;
@@ -201,11 +201,11 @@ impl Follower {
         let finalized = head.finalized.map_or(0, |finalized| finalized.number);
         self.heads = Heads { latest: head.latest.number, safe: head.safe, finalized };
         self.head_times = head.times;
-        if settle {
-            self.state.settle(self.heads.finalized);
+        if forget {
+            self.state.forget(self.heads.finalized);
         }
         // kept until now, so that a poll that fails half-way loses nothing
-        Ok(std::mem::take(&mut self.progress))
+        Ok(std::mem::take(&mut self.polled))
     }
 
     fn check_age(&self, head: &AgreedHead) -> Result<(), FollowError> {
@@ -248,7 +248,7 @@ impl Follower {
         let mut oldest = head;
         for block in self.state.revertible().collect::<Vec<_>>() {
             if self.is_canonical(block).await? {
-                self.progress.reorg |= block != head;
+                self.polled.reorg |= block != head;
                 self.state.revert_above(block.number);
                 return Ok(());
             }
@@ -257,7 +257,7 @@ impl Follower {
         if oldest.number > self.heads.finalized {
             // everything known lies above the finalized head, as right after the first poll: read it all again
             self.state = LedgerState::new(self.streams.clone());
-            self.progress.reorg = true;
+            self.polled.reorg = true;
             return Ok(());
         }
         self.refuse_other(oldest, latest).await
@@ -279,7 +279,7 @@ impl Follower {
                 return Err(FollowError::HeadMoved(end.number));
             }
             let events: Vec<_> = logs.into_iter().map(|log| log.event).collect();
-            self.progress.own_votes.extend(events.iter().filter_map(|event| vote_of(event, self.witness?)));
+            self.polled.own_votes.extend(events.iter().filter_map(|event| vote_of(event, self.witness?)));
             self.state.apply(end, events);
             self.pulse.beat();
         }

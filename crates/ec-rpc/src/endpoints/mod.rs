@@ -68,7 +68,7 @@ impl Endpoints {
     pub fn new(endpoints: &[Endpoint], agree: usize) -> Result<Self, ConnectError> {
         let total = endpoints.len();
         if agree == 0 || agree > total {
-            return Err(ConnectError::Agreement { agree, total });
+            return Err(ConnectError::AgreeOutOfRange { agree, total });
         }
         let mut members = Vec::new();
         for (at, endpoint) in endpoints.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Agreement, failover and rest, with answers told instead of asked for.
+//! Agreeing, failover and rest, with answers told instead of asked for.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -159,7 +159,7 @@ async fn the_first_that_answers_will_do() {
 #[test]
 fn what_cannot_be_meant_is_refused() {
     for agree in [0, 3] {
-        assert!(matches!(endpoints(2, agree), Err(ConnectError::Agreement { .. })));
+        assert!(matches!(endpoints(2, agree), Err(ConnectError::AgreeOutOfRange { .. })));
     }
     let same = ["http://a/1", "http://a/2", "http://a/1"].map(|rpc| Endpoint {
         rpc: rpc.parse().unwrap(),

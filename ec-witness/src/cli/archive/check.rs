@@ -7,9 +7,9 @@ use ec_archive::{
     Archive, Broadcast, FieldNames, TrackFile,
     cas::{
         Cas,
-        check::{Check, Entry, Finding, Index, IndexLine, Summary},
+        check::{CheckTotals, Entry, Finding, Index, IndexLine, ObjectCheck},
     },
-    recorder::{broadcast::BroadcastName, index::Slot},
+    recorder::{broadcast::BroadcastName, index::StoredGroup},
 };
 use eyre::{bail, eyre};
 use serde::Serialize;
@@ -39,7 +39,7 @@ pub(crate) struct CheckArgs {
 struct SummaryLine {
     kind: &'static str,
     #[serde(flatten)]
-    summary: Summary,
+    totals: CheckTotals,
 }
 
 impl CheckArgs {
@@ -49,17 +49,17 @@ impl CheckArgs {
         if !cas.root().is_dir() {
             bail!("no store at {}; give --cas DIR", cas.root().display());
         }
-        let check = Check { cas: &cas, jobs: self.jobs.count(), unreferenced: self.broadcast.is_none() };
+        let check = ObjectCheck { cas: &cas, jobs: self.jobs.count(), unreferenced: self.broadcast.is_none() };
         let progress = Progress::start("checking objects", Unit::Records);
         let report = |finding: &Finding| progress.suspend(|| self.report(finding));
         let checked = check.run(&index, report, &|at| progress.set(at.records, at.of_records));
         progress.finish();
-        let summary = checked?;
+        let totals = checked?;
         match self.json.json {
-            true => json_line(&SummaryLine { kind: "summary", summary })?,
-            false => print(&summary)?,
+            true => json_line(&SummaryLine { kind: "summary", totals })?,
+            false => print(&totals)?,
         }
-        Ok(summary.ok.into())
+        Ok(totals.ok.into())
     }
 
     fn report(&self, finding: &Finding) -> eyre::Result<()> {
@@ -70,14 +70,14 @@ impl CheckArgs {
     }
 }
 
-fn print(summary: &Summary) -> eyre::Result<()> {
+fn print(totals: &CheckTotals) -> eyre::Result<()> {
     let mut out = std::io::stdout().lock();
-    let Summary { records, objects, bytes, .. } = summary;
+    let CheckTotals { records, objects, bytes, .. } = totals;
     writeln!(out, "{records} records, {objects} objects, {bytes} bytes hashed")?;
-    let Summary { missing, size_differs, hash_differs, unreadable, conflicts, bad_lines, .. } = summary;
+    let CheckTotals { missing, size_differs, hash_differs, unreadable, conflicts, bad_lines, .. } = totals;
     write!(out, "{missing} missing, {size_differs} of other size, {hash_differs} of other hash, ")?;
     write!(out, "{unreadable} unreadable, {conflicts} conflicts, {bad_lines} bad lines")?;
-    match summary.unreferenced {
+    match totals.unreferenced {
         Some(unreferenced) => writeln!(out, "; {unreferenced} unreferenced")?,
         None => writeln!(out)?,
     }
@@ -128,7 +128,7 @@ impl Index for IndexFiles {
     }
 }
 
-fn entry(broadcast: &str, track: &str, slot: Slot) -> Entry {
-    let Slot { group_sequence, blake3, size_bytes } = slot;
+fn entry(broadcast: &str, track: &str, group: StoredGroup) -> Entry {
+    let StoredGroup { group_sequence, blake3, size_bytes } = group;
     Entry { broadcast: broadcast.to_owned(), track: track.to_owned(), group_sequence, blake3, size_bytes }
 }

@@ -9,7 +9,7 @@ use ec_archive::{
         RecordedTrack, Recorder, Recording,
         broadcast::BroadcastName,
         groups::Timeline,
-        input::{self, Source},
+        input::{self, Pieces},
     },
 };
 use ec_witness::clock;
@@ -49,7 +49,7 @@ pub(crate) struct RecordArgs {
 
 impl RecordArgs {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
-        let sources = self.sources()?;
+        let inputs = self.inputs()?;
         let recorder = Recorder {
             cas: Cas::new(self.dirs.cas()?),
             manifests: self.dirs.manifests()?,
@@ -61,8 +61,8 @@ impl RecordArgs {
             },
         };
         let progress = Progress::start("recording", Unit::Groups);
-        let (mut done, of) = (0, 2 * bytes_of(&sources));
-        let recorded = recorder.record(&sources, &mut |bytes| {
+        let (mut done, of) = (0, 2 * bytes_of(&inputs));
+        let recorded = recorder.record(&inputs, &mut |bytes| {
             done += bytes;
             progress.set(done, of);
         });
@@ -76,18 +76,18 @@ impl RecordArgs {
         Ok(Answer::Yes)
     }
 
-    fn sources(&self) -> eyre::Result<Vec<Source>> {
-        let mut sources = Vec::new();
+    fn inputs(&self) -> eyre::Result<Vec<Pieces>> {
+        let mut inputs = Vec::new();
         for input in &self.inputs {
-            sources.extend(input::sources(input)?);
+            inputs.extend(input::inputs(input)?);
         }
-        Ok(sources)
+        Ok(inputs)
     }
 }
 
 /// Roughly the bytes that one reading goes through; only progress depends on it.
-fn bytes_of(sources: &[Source]) -> u64 {
-    let pieces = sources.iter().flatten();
+fn bytes_of(inputs: &[Pieces]) -> u64 {
+    let pieces = inputs.iter().flatten();
     let bytes = pieces.filter_map(|piece| match piece.range {
         Some((_, length)) => Some(length),
         None => fs::metadata(&piece.path).ok().map(|metadata| metadata.len()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use alloy::{network::EthereumWallet, primitives::Address};
 use clap::Args;
 
-use super::Sender;
+use super::Caller;
 use crate::cli::{address, chain::ChainArgs, connection::ReadArgs, defaults::with_default, key::KeyArgs};
 
 /// Milliseconds to wait for a receipt where nothing else is asked for: ten slots of Ethereum.
@@ -53,9 +53,9 @@ pub(crate) struct AccountArgs {
 
 impl SendArgs {
     /// Loads the key, unless a simulation can do without, and connects.
-    pub(crate) async fn sender(&self) -> eyre::Result<Sender> {
+    pub(crate) async fn caller(&self) -> eyre::Result<Caller> {
         let (chain, key) = self.settings()?;
-        self.sender_on(chain, key).await
+        self.caller_on(chain, key).await
     }
 
     /// The settings with those of the file beneath them.
@@ -63,8 +63,8 @@ impl SendArgs {
         self.read.with_file(self.key.clone())
     }
 
-    /// The same as [`Self::sender`], with these settings.
-    pub(crate) async fn sender_on(&self, chain: ChainArgs, key: KeyArgs) -> eyre::Result<Sender> {
+    /// The same as [`Self::caller`], with these settings.
+    pub(crate) async fn caller_on(&self, chain: ChainArgs, key: KeyArgs) -> eyre::Result<Caller> {
         if self.dry_run && self.from.is_none() && !key.is_set() {
             eyre::bail!("--dry-run needs a sender: give --from ADDRESS, or a key");
         }
@@ -76,6 +76,6 @@ impl SendArgs {
             }
         };
         let receipt_timeout = Duration::from_millis(self.receipt_timeout_ms.unwrap_or(DEFAULT_RECEIPT_TIMEOUT_MS));
-        Ok(Sender { connection: chain.connect().await?, from, wallet, receipt_timeout, json: self.read.json.json })
+        Ok(Caller { connection: chain.connect().await?, from, wallet, receipt_timeout, json: self.read.json.json })
     }
 }

@@ -1,4 +1,4 @@
-//! Every rule in a table, and what must hold in any situation.
+//! Every rule in a table, and what must hold in any state of the chain.
 
 use proptest::prelude::*;
 
@@ -16,8 +16,8 @@ const FEES: Fees = Fees { max: 201, tip: 1 };
 const BUMPED: Fees = Fees { max: 222, tip: 2 };
 const AT_CAP: Fees = Fees { max: 1000, tip: 1 };
 
-fn now(now_ms: u64) -> Situation {
-    Situation { used: 5, head: 50, market: MARKET, balance: U256::from(1u64 << 40), now_ms, reorg: false }
+fn now(now_ms: u64) -> ChainState {
+    ChainState { used: 5, head: 50, market: MARKET, balance: U256::from(1u64 << 40), now_ms, reorg: false }
 }
 
 /// Nonce 5, held by a pool since time 0 and block 40, sent at `sent_ms`.
@@ -29,36 +29,36 @@ fn answered(answer: Answer) -> Open {
     Open { sent: Some((0, answer)), held_since: None, ..held(0) }
 }
 
-fn send(nonce: u64) -> Step {
-    Step::Send { nonce }
+fn send(nonce: u64) -> Action {
+    Action::Send { nonce }
 }
 
-fn replace(nonce: u64, fees: Fees) -> Step {
-    Step::Replace { nonce, fees }
+fn replace(nonce: u64, fees: Fees) -> Action {
+    Action::Replace { nonce, fees }
 }
 
-fn steps(open: &[Open], now: &Situation) -> Vec<Step> {
-    plan(open, 0..0, now, &RULE).steps
+fn actions(open: &[Open], now: &ChainState) -> Vec<Action> {
+    plan(open, 0..0, now, &RULE).actions
 }
 
-fn budget_of(open: &[Open], now: &Situation) -> Budget {
+fn budget_of(open: &[Open], now: &ChainState) -> Budget {
     budget(open, now.market, now.balance, &RULE)
 }
 
-fn first_fees(open: &[Open], gas: u64, now: &Situation) -> Result<Fees, Hold> {
+fn first_fees(open: &[Open], gas: u64, now: &ChainState) -> Result<Fees, Hold> {
     budget_of(open, now).first(gas)
 }
 
 #[test]
 fn one_transaction() {
     let fresh = Open { sent: None, held_since: None, ..held(0) };
-    let cases: [(&str, Open, Situation, Vec<Step>); 16] = [
+    let cases: [(&str, Open, ChainState, Vec<Action>); 16] = [
         ("never sent", fresh, now(0), vec![send(5)]),
         ("just sent", held(0), now(5999), vec![]),
         ("waits long", held(0), now(6000), vec![send(5)]),
         ("passed over", held(6000), now(8000), vec![replace(5, BUMPED)]),
-        ("the chain stands still", held(6000), Situation { head: 41, ..now(8000) }, vec![]),
-        ("the chain stands still, long", held(0), Situation { head: 41, ..now(8000) }, vec![send(5)]),
+        ("the chain stands still", held(6000), ChainState { head: 41, ..now(8000) }, vec![]),
+        ("the chain stands still, long", held(0), ChainState { head: 41, ..now(8000) }, vec![send(5)]),
         ("no answer", answered(Answer::Nothing), now(1), vec![send(5)]),
         ("underpriced", answered(Answer::Underpriced), now(1), vec![replace(5, BUMPED)]),
         ("unfunded", answered(Answer::Unfunded), now(5999), vec![]),
@@ -66,35 +66,35 @@ fn one_transaction() {
         ("refused", answered(Answer::Refused), now(5999), vec![]),
         ("refused, later", answered(Answer::Refused), now(6000), vec![send(5)]),
         ("nonce too low, not used yet", answered(Answer::Used), now(6000), vec![send(5)]),
-        ("used", held(0), Situation { used: 6, ..now(9000) }, vec![]),
-        ("after a reorg", held(0), Situation { reorg: true, ..now(1) }, vec![send(5)]),
+        ("used", held(0), ChainState { used: 6, ..now(9000) }, vec![]),
+        ("after a reorg", held(0), ChainState { reorg: true, ..now(1) }, vec![send(5)]),
         ("a clock that went back", held(9000), now(1), vec![]),
     ];
     for (what, open, now, expected) in cases {
-        assert_eq!(steps(&[open], &now), expected, "{what}");
+        assert_eq!(actions(&[open], &now), expected, "{what}");
     }
 }
 
 #[test]
 fn the_lowest_goes_first_and_those_behind_it_are_not_raised_with_it() {
     let three = [5, 6, 7].map(|nonce| Open { nonce, ..held(6000) });
-    assert_eq!(steps(&three, &now(8000)), [replace(5, BUMPED)]);
-    assert_eq!(steps(&three, &now(12_000)), [replace(5, BUMPED), send(6), send(7)]);
-    assert_eq!(steps(&three, &Situation { used: 6, ..now(8000) }), [replace(6, BUMPED)]);
+    assert_eq!(actions(&three, &now(8000)), [replace(5, BUMPED)]);
+    assert_eq!(actions(&three, &now(12_000)), [replace(5, BUMPED), send(6), send(7)]);
+    assert_eq!(actions(&three, &ChainState { used: 6, ..now(8000) }), [replace(6, BUMPED)]);
     // all are below the base fee: none of them can be included as it is
-    let dear = Situation { market: Market { base_fee: 300, tip: 1 }, ..now(8000) };
+    let dear = ChainState { market: Market { base_fee: 300, tip: 1 }, ..now(8000) };
     let market = Fees { max: 601, tip: 2 };
-    assert_eq!(steps(&three, &dear), [replace(5, market), replace(6, market), replace(7, market)]);
+    assert_eq!(actions(&three, &dear), [replace(5, market), replace(6, market), replace(7, market)]);
 }
 
 #[test]
 fn at_the_cap_it_is_held_and_sent_again() {
     let hold = |base_fee| Some(Hold::FeeCap { base_fee, cap: 1000 });
     let high = Open { fees: AT_CAP, ..held(0) };
-    let at = |base_fee, now_ms| Situation { market: Market { base_fee, tip: 1 }, ..now(now_ms) };
-    assert_eq!(plan(&[high], 0..0, &at(100, 8000), &RULE), Plan { steps: vec![send(5)], hold: hold(100) });
+    let at = |base_fee, now_ms| ChainState { market: Market { base_fee, tip: 1 }, ..now(now_ms) };
+    assert_eq!(plan(&[high], 0..0, &at(100, 8000), &RULE), Plan { actions: vec![send(5)], hold: hold(100) });
     // a market above the cap: a dearer one would wait just as well
-    assert_eq!(plan(&[held(0)], 0..0, &at(1000, 8000), &RULE), Plan { steps: vec![send(5)], hold: hold(1000) });
+    assert_eq!(plan(&[held(0)], 0..0, &at(1000, 8000), &RULE), Plan { actions: vec![send(5)], hold: hold(1000) });
     assert_eq!(first_fees(&[], 1, &at(1000, 0)), Err(hold(1000).unwrap()));
     // the base fee falls: it goes on
     assert_eq!(plan(&[held(8000)], 0..0, &at(400, 8001), &RULE).hold, None);
@@ -103,7 +103,7 @@ fn at_the_cap_it_is_held_and_sent_again() {
 
 #[test]
 fn without_funds_it_is_held_and_says_what_is_needed() {
-    let poor = |balance: u64| Situation { balance: U256::from(balance), ..now(8000) };
+    let poor = |balance: u64| ChainState { balance: U256::from(balance), ..now(8000) };
     let funds = |balance: u64, needed: u64| Hold::Funds { balance: U256::from(balance), needed: U256::from(needed) };
     // 100 000 gas at 201 wei and a quarter more
     assert_eq!(first_fees(&[], 100_000, &poor(25_124_999)), Err(funds(25_124_999, 25_125_000)));
@@ -113,9 +113,9 @@ fn without_funds_it_is_held_and_says_what_is_needed() {
     // a replacement is paid for as well
     assert_eq!(
         plan(&[held(0)], 0..0, &poor(22_199_999), &RULE),
-        Plan { steps: vec![send(5)], hold: Some(funds(22_199_999, 22_200_000)) }
+        Plan { actions: vec![send(5)], hold: Some(funds(22_199_999, 22_200_000)) }
     );
-    assert_eq!(steps(&[held(0)], &poor(22_200_000)), [replace(5, BUMPED)]);
+    assert_eq!(actions(&[held(0)], &poor(22_200_000)), [replace(5, BUMPED)]);
     // the pool knows better, as of the fee for data
     let held = plan(&[answered(Answer::Unfunded)], 0..0, &poor(1 << 30), &RULE).hold;
     assert_eq!(held, Some(funds(1 << 30, 25_125_000)));
@@ -123,14 +123,14 @@ fn without_funds_it_is_held_and_says_what_is_needed() {
 
 #[test]
 fn a_gap_below_the_first_nonce_is_filled_first() {
-    let behind = Situation { used: 3, ..now(0) };
-    let expected = [Step::Fill { nonce: 3, fees: FEES }, Step::Fill { nonce: 4, fees: FEES }, send(5)];
-    assert_eq!(plan(&[Open { sent: None, ..held(0) }], 3..5, &behind, &RULE).steps, expected);
+    let behind = ChainState { used: 3, ..now(0) };
+    let expected = [Action::Fill { nonce: 3, fees: FEES }, Action::Fill { nonce: 4, fees: FEES }, send(5)];
+    assert_eq!(plan(&[Open { sent: None, ..held(0) }], 3..5, &behind, &RULE).actions, expected);
 }
 
 #[test]
 fn what_is_affordable_leaves_a_margin() {
-    let with = |balance: u64| Situation { balance: U256::from(balance), ..now(0) };
+    let with = |balance: u64| ChainState { balance: U256::from(balance), ..now(0) };
     let affordable_gas = |open: &[Open]| budget_of(open, &with(25_125_000)).affordable_gas();
     assert_eq!(affordable_gas(&[]), 100_000);
     assert_eq!(affordable_gas(&[held(0)]), 0);
@@ -151,11 +151,11 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn some_situation()(
+    fn some_chain_state()(
         used in 0u64..30, head in 0u64..80, base_fee in 0u128..1200, tip in 0u128..1200, balance in 0u64..(1 << 33),
         now_ms in 0u64..40_000, reorg: bool,
-    ) -> Situation {
-        Situation { used, head, market: Market { base_fee, tip }, balance: U256::from(balance), now_ms, reorg }
+    ) -> ChainState {
+        ChainState { used, head, market: Market { base_fee, tip }, balance: U256::from(balance), now_ms, reorg }
     }
 }
 
@@ -163,28 +163,28 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn in_any_situation(mut open in prop::collection::vec(some_open(), 0..20), first in 0u64..30, now in some_situation()) {
+    fn in_any_state(mut open in prop::collection::vec(some_open(), 0..20), first in 0u64..30, now in some_chain_state()) {
         for (place, one) in open.iter_mut().enumerate() {
             one.nonce = first + place as u64;
         }
         let gap = now.used.min(first)..first;
-        let Plan { steps, hold } = plan(&open, gap.clone(), &now, &RULE);
+        let Plan { actions, hold } = plan(&open, gap.clone(), &now, &RULE);
 
-        let nonces: Vec<_> = steps.iter().map(Step::nonce).collect();
+        let nonces: Vec<_> = actions.iter().map(Action::nonce).collect();
         prop_assert!(nonces.is_sorted_by(|a, b| a < b), "each nonce once, lowest first: {nonces:?}");
         prop_assert!(nonces.iter().all(|nonce| *nonce >= now.used), "nothing for a used nonce");
         let mut after = open.clone();
-        for step in &steps {
-            match *step {
-                Step::Replace { nonce, fees } => {
+        for action in &actions {
+            match *action {
+                Action::Replace { nonce, fees } => {
                     let one = &mut after[usize::try_from(nonce - first).unwrap()];
                     prop_assert!(fees.max >= one.fees.max * 110 / 100 && fees.max > one.fees.max);
                     prop_assert!(fees.tip >= one.fees.tip * 110 / 100 && fees.tip > one.fees.tip);
                     prop_assert!(fees.max <= RULE.fees.cap && fees.max >= now.market.base_fee);
                     one.fees = fees;
                 }
-                Step::Fill { nonce, fees } => prop_assert!(gap.contains(&nonce) && fees.max <= RULE.fees.cap),
-                Step::Send { nonce } => prop_assert!(nonce >= first),
+                Action::Fill { nonce, fees } => prop_assert!(gap.contains(&nonce) && fees.max <= RULE.fees.cap),
+                Action::Send { nonce } => prop_assert!(nonce >= first),
             }
         }
         if after != open {
@@ -194,7 +194,8 @@ proptest! {
             prop_assert!(nonces.contains(&one.nonce), "what is due is sent, whatever is held");
         }
         if hold.is_none() && now.used <= first {
-            prop_assert_eq!(steps.iter().filter(|step| matches!(step, Step::Fill { .. })).count() as u64, first - gap.start);
+            let filled = actions.iter().filter(|action| matches!(action, Action::Fill { .. })).count();
+            prop_assert_eq!(filled as u64, first - gap.start);
         }
     }
 

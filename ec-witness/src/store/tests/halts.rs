@@ -23,12 +23,12 @@ fn nothing_is_voted_until_the_halt_is_resumed() {
     for part in ["foreign_nonce", "why", "\"nonce\":7", "resume --acknowledge 1", "T", "Z"] {
         assert!(said.contains(part), "{part}: {said}");
     }
-    assert_eq!(VoteStore::read(&path(&dir)).unwrap().standing_halt().unwrap(), Some(halt));
+    assert_eq!(VoteStore::read(&path(&dir)).unwrap().kept_halt().unwrap(), Some(halt));
 
     let mut store = VoteStore::open_halted(&path(&dir)).unwrap();
-    assert!(matches!(store.resume(2), Err(StoreError::NotStanding { asked: 2, standing: Some(1) })));
+    assert!(matches!(store.resume(2), Err(StoreError::NotKept { asked: 2, kept: Some(1) })));
     store.resume(1).unwrap();
-    assert!(matches!(store.resume(1), Err(StoreError::NotStanding { asked: 1, standing: None })));
+    assert!(matches!(store.resume(1), Err(StoreError::NotKept { asked: 1, kept: None })));
     drop(store);
     let mut store = reopened(&dir);
     assert_eq!(record(&mut store, attest(header(2, 1, 1))).unwrap(), Recorded::First);
@@ -55,7 +55,7 @@ fn every_kind_of_evidence_is_read_back_as_it_was() {
     ] {
         let (_dir, mut store) = created();
         store.halt(&evidence, "").unwrap();
-        let halt = store.standing_halt().unwrap().unwrap();
+        let halt = store.kept_halt().unwrap().unwrap();
         assert_eq!(halt.evidence, evidence);
         assert_eq!(serde_json::to_value(&halt).unwrap()["evidence"]["kind"], evidence.kind());
     }

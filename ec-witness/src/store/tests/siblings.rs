@@ -7,7 +7,7 @@ fn replace(store: &mut VoteStore, nonce: u64, headers: &[ObservationHeader]) -> 
     carry_at(store, nonce, 2, headers, TxState::Signed)
 }
 
-fn progress(store: &VoteStore, header: ObservationHeader) -> VoteProgress {
+fn fate(store: &VoteStore, header: ObservationHeader) -> VoteFate {
     store.vote(header.slot()).unwrap().unwrap().1
 }
 
@@ -18,10 +18,10 @@ fn a_vote_is_executed_when_one_of_its_nonce_is() {
     record(&mut store, attest(header)).unwrap();
     carry(&mut store, 5, &[header], TxState::Sent);
     let second = replace(&mut store, 5, &[header]);
-    assert_eq!(progress(&store, header), VoteProgress::OnItsWay);
+    assert_eq!(fate(&store, header), VoteFate::OnItsWay);
     assert_eq!(store.next_nonce().unwrap(), 6, "a replacement takes no new nonce");
     store.set_state(second, TxState::Executed { block: 7 }).unwrap();
-    assert_eq!(progress(&store, header), VoteProgress::Executed { block: 7 });
+    assert_eq!(fate(&store, header), VoteFate::Executed { block: 7 });
     assert_eq!(record(&mut store, attest(super::header(1, 1, 2))).unwrap(), Recorded::Another);
 }
 
@@ -33,7 +33,7 @@ fn one_that_carries_nothing_uses_the_nonce_up_all_the_same() {
     carry(&mut store, 5, &[header], TxState::Sent);
     let cancel = replace(&mut store, 5, &[]);
     store.set_state(cancel, TxState::Safe { block: 9 }).unwrap();
-    assert_eq!(progress(&store, header), VoteProgress::Executed { block: 9 });
+    assert_eq!(fate(&store, header), VoteFate::Executed { block: 9 });
 }
 
 #[test]
@@ -44,9 +44,9 @@ fn every_nonce_that_carries_a_vote_must_be_used_up() {
     let first = carry(&mut store, 5, &[header], TxState::Sent);
     let again = carry(&mut store, 6, &[header], TxState::Sent);
     store.set_state(first, TxState::Executed { block: 7 }).unwrap();
-    assert_eq!(progress(&store, header), VoteProgress::OnItsWay, "nonce 6 can still land");
+    assert_eq!(fate(&store, header), VoteFate::OnItsWay, "nonce 6 can still land");
     store.set_state(again, TxState::Executed { block: 8 }).unwrap();
-    assert_eq!(progress(&store, header), VoteProgress::Executed { block: 8 });
+    assert_eq!(fate(&store, header), VoteFate::Executed { block: 8 });
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_reorg_may_execute_the_other_one() {
     let states: Vec<_> = store.outbox().unwrap().iter().map(|tx| tx.state).collect();
     assert_eq!(states, [TxState::Sent, TxState::Executed { block: 8 }]);
     store.set_state(second, TxState::Sent).unwrap();
-    assert_eq!(progress(&store, header), VoteProgress::OnItsWay, "taken back");
+    assert_eq!(fate(&store, header), VoteFate::OnItsWay, "taken back");
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn siblings_of_a_final_one_are_done() {
     let refused = store.set_state(first, TxState::Executed { block: 9 });
     assert!(matches!(refused, Err(StoreError::NonceIsFinal { .. })));
     drop(store);
-    assert_eq!(progress(&reopened(&dir), header), VoteProgress::Executed { block: 8 });
+    assert_eq!(fate(&reopened(&dir), header), VoteFate::Executed { block: 8 });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use blake3::Hash;
 use serde::{Serialize, Serializer};
 
-/// An index record: the object that one slot of a track names.
+/// An index record: the object that one group of a track names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// The broadcast's name, the path below `manifests/`.
@@ -55,7 +55,7 @@ pub enum Finding {
         cas_path: String,
         error: String,
     },
-    /// Two records name one slot with different content.
+    /// Two records name one group with different content.
     Conflict {
         #[serde(flatten)]
         entry: Entry,

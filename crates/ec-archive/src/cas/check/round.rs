@@ -20,8 +20,8 @@ pub(super) type Done<'a> = &'a (dyn Fn(u64, u64) + Sync);
 /// An object as records name it. Two records may claim two sizes for one hash; then both claims are judged.
 type Claim = ([u8; 32], u64);
 
-/// A slot: the number of its track in [`Round::tracks`], and the group's sequence.
-type Slot = (u32, u64);
+/// A group: the number of its track in [`Round::tracks`], and the group's sequence.
+type GroupKey = (u32, u64);
 
 /// What hashing found.
 #[derive(Debug, Default)]
@@ -37,8 +37,8 @@ pub(super) struct Round {
     rounds: u64,
     tracks: Vec<(String, String)>,
     track_numbers: HashMap<(String, String), u32>,
-    objects: BTreeMap<Claim, Slot>,
-    slots: HashMap<Slot, Claim>,
+    objects: BTreeMap<Claim, GroupKey>,
+    groups: HashMap<GroupKey, Claim>,
     findings: Vec<Finding>,
 }
 
@@ -47,7 +47,7 @@ impl Round {
     pub(super) fn gather(index: &dyn Index, number: u64, rounds: u64) -> Result<Self, CheckError> {
         let mut round = Self { number, rounds, ..Self::default() };
         index.for_each(&mut |line| round.add(line)).map_err(CheckError::Index)?;
-        round.slots = HashMap::new();
+        round.groups = HashMap::new();
         Ok(round)
     }
 
@@ -64,16 +64,16 @@ impl Round {
     fn add_entry(&mut self, entry: Entry) {
         let claim = (*entry.blake3.as_bytes(), entry.size_bytes);
         let owns_object = self.owns_prefix(claim.0[0]);
-        let owns_slot = entry.group_sequence % self.rounds == self.number;
-        if !owns_object && !owns_slot {
+        let owns_group = entry.group_sequence % self.rounds == self.number;
+        if !owns_object && !owns_group {
             return;
         }
-        let slot = (self.track_number(&entry), entry.group_sequence);
+        let group = (self.track_number(&entry), entry.group_sequence);
         if owns_object {
-            self.objects.entry(claim).or_insert(slot);
+            self.objects.entry(claim).or_insert(group);
         }
-        if owns_slot {
-            let first = *self.slots.entry(slot).or_insert(claim);
+        if owns_group {
+            let first = *self.groups.entry(group).or_insert(claim);
             if first != claim {
                 self.findings.push(conflict(entry, first));
             }
@@ -128,12 +128,12 @@ impl Round {
 
     /// Hashes this round's objects on `jobs` threads, one object per thread at a time.
     pub(super) fn verify(self, cas: &Cas, jobs: NonZeroUsize, done: Done<'_>) -> Verified {
-        let work: Vec<(Claim, Slot)> = self.objects.into_iter().collect();
+        let work: Vec<(Claim, GroupKey)> = self.objects.into_iter().collect();
         let tracks = self.tracks;
-        let entry = |(claim, slot): &(Claim, Slot)| {
-            let (broadcast, track) = tracks[slot.0 as usize].clone();
+        let entry = |(claim, group): &(Claim, GroupKey)| {
+            let (broadcast, track) = tracks[group.0 as usize].clone();
             let blake3 = Hash::from_bytes(claim.0);
-            Entry { broadcast, track, group_sequence: slot.1, blake3, size_bytes: claim.1 }
+            Entry { broadcast, track, group_sequence: group.1, blake3, size_bytes: claim.1 }
         };
         let (next, finished, bytes) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
         let worker = || {
@@ -193,7 +193,7 @@ fn unread(entry: Entry, cas_path: String, error: &io::Error) -> Finding {
     }
 }
 
-/// `entry` names a slot that `first` named before.
+/// `entry` names a group that `first` named before.
 fn conflict(entry: Entry, first: Claim) -> Finding {
     let (other_blake3, other_size_bytes) = (entry.blake3, entry.size_bytes);
     let entry = Entry { blake3: Hash::from_bytes(first.0), size_bytes: first.1, ..entry };

@@ -16,16 +16,16 @@ fn entry(group_sequence: u64, bytes: &[u8]) -> Entry {
     Entry { broadcast: "la-nbc".into(), track: "video0.m4s".into(), group_sequence, blake3, size_bytes }
 }
 
-fn check(cas: &Cas, entries: Vec<Entry>) -> (Vec<Finding>, Summary) {
+fn check(cas: &Cas, entries: Vec<Entry>) -> (Vec<Finding>, CheckTotals) {
     let index = Lines(entries.into_iter().map(IndexLine::Entry).collect());
-    let check = Check { cas, jobs: NonZeroUsize::new(3).unwrap(), unreferenced: true };
+    let check = ObjectCheck { cas, jobs: NonZeroUsize::new(3).unwrap(), unreferenced: true };
     let mut findings = Vec::new();
     let report = |finding: &Finding| {
         findings.push(finding.clone());
         Ok::<_, CheckError>(())
     };
-    let summary = check.run(&index, report, &|_| {}).unwrap();
-    (findings, summary)
+    let totals = check.run(&index, report, &|_| {}).unwrap();
+    (findings, totals)
 }
 
 #[test]
@@ -35,10 +35,10 @@ fn a_whole_store_has_no_findings() {
     let groups: Vec<Vec<u8>> = (0..50_u8).map(|number| vec![number; 100]).collect();
     groups.iter().for_each(|group| assert!(cas.insert(group).unwrap().new));
     let entries = groups.iter().enumerate().map(|(number, group)| entry(number as u64, group)).collect();
-    let (findings, summary) = check(&cas, entries);
+    let (findings, totals) = check(&cas, entries);
     assert_eq!(findings, []);
-    assert!(summary.ok);
-    assert_eq!((summary.records, summary.objects, summary.bytes), (50, 50, 5000));
+    assert!(totals.ok);
+    assert_eq!((totals.records, totals.objects, totals.bytes), (50, 50, 5000));
 }
 
 #[test]
@@ -52,11 +52,11 @@ fn each_kind_of_damage_is_named() {
     fs::write(cas.path_of(&blake3::hash(b"wrong")), b"wrung").unwrap();
     let entries =
         vec![entry(1, b"whole"), entry(2, b"short"), entry(3, b"wrong"), entry(4, b"gone!"), entry(1, b"short")];
-    let (findings, summary) = check(&cas, entries);
+    let (findings, totals) = check(&cas, entries);
     assert_eq!(findings.len(), 5);
-    assert!(!summary.ok);
-    assert_eq!((summary.missing, summary.size_differs, summary.hash_differs), (1, 1, 1));
-    assert_eq!((summary.conflicts, summary.unreferenced), (1, Some(1)));
+    assert!(!totals.ok);
+    assert_eq!((totals.missing, totals.size_differs, totals.hash_differs), (1, 1, 1));
+    assert_eq!((totals.conflicts, totals.unreferenced), (1, Some(1)));
     let conflict =
         Finding::Conflict { entry: entry(1, b"whole"), other_blake3: blake3::hash(b"short"), other_size_bytes: 5 };
     assert!(findings.contains(&conflict));
@@ -67,13 +67,13 @@ fn an_unreferenced_object_is_information() {
     let dir = tempfile::tempdir().unwrap();
     let cas = Cas::new(dir.path());
     cas.insert(b"stray").unwrap();
-    let (findings, summary) = check(&cas, vec![]);
+    let (findings, totals) = check(&cas, vec![]);
     assert_eq!(findings, [Finding::Unreferenced { cas_path: Cas::relative_path(&blake3::hash(b"stray")) }]);
-    assert!(summary.ok);
+    assert!(totals.ok);
 }
 
 #[test]
-fn rounds_see_every_object_slot_and_bad_line_once() {
+fn rounds_see_every_object_group_and_bad_line_once() {
     let dir = tempfile::tempdir().unwrap();
     let cas = Cas::new(dir.path());
     let mut lines = vec![IndexLine::Bad { file: "x.jsonl".into(), line: 7, reason: "no object".into() }];
@@ -108,7 +108,7 @@ fn progress_never_runs_past_the_end() {
     let seen = Mutex::new(Vec::new());
     let dir = tempfile::tempdir().unwrap();
     let index = Lines((0..10).map(|number| IndexLine::Entry(entry(number, &[1]))).collect());
-    let check = Check { cas: &Cas::new(dir.path()), jobs: NonZeroUsize::MIN, unreferenced: false };
+    let check = ObjectCheck { cas: &Cas::new(dir.path()), jobs: NonZeroUsize::MIN, unreferenced: false };
     check.run(&index, |_| Ok::<_, CheckError>(()), &|progress| seen.lock().unwrap().push(progress)).unwrap();
-    assert_eq!(*seen.lock().unwrap(), [Progress { records: 10, of_records: 10 }]);
+    assert_eq!(*seen.lock().unwrap(), [RecordsDone { records: 10, of_records: 10 }]);
 }

@@ -4,7 +4,7 @@ use ec_observation::EpochRule;
 
 use super::{
     disorder::Disorder,
-    source::{Piece, Source},
+    track_bytes::{Piece, TrackBytes},
 };
 use crate::ArchiveError;
 
@@ -51,7 +51,7 @@ impl Bounds {
 #[derive(Debug)]
 pub(super) struct Cutter<'a> {
     epochs: EpochRule,
-    sources: &'a [Source],
+    tracks: &'a [TrackBytes],
     /// Where the next part begins in each file.
     starts: Vec<u64>,
     /// Bytes of each file in one part, at most.
@@ -61,14 +61,14 @@ pub(super) struct Cutter<'a> {
 }
 
 impl<'a> Cutter<'a> {
-    pub(super) fn new(sources: &'a [Source], epochs: EpochRule, block_len: u64) -> Self {
-        let starts = vec![0; sources.len()];
-        Self { epochs, sources, starts, block_len, low: None, finished: false }
+    pub(super) fn new(tracks: &'a [TrackBytes], epochs: EpochRule, block_len: u64) -> Self {
+        let starts = vec![0; tracks.len()];
+        Self { epochs, tracks, starts, block_len, low: None, finished: false }
     }
 
     /// Bytes of each file in the next part: fewer when little is left.
     fn block_len(&self) -> u64 {
-        let left = self.sources.iter().zip(&self.starts).map(|(source, &start)| source.len() - start).max();
+        let left = self.tracks.iter().zip(&self.starts).map(|(bytes, &start)| bytes.len() - start).max();
         (left.unwrap_or_default() / BLOCKS_LEFT).clamp(self.block_len / LEAST_SHARE, self.block_len)
     }
 
@@ -78,9 +78,9 @@ impl<'a> Cutter<'a> {
             return Ok(None);
         }
         let block_len = self.block_len();
-        let block = |(source, &start): (&'a Source, &u64)| source.block(start, block_len, self.epochs);
-        let blocks = self.sources.iter().zip(&self.starts).map(block).collect::<Result<Vec<_>, ArchiveError>>()?;
-        let going_on = self.sources.iter().zip(&blocks).filter(|(source, block)| !source.ends_with(block));
+        let block = |(bytes, &start): (&'a TrackBytes, &u64)| bytes.block(start, block_len, self.epochs);
+        let blocks = self.tracks.iter().zip(&self.starts).map(block).collect::<Result<Vec<_>, ArchiveError>>()?;
+        let going_on = self.tracks.iter().zip(&blocks).filter(|(bytes, block)| !bytes.ends_with(block));
         let last: Option<Vec<u64>> = going_on.map(|(_, block)| block.last_epoch).collect();
         // the epoch that all files are read up to, at least; none when they are read to their ends
         let high = last.ok_or(Disorder::Order)?.into_iter().min();
@@ -88,11 +88,11 @@ impl<'a> Cutter<'a> {
             return Err(Disorder::Order);
         }
         let mut pieces = Vec::with_capacity(blocks.len());
-        for (source, block) in self.sources.iter().zip(blocks) {
+        for (bytes, block) in self.tracks.iter().zip(blocks) {
             pieces.push(match high {
                 // one that ends here gives all it has, so that the next part is another
-                Some(high) if source.ends_with(&block) || block.last_epoch != Some(high) => {
-                    source.up_to(high, block.piece, self.epochs)?
+                Some(high) if bytes.ends_with(&block) || block.last_epoch != Some(high) => {
+                    bytes.up_to(high, block.piece, self.epochs)?
                 }
                 _ => block.piece,
             });

@@ -11,7 +11,7 @@ use ec_observation::{
 use super::{
     cutter::Part,
     disorder::Disorder,
-    source::{Piece, Source},
+    track_bytes::{Piece, TrackBytes},
 };
 use crate::{
     files::{bare, is_blank},
@@ -72,12 +72,11 @@ impl Part {
     pub(super) fn read(
         &self,
         stream: &StreamRule,
-        sources: &[Source],
+        files: &[TrackBytes],
         scratch: &mut Scratch<'_>,
     ) -> Result<Read, Disorder> {
         let epochs = stream.epochs;
-        let tracks =
-            sources.iter().zip(&self.pieces).map(|(source, &piece)| Track::read(source, piece, epochs, scratch));
+        let tracks = files.iter().zip(&self.pieces).map(|(bytes, &piece)| Track::read(bytes, piece, epochs, scratch));
         let mut tracks: Vec<Track> = tracks.collect::<Result<_, _>>()?;
         let touched = tracks.iter().flat_map(|track| track.bad.iter().copied().chain(track.epochs(epochs)));
         if !touched.into_iter().all(|epoch| self.bounds.holds(epoch)) {
@@ -180,14 +179,14 @@ impl Track {
         self.range.into_iter().flat_map(move |(low, high)| [epochs.index(low), epochs.index(high)])
     }
 
-    fn read(source: &Source, piece: Piece, epochs: EpochRule, scratch: &mut Scratch<'_>) -> Result<Self, Disorder> {
+    fn read(bytes: &TrackBytes, piece: Piece, epochs: EpochRule, scratch: &mut Scratch<'_>) -> Result<Self, Disorder> {
         let mut records = scratch.records.pop().unwrap_or_default();
         records.clear();
         records.reserve(piece.len() as usize / 256);
         let mut track = Self { records, len: piece.len(), ..Self::default() };
         let mut shape = Shape::default();
-        source.for_each_lines(piece, &mut scratch.window, |offset, lines| {
-            track.read_lines(offset, lines, source.rule(), &mut shape, epochs)
+        bytes.for_each_lines(piece, &mut scratch.window, |offset, lines| {
+            track.read_lines(offset, lines, bytes.rule(), &mut shape, epochs)
         })?;
         track.pass(epochs);
         Ok(track)

@@ -117,8 +117,8 @@ fn archive(files: &[String]) -> (tempfile::TempDir, Broadcast) {
 
 /// All up to the first error, and that.
 fn up_to_error(
-    mut closed: impl Iterator<Item = Result<ClosedEpoch, DeriveError>>,
-) -> (Vec<ClosedEpoch>, Option<String>) {
+    mut closed: impl Iterator<Item = Result<LinkedEpoch, DeriveError>>,
+) -> (Vec<LinkedEpoch>, Option<String>) {
     let mut found = Vec::new();
     let end = closed.try_for_each(|epoch| epoch.map(|epoch| found.push(epoch)));
     (found, end.err().map(|error| error.to_string()))
@@ -132,7 +132,7 @@ fn assert_alike(files: &[String], groups_per_epoch: u64, jobs: usize, block_len:
     let mut index = StreamIndex::new(&broadcast, rule.clone(), &names);
     index.read_on(&mut expected_told).unwrap();
     let expected = up_to_error(AtRest::new(&index).map(|observation| {
-        observation.map(|it| ClosedEpoch { hash: it.hash(), header: it.header, derived: it.derived })
+        observation.map(|it| LinkedEpoch { hash: it.hash(), header: it.header, derived: it.derived })
     }));
 
     let mut told = Told::default();
@@ -213,13 +213,12 @@ fn a_file_that_becomes_shorter_while_it_is_read_is_an_error() {
     let lines: String = (0..200).map(|at| good(at, 1) + "\n").collect();
     let (_dir, broadcast) = archive(&[lines]);
     let path = broadcast.track_file(TRACKS[0]);
-    let source = Source::open(path.clone(), LineRule::new(FieldNames::default(), "x", TRACKS[0])).unwrap();
-    let (sources, rule) = ([source], rule(5));
-    let mut cutter = Cutter::new(&sources, rule.epochs, 2000);
+    let bytes = TrackBytes::open(path.clone(), LineRule::new(FieldNames::default(), "x", TRACKS[0])).unwrap();
+    let (tracks, rule) = ([bytes], rule(5));
+    let mut cutter = Cutter::new(&tracks, rule.epochs, 2000);
     let part = cutter.next().unwrap().unwrap();
     fs::File::options().write(true).open(&path).unwrap().set_len(1000).unwrap();
-    for error in
-        [part.read(&rule, &sources, &mut Scratch::new(&rule)).unwrap_err(), cutter.next().unwrap().unwrap_err()]
+    for error in [part.read(&rule, &tracks, &mut Scratch::new(&rule)).unwrap_err(), cutter.next().unwrap().unwrap_err()]
     {
         let Disorder::Archive(error) = error else { panic!("{error:?}") };
         assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
@@ -231,10 +230,10 @@ fn the_last_parts_are_small_so_that_threads_end_together() {
     let lines: String = (0..8000).map(|at| good(at, 1) + "\n").collect();
     let (_dir, broadcast) = archive(&[lines.clone(), lines.clone()]);
     let open =
-        |track: &str| Source::open(broadcast.track_file(track), LineRule::new(FieldNames::default(), "x", track));
-    let (sources, epochs) = (TRACKS.map(|track| open(track).unwrap()), rule(5).epochs);
+        |track: &str| TrackBytes::open(broadcast.track_file(track), LineRule::new(FieldNames::default(), "x", track));
+    let (tracks, epochs) = (TRACKS.map(|track| open(track).unwrap()), rule(5).epochs);
     let block_len = lines.len() as u64 / 10;
-    let parts: Vec<_> = Cutter::new(&sources, epochs, block_len).map(Result::unwrap).collect();
+    let parts: Vec<_> = Cutter::new(&tracks, epochs, block_len).map(Result::unwrap).collect();
     for (place, _) in TRACKS.iter().enumerate() {
         let lens: Vec<_> = parts.iter().map(|part| part.pieces[place].len()).collect();
         assert_eq!(lens.iter().sum::<u64>(), lines.len() as u64);
@@ -248,9 +247,9 @@ fn lines_across_windows_are_whole_and_where_they_stand() {
     let lines: String = (0..4000).map(|at| "x".repeat(if at == 1500 { 300_000 } else { at % 130 }) + "\n").collect();
     let (_dir, broadcast) = archive(std::slice::from_ref(&lines));
     let rule = LineRule::new(FieldNames::default(), "x", TRACKS[0]);
-    let source = Source::open(broadcast.track_file(TRACKS[0]), rule).unwrap();
+    let bytes = TrackBytes::open(broadcast.track_file(TRACKS[0]), rule).unwrap();
     for start in [0, lines.find("\n\n").unwrap() + 1] {
-        let piece = source::Piece { start: start as u64, end: lines.len() as u64 };
+        let piece = track_bytes::Piece { start: start as u64, end: lines.len() as u64 };
         let mut found = Vec::new();
         let visit = |offset, bytes: &[u8]| {
             assert_eq!(offset as usize, start + found.len());
@@ -258,7 +257,7 @@ fn lines_across_windows_are_whole_and_where_they_stand() {
             found.extend_from_slice(bytes);
             Ok(())
         };
-        source.for_each_lines(piece, &mut Vec::new(), visit).unwrap();
+        bytes.for_each_lines(piece, &mut Vec::new(), visit).unwrap();
         assert!(found == lines.as_bytes()[start..]);
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::cas::OBJECTS_DIR;
 
 /// Bytes that are compared at once.
-const STEP: usize = 32;
+const CHUNK: usize = 32;
 
 /// The digits of an integer that are read in their place: a word. Those before change once in a hundred million.
 const LOW_DIGITS: usize = 8;
@@ -27,17 +27,17 @@ const HASH_LEN: usize = 64;
 pub(super) struct Layout {
     len: usize,
     /// All bytes that are not a value's.
-    around: Vec<Step>,
+    around: Vec<Chunk>,
     values: Vec<Place>,
 }
 
 /// Bytes of a line at `start`; those that are a value's do not count.
 #[derive(Clone, Debug)]
-struct Step {
+struct Chunk {
     start: usize,
-    bytes: [u8; STEP],
+    bytes: [u8; CHUNK],
     /// All bits of the bytes that count.
-    counts: [u8; STEP],
+    counts: [u8; CHUNK],
 }
 
 #[derive(Clone, Debug)]
@@ -86,13 +86,13 @@ impl Layout {
             };
             places.push(place);
         }
-        let last = line.len().checked_sub(STEP)?;
-        let steps = (0..last).step_by(STEP).chain([last]).map(|start| Step {
+        let last = line.len().checked_sub(CHUNK)?;
+        let chunks = (0..last).step_by(CHUNK).chain([last]).map(|start| Chunk {
             start,
             bytes: std::array::from_fn(|at| line[start + at] & counts[start + at]),
             counts: std::array::from_fn(|at| counts[start + at]),
         });
-        let around = steps.filter(|step| step.counts != [0; STEP]).collect();
+        let around = chunks.filter(|chunk| chunk.counts != [0; CHUNK]).collect();
         Some(Self { len: line.len(), around, values: places })
     }
 
@@ -100,15 +100,15 @@ impl Layout {
     #[inline]
     pub(super) fn record(&self, text: &[u8]) -> Option<(Record, usize)> {
         let line = text.get(..self.len)?;
-        let mut differing = [0; STEP];
-        for Step { start, bytes, counts } in &self.around {
-            let found: &[u8; STEP] = line.get(*start..)?.first_chunk()?;
+        let mut differing = [0; CHUNK];
+        for Chunk { start, bytes, counts } in &self.around {
+            let found: &[u8; CHUNK] = line.get(*start..)?.first_chunk()?;
             // without a branch, so that it is done with vectors
-            for at in 0..STEP {
+            for at in 0..CHUNK {
                 differing[at] |= (found[at] & counts[at]) ^ bytes[at];
             }
         }
-        (differing == [0; STEP]).then_some(())?;
+        (differing == [0; CHUNK]).then_some(())?;
         // a good line states all of them but the last
         let mut record = Record { group_sequence: 0, blake3: [0; 32], size_bytes: 0, received_unix_ms: None };
         for place in &self.values {

@@ -38,9 +38,9 @@ fn tracks_have_windows_of_their_own() {
         fragment(AUDIO, 97920, 96000, b"a1"),
     ];
     let found = groups(&parts, START).unwrap();
-    let mut slots: Vec<_> = found.iter().map(|group| (group.track, group.sequence)).collect();
-    slots.sort_unstable();
-    assert_eq!(slots, [(0, FIRST), (0, FIRST + 1), (1, FIRST), (1, FIRST + 1)]);
+    let mut windows: Vec<_> = found.iter().map(|group| (group.track, group.sequence)).collect();
+    windows.sort_unstable();
+    assert_eq!(windows, [(0, FIRST), (0, FIRST + 1), (1, FIRST), (1, FIRST + 1)]);
 }
 
 #[test]

@@ -14,16 +14,16 @@ fn broadcast(text: &str) -> (tempfile::TempDir, Broadcast) {
     (dir, broadcast)
 }
 
-fn slot(group_sequence: u64) -> Slot {
-    Slot { group_sequence, blake3: Hash::from_hex(HEX).unwrap(), size_bytes: 9 }
+fn group(group_sequence: u64) -> StoredGroup {
+    StoredGroup { group_sequence, blake3: Hash::from_hex(HEX).unwrap(), size_bytes: 9 }
 }
 
-/// The slots of these sequences that an index of this text has.
-fn slots(text: &str, sequences: &[u64]) -> Vec<Slot> {
+/// The groups of these sequences that an index of this text has.
+fn groups(text: &str, sequences: &[u64]) -> Vec<StoredGroup> {
     let (_dir, broadcast) = broadcast(text);
-    let wanted = sequences.iter().map(|&sequence| (sequence, slot(sequence))).collect();
-    let mut found: Vec<_> = slots_of(&broadcast, TRACK, &wanted).unwrap().into_values().collect();
-    found.sort_by_key(|slot| slot.group_sequence);
+    let wanted = sequences.iter().map(|&sequence| (sequence, group(sequence))).collect();
+    let mut found: Vec<_> = groups_of(&broadcast, TRACK, &wanted).unwrap().into_values().collect();
+    found.sort_by_key(|group| group.group_sequence);
     found
 }
 
@@ -33,40 +33,40 @@ fn line(sequence: u64) -> String {
 
 #[test]
 fn a_record_has_the_canonical_names_in_order() {
-    let record = Record::new(&"la/nbc".parse().unwrap(), TRACK, &slot(7), 1000);
+    let record = RecordLine::new(&"la/nbc".parse().unwrap(), TRACK, &group(7), 1000);
     let expected = format!(
         "{{\"broadcast\":\"la/nbc\",\"track\":\"video0.m4s\",\"group_sequence\":7,\"received_unix_ms\":1000,\
          \"size_bytes\":9,\"blake3\":\"{HEX}\",\"cas_path\":\"objects/blake3/00/{HEX}.bin\"}}"
     );
     assert_eq!(serde_json::to_string(&record).unwrap(), expected);
-    assert_eq!(slots(&(expected + "\n"), &[7]), [slot(7)]);
+    assert_eq!(groups(&(expected + "\n"), &[7]), [group(7)]);
 }
 
 #[test]
 fn wanted_slots_are_found_among_others_and_bad_lines() {
     let elsewhere = line(5).replace('{', "{\"broadcast\":\"la/cbs\",");
     let text = [line(1), "{\n".into(), line(2), line(3), elsewhere].concat();
-    assert_eq!(slots(&text, &[1, 3, 4, 5]), [slot(1), slot(3)]);
+    assert_eq!(groups(&text, &[1, 3, 4, 5]), [group(1), group(3)]);
 }
 
 #[test]
 fn of_several_records_the_one_that_differs_is_kept() {
     let other = line(1).replace(":9}", ":8}");
     for text in [[line(1), other.clone()].concat(), [other, line(1)].concat()] {
-        assert_eq!(slots(&text, &[1]), [Slot { size_bytes: 8, ..slot(1) }]);
+        assert_eq!(groups(&text, &[1]), [StoredGroup { size_bytes: 8, ..group(1) }]);
     }
 }
 
 #[test]
 fn a_missing_index_is_empty() {
     let (_dir, broadcast) = broadcast("");
-    assert_eq!(slots_of(&broadcast, "none", &HashMap::from([(1, slot(1))])).unwrap(), HashMap::new());
+    assert_eq!(groups_of(&broadcast, "none", &HashMap::from([(1, group(1))])).unwrap(), HashMap::new());
 }
 
 #[test]
 fn a_torn_index_is_not_extended() {
     let (_dir, broadcast) = broadcast(&[line(1), "{\"group".into()].concat());
-    let said = slots_of(&broadcast, TRACK, &HashMap::new()).unwrap_err().to_string();
+    let said = groups_of(&broadcast, TRACK, &HashMap::new()).unwrap_err().to_string();
     assert!(said.contains(&format!("truncate -s {}", line(1).len())), "{said}");
 }
 

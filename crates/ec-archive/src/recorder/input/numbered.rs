@@ -5,14 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{InputError, Source};
+use super::{InputError, Pieces};
 use crate::recorder::media::Piece;
 
 /// Extensions of init segments and segments.
 const EXTENSIONS: [&str; 7] = ["mp4", "m4s", "m4v", "m4a", "cmfv", "cmfa", "cmft"];
 
 /// One stream per `init<suffix>`, with every `<anything><suffix>-<number>` in order of number.
-pub(super) fn sources(dir: &Path, files: &[PathBuf]) -> Result<Vec<Source>, InputError> {
+pub(super) fn inputs(dir: &Path, files: &[PathBuf]) -> Result<Vec<Pieces>, InputError> {
     let stems: Vec<(&str, &PathBuf)> = files.iter().filter_map(|path| Some((media_stem(path)?, path))).collect();
     let inits: Vec<_> = stems.iter().filter_map(|(stem, path)| Some((stem.strip_prefix("init")?, *path))).collect();
     if inits.is_empty() {

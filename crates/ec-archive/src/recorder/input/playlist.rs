@@ -5,7 +5,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use super::{InputError, Source};
+use super::{InputError, Pieces};
 use crate::recorder::media::Piece;
 
 /// A playlist, its names resolved.
@@ -14,7 +14,7 @@ pub(super) enum Playlist {
     /// The media playlists of a presentation, each once, in order.
     Master(Vec<PathBuf>),
     /// Init segment and segments of a stream.
-    Media(Source),
+    Media(Pieces),
 }
 
 impl Playlist {
@@ -38,7 +38,7 @@ struct Reading<'a> {
     path: &'a Path,
     line: usize,
     master: Vec<PathBuf>,
-    media: Source,
+    media: Pieces,
     next_range: Option<(u64, u64)>,
 }
 

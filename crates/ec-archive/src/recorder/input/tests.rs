@@ -14,11 +14,11 @@ fn names(input: &Path) -> Vec<Vec<String>> {
         let name = piece.path.file_name().unwrap().to_str().unwrap().to_owned();
         piece.range.map_or(name.clone(), |(offset, length)| format!("{name}[{offset}+{length}]"))
     };
-    sources(input).unwrap().iter().map(|source| source.iter().map(name).collect()).collect()
+    inputs(input).unwrap().iter().map(|input| input.iter().map(name).collect()).collect()
 }
 
 fn error(dir: &tempfile::TempDir, name: &str) -> String {
-    sources(&dir.path().join(name)).unwrap_err().to_string()
+    inputs(&dir.path().join(name)).unwrap_err().to_string()
 }
 
 const MEDIA: &str =

@@ -139,7 +139,7 @@ impl Smoke<'_> {
         run
     }
 
-    /// Every witness settles what its archive holds, all at the same time; whether they did.
+    /// Every witness runs once on its archive, all at the same time; whether all ended as they should.
     fn run_once(&self, copies: &Copies) -> eyre::Result<bool> {
         for witness in self.witnesses() {
             self.rail.init(witness, &self.archive(witness))?;
@@ -153,13 +153,13 @@ impl Smoke<'_> {
         let mut running = self.witnesses().map(start).collect::<eyre::Result<Vec<_>>>()?;
         let mut ok = true;
         for (witness, process) in self.witnesses().zip(&mut running) {
-            ok &= self.has_settled(witness, process.wait()?, copies)?;
+            ok &= self.ended_well(witness, process.wait()?, copies)?;
         }
         Ok(ok)
     }
 
     /// Whether a witness ended as it should: with `no` only where its archive differs.
-    fn has_settled(&self, witness: usize, status: ExitStatus, copies: &Copies) -> eyre::Result<bool> {
+    fn ended_well(&self, witness: usize, status: ExitStatus, copies: &Copies) -> eyre::Result<bool> {
         let (code, differs) = (exit_code(status), copies.differs(witness));
         say(format_args!("witness {witness}: exit {code}{}", differs.unwrap_or_default()));
         if code > 1 {

@@ -18,7 +18,7 @@ const PROBE_SHARE: u64 = 64;
 
 /// A file that is read from several places.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct TrackBytes {
     path: PathBuf,
     rule: LineRule,
     file: Option<File>,
@@ -48,7 +48,7 @@ impl Piece {
     }
 }
 
-impl Source {
+impl TrackBytes {
     pub(super) fn open(path: PathBuf, rule: LineRule) -> Result<Self, Disorder> {
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
