@@ -174,7 +174,7 @@ async fn sample(endpoint: &Endpoint) -> L1Facts {
 
 impl L1Facts {
     fn note(&mut self, error: &CallError) {
-        if matches!(error, CallError::RateLimited { .. }) {
+        if error.is_rate_limit() {
             self.rate_limited += 1;
         } else {
             self.error.get_or_insert_with(|| error.to_string());
