@@ -4,7 +4,14 @@
 
 mod common;
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Read, Write},
+    net::TcpListener,
+    path::PathBuf,
+    thread,
+};
 
 use alloy::primitives::{B256, U256, address, b256};
 use common::{copies, endpoint, expect_json, inputs, keyed};
@@ -309,6 +316,22 @@ fn a_limited_and_a_broken_endpoint_are_told_apart_and_no_api_key_is_shown() {
         let (out, err) = common::expect(dir.path(), 1, &["status", "--stack", "stack.json"]);
         assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
     }
+}
+
+#[test]
+fn a_beacon_endpoint_whose_answer_breaks_off_is_told_without_its_api_key() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let beacon = format!("--l1.beacon=http://{}/sEcReT", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhalf");
+    });
+    let dir = copies(&["stack.json", "rollup.json", "genesis.json"]);
+    common::edit(dir.path(), "stack.json", "--l1.beacon=http://127.0.0.1:1", &beacon);
+    let (out, err) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
+    assert!(out.contains("beacon     127.0.0.1: error decoding response body"), "{out}");
+    assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
 }
 
 #[test]
