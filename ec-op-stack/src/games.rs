@@ -31,10 +31,8 @@ use IDisputeContracts as c;
 pub(crate) async fn view<C: SolCall>(l1: &Endpoint, to: Address, call: C) -> Result<C::Return, CallError> {
     let data = hex::encode_prefixed(call.abi_encode());
     let answer = l1.call::<Bytes>("eth_call", json!([{"to": to, "data": data}, "latest"])).await?;
-    C::abi_decode_returns(&answer).map_err(|_| CallError::Failed {
-        host: l1.host.clone(),
-        method: C::SIGNATURE.to_owned(),
-        reason: format!("{to} gave no such answer: is it the right contract, and on this chain?"),
+    C::abi_decode_returns(&answer).map_err(|_| {
+        l1.failed(C::SIGNATURE, format!("{to} gave no such answer: is it the right contract, and on this chain?"))
     })
 }
 

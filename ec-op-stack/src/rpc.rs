@@ -1,11 +1,9 @@
-//! JSON-RPC over HTTP with a deadline for every call.
+//! JSON-RPC over HTTP with a deadline for every call. What went wrong is told apart by [`Fault`].
 
 use std::time::{Duration, Instant};
 
-use alloy::{
-    rpc::client::RpcClient,
-    transports::{RpcError, TransportError},
-};
+use alloy::providers::{DynProvider, Provider};
+use ec_rpc::{ConnectError, Fault};
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
@@ -16,48 +14,64 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// Thrown when the endpoint limits the rate.
-    #[error("{host}: {method}: rate limited (HTTP 429)")]
-    RateLimited {
+    /// Thrown when the endpoint gives no usable answer.
+    #[error("{host}: {method}: {}", words(fault))]
+    Fault {
         /// Host and port.
         host: String,
         /// The method called.
         method: String,
+        /// Why.
+        fault: Fault,
     },
-    /// Thrown when there is no answer in time.
-    #[error("{host}: {method}: no answer in {} s", DEADLINE.as_secs())]
-    Silent {
-        /// Host and port.
-        host: String,
-        /// The method called.
-        method: String,
-    },
-    /// Thrown for all else.
+    /// Thrown when nothing can be asked, or the answer is not one of what was asked.
     #[error("{host}: {method}: {reason}")]
     Failed {
         /// Host and port.
         host: String,
         /// The method called.
         method: String,
-        /// What the endpoint or the transport said.
+        /// Why.
         reason: String,
     },
+}
+
+impl CallError {
+    /// Whether the endpoint says that there were too many requests.
+    pub fn is_rate_limit(&self) -> bool {
+        matches!(self, Self::Fault { fault: Fault::RateLimited { .. }, .. })
+    }
+}
+
+/// The fault, as the operator reads it.
+fn words(fault: &Fault) -> String {
+    match fault {
+        Fault::Timeout => format!("no answer in {} s", DEADLINE.as_secs()),
+        Fault::Refused | Fault::Dns | Fault::Connect(_) => "unreachable".to_owned(),
+        Fault::Http(status) => format!("HTTP {status}"),
+        Fault::NotJson => "not a JSON-RPC answer".to_owned(),
+        fault => fault.to_string(),
+    }
 }
 
 /// An endpoint.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    client: RpcClient,
     /// Host and port.
     pub host: String,
+    /// What asks it, or why nothing can.
+    provider: Result<DynProvider, String>,
 }
 
 impl Endpoint {
-    /// The endpoint at this URL.
+    /// The endpoint at this URL. Of a URL that is not HTTP, each call says so.
     pub fn new(url: &Url) -> Self {
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        let host = format!("{}{port}", url.host_str().unwrap_or("?"));
-        Self { client: RpcClient::new_http(url.clone()), host }
+        let endpoint = ec_rpc::Endpoint { rpc: url.clone(), timeout: DEADLINE };
+        let provider = endpoint.provider().map_err(|error| match error {
+            ConnectError::Scheme(_) => "only http:// and https:// can be asked".to_owned(),
+            error => error.to_string(),
+        });
+        Self { host: endpoint.host(), provider }
     }
 
     /// Calls a method.
@@ -65,13 +79,14 @@ impl Endpoint {
     where
         T: DeserializeOwned + std::fmt::Debug + Send + Sync + Unpin + 'static,
     {
+        let provider = self.provider.as_ref().map_err(|reason| self.failed(method, reason.clone()))?;
         let params = serde_json::to_value(params).map_err(|error| self.failed(method, error.to_string()))?;
-        let call = self.client.request::<_, T>(method.to_owned(), params);
-        match tokio::time::timeout(DEADLINE, call).await {
-            Err(_) => Err(CallError::Silent { host: self.host.clone(), method: method.to_owned() }),
-            Ok(Err(error)) => Err(self.classify(method, &error)),
-            Ok(Ok(answer)) => Ok(answer),
-        }
+        let answer = provider.raw_request::<_, T>(method.to_owned().into(), params).await;
+        answer.map_err(|error| CallError::Fault {
+            host: self.host.clone(),
+            method: method.to_owned(),
+            fault: error.into(),
+        })
     }
 
     /// Calls a method and measures how long the answer takes.
@@ -84,27 +99,8 @@ impl Endpoint {
         (answer, start.elapsed())
     }
 
-    fn classify(&self, method: &str, error: &TransportError) -> CallError {
-        let limited = match error {
-            RpcError::Transport(kind) => kind.as_http_error().is_some_and(|http| http.status == 429),
-            RpcError::ErrorResp(payload) => payload.code == 429 || payload.code == -32005,
-            _ => false,
-        };
-        if limited {
-            return CallError::RateLimited { host: self.host.clone(), method: method.to_owned() };
-        }
-        let reason = match error {
-            RpcError::ErrorResp(payload) => format!("{} (code {})", payload.message, payload.code),
-            RpcError::Transport(kind) => match kind.as_http_error() {
-                Some(http) => format!("HTTP {}", http.status),
-                None => "unreachable".to_owned(),
-            },
-            _ => "not a JSON-RPC answer".to_owned(),
-        };
-        self.failed(method, reason)
-    }
-
-    fn failed(&self, method: &str, reason: String) -> CallError {
+    /// A call of this method that failed for this reason.
+    pub(crate) fn failed(&self, method: &str, reason: String) -> CallError {
         CallError::Failed { host: self.host.clone(), method: method.to_owned(), reason }
     }
 }

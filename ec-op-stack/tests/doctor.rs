@@ -14,12 +14,13 @@ use std::{
 };
 
 use alloy::primitives::{B256, U256, address, b256};
-use common::{copies, expect_json, inputs};
+use common::{copies, endpoint, expect_json, inputs, keyed};
 use ec_op_stack::{
     doctor::{AccountFacts, ChainText, Check, Facts, Finding, GameFacts, L1Facts, SecretFacts, Severity, examine},
     games::GameRules,
     stack::{Accounts, Stack},
 };
+use ec_testing::proxy::Fault;
 use serde_json::json;
 
 const PRESTATE: B256 = b256!("038512e02c4c3f7bdaec27d00edf55b7155e0905301e1a88083e4e0a6764d54c");
@@ -303,32 +304,34 @@ fn without_l1_and_with_raw_files_the_answer_is_no() {
     assert_eq!(line["ready"], json!(false));
 }
 
-/// Answers every request with this status line, until the process ends.
-fn endpoint(status: &'static str) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/v3/sEcReT", listener.local_addr().unwrap());
-    thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let _ = stream.read(&mut [0; 4096]);
-            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            let _ = stream.write_all(answer.as_bytes());
-        }
-    });
-    url
-}
-
 #[test]
 fn a_limited_and_a_broken_endpoint_are_told_apart_and_no_api_key_is_shown() {
-    for (status, part) in [("429 Too Many Requests", "rate limited"), ("502 Bad Gateway", "HTTP 502")] {
+    for (fault, part) in [(Fault::RateLimited(None), "rate limited"), (Fault::BadGateway, "HTTP 502")] {
+        let endpoint = endpoint(fault);
         let dir = copies(&["stack.json", "rollup.json", "genesis.json"]);
-        common::edit(dir.path(), "stack.json", "http://127.0.0.1:1", &endpoint(status));
+        common::edit(dir.path(), "stack.json", "http://127.0.0.1:1", &keyed(&endpoint));
         let (out, err) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
         assert!(out.contains(part), "{out}");
         assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
         let (out, err) = common::expect(dir.path(), 1, &["status", "--stack", "stack.json"]);
         assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
     }
+}
+
+#[test]
+fn a_beacon_endpoint_whose_answer_breaks_off_is_told_without_its_api_key() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let beacon = format!("--l1.beacon=http://{}/sEcReT", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nhalf");
+    });
+    let dir = copies(&["stack.json", "rollup.json", "genesis.json"]);
+    common::edit(dir.path(), "stack.json", "--l1.beacon=http://127.0.0.1:1", &beacon);
+    let (out, err) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
+    assert!(out.contains("beacon     127.0.0.1: error decoding response body"), "{out}");
+    assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
 }
 
 #[test]
@@ -345,7 +348,8 @@ fn a_variable_from_a_file_counts_and_a_file_that_is_missing_is_told() {
     let (out, _) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
     assert!(out.contains("OP_NODE_L1_ETH_RPC comes from l1-rpc, which is missing"), "{out}");
 
-    fs::write(dir.path().join("l1-rpc"), endpoint("429 Too Many Requests")).unwrap();
+    let limited = endpoint(Fault::RateLimited(None));
+    fs::write(dir.path().join("l1-rpc"), keyed(&limited)).unwrap();
     let (out, err) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
     assert!(out.contains("rate limited") && !out.contains("comes from"), "{out}");
     assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");

@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
 use common::{copies, edit, expect, expect_json, read};
 use toml_edit::DocumentMut;
 
@@ -44,6 +46,21 @@ fn what_op_deployer_init_writes_is_filled() {
     let roles = &text.parse::<DocumentMut>().unwrap()["superchainRoles"];
     assert_eq!(roles["SuperchainGuardian"].as_str(), Some("0x9999999999999999999999999999999999999999"));
     assert_eq!(roles["Challenger"].as_str(), Some("0x5555555555555555555555555555555555555555"));
+}
+
+#[test]
+fn a_new_intent_is_private_and_an_old_one_keeps_its_permissions() {
+    let dir = copies(&["roles.json"]);
+    let path = dir.path().join("intent.toml");
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    expect(dir.path(), 0, &args("intent.toml"));
+    assert_eq!(mode(), 0o600);
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    expect(dir.path(), 0, &args("intent.toml"));
+    assert_eq!(mode(), 0o644);
+    let (_, err) = expect(dir.path(), 2, &args("absent/intent.toml"));
+    assert!(err.starts_with("error: absent/intent.toml: cannot be written: No such file"), "{err}");
 }
 
 #[test]

@@ -75,45 +75,43 @@ pub enum ConnectError {
     },
 }
 
-/// A chain's RPC endpoint. `Debug` does not show the URL's path, query and user, which may be secret.
+/// An RPC endpoint. `Debug` does not show the URL's path, query and user, which may be secret.
 #[derive(Clone)]
 pub struct Endpoint {
     /// HTTP or HTTPS.
     pub rpc: Url,
-    /// The chain it must be of.
-    pub chain_id: u64,
     /// Limit of every single request, from sending it to the last byte of the answer.
     pub timeout: Duration,
 }
 
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("rpc", &self.name())
-            .field("chain_id", &self.chain_id)
-            .field("timeout", &self.timeout)
-            .finish()
+        f.debug_struct("Endpoint").field("rpc", &self.name()).field("timeout", &self.timeout).finish()
     }
 }
 
 impl Endpoint {
-    /// The endpoint's scheme, host and port; the rest of a URL may be secret.
-    pub fn name(&self) -> String {
-        let rpc = &self.rpc;
-        let port = rpc.port().map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}://{}{port}", rpc.scheme(), rpc.host_str().unwrap_or_default())
+    /// The endpoint's host and port; the rest of a URL may be secret. `?` where the URL has no host.
+    pub fn host(&self) -> String {
+        let port = self.rpc.port().map(|port| format!(":{port}")).unwrap_or_default();
+        format!("{}{port}", self.rpc.host_str().unwrap_or("?"))
     }
 
-    /// Connects, and checks that the endpoint answers and is of the chain.
+    /// The endpoint's scheme, [host and port](Self::host).
+    pub fn name(&self) -> String {
+        format!("{}://{}", self.rpc.scheme(), self.host())
+    }
+
+    /// Connects, and checks that the endpoint answers and is of this chain.
     ///
     /// # Errors
     ///
     /// A URL that is not HTTP, no answer within the timeout, another chain.
-    pub async fn connect(&self) -> Result<DynProvider, ConnectError> {
+    pub async fn connect(&self, chain_id: u64) -> Result<DynProvider, ConnectError> {
         let provider = self.provider()?;
         let actual = provider.get_chain_id().await.map_err(|source| self.rpc_error("eth_chainId", source))?;
-        if actual != self.chain_id {
-            return Err(ConnectError::ChainId { rpc: self.name(), configured: self.chain_id, actual });
+        if actual != chain_id {
+            return Err(ConnectError::ChainId { rpc: self.name(), configured: chain_id, actual });
         }
         Ok(provider)
     }
@@ -167,24 +165,28 @@ mod tests {
     use super::*;
 
     fn endpoint(rpc: &str) -> Endpoint {
-        Endpoint { rpc: rpc.parse().unwrap(), chain_id: 1, timeout: Duration::from_millis(200) }
+        Endpoint { rpc: rpc.parse().unwrap(), timeout: Duration::from_millis(200) }
     }
 
     #[test]
     fn what_may_be_secret_in_a_url_is_not_shown() {
         let endpoint = endpoint("https://user:word@node.example:8545/v3/token?key=token");
         assert_eq!(endpoint.name(), "https://node.example:8545");
+        assert_eq!(endpoint.host(), "node.example:8545");
         assert!(!format!("{endpoint:?}").contains("token"));
     }
 
     #[test]
     fn only_http_is_asked() {
         assert!(matches!(endpoint("ws://localhost:1").provider(), Err(ConnectError::Scheme(_))));
+        // as a URL without its scheme is read
+        let error = endpoint("localhost:8545").provider().unwrap_err().to_string();
+        assert!(error.starts_with("rpc localhost://?: only http://"), "{error}");
     }
 
     #[tokio::test]
     async fn a_dead_endpoint_is_named_without_its_path() {
-        let error = endpoint("http://127.0.0.1:1/token").connect().await.unwrap_err();
+        let error = endpoint("http://127.0.0.1:1/token").connect(1).await.unwrap_err();
         let shown = format!("{:#}", eyre::Report::new(error));
         assert!(shown.starts_with("rpc http://127.0.0.1:1 does not answer eth_chainId"), "{shown}");
         assert!(!shown.contains("token"), "{shown}");

@@ -150,11 +150,22 @@ fn of_http(error: &reqwest::Error) -> Fault {
     }
 }
 
-/// Whether a JSON-RPC error means too many requests. Some use its code, -32005, also for too large a result.
+/// What providers say of too many requests, in lower case: Alchemy, Infura, QuickNode, Chainstack and others.
+const RATE_LIMIT_WORDS: &[&str] = &[
+    "rate limit",
+    "too many requests",
+    "request limit",
+    "request rate",
+    "requests per second",
+    "rps limit",
+    "compute units",
+];
+
+/// Whether a JSON-RPC error means too many requests. Its code, -32005, does not say: some use it also for too large a
+/// result. Nor does HTTP's status, which is lost where a JSON-RPC error comes with it.
 fn is_rate_limit(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
-    let says_so = ["rate limit", "too many requests", "request limit", "requests per second", "compute units"];
-    code == 429 || says_so.iter().any(|words| message.contains(words))
+    code == 429 || RATE_LIMIT_WORDS.iter().any(|words| message.contains(words))
 }
 
 /// Why the endpoints together gave no answer to rely on.
@@ -237,4 +248,35 @@ impl AskError {
 
 fn listed(by_endpoint: &[(String, impl std::fmt::Display)]) -> String {
     by_endpoint.iter().map(|(name, what)| format!("{name}: {what}")).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::rpc::json_rpc::ErrorPayload;
+
+    use super::*;
+
+    #[test]
+    fn too_many_requests_are_told_from_too_large_a_result_by_the_words() {
+        for (provider, code, words, is_limit) in [
+            ("alchemy", 429, "Your app has exceeded its compute units per second capacity", true),
+            ("any", 429, "slow down", true),
+            ("infura", -32005, "daily request count exceeded, request rate limited", true),
+            ("infura", -32005, "project ID request rate exceeded", true),
+            ("chainstack", -32005, "You've exceeded the RPS limit available on the current plan.", true),
+            ("quicknode", -32007, "50/second request limit reached - reduce calls per second", true),
+            ("infura", -32005, "query returned more than 10000 results", false),
+            ("any", -32005, "limit exceeded", false),
+            ("geth", -32000, "exceeds block gas limit", false),
+        ] {
+            let error = ErrorPayload { code, message: words.into(), data: None };
+            let fault = Fault::from(TransportError::ErrorResp(error));
+            let expected = if is_limit {
+                Fault::RateLimited { retry_after: None }
+            } else {
+                Fault::Rpc { code, message: words.into() }
+            };
+            assert_eq!(fault, expected, "{provider}: {words}");
+        }
+    }
 }

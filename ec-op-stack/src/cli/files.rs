@@ -1,6 +1,6 @@
 //! Reading files, and replacing them whole.
 
-use std::{fs, io::Write, path::Path};
+use std::{fs, path::Path};
 
 use ec_op_stack::stack::Stack;
 use eyre::{WrapErr, eyre};
@@ -26,20 +26,9 @@ pub(super) fn read_stack(path: &Path) -> eyre::Result<Stack> {
     Ok(stack)
 }
 
-/// Replaces the file by a new one in one step, so that nobody reads half of it. Its permissions stay.
+/// Replaces the file by a new one in one step, so that nobody reads half of it. Its permissions stay; a new one is its
+/// owner's alone.
 pub(super) fn replace(path: &Path, text: &str) -> eyre::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let write = || -> eyre::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(dir)?;
-        file.write_all(text.as_bytes())?;
-        if let Ok(old) = fs::metadata(path) {
-            file.as_file().set_permissions(old.permissions())?;
-        }
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        // the new name is on the disk once the directory is
-        fs::File::open(dir)?.sync_all()?;
-        Ok(())
-    };
-    write().map_err(|error| eyre!("{}: cannot be written: {error:#}", path.display()))
+    ec_files::replace(path, text.as_bytes(), 0o600)
+        .map_err(|error| eyre!("{}: cannot be written: {}", path.display(), error.source))
 }

@@ -55,6 +55,8 @@ fn create(path: &Path) -> eyre::Result<PrivateKeySigner> {
     let open = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file = open.wrap_err_with(|| format!("{}: a key is never overwritten", path.display()))?;
     file.write_all(digits.as_bytes()).and_then(|()| file.sync_all()).wrap_err_with(|| path.display().to_string())?;
+    // nobody funds an address whose key a power cut takes
+    ec_files::sync_dir(path.parent().unwrap_or(Path::new("")))?;
     Ok(signer)
 }
 

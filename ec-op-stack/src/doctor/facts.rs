@@ -174,7 +174,7 @@ async fn sample(endpoint: &Endpoint) -> L1Facts {
 
 impl L1Facts {
     fn note(&mut self, error: &CallError) {
-        if matches!(error, CallError::RateLimited { .. }) {
+        if error.is_rate_limit() {
             self.rate_limited += 1;
         } else {
             self.error.get_or_insert_with(|| error.to_string());
@@ -187,14 +187,11 @@ async fn beacon(url: &str) -> Result<String, String> {
     let host = base.host_str().unwrap_or("?").to_owned();
     let ask = async {
         let path = format!("{}/eth/v1/node/version", url.trim_end_matches('/'));
-        let response = reqwest::get(path).await.and_then(reqwest::Response::error_for_status);
-        response
-            .map_err(|error| format!("{host}: {}", error.without_url()))?
-            .text()
-            .await
-            .map_err(|error| error.to_string())
+        reqwest::get(path).await?.error_for_status()?.text().await
     };
     let answer = tokio::time::timeout(BEACON_DEADLINE, ask).await;
+    // the URL may hold an API key
+    let answer = answer.map(|answer| answer.map_err(|error| format!("{host}: {}", error.without_url())));
     answer.unwrap_or_else(|_| Err(format!("{host}: no answer in {} s", BEACON_DEADLINE.as_secs())))
 }
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use assert_cmd::Command;
+use ec_testing::proxy::{ANY, Fault, Proxy};
 
 /// Where the inputs are.
 pub(crate) fn inputs() -> PathBuf {
@@ -42,6 +43,18 @@ pub(crate) fn expect(dir: &Path, code: i32, args: &[&str]) -> (String, String) {
 pub(crate) fn expect_json(dir: &Path, code: i32, args: &[&str]) -> serde_json::Value {
     let (out, _) = expect(dir, code, &[args, &["--json"]].concat());
     serde_json::from_str(&out).unwrap()
+}
+
+/// An endpoint that meets every call with this fault, as long as it is held.
+pub(crate) fn endpoint(fault: Fault) -> Proxy {
+    let proxy = Proxy::start("http://127.0.0.1:1");
+    proxy.always(ANY, fault);
+    proxy
+}
+
+/// The endpoint's URL with an API key in it.
+pub(crate) fn keyed(endpoint: &Proxy) -> String {
+    format!("{}/v3/sEcReT", endpoint.rpc())
 }
 
 /// A file of `dir`.

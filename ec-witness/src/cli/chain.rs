@@ -112,8 +112,9 @@ impl ChainArgs {
         ensure!(timeout_ms > 0, "rpc_timeout_ms is 0: no answer is that fast; leave it out or give milliseconds");
         let timeout = Duration::from_millis(timeout_ms);
         Ok(ChainSettings {
+            chain_id,
             agree: self.rpc_agree.unwrap_or(majority(rpc.len())),
-            endpoints: rpc.into_iter().map(|rpc| Endpoint { rpc, chain_id, timeout }).collect(),
+            endpoints: rpc.into_iter().map(|rpc| Endpoint { rpc, timeout }).collect(),
             ledger: self.ledger,
             registry: self.registry,
             rail: self.rail,
@@ -127,6 +128,7 @@ impl ChainArgs {
 /// The configured chain, and which contracts on it.
 #[derive(Clone, Debug)]
 pub(crate) struct ChainSettings {
+    pub(crate) chain_id: u64,
     pub(crate) endpoints: Vec<Endpoint>,
     /// How many of them must answer alike.
     pub(crate) agree: usize,

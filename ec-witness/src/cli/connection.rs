@@ -25,7 +25,7 @@ impl ChainArgs {
 impl ChainSettings {
     /// Connects, and checks the endpoints, the chain and that there is code at each address that is set.
     pub(crate) async fn connect(self) -> eyre::Result<Connection> {
-        let (endpoints, endpoint, provider) = Endpoints::connect(&self.endpoints, self.agree).await?;
+        let (endpoints, endpoint, provider) = Endpoints::connect(&self.endpoints, self.chain_id, self.agree).await?;
         for (field, address) in [("ledger", self.ledger), ("registry", self.registry), ("rail", self.rail)] {
             if let Some(address) = address {
                 identity::require_code(&endpoints, field, address).await?;

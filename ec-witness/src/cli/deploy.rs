@@ -227,7 +227,7 @@ impl<'a> Deployer<'a> {
         let first = self.done.iter().filter_map(|deployed| deployed.sent.block_number).min();
         let deploy_block = if chain.ledger.is_some() { chain.deploy_block } else { first };
         let deployment = Deployment {
-            chain_id: self.caller.connection.endpoint.chain_id,
+            chain_id: self.caller.connection.chain.chain_id,
             dry_run: self.caller.is_dry(),
             deployer: self.caller.from,
             owner,

@@ -179,12 +179,12 @@ impl Caller {
         wallet: &EthereumWallet,
         request: TransactionRequest,
     ) -> Result<B256, CallError> {
-        let Connection { endpoint, provider, .. } = &self.connection;
+        let Connection { chain, endpoint, provider, .. } = &self.connection;
         let nonce = match request.nonce {
             Some(nonce) => nonce,
             None => self.next_nonce().await?,
         };
-        let fillers = ProviderBuilder::default().with_gas_estimation().with_chain_id(endpoint.chain_id);
+        let fillers = ProviderBuilder::default().with_gas_estimation().with_chain_id(chain.chain_id);
         let filled = fillers.wallet(wallet.clone()).connect_provider(provider).fill(request.with_nonce(nonce)).await;
         let signed = filled.and_then(|filled| filled.try_into_envelope().map_err(RpcError::local_usage));
         let envelope = signed.map_err(|error| match error {

@@ -187,12 +187,9 @@ impl Bench {
 }
 
 fn endpoints_of(net: &Devnet, proxies: &[Proxy]) -> Endpoints {
-    let endpoint = |proxy: &Proxy| Endpoint {
-        rpc: proxy.rpc().parse().unwrap(),
-        chain_id: net.chain_id(),
-        timeout: Duration::from_secs(2),
-    };
-    Endpoints::new(&proxies.iter().map(endpoint).collect::<Vec<_>>(), majority(proxies.len())).unwrap()
+    let endpoint = |proxy: &Proxy| Endpoint { rpc: proxy.rpc().parse().unwrap(), timeout: Duration::from_secs(2) };
+    let endpoints = Vec::from_iter(proxies.iter().map(endpoint));
+    Endpoints::new(&endpoints, net.chain_id(), majority(proxies.len())).unwrap()
 }
 
 fn sender_of(net: &Devnet, endpoints: &Endpoints, store: &VoteStore, rule: SendRule) -> Sender {

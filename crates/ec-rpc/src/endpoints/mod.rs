@@ -60,12 +60,12 @@ async fn hear_dissent<T: Eq>(mut told: UnboundedReceiver<Answered<T>>, agreed: T
 }
 
 impl Endpoints {
-    /// Endpoints of which `agree` must give the same answer. Nothing is asked yet.
+    /// Endpoints of one chain, of which `agree` must give the same answer. Nothing is asked yet.
     ///
     /// # Errors
     ///
     /// No endpoint, one twice, `agree` out of range, or a URL that is not HTTP.
-    pub fn new(endpoints: &[Endpoint], agree: usize) -> Result<Self, ConnectError> {
+    pub fn new(endpoints: &[Endpoint], chain_id: u64, agree: usize) -> Result<Self, ConnectError> {
         let total = endpoints.len();
         if agree == 0 || agree > total {
             return Err(ConnectError::AgreeOutOfRange { agree, total });
@@ -82,7 +82,6 @@ impl Endpoints {
             let provider = endpoint.provider_named(name.clone())?;
             members.push(Arc::new(Member { name, provider, state: Mutex::default() }));
         }
-        let chain_id = endpoints[0].chain_id;
         Ok(Self(Arc::new(Shared { chain_id, agree, members, head: Mutex::new(None) })))
     }
 
@@ -92,11 +91,15 @@ impl Endpoints {
     /// # Errors
     ///
     /// What [`Endpoints::new`] refuses, an endpoint of another chain, too few answers.
-    pub async fn connect(endpoints: &[Endpoint], agree: usize) -> Result<(Self, Endpoint, DynProvider), ConnectError> {
-        let connected = Self::new(endpoints, agree)?;
+    pub async fn connect(
+        endpoints: &[Endpoint],
+        chain_id: u64,
+        agree: usize,
+    ) -> Result<(Self, Endpoint, DynProvider), ConnectError> {
+        let connected = Self::new(endpoints, chain_id, agree)?;
         let mut asked = JoinSet::new();
         for (at, endpoint) in endpoints.iter().cloned().enumerate() {
-            asked.spawn(async move { (at, endpoint.connect().await, endpoint) });
+            asked.spawn(async move { (at, endpoint.connect(chain_id).await, endpoint) });
         }
         let (mut reached, mut failed) = (Vec::new(), Vec::new());
         for (at, provider, endpoint) in asked.join_all().await {

@@ -9,10 +9,9 @@ type Told = Result<u64, Fault>;
 fn endpoints(n: u16, agree: usize) -> Result<Endpoints, ConnectError> {
     let endpoint = |port| Endpoint {
         rpc: format!("http://127.0.0.1:{port}/secret").parse().unwrap(),
-        chain_id: 1,
         timeout: Duration::from_secs(1),
     };
-    Endpoints::new(&(1..=n).map(endpoint).collect::<Vec<_>>(), agree)
+    Endpoints::new(&(1..=n).map(endpoint).collect::<Vec<_>>(), 1, agree)
 }
 
 /// What `agree` of the endpoints say together, when each says this.
@@ -161,13 +160,10 @@ fn what_cannot_be_meant_is_refused() {
     for agree in [0, 3] {
         assert!(matches!(endpoints(2, agree), Err(ConnectError::AgreeOutOfRange { .. })));
     }
-    let same = ["http://a/1", "http://a/2", "http://a/1"].map(|rpc| Endpoint {
-        rpc: rpc.parse().unwrap(),
-        chain_id: 1,
-        timeout: Duration::from_secs(1),
-    });
-    assert!(matches!(Endpoints::new(&same, 2), Err(ConnectError::Duplicate(_))));
-    let names: Vec<_> = Endpoints::new(&same[..2], 2).unwrap().health().into_iter().map(|(name, _)| name).collect();
+    let same = ["http://a/1", "http://a/2", "http://a/1"]
+        .map(|rpc| Endpoint { rpc: rpc.parse().unwrap(), timeout: Duration::from_secs(1) });
+    assert!(matches!(Endpoints::new(&same, 1, 2), Err(ConnectError::Duplicate(_))));
+    let names: Vec<_> = Endpoints::new(&same[..2], 1, 2).unwrap().health().into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["http://a", "http://a (#2)"]);
     assert_eq!([1, 2, 3, 4, 5].map(majority), [1, 2, 2, 3, 3]);
 }
