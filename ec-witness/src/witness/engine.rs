@@ -11,7 +11,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::decision::{Agreement, Clock, Comparison, Decision, OwnEpoch, OwnVote, Seat, Seen, SeenCandidate, decide};
 use ec_ledger::{Candidate, LedgerState, WitnessSet};
-use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
+use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
 
 /// The seat of one witness.
 pub fn seat_of(set: &WitnessSet, witness: Address) -> Seat {
@@ -112,17 +112,6 @@ pub struct JudgedSlot {
     ripe_ms: Option<u64>,
 }
 
-/// A decision that asks for something to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Intent {
-    /// The slot.
-    pub slot: SlotId,
-    /// The header to vote for.
-    pub header: ObservationHeader,
-    /// How.
-    pub vote: VoteKind,
-}
-
 /// What became of an epoch that was handed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -199,7 +188,7 @@ impl Engine {
     }
 
     /// Judges every slot and returns the votes to cast, oldest slots first.
-    pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Intent> {
+    pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Ballot> {
         let seat = seat_of(situation.set, self.me);
         let Self { me, agreement, slots } = self;
         let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, situation, agreement);
@@ -263,7 +252,7 @@ impl JudgedSlot {
         seat: &Seat,
         situation: &Situation<'_>,
         agreement: &Agreement,
-    ) -> Option<Intent> {
+    ) -> Option<Ballot> {
         let Situation { ledger, now_ms, live_since_ms, .. } = *situation;
         let clock = Clock {
             now_ms,
@@ -279,11 +268,10 @@ impl JudgedSlot {
         self.state = state_of(&decision, clock.is_disputed(agreement));
         self.in_window = counted.is_none() && matches!(self.state, SlotState::Waiting | SlotState::Voted);
         self.decision = Some(decision);
-        let slot = self.slot;
         match decision {
-            Decision::Attest(header) => Some(Intent { slot, header, vote: VoteKind::Attest }),
+            Decision::Attest(header) => Some(Ballot { header, vote: VoteKind::Attest }),
             Decision::Propose { header, candidates_seen } => {
-                Some(Intent { slot, header, vote: VoteKind::Propose { candidates_seen } })
+                Some(Ballot { header, vote: VoteKind::Propose { candidates_seen } })
             }
             Decision::Final(_) | Decision::Voted | Decision::Wait(_) | Decision::Abstain => None,
         }
@@ -385,8 +373,8 @@ mod tests {
 
     fn attested(engine: &mut Engine, ledger: &LedgerState) -> Option<ObservationHeader> {
         let set = WitnessSet { active: vec![ME, OTHER], quorum: 2 };
-        let intents = engine.judge(&Situation { ledger, set: &set, now_ms: 0, live_since_ms: Some(0) });
-        intents.into_iter().find(|intent| intent.vote == VoteKind::Attest).map(|intent| intent.header)
+        let ballots = engine.judge(&Situation { ledger, set: &set, now_ms: 0, live_since_ms: Some(0) });
+        ballots.into_iter().find(|ballot| ballot.vote == VoteKind::Attest).map(|ballot| ballot.header)
     }
 
     #[test]
