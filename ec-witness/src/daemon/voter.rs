@@ -25,9 +25,9 @@ pub enum Voter {
         /// The owner of the nonces.
         sender: Box<Sender>,
     },
-    /// A dry run: judges from this seat, keeps and sends nothing.
+    /// A dry run: judges as this witness, keeps and sends nothing.
     Dry {
-        /// The seat.
+        /// As whom it judges.
         witness: Address,
         /// Votes that were shown.
         shown: HashSet<ObservationHash>,
@@ -35,7 +35,7 @@ pub enum Voter {
 }
 
 impl Voter {
-    /// A dry run from this seat.
+    /// A dry run as this witness.
     pub fn dry(witness: Address) -> Self {
         Self::Dry { witness, shown: HashSet::new() }
     }

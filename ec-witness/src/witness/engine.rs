@@ -9,13 +9,15 @@ use alloy::primitives::Address;
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 
-use super::decision::{Agreement, Clock, Comparison, Decision, OwnEpoch, OwnVote, Seat, Seen, SeenCandidate, decide};
+use super::decision::{
+    Agreement, Clock, Comparison, Decision, Membership, OwnEpoch, OwnVote, Seen, SeenCandidate, decide,
+};
 use ec_ledger::{Candidate, LedgerState, WitnessSet};
 use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
 
-/// The seat of one witness.
-pub fn seat_of(set: &WitnessSet, witness: Address) -> Seat {
-    Seat { position: set.position(witness), witness_count: set.active.len(), quorum: set.quorum }
+/// How the set looks from one witness.
+pub fn membership_of(set: &WitnessSet, witness: Address) -> Membership {
+    Membership { position: set.position(witness), witness_count: set.active.len(), quorum: set.quorum }
 }
 
 /// What one judging rests on.
@@ -189,19 +191,19 @@ impl Engine {
 
     /// Judges every slot and returns the votes to cast, oldest slots first.
     pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Ballot> {
-        let seat = seat_of(situation.set, self.me);
+        let membership = membership_of(situation.set, self.me);
         let Self { me, agreement, slots } = self;
-        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, situation, agreement);
+        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &membership, situation, agreement);
         slots.iter_mut().filter_map(judge).collect()
     }
 
     /// Slots in which a candidate has the quorum's votes and yet is not final, as after a change of the set: anyone may
     /// call `finalize` for them, and this witness should now, each at its turn.
     pub fn ripe(&mut self, situation: &Situation<'_>) -> Vec<(SlotId, ObservationHash)> {
-        let seat = seat_of(situation.set, self.me);
+        let membership = membership_of(situation.set, self.me);
         let Self { agreement, slots, .. } = self;
         let ripe = |(key, slot): (&SlotKey, &mut JudgedSlot)| {
-            let turn_ms = (seat.rank(key.sequence)? + 1).saturating_mul(agreement.propose_stagger_ms);
+            let turn_ms = (membership.rank(key.sequence)? + 1).saturating_mul(agreement.propose_stagger_ms);
             slot.ripe(situation, turn_ms)
         };
         slots.iter_mut().filter_map(ripe).collect()
@@ -249,7 +251,7 @@ impl JudgedSlot {
         &mut self,
         key: SlotKey,
         me: Address,
-        seat: &Seat,
+        membership: &Membership,
         situation: &Situation<'_>,
         agreement: &Agreement,
     ) -> Option<Ballot> {
@@ -263,7 +265,7 @@ impl JudgedSlot {
         let seen = self.see(key, situation, agreement);
         let counted = ledger.slot(self.slot).and_then(|slot| slot.vote_of(me));
         let vote = if counted.is_some() { OwnVote::Cast } else { self.vote };
-        let decision = decide(&self.own, &seen, seat, &clock, &vote, agreement);
+        let decision = decide(&self.own, &seen, membership, &clock, &vote, agreement);
         self.finalized = ledger.final_of(key.stream, key.sequence, self.slot).map(|found| found.hash);
         self.state = state_of(&decision, clock.is_disputed(agreement));
         self.in_window = counted.is_none() && matches!(self.state, SlotState::Waiting | SlotState::Voted);
