@@ -19,5 +19,5 @@ pub use self::{
 };
 pub(crate) use self::{
     lines::{bare, is_blank},
-    track_index::Part,
+    track_index::TrackPart,
 };
