@@ -40,8 +40,8 @@ impl RunArgs {
 
 async fn work(settings: Settings) -> eyre::Result<Answer> {
     let pulse = Pulse::default();
-    let (monitor, cancelled) = settings.monitor.start(pulse.clone(), settings.turns.poll)?;
-    let (once, json) = (settings.turns.once.is_some(), settings.json);
+    let (monitor, cancelled) = settings.monitor.start(pulse.clone(), settings.pace.poll)?;
+    let (once, json) = (settings.pace.once.is_some(), settings.json);
     let mut daemon = daemon(settings).await?.beat(pulse);
     monitor.ready();
     if let Err(halt) = drive(&mut daemon, once, &monitor, &cancelled).await {
@@ -74,7 +74,7 @@ async fn daemon(settings: Settings) -> eyre::Result<Daemon> {
     )
     .set(1.0);
     tracing::info!(chain_id = ledger.chain_id, ledger = %ledger.ledger, %witness, "witness started");
-    Ok(Daemon::new(intake, follower, voter, settings.agreement, settings.turns))
+    Ok(Daemon::new(intake, follower, voter, settings.agreement, settings.pace))
 }
 
 async fn drive(daemon: &mut Daemon, once: bool, monitor: &Monitor, cancelled: &CancellationToken) -> eyre::Result<()> {
@@ -105,10 +105,10 @@ async fn voter(settings: &Settings, connection: &Connection, ledger: LedgerSetti
 }
 
 /// How the archive is taken in. What is there is checked now; what comes later, when it comes.
-fn intake(Settings { roster, turns, voting, .. }: &Settings) -> eyre::Result<Intake> {
+fn intake(Settings { roster, pace, voting, .. }: &Settings) -> eyre::Result<Intake> {
     let (archive, names) = (roster.archive.clone(), roster.names.clone());
     let mapping = roster.clone().mapping();
-    if turns.once.is_some() {
+    if pace.once.is_some() {
         roster.clone().sources()?;
         return Ok(Intake::new(archive, names, Closing::AtRest, mapping, None));
     }
