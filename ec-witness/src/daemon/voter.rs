@@ -110,7 +110,7 @@ impl Voter {
         let Self::Casting { store, .. } = self else { return };
         let Some(evidence) = halt.evidence() else { return };
         match store.halt(&evidence, &halt.to_string()) {
-            Ok(standing) => tracing::error!(halt = standing.id, kind = evidence.kind(), "halted until it is resumed"),
+            Ok(kept) => tracing::error!(halt = kept.id, kind = evidence.kind(), "halted until it is resumed"),
             Err(error) => tracing::error!(%error, "the halt could not be recorded; the next start may find it again"),
         }
     }
