@@ -16,9 +16,12 @@ main() {
     return
   fi
   "$root/scripts/install-tools" smoke >&2 || die 'scripts/install-tools smoke failed'
-  echo 'building ec-witness and the smoke' >&2
-  (cd "$root" && cargo build --quiet --package ec-witness --package ec-testing --bin ec-witness --bin smoke) >&2 ||
-    die 'the build failed'
+  # set by scripts/check, whose programs are built
+  if [[ -z ${EC_BUILT-} ]]; then
+    echo 'building ec-witness and the smoke' >&2
+    (cd "$root" && cargo build --quiet --package ec-witness --package ec-testing --bin ec-witness --bin smoke) >&2 ||
+      die 'the build failed'
+  fi
   # in its place, so that signals reach it
   exec "${CARGO_TARGET_DIR:-$root/target}/debug/smoke" "$@"
 }

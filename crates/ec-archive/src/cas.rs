@@ -15,7 +15,7 @@ use blake3::Hash;
 use ec_files::FileError;
 
 /// The directory of BLAKE3-named objects below the root of a store.
-pub const OBJECTS_DIR: &str = "objects/blake3";
+pub(crate) const OBJECTS_DIR: &str = "objects/blake3";
 
 /// The permissions of an object, less the umask: anyone may read what was broadcast.
 const OBJECT_MODE: u32 = 0o666;
@@ -75,13 +75,13 @@ impl Cas {
     }
 
     /// The path of an object relative to the root, as `cas_path` in an index record: always with `/`.
-    pub fn relative_path(hash: &Hash) -> String {
+    pub(crate) fn relative_path(hash: &Hash) -> String {
         let hex = hash.to_hex();
         format!("{OBJECTS_DIR}/{}/{hex}.bin", &hex[..2])
     }
 
     /// The path of an object.
-    pub fn path_of(&self, hash: &Hash) -> PathBuf {
+    pub(crate) fn path_of(&self, hash: &Hash) -> PathBuf {
         self.root.join(Self::relative_path(hash))
     }
 
@@ -116,7 +116,7 @@ impl Cas {
     /// # Errors
     ///
     /// The operating system's, [`io::ErrorKind::NotFound`] for an object that is absent.
-    pub fn rehash(&self, hash: &Hash) -> io::Result<(Hash, u64)> {
+    pub(crate) fn rehash(&self, hash: &Hash) -> io::Result<(Hash, u64)> {
         let mut file = File::open(self.path_of(hash))?;
         let mut hasher = blake3::Hasher::new();
         let mut buffer = vec![0; 256 * 1024];
@@ -133,7 +133,7 @@ impl Cas {
     /// # Errors
     ///
     /// The operating system's, [`io::ErrorKind::NotFound`] for an object that is absent.
-    pub fn size_of(&self, hash: &Hash) -> io::Result<u64> {
+    pub(crate) fn size_of(&self, hash: &Hash) -> io::Result<u64> {
         fs::metadata(self.path_of(hash)).map(|metadata| metadata.len())
     }
 
@@ -145,7 +145,7 @@ impl Cas {
     /// # Errors
     ///
     /// [`CasError::Io`] if the directory cannot be listed.
-    pub fn files_of_prefix(&self, prefix: u8) -> Result<Vec<PathBuf>, CasError> {
+    pub(crate) fn files_of_prefix(&self, prefix: u8) -> Result<Vec<PathBuf>, CasError> {
         let dir = self.root.join(OBJECTS_DIR).join(format!("{prefix:02x}"));
         let failed = |source| CasError::Io { action: "list", path: dir.clone(), source };
         let entries = match fs::read_dir(&dir) {

@@ -115,7 +115,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Epochs that are not derived yet.
-    pub fn len(&self) -> usize {
+    pub fn underived(&self) -> usize {
         self.epochs.len()
     }
 

@@ -1,5 +1,7 @@
 //! The shared vectors whose records need no reading of lines: what is derived from them is what another program computed.
 
+#![allow(clippy::unwrap_used)]
+
 use std::{collections::BTreeMap, fs, num::NonZeroU64, path::Path};
 
 use ec_observation::{EpochRecords, EpochRule, ObservationHash, Proof, Record, StreamRule, Tracks};

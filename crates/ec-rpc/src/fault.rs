@@ -74,7 +74,7 @@ impl Fault {
     pub const KINDS: &'static [&'static str] = Self::VARIANTS;
 
     /// Whether the endpoint is to be left alone for a while. A JSON-RPC error shows that it works.
-    pub fn calls_for_rest(&self) -> bool {
+    pub(crate) fn calls_for_rest(&self) -> bool {
         !matches!(self, Self::Rpc { .. } | Self::Syncing | Self::Dissent)
     }
 
@@ -84,7 +84,7 @@ impl Fault {
     }
 
     /// How long the endpoint asks to be left alone.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::RateLimited { retry_after } => *retry_after,
             _ => None,

@@ -9,8 +9,11 @@ use serde::Deserialize;
 
 use super::{
     agreement::AgreementArgs, chain::ChainArgs, defaults::with_default, key::KeyArgs, monitor::MonitorArgs,
-    roster::DEFAULT_GRACE_MS, run_settings::RunSettingsArgs, store::StoreArgs,
+    run_settings::RunSettingsArgs, store::StoreArgs,
 };
+
+/// How long an incomplete epoch stays open after a later record came, where nothing else is configured.
+pub(super) const DEFAULT_GRACE_MS: u64 = 10_000;
 
 /// The TOML file, whole. Every section's keys are the flags' names with underscores.
 #[derive(Debug, Default, Deserialize)]

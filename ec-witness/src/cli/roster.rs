@@ -18,7 +18,7 @@ use eyre::{bail, eyre};
 
 use super::{
     archive::dirs::ArchiveDirs,
-    config::{ArchiveSection, StreamTable},
+    config::{ArchiveSection, DEFAULT_GRACE_MS, StreamTable},
     defaults::with_default,
 };
 use rule::{by_broadcast, source};
@@ -58,9 +58,6 @@ impl Sources {
         self.streams.iter().map(|source| source.rule.stream_hash()).collect()
     }
 }
-
-/// How long an incomplete epoch stays open after a later record came, where nothing else is configured.
-pub(super) const DEFAULT_GRACE_MS: u64 = 10_000;
 
 /// Which streams an archive's broadcasts are.
 #[derive(Clone, Debug)]

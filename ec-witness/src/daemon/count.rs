@@ -44,7 +44,7 @@ pub(super) fn zero(stream: &str) {
     for &kind in EpochKind::VARIANTS {
         counter!(EPOCHS_CLOSED, "stream" => stream.to_owned(), "kind" => kind).increment(0);
     }
-    for state in SlotState::ALL.into_iter().filter(|state| state.is_outcome()) {
+    for state in SlotState::ALL.iter().filter(|state| state.is_outcome()) {
         counter!(SLOTS_SETTLED, "stream" => stream.to_owned(), "state" => state.name()).increment(0);
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::ErrorCode;
 
-use super::{SCHEMA_VERSION, halts::KeptHalt};
+use super::{SCHEMA_VERSION, halt::KeptHalt};
 use ec_observation::{ContentHash, SlotId};
 
 /// Why the store refuses.

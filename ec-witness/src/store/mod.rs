@@ -9,6 +9,7 @@ mod check;
 mod error;
 mod files;
 mod finalized;
+mod halt;
 mod halts;
 pub mod history;
 mod holder;
@@ -29,7 +30,7 @@ use alloy::primitives::Address;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 pub use error::StoreError;
-pub use halts::{Evidence, KeptHalt};
+pub use halt::{Evidence, KeptHalt};
 pub use holder::holder;
 pub use outbox::{OutboxTx, TxState};
 pub use standing::StoreStanding;

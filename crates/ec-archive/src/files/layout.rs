@@ -11,7 +11,7 @@ use walkdir::{DirEntry, WalkDir};
 use crate::ArchiveError;
 
 /// The ending of a track's file in the index.
-pub const TRACK_FILE_ENDING: &str = ".jsonl";
+pub(crate) const TRACK_FILE_ENDING: &str = ".jsonl";
 
 /// The two halves of an archive. They may live apart.
 #[derive(Clone, Debug, PartialEq, Eq)]

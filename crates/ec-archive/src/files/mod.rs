@@ -12,12 +12,13 @@ mod track_index;
 
 pub use self::{
     checkpoint::{CheckpointError, Checkpoints},
-    layout::{Archive, Broadcast, TRACK_FILE_ENDING},
+    layout::{Archive, Broadcast},
     stream_index::StreamIndex,
     track_file::TrackFile,
     track_index::TrackIndex,
 };
 pub(crate) use self::{
+    layout::TRACK_FILE_ENDING,
     lines::{bare, is_blank},
     track_index::TrackPart,
 };

@@ -124,12 +124,12 @@ impl TrackIndex {
     }
 
     /// Whether a file was read before, and none stands at the path now.
-    pub fn is_absent(&self) -> bool {
+    pub(crate) fn is_absent(&self) -> bool {
         self.absent
     }
 
     /// Whether a file was lost and no good line came after it yet, so that it is not known which epochs the loss ends at.
-    pub fn is_broken_off(&self) -> bool {
+    pub(crate) fn is_broken_off(&self) -> bool {
         self.withheld.is_open()
     }
 

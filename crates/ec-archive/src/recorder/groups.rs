@@ -23,7 +23,7 @@ impl Timeline {
     }
 
     /// The group that a broadcast time in milliseconds belongs to.
-    pub fn sequence_at(&self, unix_ms: u64) -> u64 {
+    pub(crate) fn sequence_at(&self, unix_ms: u64) -> u64 {
         unix_ms / self.chunk_duration_ms
     }
 }
@@ -94,7 +94,7 @@ impl Groups {
     /// # Errors
     ///
     /// [`GroupError`] where the media cannot be read or its times run back.
-    pub fn next_group(&mut self) -> Result<Option<Group>, GroupError> {
+    pub(crate) fn next_group(&mut self) -> Result<Option<Group>, GroupError> {
         loop {
             if let Some(group) = self.ready.pop_front() {
                 return Ok(Some(group));

@@ -133,7 +133,7 @@ impl Endpoints {
     }
 
     /// The head that was agreed on last.
-    pub fn agreed_head(&self) -> Option<BlockRef> {
+    pub(crate) fn agreed_head(&self) -> Option<BlockRef> {
         *self.0.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -13,13 +13,12 @@ use toml::Table;
 use crate::cli::{
     agreement::AgreementArgs,
     chain::ChainArgs,
+    config::{ArchiveSection, ConfigFile, DEFAULT_GRACE_MS, StreamTable, only_in_the_file},
     config::{ArchiveSection, ConfigFile, StreamTable, only_in_the_file},
     init::InitArgs,
     key::KeyArgs,
     ledger::HEAD_STALE,
     monitor::MonitorArgs,
-    output::DAEMON_LOG,
-    roster::DEFAULT_GRACE_MS,
     run_settings::RunSettingsArgs,
 };
 

@@ -71,7 +71,7 @@ pub enum Finding {
 
 impl Finding {
     /// Whether the archive is not as it should be.
-    pub fn is_problem(&self) -> bool {
+    pub(crate) fn is_problem(&self) -> bool {
         !matches!(self, Self::Unreferenced { .. })
     }
 }

@@ -139,7 +139,7 @@ impl Part {
                     .map(|record| leaf_preimage(*hash, record.group_sequence, &record.blake3, record.size_bytes))
             });
             batch.add_gathered(gathered, leaves);
-            if batch.len() == BATCH {
+            if batch.underived() == BATCH {
                 inner.append(&mut batch.derive());
             }
         }

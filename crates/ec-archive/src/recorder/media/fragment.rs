@@ -76,7 +76,7 @@ impl Media {
     /// # Errors
     ///
     /// [`MediaError`] where the media is not what its boxes say, or cannot be read.
-    pub fn next_fragment(&mut self) -> Result<Option<Fragment>, MediaError> {
+    pub(crate) fn next_fragment(&mut self) -> Result<Option<Fragment>, MediaError> {
         loop {
             if let Some(fragment) = self.ready.pop_front() {
                 return Ok(Some(fragment));

@@ -52,7 +52,7 @@ fn run_in(work: &Path, processes: &Arc<Processes>, settings: &Settings) -> eyre:
         "shortened for the demonstration: propose_stagger_ms={PROPOSE_STAGGER_MS} late_ms={LATE_MS} grace_ms={GRACE_MS} poll_ms={POLL_MS}"
     ));
     let program = witness_program()?;
-    // after the rail in this list, so that it outlives the witnesses
+    // declared first, so that it outlives the witnesses
     let anvil = match &settings.chain {
         Some(_) => None,
         None => Some(start_anvil(work, settings.witnesses)?),
@@ -168,7 +168,7 @@ impl Smoke<'_> {
         Ok(code == 0 || code == 1 && differs.is_some())
     }
 
-    /// Runs a command to its end and keeps what it prints in a file; its exit code, which must not be an error.
+    /// Runs a command to its end and keeps what it prints in a file; its exit code.
     pub(crate) fn answer(&self, command: &mut Command, file: &str) -> eyre::Result<i32> {
         let status = self.rail.processes().spawn(command.stdout(File::create(self.rail.file(file))?))?.wait()?;
         Ok(exit_code(status))
@@ -181,7 +181,7 @@ impl Smoke<'_> {
         objects.wrap_err_with(|| file.to_owned())
     }
 
-    /// Whether a command ends with yes; it prints nothing, but for the end of its words where they are wanted.
+    /// Whether a command ends with yes; all that it says goes to `log`.
     pub(crate) fn agrees(&self, command: &mut Command, log: &Path) -> eyre::Result<bool> {
         let log = File::create(log)?;
         let command = command.stdout(log.try_clone()?).stderr(Stdio::from(log));
