@@ -39,9 +39,9 @@ pub fn map_in_order<I, T: Send, E: Send, M: FnMut(I) -> T>(
             // after a panic there is no next item
             let Some((number, item)) = source.lock().ok().and_then(|mut source| source.next()) else { return Ok(()) };
             match results.add(number, map(item)) {
-                Turn::Map => {}
-                Turn::Stop => return Ok(()),
-                Turn::HandOver => {
+                Next::Map => {}
+                Next::Stop => return Ok(()),
+                Next::HandOver => {
                     while let Some(result) = results.next() {
                         lock(&sink)(result).inspect_err(|_| results.stop())?;
                     }
@@ -60,7 +60,7 @@ pub fn map_in_order<I, T: Send, E: Send, M: FnMut(I) -> T>(
 }
 
 /// What a thread does next.
-enum Turn {
+enum Next {
     Map,
     HandOver,
     Stop,
@@ -91,14 +91,14 @@ impl<T> Default for Results<T> {
 
 impl<T> Results<T> {
     /// Adds a result, as soon as there is room.
-    fn add(&self, number: usize, result: T) -> Turn {
+    fn add(&self, number: usize, result: T) -> Next {
         let is_full = |state: &mut State<T>| !state.stopped && number != state.next && state.waiting.len() >= MAX_EARLY;
         let mut state = self.changed.wait_while(lock(&self.state), is_full).unwrap_or_else(PoisonError::into_inner);
         if state.stopped {
-            return Turn::Stop;
+            return Next::Stop;
         }
         state.waiting.insert(number, result);
-        if std::mem::replace(&mut state.handing_over, true) { Turn::Map } else { Turn::HandOver }
+        if std::mem::replace(&mut state.handing_over, true) { Next::Map } else { Next::HandOver }
     }
 
     /// The next result for the thread that hands over; with `None` it no longer does.

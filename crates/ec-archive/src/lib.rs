@@ -1,7 +1,7 @@
 //! every.channel archives (protocol §2): the index that becomes epochs, the content-addressed store beside it, and the
 //! recorder that writes both.
 //!
-//! Data flows one way. [`mod@line`] judges one line of the index. `index` remembers, pure over judged lines, which stretch
+//! Data flows one way. [`mod@line`] judges one line of the index. `index` remembers, pure over what lines say, which stretch
 //! of a file touches which epochs. [`files`] reads files into such an index, live and through rotation and loss, and
 //! keeps it across a restart. [`epochs`] yields whole epochs in order: by a sweep over an index, since records form a set
 //! and may stand anywhere in a file, or in one pass, where the files are in order, as archives are. Memory does not grow

@@ -12,7 +12,7 @@ pub use self::{
     field::{Field, FieldNames},
     plain::Shape,
 };
-use self::{json::Object, plain::PlainLines};
+use self::{json::TopLevel, plain::PlainLines};
 
 /// What the lines of one track's file are judged by.
 #[derive(Clone, Debug)]
@@ -56,13 +56,13 @@ impl LineRule {
     /// The line is bad.
     pub fn record_of_any(&self, line: &[u8]) -> Result<Record, BadLine> {
         let unreadable = |reason| BadLine { reason, group_sequence: None };
-        let object = Object::parse(line).map_err(unreadable)?;
+        let object = TopLevel::parse(line).map_err(unreadable)?;
         let group_sequence = self.value(&object, Field::GroupSequence, u64_of);
         let readable = group_sequence.clone().ok().flatten();
         self.judge(&object, group_sequence).map_err(|reason| BadLine { reason, group_sequence: readable })
     }
 
-    fn judge(&self, object: &Object, group_sequence: Result<Option<u64>, Reason>) -> Result<Record, Reason> {
+    fn judge(&self, object: &TopLevel, group_sequence: Result<Option<u64>, Reason>) -> Result<Record, Reason> {
         object.no_key_twice()?;
         let record = Record {
             group_sequence: group_sequence?.ok_or(Reason::Missing(Field::GroupSequence))?,
@@ -81,7 +81,7 @@ impl LineRule {
     /// The one value that all present names of a field state.
     fn value<T: PartialEq>(
         &self,
-        object: &Object,
+        object: &TopLevel,
         field: Field,
         decode: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, Reason> {

@@ -12,7 +12,7 @@ mod pulse;
 mod set;
 mod state;
 
-pub use follow::{FollowError, Follower, Heads, LedgerPlace, Polled};
+pub use follow::{FollowError, Follower, Heads, LedgerSettings, Polled};
 pub use pulse::Pulse;
 pub use set::WitnessSet;
 pub use state::{Candidate, Final, LedgerEvent, LedgerState, Slot};

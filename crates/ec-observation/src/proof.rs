@@ -97,8 +97,8 @@ impl Proof {
         group_sequence: u64,
     ) -> Result<Self, ProveError> {
         let tracks = rule.tracks.names();
-        let place = tracks.iter().position(|name| name == track).ok_or_else(|| ProveError::Track(track.into()))?;
-        let wanted = Position { track: place, group_sequence };
+        let number = tracks.iter().position(|name| name == track).ok_or_else(|| ProveError::Track(track.into()))?;
+        let wanted = Position { track: number, group_sequence };
         let no_record = || ProveError::NoRecord { track: track.into(), group_sequence };
         let found = records.objects().enumerate().find(|(_, (position, _))| *position == wanted);
         let (index, (_, object)) = found.ok_or_else(no_record)?;

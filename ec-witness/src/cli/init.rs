@@ -5,7 +5,7 @@ use std::str::FromStr;
 use alloy::primitives::Address;
 use clap::Args;
 use ec_archive::{Source, StreamIndex, Sweep, is_closed};
-use ec_ledger::{Follower, LedgerPlace, contracts::EveryChannelWitnessRegistry};
+use ec_ledger::{Follower, LedgerSettings, contracts::EveryChannelWitnessRegistry};
 use ec_observation::ObservationHeader;
 use ec_witness::store::{Identity, StoreError, VoteStore};
 use eyre::{OptionExt, WrapErr};
@@ -18,7 +18,7 @@ use super::{
     connection::block_on,
     derive::read_index,
     key::KeyArgs,
-    ledger::place,
+    ledger,
     output::{JsonArg, json_line},
     roster::{ArchiveArgs, Sources},
     store::StoreArgs,
@@ -140,14 +140,14 @@ impl InitArgs {
         let directory = self.store.directory(&file.store)?.to_owned();
         let roster = self.archive.roster(file.archive, &file.stream)?;
         let connection = self.chain.clone().or(file.chain).connect().await?;
-        let place = place(&connection).await?;
-        let registry = EveryChannelWitnessRegistry::new(place.registry, &connection.provider);
+        let ledger = ledger::settings(&connection).await?;
+        let registry = EveryChannelWitnessRegistry::new(ledger.registry, &connection.provider);
         let active = registry.isWitness(witness).call().await.wrap_err("registry: isWitness() failed")?;
-        let follower = Follower::new(connection.endpoints.clone(), place, Some(witness), None);
+        let follower = Follower::new(connection.endpoints.clone(), ledger, Some(witness), None);
         let past = past_votes(follower, witness).await?;
         let first_nonce = connection.endpoints.transaction_count(witness).await?;
         let starts = self.starts(&roster.sources_so_far()?)?;
-        let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness };
+        let identity = Identity { chain_id: ledger.chain_id, ledger: ledger.ledger, witness };
         let mut adopted_votes = 0;
         VoteStore::create(&directory, identity, first_nonce, |store| {
             adopted_votes = store.adopt(&past)?;
@@ -156,7 +156,7 @@ impl InitArgs {
             }
             Ok::<_, StoreError>(())
         })?;
-        let LedgerPlace { chain_id, ledger, .. } = place;
+        let LedgerSettings { chain_id, ledger, .. } = ledger;
         let store = directory.as_path();
         self.show(&Created { store, chain_id, ledger, witness, active, first_nonce, adopted_votes, streams: starts })?;
         Ok(Answer::Yes)

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use alloy::primitives::Address;
-use ec_ledger::{Follower, LedgerPlace, identity};
+use ec_ledger::{Follower, LedgerSettings, identity};
 use ec_observation::StreamHash;
 use eyre::{OptionExt, WrapErr};
 
@@ -13,16 +13,16 @@ use super::{chain::ChainArgs, connection::Connection};
 pub(super) const HEAD_STALE: Duration = Duration::from_millis(30_000);
 
 /// Where the ledger is, of a connection that must name it.
-pub(super) async fn place(connection: &Connection) -> eyre::Result<LedgerPlace> {
+pub(super) async fn settings(connection: &Connection) -> eyre::Result<LedgerSettings> {
     let ledger = connection.chain.ledger;
     let unset = "ledger is not set: give --ledger ADDRESS, EC_WITNESS_LEDGER, or ledger in [chain]";
-    place_of(connection, ledger.ok_or_eyre(unset)?).await
+    settings_of(connection, ledger.ok_or_eyre(unset)?).await
 }
 
 /// How to follow the ledger at this address.
-async fn place_of(connection: &Connection, ledger: Address) -> eyre::Result<LedgerPlace> {
+async fn settings_of(connection: &Connection, ledger: Address) -> eyre::Result<LedgerSettings> {
     let Connection { chain, endpoints, .. } = connection;
-    Ok(LedgerPlace {
+    Ok(LedgerSettings {
         chain_id: endpoints.chain_id(),
         ledger,
         registry: identity::registry_of(endpoints, ledger, chain.registry).await?,
@@ -48,15 +48,15 @@ pub(super) async fn follow(
     streams: impl IntoIterator<Item = StreamHash>,
     witness: Option<Address>,
 ) -> eyre::Result<Follower> {
-    let place = place(connection).await?;
+    let settings = settings(connection).await?;
     let streams: HashSet<_> = streams.into_iter().collect();
-    read_log(Follower::new(connection.endpoints.clone(), place, witness, Some(streams))).await
+    read_log(Follower::new(connection.endpoints.clone(), settings, witness, Some(streams))).await
 }
 
 /// Reads the whole log of the ledger at this address.
 pub(super) async fn read_at(connection: &Connection, ledger: Address) -> eyre::Result<Follower> {
-    let place = place_of(connection, ledger).await?;
-    read_log(Follower::new(connection.endpoints.clone(), place, None, None)).await
+    let settings = settings_of(connection, ledger).await?;
+    read_log(Follower::new(connection.endpoints.clone(), settings, None, None)).await
 }
 
 async fn read_log(mut follower: Follower) -> eyre::Result<Follower> {

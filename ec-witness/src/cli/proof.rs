@@ -134,7 +134,7 @@ impl CheckProofArgs {
             return self.answer(hash, None);
         }
         let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
-        let ledger = ledger::place(&connection).await?.ledger;
+        let ledger = ledger::settings(&connection).await?.ledger;
         let slot = proof.header.slot();
         let found = connection.endpoints.agreed("finalizedObservation()", |provider| async move {
             EveryChannelObservationLedger::new(ledger, provider).finalizedObservation(slot.0).call().await

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 
 use alloy::primitives::{Address, U256};
 use ec_archive::Checkpoints;
-use ec_ledger::{Follower, LedgerPlace, Pulse, contracts::EveryChannelWitnessRegistry};
+use ec_ledger::{Follower, LedgerSettings, Pulse, contracts::EveryChannelWitnessRegistry};
 use ec_witness::{
     daemon::{Closing, Daemon, Intake, Voter},
     metrics::INFO,
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Answer,
     connection::{Connection, block_on},
-    ledger::place,
+    ledger,
     output::{Progress, Unit},
     slots,
 };
@@ -40,8 +40,8 @@ impl RunArgs {
 
 async fn work(settings: Settings) -> eyre::Result<Answer> {
     let pulse = Pulse::default();
-    let (monitor, cancelled) = settings.monitor.start(pulse.clone(), settings.turns.poll)?;
-    let (once, json) = (settings.turns.once.is_some(), settings.json);
+    let (monitor, cancelled) = settings.monitor.start(pulse.clone(), settings.pace.poll)?;
+    let (once, json) = (settings.pace.once.is_some(), settings.json);
     let mut daemon = daemon(settings).await?.beat(pulse);
     monitor.ready();
     if let Err(halt) = drive(&mut daemon, once, &monitor, &cancelled).await {
@@ -61,20 +61,20 @@ async fn work(settings: Settings) -> eyre::Result<Answer> {
 /// Reaches the chain and opens the store.
 async fn daemon(settings: Settings) -> eyre::Result<Daemon> {
     let connection = settings.chain.clone().connect().await?;
-    let place = place(&connection).await?;
-    let voter = voter(&settings, &connection, place).await?;
+    let ledger = ledger::settings(&connection).await?;
+    let voter = voter(&settings, &connection, ledger).await?;
     let intake = intake(&settings)?;
     let witness = voter.witness();
     // streams are added as they are taken in
-    let follower = Follower::new(connection.endpoints, place, Some(witness), Some(HashSet::new()))
+    let follower = Follower::new(connection.endpoints, ledger, Some(witness), Some(HashSet::new()))
         .resting_on(voter.finalized_head()?);
     metrics::gauge!(
-        INFO, "chain_id" => place.chain_id.to_string(), "ledger" => place.ledger.to_string(),
+        INFO, "chain_id" => ledger.chain_id.to_string(), "ledger" => ledger.ledger.to_string(),
         "witness" => witness.to_string()
     )
     .set(1.0);
-    tracing::info!(chain_id = place.chain_id, ledger = %place.ledger, %witness, "witness started");
-    Ok(Daemon::new(intake, follower, voter, settings.agreement, settings.turns))
+    tracing::info!(chain_id = ledger.chain_id, ledger = %ledger.ledger, %witness, "witness started");
+    Ok(Daemon::new(intake, follower, voter, settings.agreement, settings.pace))
 }
 
 async fn drive(daemon: &mut Daemon, once: bool, monitor: &Monitor, cancelled: &CancellationToken) -> eyre::Result<()> {
@@ -90,13 +90,13 @@ async fn drive(daemon: &mut Daemon, once: bool, monitor: &Monitor, cancelled: &C
     Ok(ended?)
 }
 
-async fn voter(settings: &Settings, connection: &Connection, place: LedgerPlace) -> eyre::Result<Voter> {
+async fn voter(settings: &Settings, connection: &Connection, ledger: LedgerSettings) -> eyre::Result<Voter> {
     match &settings.voting {
         Voting::Dry { witness: Some(witness) } => Ok(Voter::dry(*witness)),
-        Voting::Dry { witness: None } => Ok(Voter::dry(first_active(connection, place.registry).await?)),
+        Voting::Dry { witness: None } => Ok(Voter::dry(first_active(connection, ledger.registry).await?)),
         Voting::Cast { key, store } => {
             let signer = key.load()?;
-            let identity = Identity { chain_id: place.chain_id, ledger: place.ledger, witness: signer.address() };
+            let identity = Identity { chain_id: ledger.chain_id, ledger: ledger.ledger, witness: signer.address() };
             let store = VoteStore::open(store, identity)?;
             let sender = Box::new(Sender::new(connection.endpoints.clone(), signer, &store, settings.sending)?);
             Ok(Voter::Casting { store, sender })
@@ -105,10 +105,10 @@ async fn voter(settings: &Settings, connection: &Connection, place: LedgerPlace)
 }
 
 /// How the archive is taken in. What is there is checked now; what comes later, when it comes.
-fn intake(Settings { roster, turns, voting, .. }: &Settings) -> eyre::Result<Intake> {
+fn intake(Settings { roster, pace, voting, .. }: &Settings) -> eyre::Result<Intake> {
     let (archive, names) = (roster.archive.clone(), roster.names.clone());
     let mapping = roster.clone().mapping();
-    if turns.once.is_some() {
+    if pace.once.is_some() {
         roster.clone().sources()?;
         return Ok(Intake::new(archive, names, Closing::AtRest, mapping, None));
     }

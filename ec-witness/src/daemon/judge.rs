@@ -5,7 +5,7 @@ use crate::{
     store::{Recorded, StoreError},
     witness::{
         decision::{Agreement, OwnEpoch, OwnVote},
-        engine::{Admission, Engine, Intent, JudgedSlot, Situation, SlotKey},
+        engine::{Admission, Engine, JudgedSlot, Situation, SlotKey},
         own::own_epoch,
     },
 };
@@ -87,9 +87,9 @@ impl Judge {
         counts: &mut Counts,
         now_ms: u64,
     ) -> Result<Vec<ObservationHash>, Halt> {
-        let mut intents = self.engine.judge(&situation(ledger, now_ms));
-        intents.retain(|intent| self.may_be_voted(intent, &is_current));
-        let again = self.record(&intents, counts)?;
+        let mut ballots = self.engine.judge(&situation(ledger, now_ms));
+        ballots.retain(|ballot| self.may_be_voted(ballot, &is_current));
+        let again = self.record(&ballots, counts)?;
         self.votes.send(&again, now_ms).await
     }
 
@@ -102,20 +102,19 @@ impl Judge {
     }
 
     /// An incomplete epoch of a stream whose files cannot be read to their ends now may have records that nobody read.
-    fn may_be_voted(&self, intent: &Intent, is_current: impl Fn(StreamHash) -> bool) -> bool {
-        let key = SlotKey::of(&intent.header);
+    fn may_be_voted(&self, ballot: &Ballot, is_current: impl Fn(StreamHash) -> bool) -> bool {
+        let key = SlotKey::of(&ballot.header);
         let is_complete = |slot: &JudgedSlot| matches!(slot.own, OwnEpoch::Derived { complete: true, .. });
         self.engine.slot(key).is_some_and(|slot| slot.voted.is_some() || is_complete(slot)) || is_current(key.stream)
     }
 
-    /// Records the intended votes; returns those whose earlier transactions came to nothing.
-    fn record(&mut self, intents: &[Intent], counts: &mut Counts) -> Result<Vec<Ballot>, Halt> {
-        if intents.is_empty() {
+    /// Records the votes to cast; returns those whose earlier transactions came to nothing.
+    fn record(&mut self, ballots: &[Ballot], counts: &mut Counts) -> Result<Vec<Ballot>, Halt> {
+        if ballots.is_empty() {
             return Ok(Vec::new());
         }
-        let ballots: Vec<Ballot> = intents.iter().map(|&Intent { header, vote, .. }| Ballot { header, vote }).collect();
         let mut again = Vec::new();
-        for (&ballot, recorded) in ballots.iter().zip(self.votes.record(&ballots)?) {
+        for (&ballot, recorded) in ballots.iter().zip(self.votes.record(ballots)?) {
             match recorded {
                 Ok(Recorded::Again) if self.votes.voter.is_dry() => {}
                 Ok(recorded) => {

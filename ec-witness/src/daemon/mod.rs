@@ -43,7 +43,7 @@ pub use heard::Heard;
 pub use intake::Intake;
 pub use streams::{FollowedStream, NewlyClosed};
 pub use voter::Voter;
-pub use work::{Turns, Until};
+pub use work::{Pace, Until};
 
 use count::Counts;
 use shown::Shown;
@@ -59,18 +59,18 @@ pub struct Daemon {
     work: Work,
     counts: Counts,
     shown: Shown,
-    turns: Turns,
+    pace: Pace,
     pulse: Pulse,
 }
 
 impl Daemon {
     /// A daemon that judges the streams that `intake` finds.
-    pub fn new(intake: Intake, follower: Follower, voter: Voter, agreement: Agreement, turns: Turns) -> Self {
+    pub fn new(intake: Intake, follower: Follower, voter: Voter, agreement: Agreement, pace: Pace) -> Self {
         Self {
-            work: Work::new(intake, follower, voter, agreement, turns.once),
+            work: Work::new(intake, follower, voter, agreement, pace.once),
             counts: Counts::default(),
             shown: Shown::default(),
-            turns,
+            pace,
             pulse: Pulse::default(),
         }
     }
@@ -104,7 +104,7 @@ impl Daemon {
         cancelled: &CancellationToken,
         mut progress: impl FnMut(&Snapshot),
     ) -> Result<(), Halt> {
-        let Self { work, counts, shown, turns, pulse } = self;
+        let Self { work, counts, shown, pace, pulse } = self;
         let mut alarm = Alarm::default();
         let changed = Arc::clone(&alarm.changed);
         let mut due = Instant::now();
@@ -128,14 +128,14 @@ impl Daemon {
                 () = drained(cancelled) => return Ok(()),
             };
             pulse.beat();
-            if turns.once.is_some() {
+            if pace.once.is_some() {
                 shown.keep(turned.done);
             }
             progress(&shown.snapshot(work, counts.totals(), begun.elapsed()));
-            if turned.nothing_left && turns.once.is_some() {
+            if turned.nothing_left && pace.once.is_some() {
                 return Ok(());
             }
-            due = Instant::now() + turns.poll.max(work.ledger.follower.retry_in());
+            due = Instant::now() + pace.poll.max(work.ledger.follower.retry_in());
         }
     }
 }

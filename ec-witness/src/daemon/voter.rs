@@ -25,9 +25,9 @@ pub enum Voter {
         /// The owner of the nonces.
         sender: Box<Sender>,
     },
-    /// A dry run: judges from this seat, keeps and sends nothing.
+    /// A dry run: judges as this witness, keeps and sends nothing.
     Dry {
-        /// The seat.
+        /// As whom it judges.
         witness: Address,
         /// Votes that were shown.
         shown: HashSet<ObservationHash>,
@@ -35,7 +35,7 @@ pub enum Voter {
 }
 
 impl Voter {
-    /// A dry run from this seat.
+    /// A dry run as this witness.
     pub fn dry(witness: Address) -> Self {
         Self::Dry { witness, shown: HashSet::new() }
     }
@@ -110,7 +110,7 @@ impl Voter {
         let Self::Casting { store, .. } = self else { return };
         let Some(evidence) = halt.evidence() else { return };
         match store.halt(&evidence, &halt.to_string()) {
-            Ok(standing) => tracing::error!(halt = standing.id, kind = evidence.kind(), "halted until it is resumed"),
+            Ok(kept) => tracing::error!(halt = kept.id, kind = evidence.kind(), "halted until it is resumed"),
             Err(error) => tracing::error!(%error, "the halt could not be recorded; the next start may find it again"),
         }
     }

@@ -30,7 +30,7 @@ pub enum Until {
 
 /// How the daemon goes about its turns.
 #[derive(Clone, Copy, Debug)]
-pub struct Turns {
+pub struct Pace {
     /// The time between two polls of the ledger.
     pub poll: Duration,
     /// End when every closed epoch has an outcome, or never.

@@ -49,7 +49,7 @@ pub(super) struct Change {
 
 /// A nonce with a transaction that is not final yet.
 #[derive(Clone, Debug)]
-pub(super) struct Followed {
+pub(super) struct FollowedNonce {
     /// In the order they were signed, which is that of their fees; never empty.
     siblings: Vec<Sibling>,
     /// The last time the newest one was sent by this process, and what came of it.
@@ -60,7 +60,7 @@ pub(super) struct Followed {
     missing: Lag,
 }
 
-impl Followed {
+impl FollowedNonce {
     pub(super) fn new(sibling: Sibling) -> Self {
         Self { siblings: vec![sibling], sent: None, held_since: None, missing: Lag::default() }
     }
@@ -195,12 +195,12 @@ mod tests {
     const HEADS: Heads = Heads { latest: 30, safe: 20, finalized: 10 };
 
     /// Siblings in these states; the hash of each is its place.
-    fn followed(states: &[TxState]) -> Followed {
+    fn followed(states: &[TxState]) -> FollowedNonce {
         let mut siblings = states.iter().zip(0..).map(|(&state, place)| Sibling {
             kept: OutboxTx { hash: hash(place), nonce: NONCE, raw: Default::default(), state },
             tx: TxEip1559 { nonce: NONCE, ..TxEip1559::default() },
         });
-        let mut followed = Followed::new(siblings.next().unwrap());
+        let mut followed = FollowedNonce::new(siblings.next().unwrap());
         siblings.for_each(|sibling| followed.add(sibling));
         followed
     }

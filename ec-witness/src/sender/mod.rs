@@ -127,13 +127,13 @@ impl Sender {
     ) -> Result<Vec<ObservationHash>, SendError> {
         self.waiting.add(again);
         let ballots = self.waiting.all(store)?;
-        let places = self.rule.max_in_flight.saturating_sub(self.pending());
-        if ballots.is_empty() || places == 0 || !self.poll.is_clear || self.money.holds_open() {
+        let room = self.rule.max_in_flight.saturating_sub(self.pending());
+        if ballots.is_empty() || room == 0 || !self.poll.is_clear || self.money.holds_open() {
             return Ok(Vec::new());
         }
         let means = self.means().await?;
         let mut cast = Vec::new();
-        for call in self.calls(&ballots, places, &means) {
+        for call in self.calls(&ballots, room, &means) {
             let Some(answer) = self.transact(store, &call, &means, now_ms).await? else { break };
             self.money.hold_new(None, self.pending(), now_ms);
             self.waiting.carried(&call.votes);
@@ -164,12 +164,12 @@ impl Sender {
         Ok(())
     }
 
-    /// The calls for these ballots, at most `places` of them.
-    fn calls(&self, ballots: &[Ballot], places: usize, means: &Means) -> Vec<Call> {
-        let oldest = &ballots[..ballots.len().min(places.saturating_mul(self.rule.max_batch))];
-        let room = batch::tx_gas(means.block_gas_limit).min(self.budget(means).affordable_gas());
-        let mut calls = batch::calls(oldest, self.rule.max_batch, room);
-        calls.truncate(places);
+    /// The calls for these ballots, at most `room` of them.
+    fn calls(&self, ballots: &[Ballot], room: usize, means: &Means) -> Vec<Call> {
+        let oldest = &ballots[..ballots.len().min(room.saturating_mul(self.rule.max_batch))];
+        let gas = batch::tx_gas(means.block_gas_limit).min(self.budget(means).affordable_gas());
+        let mut calls = batch::calls(oldest, self.rule.max_batch, gas);
+        calls.truncate(room);
         calls
     }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Range};
 
 use super::{
     error::SendError,
-    followed::{Change, Followed, Sibling},
+    followed::{Change, FollowedNonce, Sibling},
     plan::Open,
     poll::{Lag, Poll},
     state::Stage,
@@ -14,7 +14,7 @@ use crate::store::{OutboxTx, StoreError, VoteStore};
 /// What was signed and is not final.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    nonces: BTreeMap<u64, Followed>,
+    nonces: BTreeMap<u64, FollowedNonce>,
     /// What is below it was not signed for this store.
     first_nonce: u64,
     last_final: Option<OutboxTx>,
@@ -44,17 +44,17 @@ impl Outbox {
     pub(super) fn add(&mut self, sibling: Sibling) {
         match self.nonces.get_mut(&sibling.kept.nonce) {
             Some(followed) => followed.add(sibling),
-            None => drop(self.nonces.insert(sibling.kept.nonce, Followed::new(sibling))),
+            None => drop(self.nonces.insert(sibling.kept.nonce, FollowedNonce::new(sibling))),
         }
     }
 
-    pub(super) fn get_mut(&mut self, nonce: u64) -> Option<&mut Followed> {
+    pub(super) fn get_mut(&mut self, nonce: u64) -> Option<&mut FollowedNonce> {
         self.nonces.get_mut(&nonce)
     }
 
     /// What is open, by nonce.
     pub(super) fn open(&self) -> Vec<Open> {
-        self.nonces.values().filter(|followed| followed.is_open()).map(Followed::open).collect()
+        self.nonces.values().filter(|followed| followed.is_open()).map(FollowedNonce::open).collect()
     }
 
     /// Nonces that are not executed.
@@ -65,7 +65,7 @@ impl Outbox {
     /// Nonces, counted by how far they have come.
     pub(super) fn stages(&self) -> BTreeMap<Stage, usize> {
         let mut stages = BTreeMap::new();
-        for stage in self.nonces.values().filter_map(Followed::stage) {
+        for stage in self.nonces.values().filter_map(FollowedNonce::stage) {
             *stages.entry(stage).or_default() += 1;
         }
         stages

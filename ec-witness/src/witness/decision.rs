@@ -96,10 +96,10 @@ pub struct Seen {
     pub parent: ObservationHash,
 }
 
-/// The registry's active set at the block that is judged.
+/// How the registry's active set at the block that is judged looks from this witness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seat {
-    /// This witness's place among the active ones in index order; `None` when it is not one of them.
+pub struct Membership {
+    /// Where this witness is among the active ones in index order; `None` when it is not one of them.
     pub position: Option<usize>,
     /// Active witnesses.
     pub witness_count: usize,
@@ -107,7 +107,7 @@ pub struct Seat {
     pub quorum: usize,
 }
 
-impl Seat {
+impl Membership {
     /// This witness's turn for a sequence: 0 proposes first. `None` when it is not active.
     pub fn rank(&self, sequence: u64) -> Option<u64> {
         let count = self.witness_count as u64;
@@ -221,7 +221,7 @@ pub enum Decision {
 pub fn decide(
     own: &OwnEpoch,
     seen: &Seen,
-    seat: &Seat,
+    membership: &Membership,
     clock: &Clock,
     vote: &OwnVote,
     agreement: &Agreement,
@@ -239,14 +239,14 @@ pub fn decide(
         OwnVote::CannotLand(voted) if *voted != content.hash() => return Decision::Wait(Wait::OtherContent),
         OwnVote::None | OwnVote::CannotLand(_) => {}
     }
-    let Some(rank) = seat.rank(content.sequence) else { return Decision::Wait(Wait::NotActive) };
+    let Some(rank) = membership.rank(content.sequence) else { return Decision::Wait(Wait::NotActive) };
     let until =
         |until_ms: u64, wait: fn(u64) -> Wait| (clock.now_ms < until_ms).then(|| Decision::Wait(wait(until_ms)));
 
     // 2. attest the first acceptable candidate
     let acceptance = |candidate: &SeenCandidate| {
         let off_ms = candidate.header.observed_unix_ms.abs_diff(observed_unix_ms);
-        accept(candidate, &content, off_ms <= tolerance_ms, seat, agreement)
+        accept(candidate, &content, off_ms <= tolerance_ms, membership, agreement)
     };
     if let Some(found) = seen.candidates.iter().find(|candidate| acceptance(candidate) == Acceptance::Acceptable) {
         let late = until(clock.closed_ms.saturating_add(agreement.late_ms), |until_ms| Wait::Late { until_ms });
@@ -288,10 +288,16 @@ enum Acceptance {
     Never,
 }
 
-fn accept(candidate: &SeenCandidate, own: &Content, in_time: bool, seat: &Seat, agreement: &Agreement) -> Acceptance {
+fn accept(
+    candidate: &SeenCandidate,
+    own: &Content,
+    in_time: bool,
+    membership: &Membership,
+    agreement: &Agreement,
+) -> Acceptance {
     if candidate.header.content() != *own || !candidate.parent_is_right {
         Acceptance::Never
-    } else if in_time || candidate.active_votes >= seat.unbeatable() {
+    } else if in_time || candidate.active_votes >= membership.unbeatable() {
         Acceptance::Acceptable
     } else {
         Acceptance::NotRivalledBefore(candidate.first_seen_ms.saturating_add(agreement.time_wait_ms))

@@ -9,13 +9,15 @@ use alloy::primitives::Address;
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 
-use super::decision::{Agreement, Clock, Comparison, Decision, OwnEpoch, OwnVote, Seat, Seen, SeenCandidate, decide};
+use super::decision::{
+    Agreement, Clock, Comparison, Decision, Membership, OwnEpoch, OwnVote, Seen, SeenCandidate, decide,
+};
 use ec_ledger::{Candidate, LedgerState, WitnessSet};
-use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
+use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
 
-/// The seat of one witness.
-pub fn seat_of(set: &WitnessSet, witness: Address) -> Seat {
-    Seat { position: set.position(witness), witness_count: set.active.len(), quorum: set.quorum }
+/// How the set looks from one witness.
+pub fn membership_of(set: &WitnessSet, witness: Address) -> Membership {
+    Membership { position: set.position(witness), witness_count: set.active.len(), quorum: set.quorum }
 }
 
 /// What one judging rests on.
@@ -112,17 +114,6 @@ pub struct JudgedSlot {
     ripe_ms: Option<u64>,
 }
 
-/// A decision that asks for something to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Intent {
-    /// The slot.
-    pub slot: SlotId,
-    /// The header to vote for.
-    pub header: ObservationHeader,
-    /// How.
-    pub vote: VoteKind,
-}
-
 /// What became of an epoch that was handed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
@@ -199,20 +190,20 @@ impl Engine {
     }
 
     /// Judges every slot and returns the votes to cast, oldest slots first.
-    pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Intent> {
-        let seat = seat_of(situation.set, self.me);
+    pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Ballot> {
+        let membership = membership_of(situation.set, self.me);
         let Self { me, agreement, slots } = self;
-        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &seat, situation, agreement);
+        let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &membership, situation, agreement);
         slots.iter_mut().filter_map(judge).collect()
     }
 
     /// Slots in which a candidate has the quorum's votes and yet is not final, as after a change of the set: anyone may
     /// call `finalize` for them, and this witness should now, each at its turn.
     pub fn ripe(&mut self, situation: &Situation<'_>) -> Vec<(SlotId, ObservationHash)> {
-        let seat = seat_of(situation.set, self.me);
+        let membership = membership_of(situation.set, self.me);
         let Self { agreement, slots, .. } = self;
         let ripe = |(key, slot): (&SlotKey, &mut JudgedSlot)| {
-            let turn_ms = (seat.rank(key.sequence)? + 1).saturating_mul(agreement.propose_stagger_ms);
+            let turn_ms = (membership.rank(key.sequence)? + 1).saturating_mul(agreement.propose_stagger_ms);
             slot.ripe(situation, turn_ms)
         };
         slots.iter_mut().filter_map(ripe).collect()
@@ -260,10 +251,10 @@ impl JudgedSlot {
         &mut self,
         key: SlotKey,
         me: Address,
-        seat: &Seat,
+        membership: &Membership,
         situation: &Situation<'_>,
         agreement: &Agreement,
-    ) -> Option<Intent> {
+    ) -> Option<Ballot> {
         let Situation { ledger, now_ms, live_since_ms, .. } = *situation;
         let clock = Clock {
             now_ms,
@@ -274,16 +265,15 @@ impl JudgedSlot {
         let seen = self.see(key, situation, agreement);
         let counted = ledger.slot(self.slot).and_then(|slot| slot.vote_of(me));
         let vote = if counted.is_some() { OwnVote::Cast } else { self.vote };
-        let decision = decide(&self.own, &seen, seat, &clock, &vote, agreement);
+        let decision = decide(&self.own, &seen, membership, &clock, &vote, agreement);
         self.finalized = ledger.final_of(key.stream, key.sequence, self.slot).map(|found| found.hash);
         self.state = state_of(&decision, clock.is_disputed(agreement));
         self.in_window = counted.is_none() && matches!(self.state, SlotState::Waiting | SlotState::Voted);
         self.decision = Some(decision);
-        let slot = self.slot;
         match decision {
-            Decision::Attest(header) => Some(Intent { slot, header, vote: VoteKind::Attest }),
+            Decision::Attest(header) => Some(Ballot { header, vote: VoteKind::Attest }),
             Decision::Propose { header, candidates_seen } => {
-                Some(Intent { slot, header, vote: VoteKind::Propose { candidates_seen } })
+                Some(Ballot { header, vote: VoteKind::Propose { candidates_seen } })
             }
             Decision::Final(_) | Decision::Voted | Decision::Wait(_) | Decision::Abstain => None,
         }
@@ -385,8 +375,8 @@ mod tests {
 
     fn attested(engine: &mut Engine, ledger: &LedgerState) -> Option<ObservationHeader> {
         let set = WitnessSet { active: vec![ME, OTHER], quorum: 2 };
-        let intents = engine.judge(&Situation { ledger, set: &set, now_ms: 0, live_since_ms: Some(0) });
-        intents.into_iter().find(|intent| intent.vote == VoteKind::Attest).map(|intent| intent.header)
+        let ballots = engine.judge(&Situation { ledger, set: &set, now_ms: 0, live_since_ms: Some(0) });
+        ballots.into_iter().find(|ballot| ballot.vote == VoteKind::Attest).map(|ballot| ballot.header)
     }
 
     #[test]

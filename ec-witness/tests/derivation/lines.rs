@@ -237,7 +237,7 @@ proptest! {
         let archive = TestArchive::new([("x/v.jsonl", &bytes)]);
         let file = TrackFile::new(&archive.open().broadcast("x"), "v", FieldNames::default());
         let mut found = Vec::new();
-        let lengths = file.for_each_line(|line| found.push((line.offset, line.end, line.judged.map(Result::ok)))).unwrap();
+        let lengths = file.for_each_line(|line| found.push((line.offset, line.end, line.said.map(Result::ok)))).unwrap();
 
         let mut expected = Vec::new();
         let mut offset = 0;

@@ -2,10 +2,10 @@
 
 use alloy::primitives::Address;
 use ec_ledger::{Candidate, LedgerState, WitnessSet};
-use ec_observation::{ObservationHeader, VoteKind};
+use ec_observation::{Ballot, ObservationHeader, VoteKind};
 use ec_witness::witness::{
     decision::OwnVote,
-    engine::{Engine, Intent, Situation},
+    engine::{Engine, Situation},
     window::{Wanted, Window},
 };
 use rand::{RngExt, rngs::StdRng};
@@ -96,8 +96,8 @@ impl Host {
             now_ms: now_ms + self.offset_ms,
             live_since_ms: self.live_since_ms,
         };
-        let intents = self.engine.judge(&situation);
-        self.cast(now_ms, &intents, net);
+        let ballots = self.engine.judge(&situation);
+        self.cast(now_ms, &ballots, net);
         self.let_go();
     }
 
@@ -190,13 +190,13 @@ impl Host {
     }
 
     /// Records the votes, then sends them: proposals in one batch, attestations in another.
-    fn cast(&mut self, now_ms: u64, intents: &[Intent], net: &mut Net) {
-        let (attest, propose): (Vec<Intent>, Vec<Intent>) =
-            intents.iter().copied().partition(|intent| intent.vote == VoteKind::Attest);
+    fn cast(&mut self, now_ms: u64, ballots: &[Ballot], net: &mut Net) {
+        let (attest, propose): (Vec<Ballot>, Vec<Ballot>) =
+            ballots.iter().copied().partition(|ballot| ballot.vote == VoteKind::Attest);
         for batch in [propose, attest].iter().filter(|batch| !batch.is_empty()) {
             let calls = batch.iter().map(call).collect();
             let nonce = net.chain.send(self.me, calls, now_ms + latency_ms(&mut net.rng));
-            for (item, Intent { header, .. }) in batch.iter().enumerate() {
+            for (item, Ballot { header, .. }) in batch.iter().enumerate() {
                 net.referee.note(self.me, header);
                 self.guard.record(*header, nonce, item, self.judged(header));
                 self.engine.set_vote(net.truth.key(header.sequence), *header, OwnVote::Cast);
@@ -254,10 +254,10 @@ impl Host {
     }
 }
 
-fn call(intent: &Intent) -> Call {
-    match intent.vote {
-        VoteKind::Propose { candidates_seen } => Call::Propose { header: intent.header, candidates_seen },
-        VoteKind::Attest => Call::Attest { slot: intent.slot, observation: intent.header.hash() },
+fn call(ballot: &Ballot) -> Call {
+    match ballot.vote {
+        VoteKind::Propose { candidates_seen } => Call::Propose { header: ballot.header, candidates_seen },
+        VoteKind::Attest => Call::Attest { slot: ballot.header.slot(), observation: ballot.header.hash() },
     }
 }
 

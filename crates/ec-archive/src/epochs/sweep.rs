@@ -11,7 +11,7 @@ use ec_observation::{DerivedEpoch, EpochRecords};
 
 use crate::{
     ArchiveError,
-    files::{Part, StreamIndex},
+    files::{StreamIndex, TrackPart},
     index::Mark,
 };
 
@@ -36,7 +36,7 @@ pub struct Sweep<'a> {
     index: &'a StreamIndex,
     last: u64,
     /// Parts still to be read in this pass, by descending lowest epoch, each with its track's place.
-    unread: Vec<(usize, Part)>,
+    unread: Vec<(usize, TrackPart)>,
     gathered: Gathered,
 }
 
@@ -132,7 +132,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Takes the next part that could touch the lowest open epoch, or open one when none is.
-    fn next_part(&mut self) -> Option<(usize, Part)> {
+    fn next_part(&mut self) -> Option<(usize, TrackPart)> {
         let lowest_open = self.gathered.open.first_key_value().map(|(&epoch, _)| epoch);
         let bound = lowest_open.unwrap_or(*self.gathered.pass.end());
         self.unread.pop_if(|(_, part)| part.extent.touched.is_some_and(|(lowest, _)| lowest <= bound))

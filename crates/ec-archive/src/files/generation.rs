@@ -151,8 +151,8 @@ impl Generation {
         let stretch = Stretch { file: &self.file, start: extent.start, end: extent.end };
         let end = track.read(stretch, u64::MAX, |line| {
             checksum = checksum.wrapping_add(line.checksum);
-            if let Some(judged) = line.judged {
-                neighbours.mark(&judged, epochs, &mut sink);
+            if let Some(said) = line.said {
+                neighbours.mark(&said, epochs, &mut sink);
             }
         })?;
         if end == extent.end && checksum == extent.checksum {

@@ -20,5 +20,5 @@ pub use self::{
 pub(crate) use self::{
     layout::TRACK_FILE_ENDING,
     lines::{bare, is_blank},
-    track_index::Part,
+    track_index::TrackPart,
 };

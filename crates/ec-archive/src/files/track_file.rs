@@ -96,8 +96,8 @@ impl TrackFile {
             && let Some(line) = lines.next().map_err(ArchiveError::io(&self.path))?
         {
             last = line.end;
-            let judged = (!is_blank(line.text)).then(|| self.rule.record(line.text));
-            visit(FileLine { offset: line.offset, end: line.end, judged, checksum: checksum.get() });
+            let said = (!is_blank(line.text)).then(|| self.rule.record(line.text));
+            visit(FileLine { offset: line.offset, end: line.end, said, checksum: checksum.get() });
         }
         Ok(last)
     }

@@ -48,7 +48,7 @@ pub struct TrackIndex {
 
 /// A stretch of one of a track's files.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Part {
+pub(crate) struct TrackPart {
     generation: u64,
     pub(crate) extent: Extent,
 }
@@ -275,17 +275,18 @@ impl TrackIndex {
     }
 
     /// The parts of the files that can hold something of the epochs from `low` to `high`.
-    pub(crate) fn parts(&self, low: u64, high: u64) -> impl Iterator<Item = Part> + '_ {
+    pub(crate) fn parts(&self, low: u64, high: u64) -> impl Iterator<Item = TrackPart> + '_ {
         let parts = |generation: &Generation| {
             let serial = generation.serial;
-            generation.lines.extents().map(move |extent| Part { generation: serial, extent }).collect::<Vec<_>>()
+            generation.lines.extents().map(move |extent| TrackPart { generation: serial, extent }).collect::<Vec<_>>()
         };
-        let touches = move |part: &Part| part.extent.touched.is_some_and(|(least, most)| least <= high && low <= most);
+        let touches =
+            move |part: &TrackPart| part.extent.touched.is_some_and(|(least, most)| least <= high && low <= most);
         self.generations().flat_map(parts).filter(touches)
     }
 
     /// Reads a part again and tells what its lines mean. On an error the `sink` has heard what must not count.
-    pub(crate) fn read_part(&self, part: &Part, sink: impl FnMut(Mark)) -> Result<(), ArchiveError> {
+    pub(crate) fn read_part(&self, part: &TrackPart, sink: impl FnMut(Mark)) -> Result<(), ArchiveError> {
         let generation = self.generations().find(|generation| generation.serial == part.generation);
         let gone = || ArchiveError::Changed {
             path: self.file.path().to_owned(),

@@ -22,7 +22,7 @@ pub struct FileLine {
     /// Offset of the next line's first byte.
     pub end: u64,
     /// What it says; `None` when it is blank.
-    pub judged: Option<Result<Record, BadLine>>,
+    pub said: Option<Result<Record, BadLine>>,
     /// The checksum of its raw bytes and place.
     pub(crate) checksum: u128,
 }
@@ -106,12 +106,12 @@ impl LineIndex {
 
     /// Takes in the file's next line.
     pub(crate) fn take(&mut self, file: &Path, line: FileLine, watch: &mut impl Watch) {
-        let FileLine { offset, end, judged, checksum } = line;
+        let FileLine { offset, end, said, checksum } = line;
         watch.read(end - offset);
         let Kept { open, first, highest, .. } = &mut self.kept;
         open.checksum = open.checksum.wrapping_add(checksum);
-        if let Some(judged) = judged {
-            self.neighbours.mark(&judged, self.epochs, |mark| {
+        if let Some(said) = said {
+            self.neighbours.mark(&said, self.epochs, |mark| {
                 let (Mark::Record(epoch, _) | Mark::Bad(epoch)) = mark;
                 if matches!(mark, Mark::Record(..)) {
                     first.get_or_insert(epoch);
@@ -120,7 +120,7 @@ impl LineIndex {
                 open.touch(epoch);
                 watch.touched(epoch);
             });
-            if let Err(bad) = judged {
+            if let Err(bad) = said {
                 watch.quarantined(Quarantined { file: file.to_owned(), offset, reason: bad.reason });
             }
         }

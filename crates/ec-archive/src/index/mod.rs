@@ -1,4 +1,4 @@
-//! What of a file's lines touches which epochs. Pure over judged lines.
+//! What of a file's lines touches which epochs. Pure over what lines say.
 
 mod extent;
 mod line_index;

@@ -33,8 +33,8 @@ impl Neighbours {
     }
 
     /// The next line; `sink` hears what it means.
-    pub(crate) fn mark(&mut self, judged: &Result<Record, BadLine>, epochs: EpochRule, mut sink: impl FnMut(Mark)) {
-        match judged {
+    pub(crate) fn mark(&mut self, said: &Result<Record, BadLine>, epochs: EpochRule, mut sink: impl FnMut(Mark)) {
+        match said {
             Ok(record) => {
                 let epoch = epochs.index(record.group_sequence);
                 self.good(epoch, |epoch| sink(Mark::Bad(epoch)));

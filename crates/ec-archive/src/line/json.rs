@@ -11,9 +11,9 @@ use serde_json::value::RawValue;
 use super::bad::{MAX_DEPTH, MAX_LINE_LEN, MAX_SHOWN_KEY, Reason};
 
 /// A record's top level: keys in order, values as they stand.
-pub(super) struct Object(Vec<(String, Box<RawValue>)>);
+pub(super) struct TopLevel(Vec<(String, Box<RawValue>)>);
 
-impl Object {
+impl TopLevel {
     /// Parses a line. Values stay unparsed, so an unknown field may hold a number of any size; nesting and escapes, which
     /// that leaves unchecked, are checked over the whole text.
     pub(super) fn parse(line: &[u8]) -> Result<Self, Reason> {
@@ -40,23 +40,23 @@ impl Object {
     }
 }
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for TopLevel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Entries;
 
         impl<'de> Visitor<'de> for Entries {
-            type Value = Object;
+            type Value = TopLevel;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<TopLevel, A::Error> {
                 let mut entries = Vec::with_capacity(8);
                 while let Some(entry) = map.next_entry()? {
                     entries.push(entry);
                 }
-                Ok(Object(entries))
+                Ok(TopLevel(entries))
             }
         }
 

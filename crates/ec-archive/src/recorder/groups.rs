@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, num::NonZeroU64};
 
-use super::media::{Fragment, Init, Media, MediaError, Place};
+use super::media::{BoxOffset, Fragment, Init, Media, MediaError};
 
 /// Where media lies on its broadcast's timeline, and how the timeline is cut.
 #[derive(Clone, Copy, Debug)]
@@ -37,14 +37,14 @@ pub enum GroupError {
     #[error(transparent)]
     Media(#[from] MediaError),
     /// A time beyond 2^64−1 ms.
-    #[error("{place}: decode time {decode_time} from start {start_unix_ms} ms is beyond 2^64 ms")]
-    TimeOverflow { place: Place, decode_time: u64, start_unix_ms: u64 },
+    #[error("{at}: decode time {decode_time} from start {start_unix_ms} ms is beyond 2^64 ms")]
+    TimeOverflow { at: BoxOffset, decode_time: u64, start_unix_ms: u64 },
     /// A fragment that does not follow the one before it in its track.
     #[error(
-        "{place}: decode time of track {track_id} goes back to {decode_time}, expected at least {next}; record what \
+        "{at}: decode time of track {track_id} goes back to {decode_time}, expected at least {next}; record what \
          comes before and after as separate inputs, each with its own start"
     )]
-    GoesBack { place: Place, track_id: u32, decode_time: u64, next: u64 },
+    GoesBack { at: BoxOffset, track_id: u32, decode_time: u64, next: u64 },
 }
 
 /// One group: the fragments of one track whose decode times lie in one window of the timeline.
@@ -128,21 +128,21 @@ impl Groups {
         let Fragment { track, decode_time, duration, .. } = *fragment;
         let next = std::mem::replace(&mut self.next_decode_times[track], decode_time.saturating_add(duration.min(1)));
         if decode_time < next {
-            let (place, track_id) = (fragment.place.clone(), self.init().tracks[track].track_id);
-            return Err(GroupError::GoesBack { place, track_id, decode_time, next });
+            let (at, track_id) = (fragment.at.clone(), self.init().tracks[track].track_id);
+            return Err(GroupError::GoesBack { at, track_id, decode_time, next });
         }
         Ok(())
     }
 
     /// A group of one fragment.
     fn group_of(&self, fragment: Fragment) -> Result<Group, GroupError> {
-        let Fragment { track, decode_time, duration, bytes, place } = fragment;
+        let Fragment { track, decode_time, duration, bytes, at } = fragment;
         let timescale = self.init().tracks[track].timescale;
         let begin = self.timeline.unix_ms(decode_time, timescale);
         let end = decode_time.checked_add(duration).and_then(|end| self.timeline.unix_ms(end, timescale));
         let (Some(begin_unix_ms), Some(end_unix_ms)) = (begin, end) else {
             let start_unix_ms = self.timeline.start_unix_ms;
-            return Err(GroupError::TimeOverflow { place, decode_time, start_unix_ms });
+            return Err(GroupError::TimeOverflow { at, decode_time, start_unix_ms });
         };
         let sequence = self.timeline.sequence_at(begin_unix_ms);
         Ok(Group { track, sequence, begin_unix_ms, end_unix_ms, bytes })

@@ -111,7 +111,7 @@ pub(super) fn groups_of(
 ) -> Result<HashMap<u64, StoredGroup>, IndexError> {
     let file = TrackFile::new(broadcast, track, FieldNames::default());
     let mut found = HashMap::new();
-    let (complete, len) = file.for_each_line(|line| match line.judged {
+    let (complete, len) = file.for_each_line(|line| match line.said {
         Some(Ok(record)) => keep(&mut found, wanted, record.into()),
         Some(Err(bad)) => {
             tracing::warn!(path = %file.path().display(), offset = line.offset, reason = %bad.reason, "bad line in the index");

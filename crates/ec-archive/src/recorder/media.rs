@@ -8,7 +8,7 @@ mod split;
 use std::{io, path::PathBuf, sync::Arc};
 
 pub use self::{
-    boxes::{Piece, Place},
+    boxes::{BoxOffset, Piece},
     fragment::{Fragment, Media},
     init::{Init, InitTrack, TrackKind},
 };
@@ -22,47 +22,47 @@ pub enum MediaError {
     #[error("cannot read {}", path.display())]
     Io { path: PathBuf, source: io::Error },
     /// The bytes are no MP4 at all.
-    #[error("{place}: these bytes are no MP4 box; give fragmented MP4 (CMAF)")]
-    NotMp4 { place: Place },
+    #[error("{at}: these bytes are no MP4 box; give fragmented MP4 (CMAF)")]
+    NotMp4 { at: BoxOffset },
     /// A box is too long to be what it says.
-    #[error("{place}: box `{kind}` claims {size} bytes, the limit is {limit}; is the file whole and fragmented?")]
-    TooLarge { place: Place, kind: String, size: u64, limit: u64 },
+    #[error("{at}: box `{kind}` claims {size} bytes, the limit is {limit}; is the file whole and fragmented?")]
+    TooLarge { at: BoxOffset, kind: String, size: u64, limit: u64 },
     /// The file ends inside a box.
-    #[error("{place}: box `{kind}` has {has} of its {size} bytes; the file is cut, remove its last fragment")]
-    CutShort { place: Place, kind: String, has: u64, size: u64 },
+    #[error("{at}: box `{kind}` has {has} of its {size} bytes; the file is cut, remove its last fragment")]
+    CutShort { at: BoxOffset, kind: String, has: u64, size: u64 },
     /// A box does not follow its syntax.
-    #[error("{place}: box `{kind}` cannot be read")]
-    Syntax { place: Place, kind: &'static str, source: mp4_atom::Error },
+    #[error("{at}: box `{kind}` cannot be read")]
+    Syntax { at: BoxOffset, kind: &'static str, source: mp4_atom::Error },
     /// A plain MP4 file, whose samples are not in fragments.
-    #[error("{place}: not fragmented; remake it with `-c copy -movflags +cmaf+frag_keyframe` of ffmpeg")]
-    NotFragmented { place: Place },
+    #[error("{at}: not fragmented; remake it with `-c copy -movflags +cmaf+frag_keyframe` of ffmpeg")]
+    NotFragmented { at: BoxOffset },
     /// Media without `moov`.
-    #[error("{place}: `{kind}` comes before any `moov`; put the init segment first or give the playlist")]
-    NoInit { place: Place, kind: String },
+    #[error("{at}: `{kind}` comes before any `moov`; put the init segment first or give the playlist")]
+    NoInit { at: BoxOffset, kind: String },
     /// Neither an init segment nor a fragment.
     #[error("{}: holds no `moov` and no fragments", path.display())]
     Empty { path: PathBuf },
     /// The init segment changes in the middle.
-    #[error("{place}: the init segment changes here; record what comes before and after as separate inputs")]
-    InitChanges { place: Place },
+    #[error("{at}: the init segment changes here; record what comes before and after as separate inputs")]
+    InitChanges { at: BoxOffset },
     /// A track cannot be timed.
-    #[error("{place}: track {track_id} has timescale 0")]
-    NoTimescale { place: Place, track_id: u32 },
+    #[error("{at}: track {track_id} has timescale 0")]
+    NoTimescale { at: BoxOffset, track_id: u32 },
     /// A fragment of a track that the init segment does not declare.
-    #[error("{place}: fragment of track {track_id}, which the init segment does not declare")]
-    UnknownTrack { place: Place, track_id: u32 },
+    #[error("{at}: fragment of track {track_id}, which the init segment does not declare")]
+    UnknownTrack { at: BoxOffset, track_id: u32 },
     /// A fragment without `tfdt`, which CMAF requires.
-    #[error("{place}: fragment of track {track_id} has no `tfdt`, so its time is unknown")]
-    NoDecodeTime { place: Place, track_id: u32 },
+    #[error("{at}: fragment of track {track_id} has no `tfdt`, so its time is unknown")]
+    NoDecodeTime { at: BoxOffset, track_id: u32 },
     /// An `mdat` that no `moof` announces, or a `moof` without `mdat`.
-    #[error("{place}: `moof` and `mdat` do not come in pairs")]
-    Unpaired { place: Place },
+    #[error("{at}: `moof` and `mdat` do not come in pairs")]
+    Unpaired { at: BoxOffset },
     /// A run of samples lies outside of the fragment's `mdat`.
-    #[error("{place}: samples of track {track_id} lie outside of the fragment's `mdat`")]
-    OutsideMdat { place: Place, track_id: u32 },
+    #[error("{at}: samples of track {track_id} lie outside of the fragment's `mdat`")]
+    OutsideMdat { at: BoxOffset, track_id: u32 },
     /// A fragment of several tracks that cannot be cut apart.
-    #[error("{place}: track {track_id} has `saio`, so its fragment cannot be cut; use `-movflags +separate_moof`")]
-    Unsplittable { place: Place, track_id: u32 },
+    #[error("{at}: track {track_id} has `saio`, so its fragment cannot be cut; use `-movflags +separate_moof`")]
+    Unsplittable { at: BoxOffset, track_id: u32 },
 }
 
 /// The file a box came from, shared by all its boxes.

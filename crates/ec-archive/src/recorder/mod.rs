@@ -55,7 +55,7 @@ pub enum RecorderError {
     NoGroups { path: PathBuf },
     /// The index has other content for a group. Nothing was written.
     #[error("{0}; nothing was written")]
-    Conflict(Box<Conflict>),
+    Conflict(Box<OtherContent>),
     /// The second reading of the input differs from the first.
     #[error("the input changed while it was read: track {track} group {group_sequence}; record it when it is complete")]
     InputChanged { track: String, group_sequence: u64 },
@@ -63,7 +63,7 @@ pub enum RecorderError {
 
 /// A group for which the index has other content than the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
+pub struct OtherContent {
     /// The index file.
     pub index: PathBuf,
     /// The track.
@@ -74,7 +74,7 @@ pub struct Conflict {
     pub planned: StoredGroup,
 }
 
-impl fmt::Display for Conflict {
+impl fmt::Display for OtherContent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { index, track, present, planned } = self;
         write!(f, "{}: group {} of track {track} is ", index.display(), present.group_sequence)?;
@@ -183,7 +183,7 @@ impl<'a> Writing<'a> {
                 Some(present) if present != planned => {
                     let index = broadcast.track_file(track);
                     let (track, present, planned) = (track.to_owned(), *present, *planned);
-                    return Err(RecorderError::Conflict(Box::new(Conflict { index, track, present, planned })));
+                    return Err(RecorderError::Conflict(Box::new(OtherContent { index, track, present, planned })));
                 }
                 _ => {}
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ec_rpc::{AskError, Backoff};
 
-use super::{FollowError, Heads, LedgerPlace};
+use super::{FollowError, Heads, LedgerSettings};
 
 /// What polls, one after the other, say of the chain.
 #[derive(Debug, Default)]
@@ -28,9 +28,9 @@ impl Liveness {
 
     /// A poll failed. `rest` is how long the endpoints are left alone; a poll that asked nobody makes the next one no
     /// later.
-    pub(super) fn failed(&mut self, now_ms: u64, error: &FollowError, rest: Duration, place: &LedgerPlace) {
+    pub(super) fn failed(&mut self, now_ms: u64, error: &FollowError, rest: Duration, settings: &LedgerSettings) {
         let silent_ms = now_ms.saturating_sub(self.answered_ms.unwrap_or(0));
-        if error.is_not_live() || u128::from(silent_ms) > place.head_stale.as_millis() {
+        if error.is_not_live() || u128::from(silent_ms) > settings.head_stale.as_millis() {
             self.live_since_ms = None;
         }
         self.retry_in = match error {

@@ -21,7 +21,7 @@ use crate::{
 
 /// Where the ledger is, and what makes its chain live.
 #[derive(Clone, Copy, Debug)]
-pub struct LedgerPlace {
+pub struct LedgerSettings {
     /// The chain.
     pub chain_id: u64,
     /// The ledger.
@@ -62,7 +62,7 @@ pub struct Polled {
 #[derive(Debug)]
 pub struct Follower {
     endpoints: Endpoints,
-    place: LedgerPlace,
+    settings: LedgerSettings,
     witness: Option<Address>,
     streams: Option<HashSet<StreamHash>>,
     state: LedgerState,
@@ -85,13 +85,13 @@ impl Follower {
     /// See [`Self::resting_on`] for a chain that was followed before.
     pub fn new(
         endpoints: Endpoints,
-        place: LedgerPlace,
+        settings: LedgerSettings,
         witness: Option<Address>,
         streams: Option<HashSet<StreamHash>>,
     ) -> Self {
         Self {
             endpoints,
-            place,
+            settings,
             witness,
             state: LedgerState::new(streams.clone()),
             streams,
@@ -160,7 +160,7 @@ impl Follower {
     /// For how long the finalized head has stood still, if that is longer than it may.
     pub fn finality_stalled_ms(&self) -> Option<u64> {
         let stalled_ms = self.liveness.stalled_ms();
-        (u128::from(stalled_ms) > self.place.finality_stale.as_millis()).then_some(stalled_ms)
+        (u128::from(stalled_ms) > self.settings.finality_stale.as_millis()).then_some(stalled_ms)
     }
 
     /// How long to wait after a poll that failed, until enough endpoints may be asked again; zero after another one.
@@ -183,7 +183,7 @@ impl Follower {
         let polled = self.read_on(forget).await;
         match &polled {
             Ok(_) => self.liveness.answered(now_ms, self.heads),
-            Err(error) => self.liveness.failed(now_ms, error, self.endpoints.rest(), &self.place),
+            Err(error) => self.liveness.failed(now_ms, error, self.endpoints.rest(), &self.settings),
         }
         polled
     }
@@ -193,7 +193,7 @@ impl Follower {
         self.check_age(&head)?;
         self.check_final(&head).await?;
         if self.state.head() != Some(head.latest) {
-            self.set = self.seats.active_at(&self.endpoints, &self.place, head.latest).await?;
+            self.set = self.seats.active_at(&self.endpoints, &self.settings, head.latest).await?;
             self.revert_to_shared(&head).await?;
             self.read_logs(head.latest).await?;
         }
@@ -211,7 +211,7 @@ impl Follower {
     fn check_age(&self, head: &AgreedHead) -> Result<(), FollowError> {
         let now_s = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
         let age_s = now_s.saturating_sub(head.times.latest);
-        if self.place.block_time.is_some() && age_s > self.place.head_stale.as_secs() {
+        if self.settings.block_time.is_some() && age_s > self.settings.head_stale.as_secs() {
             return Err(FollowError::StaleHead { age_s });
         }
         Ok(())
@@ -266,14 +266,14 @@ impl Follower {
     /// Reads the ledger's log up to `latest`, page by page.
     async fn read_logs(&mut self, latest: BlockRef) -> Result<(), FollowError> {
         loop {
-            let from = self.state.head().map_or(self.place.deploy_block, |head| head.number + 1);
+            let from = self.state.head().map_or(self.settings.deploy_block, |head| head.number + 1);
             if from > latest.number {
                 return Ok(());
             }
             let to = self.pages.end(from, latest.number);
             let end = if to == latest.number { Some(latest) } else { self.endpoints.block(to).await? };
             let end = end.ok_or(FollowError::HeadMoved(to))?;
-            let read = self.pages.read(&self.endpoints, self.place.ledger, from, end).await?;
+            let read = self.pages.read(&self.endpoints, self.settings.ledger, from, end).await?;
             let Some(logs) = read else { continue };
             if !self.is_canonical(end).await? {
                 return Err(FollowError::HeadMoved(end.number));

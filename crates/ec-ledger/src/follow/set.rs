@@ -8,7 +8,7 @@ use alloy::{
 };
 use ec_rpc::{BlockRef, Endpoints};
 
-use super::{FollowError, LedgerPlace};
+use super::{FollowError, LedgerSettings};
 use crate::{contracts::EveryChannelWitnessRegistry as Registry, set::WitnessSet};
 
 /// The addresses of the seats that were read so far, in index order: an index is an address's for life.
@@ -20,10 +20,10 @@ impl Seats {
     pub(super) async fn active_at(
         &mut self,
         endpoints: &Endpoints,
-        place: &LedgerPlace,
+        settings: &LedgerSettings,
         block: BlockRef,
     ) -> Result<WitnessSet, FollowError> {
-        let (at, ledger, registry) = (BlockId::hash(block.hash), place.ledger, place.registry);
+        let (at, ledger, registry) = (BlockId::hash(block.hash), settings.ledger, settings.registry);
         let is_empty = endpoints.agreed("eth_getCode", |provider| async move {
             Ok::<_, TransportError>(provider.get_code_at(ledger).block_id(at).await?.is_empty())
         });

@@ -113,7 +113,7 @@ impl Index for IndexFiles {
             let mut number = 0;
             file.for_each_line(|line| {
                 number += 1;
-                match line.judged {
+                match line.said {
                     Some(Ok(record)) => visit(IndexLine::Entry(entry(broadcast, track, record.into()))),
                     Some(Err(bad)) => visit(IndexLine::Bad {
                         file: file.path().display().to_string(),

@@ -6,7 +6,7 @@ use alloy::primitives::Address;
 use clap::{Args, ValueEnum};
 use ec_witness::sender::SendRule;
 use ec_witness::{
-    daemon::{Turns, Until},
+    daemon::{Pace, Until},
     key::KeySource,
     witness::decision::Agreement,
 };
@@ -87,7 +87,7 @@ pub(super) struct Settings {
     pub(super) chain: ChainSettings,
     pub(super) voting: Voting,
     pub(super) agreement: Agreement,
-    pub(super) turns: Turns,
+    pub(super) pace: Pace,
     pub(super) sending: SendRule,
     pub(super) monitor: MonitorSettings,
     pub(super) json: bool,
@@ -135,7 +135,7 @@ impl RunArgs {
                 },
             },
             agreement: self.agreement.or(file.agreement),
-            turns: Turns { poll: run.poll(), once: self.once.then_some(until) },
+            pace: Pace { poll: run.poll(), once: self.once.then_some(until) },
             sending: run.sending(chain.block_time),
             monitor: self.monitor.or(file.monitor)?,
             json: self.json.json,
@@ -173,8 +173,8 @@ mod tests {
     fn flags_come_before_the_file_and_the_file_before_defaults() {
         let file = "[run]\npoll_ms = 7\nmax_batch = 8\n[agreement]\nlate_ms = 9\nprecision_ms = 10";
         let flags = format!("{CHAIN} --dry-run --poll-ms 1 --precision-ms 2");
-        let Settings { turns, sending, agreement, .. } = settings(&flags, file).unwrap();
-        assert_eq!(turns.poll, Duration::from_millis(1));
+        let Settings { pace, sending, agreement, .. } = settings(&flags, file).unwrap();
+        assert_eq!(pace.poll, Duration::from_millis(1));
         assert_eq!((sending.max_batch, sending.max_in_flight), (8, 16));
         assert_eq!(agreement, Agreement { precision_ms: 2, late_ms: 9, ..Agreement::default() });
     }

@@ -19,7 +19,7 @@ pub(crate) const NOW_MS: u64 = 1_000_000;
 pub(crate) struct Facts {
     pub(crate) own: OwnEpoch,
     pub(crate) seen: Seen,
-    pub(crate) seat: Seat,
+    pub(crate) membership: Membership,
     pub(crate) clock: Clock,
     pub(crate) vote: OwnVote,
     pub(crate) agreement: Agreement,
@@ -27,7 +27,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn decide(&self) -> Decision {
-        decide(&self.own, &self.seen, &self.seat, &self.clock, &self.vote, &self.agreement)
+        decide(&self.own, &self.seen, &self.membership, &self.clock, &self.vote, &self.agreement)
     }
 
     /// Whether the slot is disputed, as the engine asks it.
@@ -62,7 +62,7 @@ pub(crate) fn base() -> Facts {
     Facts {
         own: derived(true),
         seen: Seen { parent: parent(), ..Seen::default() },
-        seat: Seat { position: Some(2), witness_count: 5, quorum: 3 },
+        membership: Membership { position: Some(2), witness_count: 5, quorum: 3 },
         clock: Clock { now_ms: NOW_MS, closed_ms: CLOSED_MS, entered_ms: 800_000, live_since_ms: Some(700_000) },
         vote: OwnVote::None,
         agreement: Agreement::default(),
@@ -184,7 +184,7 @@ fn a_final_slot_is_recorded_whatever_else_holds() {
             "not active",
             |f| {
                 finalized(f, content());
-                f.seat.position = None;
+                f.membership.position = None;
             },
             Comparison::Equal,
         ),
@@ -235,7 +235,7 @@ fn a_vote_stands() {
             name: "cast, no longer active",
             change: |f| {
                 f.vote = OwnVote::Cast;
-                f.seat.position = None;
+                f.membership.position = None;
             },
             expected: Decision::Voted,
         },

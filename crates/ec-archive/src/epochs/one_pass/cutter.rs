@@ -4,7 +4,7 @@ use ec_observation::EpochRule;
 
 use super::{
     disorder::Disorder,
-    track_bytes::{Piece, TrackBytes},
+    track_bytes::{Stretch, TrackBytes},
 };
 use crate::ArchiveError;
 
@@ -17,10 +17,10 @@ const BLOCKS_LEFT: u64 = 4;
 /// A block is at least one of so many of its greatest length: a cut costs some epochs that are merged.
 const LEAST_SHARE: u64 = 8;
 
-/// A piece of each file.
+/// A stretch of each file.
 #[derive(Debug)]
 pub(super) struct Part {
-    pub(super) pieces: Vec<Piece>,
+    pub(super) stretches: Vec<Stretch>,
     pub(super) bounds: Bounds,
 }
 
@@ -87,18 +87,18 @@ impl<'a> Cutter<'a> {
         if high.is_some() && high < self.low {
             return Err(Disorder::Order);
         }
-        let mut pieces = Vec::with_capacity(blocks.len());
+        let mut stretches = Vec::with_capacity(blocks.len());
         for (bytes, block) in self.tracks.iter().zip(blocks) {
-            pieces.push(match high {
+            stretches.push(match high {
                 // one that ends here gives all it has, so that the next part is another
                 Some(high) if bytes.ends_with(&block) || block.last_epoch != Some(high) => {
-                    bytes.up_to(high, block.piece, self.epochs)?
+                    bytes.up_to(high, block.stretch, self.epochs)?
                 }
-                _ => block.piece,
+                _ => block.stretch,
             });
         }
-        self.starts = pieces.iter().map(|piece| piece.end).collect();
-        let part = Part { pieces, bounds: Bounds { low: self.low, high } };
+        self.starts = stretches.iter().map(|stretch| stretch.end).collect();
+        let part = Part { stretches, bounds: Bounds { low: self.low, high } };
         (self.low, self.finished) = (high, high.is_none());
         Ok(Some(part))
     }

@@ -11,7 +11,7 @@ use ec_observation::{
 use super::{
     cutter::Part,
     disorder::Disorder,
-    track_bytes::{Piece, TrackBytes},
+    track_bytes::{Stretch, TrackBytes},
 };
 use crate::{
     files::{bare, is_blank},
@@ -76,7 +76,8 @@ impl Part {
         scratch: &mut Scratch<'_>,
     ) -> Result<Read, Disorder> {
         let epochs = stream.epochs;
-        let tracks = files.iter().zip(&self.pieces).map(|(bytes, &piece)| Track::read(bytes, piece, epochs, scratch));
+        let tracks =
+            files.iter().zip(&self.stretches).map(|(bytes, &stretch)| Track::read(bytes, stretch, epochs, scratch));
         let mut tracks: Vec<Track> = tracks.collect::<Result<_, _>>()?;
         let touched = tracks.iter().flat_map(|track| track.bad.iter().copied().chain(track.epochs(epochs)));
         if !touched.into_iter().all(|epoch| self.bounds.holds(epoch)) {
@@ -179,13 +180,18 @@ impl Track {
         self.range.into_iter().flat_map(move |(low, high)| [epochs.index(low), epochs.index(high)])
     }
 
-    fn read(bytes: &TrackBytes, piece: Piece, epochs: EpochRule, scratch: &mut Scratch<'_>) -> Result<Self, Disorder> {
+    fn read(
+        bytes: &TrackBytes,
+        stretch: Stretch,
+        epochs: EpochRule,
+        scratch: &mut Scratch<'_>,
+    ) -> Result<Self, Disorder> {
         let mut records = scratch.records.pop().unwrap_or_default();
         records.clear();
-        records.reserve(piece.len() as usize / 256);
-        let mut track = Self { records, len: piece.len(), ..Self::default() };
+        records.reserve(stretch.len() as usize / 256);
+        let mut track = Self { records, len: stretch.len(), ..Self::default() };
         let mut shape = Shape::default();
-        bytes.for_each_lines(piece, &mut scratch.window, |offset, lines| {
+        bytes.for_each_lines(stretch, &mut scratch.window, |offset, lines| {
             track.read_lines(offset, lines, bytes.rule(), &mut shape, epochs)
         })?;
         track.pass(epochs);

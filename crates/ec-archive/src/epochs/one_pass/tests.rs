@@ -235,7 +235,7 @@ fn the_last_parts_are_small_so_that_threads_end_together() {
     let block_len = lines.len() as u64 / 10;
     let parts: Vec<_> = Cutter::new(&tracks, epochs, block_len).map(Result::unwrap).collect();
     for (place, _) in TRACKS.iter().enumerate() {
-        let lens: Vec<_> = parts.iter().map(|part| part.pieces[place].len()).collect();
+        let lens: Vec<_> = parts.iter().map(|part| part.stretches[place].len()).collect();
         assert_eq!(lens.iter().sum::<u64>(), lines.len() as u64);
         assert!(lens[..6].iter().all(|len| (block_len * 9 / 10..=block_len).contains(len)), "{lens:?}");
         assert!(lens[lens.len() - 3..].iter().all(|len| *len <= block_len / 4), "{lens:?}");
@@ -249,7 +249,7 @@ fn lines_across_windows_are_whole_and_where_they_stand() {
     let rule = LineRule::new(FieldNames::default(), "x", TRACKS[0]);
     let bytes = TrackBytes::open(broadcast.track_file(TRACKS[0]), rule).unwrap();
     for start in [0, lines.find("\n\n").unwrap() + 1] {
-        let piece = track_bytes::Piece { start: start as u64, end: lines.len() as u64 };
+        let stretch = track_bytes::Stretch { start: start as u64, end: lines.len() as u64 };
         let mut found = Vec::new();
         let visit = |offset, bytes: &[u8]| {
             assert_eq!(offset as usize, start + found.len());
@@ -257,7 +257,7 @@ fn lines_across_windows_are_whole_and_where_they_stand() {
             found.extend_from_slice(bytes);
             Ok(())
         };
-        bytes.for_each_lines(piece, &mut Vec::new(), visit).unwrap();
+        bytes.for_each_lines(stretch, &mut Vec::new(), visit).unwrap();
         assert!(found == lines.as_bytes()[start..]);
     }
 }

@@ -25,9 +25,9 @@ pub(super) struct TrackBytes {
     len: u64,
 }
 
-/// A piece of a file: whole lines.
+/// A stretch of a file: whole lines.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Piece {
+pub(super) struct Stretch {
     pub(super) start: u64,
     pub(super) end: u64,
 }
@@ -35,14 +35,14 @@ pub(super) struct Piece {
 /// All whole lines of so many bytes.
 #[derive(Debug)]
 pub(super) struct Block {
-    pub(super) piece: Piece,
+    pub(super) stretch: Stretch,
     /// The epoch of the last good line.
     pub(super) last_epoch: Option<u64>,
     /// Where the bytes end.
     end: u64,
 }
 
-impl Piece {
+impl Stretch {
     pub(super) fn len(self) -> u64 {
         self.end - self.start
     }
@@ -85,23 +85,23 @@ impl TrackBytes {
         })
     }
 
-    fn bytes(&self, piece: Piece) -> Result<Vec<u8>, ArchiveError> {
-        let mut bytes = vec![0; piece.len() as usize];
-        self.read(&mut bytes, piece.start)?;
+    fn bytes(&self, stretch: Stretch) -> Result<Vec<u8>, ArchiveError> {
+        let mut bytes = vec![0; stretch.len() as usize];
+        self.read(&mut bytes, stretch.start)?;
         Ok(bytes)
     }
 
-    /// Hands over a piece's lines, some at a time and where they stand. `buffer` is for reading into, again and again.
+    /// Hands over a stretch's lines, some at a time and where they stand. `buffer` is for reading into, again and again.
     pub(super) fn for_each_lines(
         &self,
-        piece: Piece,
+        stretch: Stretch,
         buffer: &mut Vec<u8>,
         mut visit: impl FnMut(u64, &[u8]) -> Result<(), Disorder>,
     ) -> Result<(), Disorder> {
         // what is read and not handed over yet is the beginning of a line
-        let (mut at, mut kept) = (piece.start, 0);
-        while at < piece.end {
-            let room = (piece.end - at).min(WINDOW as u64) as usize;
+        let (mut at, mut kept) = (stretch.start, 0);
+        while at < stretch.end {
+            let room = (stretch.end - at).min(WINDOW as u64) as usize;
             if buffer.len() < kept + room {
                 buffer.resize(kept + room, 0);
             }
@@ -118,35 +118,35 @@ impl TrackBytes {
     /// The whole lines among `len` bytes from `start` on, or of the rest.
     pub(super) fn block(&self, start: u64, len: u64, epochs: EpochRule) -> Result<Block, ArchiveError> {
         let end = start.saturating_add(len).min(self.len);
-        let near = self.last(Piece { start: end.saturating_sub(len / PROBE_SHARE).max(start), end }, epochs)?;
-        let found = if near.last_epoch.is_some() { near } else { self.last(Piece { start, end }, epochs)? };
-        Ok(Block { piece: Piece { start, ..found.piece }, ..found })
+        let near = self.last(Stretch { start: end.saturating_sub(len / PROBE_SHARE).max(start), end }, epochs)?;
+        let found = if near.last_epoch.is_some() { near } else { self.last(Stretch { start, end }, epochs)? };
+        Ok(Block { stretch: Stretch { start, ..found.stretch }, ..found })
     }
 
-    /// Where the last whole line of a piece ends, and the epoch of its last good one.
-    fn last(&self, piece: Piece, epochs: EpochRule) -> Result<Block, ArchiveError> {
-        let bytes = self.bytes(piece)?;
+    /// Where the last whole line of a stretch ends, and the epoch of its last good one.
+    fn last(&self, stretch: Stretch, epochs: EpochRule) -> Result<Block, ArchiveError> {
+        let bytes = self.bytes(stretch)?;
         let whole = memchr::memrchr(b'\n', &bytes).map_or(0, |last| last + 1);
         let mut lines = bytes[..whole].rsplit(|&byte| byte == b'\n').skip(1).take(MAX_LINES_BACK);
         let last_epoch = lines.find_map(|line| self.epoch(line, epochs));
-        Ok(Block { piece: Piece { end: piece.start + whole as u64, ..piece }, last_epoch, end: piece.end })
+        Ok(Block { stretch: Stretch { end: stretch.start + whole as u64, ..stretch }, last_epoch, end: stretch.end })
     }
 
-    /// The lines of a piece up to those of an epoch, taking the file to be in order.
-    pub(super) fn up_to(&self, high: u64, piece: Piece, epochs: EpochRule) -> Result<Piece, ArchiveError> {
-        let probe = piece.len() / PROBE_SHARE;
-        let Piece { start: mut low, end: mut above } = piece;
+    /// The lines of a stretch up to those of an epoch, taking the file to be in order.
+    pub(super) fn up_to(&self, high: u64, stretch: Stretch, epochs: EpochRule) -> Result<Stretch, ArchiveError> {
+        let probe = stretch.len() / PROBE_SHARE;
+        let Stretch { start: mut low, end: mut above } = stretch;
         while above - low > 4 * probe {
             let middle = low + (above - low) / 2;
-            let bytes = self.bytes(Piece { start: middle, end: middle + probe })?;
+            let bytes = self.bytes(Stretch { start: middle, end: middle + probe })?;
             match self.first_good(&bytes, epochs) {
                 Some((at, epoch)) if epoch > high => above = middle + at,
                 Some((at, _)) => low = middle + at,
                 None => break,
             }
         }
-        let bytes = self.bytes(Piece { start: low, end: above })?;
-        Ok(Piece { end: low + self.len_up_to(high, &bytes, epochs) as u64, ..piece })
+        let bytes = self.bytes(Stretch { start: low, end: above })?;
+        Ok(Stretch { end: low + self.len_up_to(high, &bytes, epochs) as u64, ..stretch })
     }
 
     /// Where the first whole good line stands in bytes from anywhere, and its epoch.

@@ -28,7 +28,7 @@ pub(super) struct Layout {
     len: usize,
     /// All bytes that are not a value's.
     around: Vec<Chunk>,
-    values: Vec<Place>,
+    values: Vec<ValueAt>,
 }
 
 /// Bytes of a line at `start`; those that are a value's do not count.
@@ -41,7 +41,7 @@ struct Chunk {
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum ValueAt {
     /// An integer, and what it states: its last digits, and what those before them say.
     Integer { field: Option<Field>, end: usize, digits: usize, high: u64 },
     /// The digits of the object's hash.
@@ -56,22 +56,27 @@ impl Layout {
     /// The layout of a good line with these values, if its lines can be read by it.
     pub(super) fn of(line: &[u8], values: &[(Value, Range<usize>)]) -> Option<Self> {
         let mut counts = vec![0xff; line.len()];
-        let mut places = Vec::with_capacity(values.len());
+        let mut values_at = Vec::with_capacity(values.len());
         let mut hash = None;
         for (value, range) in values {
             // the quotation mark at a string's end is none of the value
             let text = range.start..range.end - 1;
-            let place = match *value {
+            let value_at = match *value {
                 Value::Integer(field) => {
                     let digits = range.len().min(LOW_DIGITS);
                     let (value, _) = integer(&line[range.start..])?;
                     counts[range.end - digits..range.end].fill(0);
-                    Place::Integer { field, end: range.end, digits, high: value - value % 10u64.pow(LOW_DIGITS as u32) }
+                    ValueAt::Integer {
+                        field,
+                        end: range.end,
+                        digits,
+                        high: value - value % 10u64.pow(LOW_DIGITS as u32),
+                    }
                 }
                 Value::Hash => {
                     hash = Some(range.start);
                     counts[text].fill(0);
-                    Place::Hash(range.start)
+                    ValueAt::Hash(range.start)
                 }
                 Value::Text => match hash.and_then(|hash| path(line, hash, text.clone())) {
                     Some((directory, name, path)) => {
@@ -80,11 +85,11 @@ impl Layout {
                     }
                     None => {
                         counts[text.clone()].fill(0);
-                        Place::Text(text)
+                        ValueAt::Text(text)
                     }
                 },
             };
-            places.push(place);
+            values_at.push(value_at);
         }
         let last = line.len().checked_sub(CHUNK)?;
         let chunks = (0..last).step_by(CHUNK).chain([last]).map(|start| Chunk {
@@ -93,7 +98,7 @@ impl Layout {
             counts: std::array::from_fn(|at| counts[start + at]),
         });
         let around = chunks.filter(|chunk| chunk.counts != [0; CHUNK]).collect();
-        Some(Self { len: line.len(), around, values: places })
+        Some(Self { len: line.len(), around, values: values_at })
     }
 
     /// The record that `text` begins with, and its length, if it is laid out like this.
@@ -111,9 +116,9 @@ impl Layout {
         (differing == [0; CHUNK]).then_some(())?;
         // a good line states all of them but the last
         let mut record = Record { group_sequence: 0, blake3: [0; 32], size_bytes: 0, received_unix_ms: None };
-        for place in &self.values {
-            match *place {
-                Place::Integer { field, end, digits, high } => {
+        for value_at in &self.values {
+            match *value_at {
+                ValueAt::Integer { field, end, digits, high } => {
                     let value = high.checked_add(low(line, end, digits, high == 0)?)?;
                     match field {
                         Some(Field::GroupSequence) => record.group_sequence = value,
@@ -122,15 +127,15 @@ impl Layout {
                         _ => {}
                     }
                 }
-                Place::Hash(start) => {
+                ValueAt::Hash(start) => {
                     let digits: &[u8; HASH_LEN] = digits(line, start)?;
                     alloy_primitives::hex::decode_to_slice(digits, &mut record.blake3).ok()?;
                 }
-                Place::Path { hash, directory, name } => {
+                ValueAt::Path { hash, directory, name } => {
                     let named = digits::<HASH_LEN>(line, name)? == digits(line, hash)?;
                     (named && digits::<2>(line, directory)? == digits(line, hash)?).then_some(())?;
                 }
-                Place::Text(ref range) => {
+                ValueAt::Text(ref range) => {
                     (!line.get(range.clone())?.iter().any(|&byte| ends_plain(byte))).then_some(())?;
                 }
             }
@@ -145,13 +150,13 @@ fn digits<const N: usize>(line: &[u8], start: usize) -> Option<&[u8; N]> {
 }
 
 /// Where the digits stand in the path of the object whose hash stands at `hash`, if this text is it.
-fn path(line: &[u8], hash: usize, text: Range<usize>) -> Option<(Range<usize>, Range<usize>, Place)> {
+fn path(line: &[u8], hash: usize, text: Range<usize>) -> Option<(Range<usize>, Range<usize>, ValueAt)> {
     let digits = &line[hash..hash + HASH_LEN];
     let path = [OBJECTS_DIR.as_bytes(), b"/", &digits[..2], b"/", digits, b".bin"].concat();
     let directory = text.start + OBJECTS_DIR.len() + 1;
     let name = directory + 3;
     (line[text] == path).then_some(())?;
-    Some((directory..directory + 2, name..name + HASH_LEN, Place::Path { hash, directory, name }))
+    Some((directory..directory + 2, name..name + HASH_LEN, ValueAt::Path { hash, directory, name }))
 }
 
 /// What the digits before `end` say; those of a whole integer begin with no zero, unless they are it.

@@ -36,14 +36,14 @@ impl Piece {
 
 /// Where in the input a box begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct BoxOffset {
     /// The file.
     pub path: SharedPath,
     /// The byte in the file.
     pub offset: u64,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for BoxOffset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at byte {}", self.path.display(), self.offset)
     }
@@ -55,14 +55,14 @@ pub(super) struct RawBox {
     pub(super) kind: FourCC,
     pub(super) bytes: Vec<u8>,
     pub(super) header_len: usize,
-    pub(super) place: Place,
+    pub(super) at: BoxOffset,
 }
 
 impl RawBox {
     /// Decodes the box as `T`.
     pub(super) fn decode<T: Atom>(&self, kind: &'static str) -> Result<T, MediaError> {
         let decoded = T::decode(&mut self.bytes.as_slice());
-        decoded.map_err(|source| MediaError::Syntax { place: self.place.clone(), kind, source })
+        decoded.map_err(|source| MediaError::Syntax { at: self.at.clone(), kind, source })
     }
 
     /// Everything after the header.
@@ -118,7 +118,7 @@ impl OpenPiece {
     }
 
     fn next_box(&mut self) -> Result<Option<RawBox>, MediaError> {
-        let place = Place { path: self.path.clone(), offset: self.offset };
+        let at = BoxOffset { path: self.path.clone(), offset: self.offset };
         let mut bytes = self.read(8)?;
         if bytes.is_empty() {
             return Ok(None);
@@ -127,16 +127,16 @@ impl OpenPiece {
             bytes.extend(self.read(8)?);
         }
         let header_len = bytes.len();
-        let (kind, size) = parse_header(&bytes).ok_or_else(|| MediaError::NotMp4 { place: place.clone() })?;
+        let (kind, size) = parse_header(&bytes).ok_or_else(|| MediaError::NotMp4 { at: at.clone() })?;
         let limit = if kind == Mdat::KIND { MDAT_LIMIT } else { BOX_LIMIT };
         if size.is_some_and(|size| size > limit) {
-            return Err(MediaError::TooLarge { place, kind: kind.to_string(), size: size.unwrap_or(limit), limit });
+            return Err(MediaError::TooLarge { at, kind: kind.to_string(), size: size.unwrap_or(limit), limit });
         }
         bytes.extend(self.read(size.unwrap_or(limit))?);
         let has = (bytes.len() - header_len) as u64;
         match size {
-            Some(size) if has < size => Err(MediaError::CutShort { place, kind: kind.to_string(), has, size }),
-            _ => Ok(Some(RawBox { kind, bytes, header_len, place })),
+            Some(size) if has < size => Err(MediaError::CutShort { at, kind: kind.to_string(), has, size }),
+            _ => Ok(Some(RawBox { kind, bytes, header_len, at })),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, path::PathBuf};
 use mp4_atom::{Atom, FourCC, Free, Ftyp, Mdat, Mfra, Moof, Moov, Sidx, Skip, Traf};
 
 use super::{
-    Init, InitTrack, MediaError, Piece, Place,
+    BoxOffset, Init, InitTrack, MediaError, Piece,
     boxes::{Boxes, RawBox},
     split,
 };
@@ -22,7 +22,7 @@ pub struct Fragment {
     /// The boxes as they are stored.
     pub bytes: Vec<u8>,
     /// Where it begins.
-    pub place: Place,
+    pub at: BoxOffset,
 }
 
 /// A fragmented MP4 stream: its init segment, then its fragments in stored order.
@@ -58,8 +58,8 @@ impl Media {
                     let (init, moov) = (Init::parse(&raw, bytes)?, raw.bytes);
                     return Ok(Self { init, moov, boxes, pending: Vec::new(), ready: VecDeque::new() });
                 }
-                Mdat::KIND => return Err(MediaError::NotFragmented { place: raw.place }),
-                Moof::KIND => return Err(MediaError::NoInit { kind: raw.kind.to_string(), place: raw.place }),
+                Mdat::KIND => return Err(MediaError::NotFragmented { at: raw.at }),
+                Moof::KIND => return Err(MediaError::NoInit { kind: raw.kind.to_string(), at: raw.at }),
                 _ => {}
             }
         }
@@ -92,8 +92,8 @@ impl Media {
         let after_moof = self.pending_moof().is_some();
         match raw.kind {
             Mdat::KIND => self.cut(&raw)?,
-            Moof::KIND if after_moof => return Err(MediaError::Unpaired { place: raw.place }),
-            Moov::KIND if raw.bytes != self.moov => return Err(MediaError::InitChanges { place: raw.place }),
+            Moof::KIND if after_moof => return Err(MediaError::Unpaired { at: raw.at }),
+            Moov::KIND if raw.bytes != self.moov => return Err(MediaError::InitChanges { at: raw.at }),
             kind if !after_moof && is_no_part_of_a_fragment(kind) => {}
             _ => self.pending.push(raw),
         }
@@ -105,21 +105,21 @@ impl Media {
     }
 
     fn end(&self) -> Result<(), MediaError> {
-        self.pending_moof().map_or(Ok(()), |moof| Err(MediaError::Unpaired { place: moof.place.clone() }))
+        self.pending_moof().map_or(Ok(()), |moof| Err(MediaError::Unpaired { at: moof.at.clone() }))
     }
 
     /// Turns the pending boxes and their `mdat` into fragments.
     fn cut(&mut self, mdat: &RawBox) -> Result<(), MediaError> {
         let pending = std::mem::take(&mut self.pending);
         let Some(raw_moof) = pending.iter().find(|raw| raw.kind == Moof::KIND) else {
-            return Err(MediaError::Unpaired { place: mdat.place.clone() });
+            return Err(MediaError::Unpaired { at: mdat.at.clone() });
         };
         let moof: Moof = raw_moof.decode("moof")?;
         let whole = moof.traf.len() == 1 && moof.traf[0].tfhd.base_data_offset.is_none();
         let cut = if whole { None } else { Some(split::Cut { moof: &moof, raw_moof, mdat }) };
-        let mut data_end = Some(raw_moof.place.offset);
+        let mut data_end = Some(raw_moof.at.offset);
         for traf in &moof.traf {
-            let Some(track) = self.track_of(traf, &raw_moof.place)? else {
+            let Some(track) = self.track_of(traf, &raw_moof.at)? else {
                 data_end = None;
                 continue;
             };
@@ -128,18 +128,18 @@ impl Media {
                 None => verbatim(&pending, mdat, traf.tfhd.track_id),
                 Some(cut) => [styp(&pending), cut.track(traf, declared, &mut data_end)?].concat(),
             };
-            self.ready.push_back(fragment(traf, (track, declared), bytes, &pending[0].place)?);
+            self.ready.push_back(fragment(traf, (track, declared), bytes, &pending[0].at)?);
         }
         Ok(())
     }
 
     /// The index of a fragment's track; `None` for one that is not recorded.
-    fn track_of(&self, traf: &Traf, place: &Place) -> Result<Option<usize>, MediaError> {
+    fn track_of(&self, traf: &Traf, at: &BoxOffset) -> Result<Option<usize>, MediaError> {
         let track_id = traf.tfhd.track_id;
         match self.init.tracks.iter().position(|track| track.track_id == track_id) {
             Some(index) => Ok(Some(index)),
             None if self.init.ignored.contains(&track_id) => Ok(None),
-            None => Err(MediaError::UnknownTrack { place: place.clone(), track_id }),
+            None => Err(MediaError::UnknownTrack { at: at.clone(), track_id }),
         }
     }
 }
@@ -152,14 +152,14 @@ fn fragment(
     traf: &Traf,
     (track, declared): (usize, &InitTrack),
     bytes: Vec<u8>,
-    place: &Place,
+    at: &BoxOffset,
 ) -> Result<Fragment, MediaError> {
-    let place = place.clone();
+    let at = at.clone();
     match &traf.tfdt {
-        None => Err(MediaError::NoDecodeTime { place, track_id: declared.track_id }),
+        None => Err(MediaError::NoDecodeTime { at, track_id: declared.track_id }),
         Some(tfdt) => {
             let decode_time = tfdt.base_media_decode_time;
-            Ok(Fragment { track, decode_time, duration: duration_of(traf, declared), bytes, place })
+            Ok(Fragment { track, decode_time, duration: duration_of(traf, declared), bytes, at })
         }
     }
 }

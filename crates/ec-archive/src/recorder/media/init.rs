@@ -56,14 +56,14 @@ impl Init {
     pub(super) fn parse(moov: &RawBox, bytes: Vec<u8>) -> Result<Self, MediaError> {
         let decoded: Moov = moov.decode("moov")?;
         if decoded.mvex.is_none() {
-            return Err(MediaError::NotFragmented { place: moov.place.clone() });
+            return Err(MediaError::NotFragmented { at: moov.at.clone() });
         }
         let mut init = Self { bytes, ..Self::default() };
         for trak in &decoded.trak {
             match parse_track(trak, &decoded) {
                 Some(track) if track.timescale == 0 => {
                     let track_id = track.track_id;
-                    return Err(MediaError::NoTimescale { place: moov.place.clone(), track_id });
+                    return Err(MediaError::NoTimescale { at: moov.at.clone(), track_id });
                 }
                 Some(track) => init.tracks.push(track),
                 None => init.ignored.push(trak.tkhd.track_id),

@@ -27,7 +27,7 @@ impl Cut<'_> {
         data_end: &mut Option<u64>,
     ) -> Result<Vec<u8>, MediaError> {
         if !traf.saio.is_empty() {
-            return Err(MediaError::Unsplittable { place: self.raw_moof.place.clone(), track_id: track.track_id });
+            return Err(MediaError::Unsplittable { at: self.raw_moof.at.clone(), track_id: track.track_id });
         }
         let runs = self.runs(traf, track, data_end)?;
         let mut moof = Moof { mfhd: self.moof.mfhd.clone(), traf: vec![traf.clone()] };
@@ -54,7 +54,7 @@ impl Cut<'_> {
     fn runs(&self, traf: &Traf, track: &InitTrack, data_end: &mut Option<u64>) -> Result<Vec<&[u8]>, MediaError> {
         let base = match traf.tfhd.base_data_offset {
             Some(offset) => offset,
-            None if traf.tfhd.default_base_is_moof => self.raw_moof.place.offset,
+            None if traf.tfhd.default_base_is_moof => self.raw_moof.at.offset,
             None => data_end.ok_or_else(|| self.outside(track))?,
         };
         let default_size = traf.tfhd.default_sample_size.unwrap_or(track.default_size);
@@ -77,7 +77,7 @@ impl Cut<'_> {
     /// `size` bytes of the `mdat` from byte `start` of the file.
     fn slice(&self, start: u64, size: u64) -> Option<&[u8]> {
         let body = self.mdat.body();
-        let body_start = self.mdat.place.offset + self.mdat.header_len as u64;
+        let body_start = self.mdat.at.offset + self.mdat.header_len as u64;
         let from = usize::try_from(start.checked_sub(body_start)?).ok()?;
         body.get(from..from.checked_add(usize::try_from(size).ok()?)?)
     }
@@ -97,11 +97,11 @@ impl Cut<'_> {
     }
 
     fn failed(&self, source: mp4_atom::Error) -> MediaError {
-        MediaError::Syntax { place: self.raw_moof.place.clone(), kind: "moof", source }
+        MediaError::Syntax { at: self.raw_moof.at.clone(), kind: "moof", source }
     }
 
     fn outside(&self, track: &InitTrack) -> MediaError {
-        MediaError::OutsideMdat { place: self.raw_moof.place.clone(), track_id: track.track_id }
+        MediaError::OutsideMdat { at: self.raw_moof.at.clone(), track_id: track.track_id }
     }
 }
 

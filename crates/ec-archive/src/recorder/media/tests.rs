@@ -61,7 +61,7 @@ fn pieces_read_as_one_file() {
     let pieces = vec![Piece::whole(&head), Piece { path: tail.as_path().into(), range }];
     let found = fragments(&mut Media::open(pieces).unwrap());
     assert_eq!(found.iter().map(|fragment| fragment.decode_time).collect::<Vec<_>>(), [0, 500]);
-    assert_eq!(found[1].place.offset, 5);
+    assert_eq!(found[1].at.offset, 5);
 }
 
 #[test]

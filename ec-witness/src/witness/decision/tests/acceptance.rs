@@ -133,7 +133,7 @@ fn an_untimely_candidate_is_given_time() {
 fn an_unbeatable_candidate_is_joined_whatever_its_time() {
     fn votes(facts: &mut Facts, witness_count: usize, quorum: usize, active_votes: usize) {
         // position 2 has the first turn in a set of five only
-        facts.seat = Seat { position: Some(7 % witness_count), witness_count, quorum };
+        facts.membership = Membership { position: Some(7 % witness_count), witness_count, quorum };
         facts.seen.candidates = vec![SeenCandidate { active_votes, ..untimely(NOW_MS) }];
     }
     let waits = Decision::Wait(Wait::Time { until_ms: NOW_MS + 60_000 });

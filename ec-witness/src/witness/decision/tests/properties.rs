@@ -36,24 +36,21 @@ fn any_clock() -> impl Strategy<Value = Clock> {
 }
 
 fn any_facts() -> impl Strategy<Value = Facts> {
-    let seat = (proptest::option::weighted(0.9, 0..5_usize), 3..=5_usize).prop_map(|(position, quorum)| Seat {
-        position,
-        witness_count: 5,
-        quorum,
-    });
+    let membership = (proptest::option::weighted(0.9, 0..5_usize), 3..=5_usize)
+        .prop_map(|(position, quorum)| Membership { position, witness_count: 5, quorum });
     let candidates = proptest::collection::vec(any_candidate(), 0..5);
-    (any_own(), candidates, seat, any_clock(), any_vote(), proptest::bool::weighted(0.1)).prop_map(
-        |(own, candidates, seat, clock, vote, is_final)| {
+    (any_own(), candidates, membership, any_clock(), any_vote(), proptest::bool::weighted(0.1)).prop_map(
+        |(own, candidates, membership, clock, vote, is_final)| {
             let finalized = is_final.then(|| content().hash());
             let seen = Seen { finalized, candidates, parent: parent() };
-            Facts { own, seen, seat, clock, vote, agreement: Agreement::default() }
+            Facts { own, seen, membership, clock, vote, agreement: Agreement::default() }
         },
     )
 }
 
 /// The rule in one sentence, independent of the code's own.
 fn is_acceptable(facts: &Facts, candidate: &SeenCandidate) -> bool {
-    let unbeatable = facts.seat.witness_count - facts.seat.quorum + 1;
+    let unbeatable = facts.membership.witness_count - facts.membership.quorum + 1;
     candidate.header.content() == content()
         && candidate.parent_is_right
         && (candidate.header.observed_unix_ms.abs_diff(OWN_MS) <= TOLERANCE_MS || candidate.active_votes >= unbeatable)
@@ -88,7 +85,7 @@ proptest! {
     fn nothing_is_voted_twice_or_for_nothing(facts in any_facts()) {
         let silent = facts.seen.finalized.is_some()
             || facts.own == OwnEpoch::Conflicting
-            || facts.seat.position.is_none()
+            || facts.membership.position.is_none()
             || !matches!(facts.vote, OwnVote::None) && facts.vote != OwnVote::CannotLand(content().hash());
         prop_assert!(!(silent && votes(&facts.decide())), "{:?}", facts.decide());
     }
@@ -115,7 +112,7 @@ proptest! {
 
     #[test]
     fn witnesses_alike_attest_alike(facts in any_facts(), position in 0..5_usize) {
-        let other = Facts { seat: Seat { position: Some(position), ..facts.seat }, ..facts.clone() };
+        let other = Facts { membership: Membership { position: Some(position), ..facts.membership }, ..facts.clone() };
         if let Decision::Attest(header) = facts.decide() {
             prop_assert_eq!(other.decide(), Decision::Attest(header));
         }

@@ -14,7 +14,7 @@ fn turn(until_ms: u64) -> Decision {
 
 #[test]
 fn ranks_rotate_with_the_sequence() {
-    let seat = |position, witness_count| Seat { position, witness_count, quorum: 1 };
+    let membership = |position, witness_count| Membership { position, witness_count, quorum: 1 };
     for (position, witness_count, sequence, rank) in [
         (0, 1, 0, 0),
         (0, 1, u64::MAX, 0),
@@ -30,19 +30,19 @@ fn ranks_rotate_with_the_sequence() {
         (0, 7, u64::MAX - 1, 0),
     ] {
         assert_eq!(
-            seat(Some(position), witness_count).rank(sequence),
+            membership(Some(position), witness_count).rank(sequence),
             Some(rank),
             "{position} {witness_count} {sequence}"
         );
     }
-    assert_eq!(seat(None, 5).rank(1), None);
-    assert_eq!(seat(Some(0), 0).rank(1), None);
+    assert_eq!(membership(None, 5).rank(1), None);
+    assert_eq!(membership(Some(0), 0).rank(1), None);
 }
 
 #[test]
 fn every_sequence_gives_every_rank_once() {
     for (witness_count, sequence) in [(1, 9), (4, 6), (7, u64::MAX), (100, 1 << 63)] {
-        let rank = |position| Seat { position: Some(position), witness_count, quorum: 1 }.rank(sequence).unwrap();
+        let rank = |position| Membership { position: Some(position), witness_count, quorum: 1 }.rank(sequence).unwrap();
         let mut ranks: Vec<u64> = (0..witness_count).map(rank).collect();
         ranks.sort_unstable();
         assert_eq!(ranks, (0..witness_count as u64).collect::<Vec<_>>());
@@ -58,7 +58,7 @@ fn proposals_take_turns() {
             "second, early",
             |f| {
                 since(f, 11_999);
-                f.seat.position = Some(3);
+                f.membership.position = Some(3);
             },
             turn(NOW_MS + 1),
         ),
@@ -66,7 +66,7 @@ fn proposals_take_turns() {
             "second, in time",
             |f| {
                 since(f, 12_000);
-                f.seat.position = Some(3);
+                f.membership.position = Some(3);
             },
             propose(0),
         ),
@@ -74,7 +74,7 @@ fn proposals_take_turns() {
             "last, early",
             |f| {
                 since(f, 47_999);
-                f.seat.position = Some(1);
+                f.membership.position = Some(1);
             },
             turn(NOW_MS + 1),
         ),
@@ -82,18 +82,18 @@ fn proposals_take_turns() {
             "last, in time",
             |f| {
                 since(f, 48_000);
-                f.seat.position = Some(1);
+                f.membership.position = Some(1);
             },
             propose(0),
         ),
         case("disputed", |f| since(f, 600_001), propose(0)),
         case("wrong candidates do not matter", |f| f.seen.candidates = vec![foreign(), orphan()], propose(2)),
-        case("not active", |f| f.seat.position = None, Decision::Wait(Wait::NotActive)),
-        case("nobody is active", |f| f.seat.witness_count = 0, Decision::Wait(Wait::NotActive)),
+        case("not active", |f| f.membership.position = None, Decision::Wait(Wait::NotActive)),
+        case("nobody is active", |f| f.membership.witness_count = 0, Decision::Wait(Wait::NotActive)),
         case(
             "not active: no attesting either",
             |f| {
-                f.seat.position = None;
+                f.membership.position = None;
                 f.seen.candidates = vec![candidate()];
             },
             Decision::Wait(Wait::NotActive),
@@ -116,7 +116,7 @@ fn turns_count_from_the_latest_moment() {
     /// The third turn, so that the base proposes only 12 s after the latest moment.
     fn second(facts: &mut Facts) -> &mut Clock {
         since(facts, 500_000);
-        facts.seat.position = Some(3);
+        facts.membership.position = Some(3);
         &mut facts.clock
     }
     let case = |name, change| Case { name, change, expected: turn(NOW_MS + 1) };
@@ -133,7 +133,7 @@ fn an_incomplete_epoch_is_proposed_later() {
     fn incomplete(facts: &mut Facts, position: usize, since_ms: u64) {
         since(facts, since_ms);
         facts.own = derived(false);
-        facts.seat.position = Some(position);
+        facts.membership.position = Some(position);
     }
     let case = |name, change, expected| Case { name, change, expected };
     check(&[
@@ -157,7 +157,7 @@ fn no_clock_reading_overflows() {
     let mut facts = base();
     facts.agreement.propose_stagger_ms = u64::MAX;
     facts.agreement.incomplete_delay_ms = u64::MAX;
-    facts.seat.position = Some(3);
+    facts.membership.position = Some(3);
     assert_eq!(facts.decide(), turn(u64::MAX));
     facts.agreement.time_wait_ms = u64::MAX;
     facts.seen.candidates = vec![untimely(u64::MAX)];
