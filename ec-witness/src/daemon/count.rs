@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ec_ledger::{FollowError, Polled};
+use ec_observation::{DerivedEpoch, VoteKind};
 use metrics::{counter, histogram};
 use strum::VariantNames;
 
@@ -14,8 +16,6 @@ use crate::{
     store::Recorded,
     witness::engine::SlotState,
 };
-use ec_ledger::{FollowError, Polled};
-use ec_observation::{DerivedEpoch, VoteKind};
 
 /// How an epoch closed, by the label `kind` of [`EPOCHS_CLOSED`].
 #[derive(Clone, Copy, Debug, strum::IntoStaticStr, strum::VariantNames)]

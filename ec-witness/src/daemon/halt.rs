@@ -1,12 +1,13 @@
 //! Why a witness stops by itself.
 
+use ec_archive::ArchiveError;
+use ec_ledger::FollowError;
+use ec_observation::{ObservationHash, ObservationHeader, SlotId, TimeError};
+
 use crate::{
     sender::SendError,
     store::{Evidence, StoreError},
 };
-use ec_archive::ArchiveError;
-use ec_ledger::FollowError;
-use ec_observation::{ObservationHash, ObservationHeader, SlotId, TimeError};
 
 /// Why a witness stops by itself. Each is a contradiction that going on could make worse.
 #[derive(Debug, thiserror::Error)]

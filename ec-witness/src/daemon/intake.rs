@@ -6,6 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ec_archive::{Archive, ArchiveError, Checkpoints, FieldNames, Mapping, Source, StreamIndex};
+use ec_ledger::Pulse;
+use ec_observation::StreamHash;
+
 use super::{
     Halt,
     closing::Closing,
@@ -13,9 +17,6 @@ use super::{
     keep::{Keeper, Kept},
     streams::FollowedStream,
 };
-use ec_archive::{Archive, ArchiveError, Checkpoints, FieldNames, Mapping, Source, StreamIndex};
-use ec_ledger::Pulse;
-use ec_observation::StreamHash;
 
 /// The time between two walks through `manifests/`.
 const LOOK_EVERY_MS: u64 = 5_000;

@@ -1,11 +1,12 @@
 //! Reads a stream for the first time.
 
+use ec_archive::{ArchiveError, StreamIndex, Sweep};
+
 use super::{
     Halt,
     heard::Told,
     keep::{Keeper, Kept},
 };
-use ec_archive::{ArchiveError, StreamIndex, Sweep};
 
 /// How often the progress of a long reading, or what hinders it, is told, milliseconds.
 const TELL_EVERY_MS: u64 = 30_000;

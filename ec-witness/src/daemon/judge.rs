@@ -1,5 +1,7 @@
 //! Judges slots: closed epochs come in, the engine decides, votes go out.
 
+use ec_observation::{Ballot, DerivedEpoch, ObservationHash, ObservationHeader, SlotId, StreamHash, StreamRule};
+
 use super::{Voter, count::Counts, halt::Halt, ledger::FollowedLedger, streams::NewlyClosed, votes::Votes};
 use crate::{
     store::{Recorded, StoreError},
@@ -9,7 +11,6 @@ use crate::{
         own::own_epoch,
     },
 };
-use ec_observation::{Ballot, DerivedEpoch, ObservationHash, ObservationHeader, SlotId, StreamHash, StreamRule};
 
 /// The slots that are judged, and the votes in them.
 #[derive(Debug)]

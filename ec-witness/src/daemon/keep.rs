@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::heard::Told;
 use ec_archive::{Checkpoints, StreamIndex};
+
+use super::heard::Told;
 
 /// Bytes read of a stream after which its index is kept again.
 const KEEP_BYTES: u64 = 64 << 20;

@@ -3,11 +3,11 @@
 use std::{fmt::Display, ops::RangeInclusive};
 
 use alloy::primitives::Address;
+use ec_ledger::{FollowError, Follower, Heads, LedgerState, Polled};
+use ec_observation::StreamRule;
 
 use super::{Halt, complaint::Complaint, count, show};
 use crate::{clock, standing::LedgerStanding};
-use ec_ledger::{FollowError, Follower, Heads, LedgerState, Polled};
-use ec_observation::StreamRule;
 
 /// The ledger, and how its last polls went.
 #[derive(Debug)]

@@ -28,6 +28,7 @@ mod work;
 
 use std::{sync::Arc, time::Duration};
 
+use ec_ledger::{Follower, Pulse};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -35,7 +36,6 @@ use crate::{
     standing::{SlotReport, Snapshot},
     witness::decision::Agreement,
 };
-use ec_ledger::{Follower, Pulse};
 
 pub use closing::Closing;
 pub use halt::Halt;

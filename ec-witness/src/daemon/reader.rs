@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
 
+use ec_ledger::Pulse;
+use ec_observation::{DerivedEpoch, StreamHash, StreamRule};
+
 use super::{
     Halt, count,
     count::Counts,
@@ -14,8 +17,6 @@ use super::{
     wake::Changes,
 };
 use crate::standing::{Backlog, Reading};
-use ec_ledger::Pulse;
-use ec_observation::{DerivedEpoch, StreamHash, StreamRule};
 
 /// How often the backlog is counted and told, milliseconds.
 const COUNT_EVERY_MS: u64 = 30_000;

@@ -1,15 +1,15 @@
 //! From what works to how it stands.
 
 use alloy::primitives::{Address, U256};
+use ec_ledger::{Follower, Heads};
+use ec_observation::{ObservationHash, ObservationHeader, StreamHash, StreamRule};
+use ec_rpc::Health;
 
 use crate::sender::{Hold, SenderState, VOTE_GAS};
 use crate::{
     standing::{EndpointStanding, LedgerStanding, NewestFinal, SendingStanding, SlotReport, StreamStanding},
     witness::engine::{Engine, JudgedSlot, SlotKey},
 };
-use ec_ledger::{Follower, Heads};
-use ec_observation::{ObservationHash, ObservationHeader, StreamHash, StreamRule};
-use ec_rpc::Health;
 
 /// The ledger, as a poll left it: `error` is why the last one failed, `polled_unix_s` when one came through.
 pub fn ledger(

@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use ec_observation::StreamHash;
+
 use super::{reader::Followed, show, work::Work};
 use crate::{
     clock,
     standing::{SlotReport, Snapshot, StreamStanding, Totals},
 };
-use ec_observation::StreamHash;
 
 /// What is shown and no longer at work.
 #[derive(Debug, Default)]

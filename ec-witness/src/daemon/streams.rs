@@ -2,6 +2,9 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, path::Path, time::SystemTime};
 
+use ec_archive::{ArchiveError, StreamIndex, Sweep, TrackEvent, TrackIndex, is_closed};
+use ec_observation::{DerivedEpoch, StreamRule};
+
 use super::{
     closing::{Ages, Closing},
     heard::{Heard, Hearing},
@@ -10,8 +13,6 @@ use crate::{
     standing::{Backlog, Reading, Tally},
     witness::window::{Wanted, Window},
 };
-use ec_archive::{ArchiveError, StreamIndex, Sweep, TrackEvent, TrackIndex, is_closed};
-use ec_observation::{DerivedEpoch, StreamRule};
 
 /// Runs of epochs without a final slot that are looked at in one turn.
 const MAX_GAPS: usize = 1024;

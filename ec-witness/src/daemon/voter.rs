@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 
 use alloy::primitives::Address;
+use ec_ledger::Heads;
+use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId};
+use ec_rpc::BlockRef;
 
 use super::{halt::Halt, show};
 use crate::{
@@ -11,9 +14,6 @@ use crate::{
     store::{Recorded, StoreError, StoreStanding, VoteFate, VoteStore},
     witness::decision::OwnVote,
 };
-use ec_ledger::Heads;
-use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId};
-use ec_rpc::BlockRef;
 
 /// Who votes.
 #[derive(Debug)]

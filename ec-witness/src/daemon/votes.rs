@@ -1,5 +1,7 @@
 //! The votes of this witness, from the guard to the chain: recorded, sent, and looked for on the ledger.
 
+use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId};
+
 use super::{
     Halt, Voter,
     complaint::{Complaint, tolerate},
@@ -7,7 +9,6 @@ use super::{
     ledger::FollowedLedger,
 };
 use crate::store::{Recorded, StoreError};
-use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId};
 
 /// How often the finalized head is noted in the store, milliseconds.
 const NOTE_FINALIZED_EVERY_MS: u64 = 60_000;

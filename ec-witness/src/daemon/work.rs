@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ec_ledger::{Follower, Pulse};
+use ec_observation::ObservationHash;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -16,8 +18,6 @@ use crate::{
         engine::{JudgedSlot, SlotKey},
     },
 };
-use ec_ledger::{Follower, Pulse};
-use ec_observation::ObservationHash;
 
 /// When `run --once` is content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

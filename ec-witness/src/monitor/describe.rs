@@ -1,14 +1,14 @@
 //! How every metric starts.
 
+use ec_ledger::FollowError;
+use ec_observation::VoteKind;
+use ec_rpc::metric::{Kind, Metric};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use crate::{
     metrics as names,
     sender::{Hold, REVERTS as REVERT_REASONS, Stage},
 };
-use ec_ledger::FollowError;
-use ec_observation::VoteKind;
-use ec_rpc::metric::{Kind, Metric};
 
 /// Describes every metric, and sets to zero what is without a label, or has one of few known values, so that a rate
 /// exists from the start.

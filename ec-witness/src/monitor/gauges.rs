@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ec_rpc::count::{RPC_AGREE, RPC_ANSWERS, RPC_ERRORS, RPC_HEAD_BLOCK, RPC_UP};
 use metrics::{counter, gauge, histogram};
 use strum::VariantNames;
 
@@ -14,7 +15,6 @@ use crate::{
     store::StoreStanding,
     witness::engine::SlotState,
 };
-use ec_rpc::count::{RPC_AGREE, RPC_ANSWERS, RPC_ERRORS, RPC_HEAD_BLOCK, RPC_UP};
 
 /// Shows a snapshot that was made at this Unix time.
 pub(super) fn show(snapshot: &Snapshot, now: Duration) {

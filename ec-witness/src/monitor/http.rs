@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use ec_rpc::count::RPC_DURATION;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 
@@ -18,7 +19,6 @@ use super::{
     describe::describe,
 };
 use crate::metrics::{TURN_DURATION, VOTE_DELAY};
-use ec_rpc::count::RPC_DURATION;
 
 /// Seconds; from a loopback answer to the default timeout of a request, and beyond it for a turn of many requests.
 const DURATIONS: [f64; 10] = [0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];

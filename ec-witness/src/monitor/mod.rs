@@ -15,9 +15,10 @@ use std::{
     time::Duration,
 };
 
+use ec_ledger::Pulse;
+
 use crate::{clock, standing::Snapshot, witness::engine::SlotState};
 use check::{Check, Level, checks};
-use ec_ledger::Pulse;
 
 pub use http::Scraped;
 pub use thread::{DRAINED_WITHIN, Watching, watch};

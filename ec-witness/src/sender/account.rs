@@ -7,10 +7,10 @@ use alloy::{
     providers::Provider,
     rpc::types::{TransactionReceipt, TransactionRequest},
 };
-
-use super::{fees::Market, money::Means, plan::Answer};
 use ec_ledger::contracts::Revert;
 use ec_rpc::{AskError, Endpoints, Fault, SendRefusal};
+
+use super::{fees::Market, money::Means, plan::Answer};
 
 /// An account of the chain.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! Why votes are not sent, and whether that may pass.
 
 use alloy::primitives::{Address, TxHash};
+use ec_rpc::AskError;
 
 use crate::store::StoreError;
-use ec_rpc::AskError;
 
 /// Why votes are not sent.
 #[derive(Debug, thiserror::Error)]

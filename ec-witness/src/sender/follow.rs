@@ -5,6 +5,7 @@ use alloy::{
     primitives::{Bytes, TxHash},
     rpc::types::TransactionReceipt,
 };
+use ec_ledger::Heads;
 
 use super::{
     SendError, Sender,
@@ -15,7 +16,6 @@ use super::{
     poll::Poll,
 };
 use crate::store::{OutboxTx, VoteStore};
-use ec_ledger::Heads;
 
 impl Sender {
     /// Looks after what was sent: executed, taken back by a reorg, safe, final, to be sent again or to be replaced.

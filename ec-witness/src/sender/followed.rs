@@ -5,6 +5,7 @@ use alloy::{
     eips::Decodable2718,
     primitives::TxHash,
 };
+use ec_ledger::Heads;
 
 use super::{
     error::SendError,
@@ -14,7 +15,6 @@ use super::{
     state::Stage,
 };
 use crate::store::{OutboxTx, TxState};
-use ec_ledger::Heads;
 
 /// One of the transactions of a nonce. They differ in their fees alone.
 #[derive(Clone, Debug)]

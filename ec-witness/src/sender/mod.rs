@@ -24,13 +24,13 @@ mod state;
 mod waiting;
 
 use alloy::{primitives::TxHash, signers::local::PrivateKeySigner};
+use ec_observation::{Ballot, ObservationHash, SlotId};
+use ec_rpc::{Endpoints, SendRefusal};
 
 use crate::{
     failpoint,
     store::{OutboxTx, TxState, VoteStore},
 };
-use ec_observation::{Ballot, ObservationHash, SlotId};
-use ec_rpc::{Endpoints, SendRefusal};
 
 pub use batch::VOTE_GAS;
 pub use error::SendError;

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::store::{StoreError, VoteStore};
 use ec_observation::{Ballot, ObservationHash};
+
+use crate::store::{StoreError, VoteStore};
 
 /// Votes that wait to be carried.
 #[derive(Debug, Default)]

@@ -1,9 +1,9 @@
 //! What `status`, `run --once` and the log say of a slot.
 
+use ec_observation::{ObservationHash, SlotId};
 use serde::Serialize;
 
 use crate::witness::engine::SlotState;
-use ec_observation::{ObservationHash, SlotId};
 
 /// One slot, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

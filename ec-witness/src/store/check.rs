@@ -7,10 +7,10 @@ use alloy::{
     eips::Decodable2718,
     primitives::keccak256,
 };
+use ec_observation::{ContentHash, ObservationHash, SlotId};
 use rusqlite::{Connection, Row};
 
 use super::{Identity, OutboxTx, StoreError, TxState, hex, migrate, outbox::outbox_tx, parsed, votes::header_at};
-use ec_observation::{ContentHash, ObservationHash, SlotId};
 
 /// What is wrong, or what kept it from being looked at.
 enum Fault {

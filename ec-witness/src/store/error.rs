@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ec_observation::{ContentHash, SlotId};
 use rusqlite::ErrorCode;
 
 use super::{SCHEMA_VERSION, halt::KeptHalt};
-use ec_observation::{ContentHash, SlotId};
 
 /// Why the store refuses.
 #[derive(Debug, thiserror::Error)]

@@ -1,10 +1,10 @@
 //! The chain's finalized head as last seen: what ties a store to the chain it voted on.
 
+use ec_rpc::BlockRef;
 use rusqlite::{OptionalExtension, params};
 
 use super::{StoreError, VoteStore, hex, parsed, unix_ms};
 use crate::failpoint;
-use ec_rpc::BlockRef;
 
 impl VoteStore {
     /// The finalized head that was noted last.

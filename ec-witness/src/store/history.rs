@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
+use ec_observation::{ObservationHeader, SlotId};
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, StoreError, VoteStore};
-use ec_observation::{ObservationHeader, SlotId};
 
 /// The only version there is.
 pub const HISTORY_VERSION: u8 = 1;

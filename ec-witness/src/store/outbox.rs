@@ -1,11 +1,11 @@
 //! The outbox: signed transactions, kept until they are executed below the finalized head.
 
 use alloy::primitives::{Bytes, TxHash};
+use ec_observation::ObservationHash;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
 use crate::failpoint;
-use ec_observation::ObservationHash;
 
 /// What became of a transaction. Blocks are where it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumDiscriminants)]

@@ -8,10 +8,10 @@ mod siblings;
 mod signed;
 
 use alloy::primitives::{B256, TxHash};
+use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, StreamHash, VoteKind};
 use tempfile::TempDir;
 
 use super::{history::HistoryError, *};
-use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, StreamHash, VoteKind};
 
 fn identity() -> Identity {
     Identity { chain_id: 7, ledger: Address::repeat_byte(1), witness: signed::witness() }

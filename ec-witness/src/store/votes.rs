@@ -1,11 +1,11 @@
 //! The guard: one content per slot, for ever.
 
 use alloy::primitives::Bytes;
+use ec_observation::{Ballot, ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId, VoteKind};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
 use crate::failpoint;
-use ec_observation::{Ballot, ContentHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId, VoteKind};
 
 /// What recording a vote found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use alloy::primitives::Address;
+use ec_ledger::{Candidate, LedgerState, WitnessSet};
+use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 
 use super::decision::{
     Agreement, Clock, Comparison, Decision, Membership, OwnEpoch, OwnVote, Seen, SeenCandidate, decide,
 };
-use ec_ledger::{Candidate, LedgerState, WitnessSet};
-use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
 
 /// How the set looks from one witness.
 pub fn membership_of(set: &WitnessSet, witness: Address) -> Membership {

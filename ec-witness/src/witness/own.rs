@@ -1,7 +1,8 @@
 //! From what the archive says to what the engine judges by.
 
-use crate::witness::decision::{Agreement, OwnEpoch};
 use ec_observation::{DerivedEpoch, StreamRule, TimeError};
+
+use crate::witness::decision::{Agreement, OwnEpoch};
 
 /// What the engine judges by. An epoch without a time is an error while starting, so that the operator hears of it,
 /// and is left out later.

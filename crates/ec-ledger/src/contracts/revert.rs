@@ -5,13 +5,13 @@ use alloy::{
     sol_types::{GenericContractError, SolInterface},
     transports::TransportError,
 };
+use ec_observation::{ObservationHash, SlotId};
 
 use super::{
     EveryChannelObservationLedger::EveryChannelObservationLedgerErrors as Ledger,
     EveryChannelRail::EveryChannelRailErrors as Rail,
     EveryChannelWitnessRegistry::EveryChannelWitnessRegistryErrors as Registry,
 };
-use ec_observation::{ObservationHash, SlotId};
 
 /// A refusal by one of the contracts, with its arguments. `NotWitness` and `NoCode` stand for the errors of that name
 /// in any contract.

@@ -1,7 +1,8 @@
 //! A halted store does not vote until it is resumed.
 
-use super::*;
 use ec_rpc::BlockRef;
+
+use super::*;
 
 const DEEP: BlockRef = BlockRef { number: 9, hash: B256::repeat_byte(9) };
 

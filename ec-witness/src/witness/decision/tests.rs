@@ -5,9 +5,9 @@ mod properties;
 mod turns;
 
 use alloy::primitives::B256;
+use ec_observation::{EpochHash, StreamHash};
 
 use super::*;
-use ec_observation::{EpochHash, StreamHash};
 
 pub(crate) const OWN_MS: u64 = 1_772_000_000_000;
 pub(crate) const TOLERANCE_MS: u64 = 17_000;
