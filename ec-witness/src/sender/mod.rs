@@ -1,8 +1,10 @@
 //! Sends votes: the one owner of the witness's nonces. A vote's life (protocol §5.8) goes through these modules:
 //!
-//!     recorded ──▶ waiting ──▶ batch ──▶ money ──▶ sign ──▶ account ──▶ outbox
-//!                  no tx has   calls     fees, or  signed,  sent        executed, safe, final;
-//!                  it yet                a hold    kept                 else sent again or replaced
+//! ```text
+//! recorded ──▶ waiting ──▶ batch ──▶ money ──▶ sign ──▶ account ──▶ outbox
+//!              no tx has   calls     fees, or  signed,  sent        executed, safe, final;
+//!              it yet                a hold    kept                 else sent again or replaced
+//! ```
 //!
 //! Whatever is sent was recorded and signed in the vote store first. Until a nonce is executed below the finalized head
 //! the stored bytes are sent again, and dearer transactions of the same call compete for it when blocks pass it over.
