@@ -69,7 +69,9 @@ fn absorbed<const N: usize>(lanes: impl Lanes<N>, mut messages: [&[u8]; N]) -> S
 /// Absorbs the whole words of a block.
 #[inline(always)]
 fn absorb<const N: usize>(lanes: impl Lanes<N>, states: &mut States<N>, blocks: [&[u8]; N]) {
-    let words = blocks.map(|block| block.as_chunks().0);
+    // not `map`: that is a call of its own, unless the compiler feels like it
+    let mut words: [&[[u8; 8]]; N] = [&[]; N];
+    words.iter_mut().zip(blocks).for_each(|(words, block)| *words = block.as_chunks().0);
     let mut done = 0;
     while let Some(rows) = rows(&words, done) {
         let columns = lanes.transpose(rows);
