@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use ec_files::FileError;
 use rusqlite::{Connection, OpenFlags};
 
 use super::StoreError;
@@ -51,9 +52,7 @@ pub(super) fn lock(directory: &Path) -> Result<File, StoreError> {
 
 /// Makes the directory's entries durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    // the parent of a bare name is the empty path
-    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(StoreError::io(directory))
+    ec_files::sync_dir(directory).map_err(|FileError { path, source, .. }| StoreError::Io { path, source })
 }
 
 /// Gives a file its name, durably. What had the name before is gone.

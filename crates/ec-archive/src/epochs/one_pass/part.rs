@@ -244,9 +244,7 @@ impl Track {
 
     /// Tells the neighbours of the good lines so far: it is needed at a bad line and at the end only.
     fn pass(&mut self, epochs: EpochRule) {
-        if let [first, ..] = self.records.as_slice()
-            && let [.., last] = self.records.as_slice()
-        {
+        if let Some((first, last)) = self.records.first().zip(self.records.last()) {
             self.neighbours.pass(epochs.index(first.group_sequence), epochs.index(last.group_sequence));
         }
     }
