@@ -10,8 +10,8 @@ use ec_archive::{
 };
 use ec_observation::{StreamRule, Tracks, keccak::Level, tree};
 
-use crate::archive::{TRACKS, line, write};
 use crate::{
+    archive::{TRACKS, line, write},
     naive::{NaiveRecord, keccak_asm, naive, naive_root, portable_keccak},
     ratio::{Work, compare},
 };

@@ -18,10 +18,10 @@ use alloy::{
     sol_types::SolConstructor,
 };
 use clap::Args;
-use ec_ledger::contracts::{
-    EveryChannelObservationLedger, EveryChannelRail, EveryChannelWitnessRegistry, check_quorum,
+use ec_ledger::{
+    contracts::{EveryChannelObservationLedger, EveryChannelRail, EveryChannelWitnessRegistry, check_quorum},
+    identity,
 };
-use ec_ledger::identity;
 use eyre::WrapErr;
 use serde::Serialize;
 

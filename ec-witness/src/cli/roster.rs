@@ -8,8 +8,7 @@ use std::{
 };
 
 use clap::Args;
-use ec_archive::{Archive, ArchiveError, FieldNames};
-use ec_archive::{Mapping, Source};
+use ec_archive::{Archive, ArchiveError, FieldNames, Mapping, Source};
 use ec_observation::{
     EpochRule, StreamHash, StreamRule, Tracks,
     stream::{DEFAULT_GROUPS_PER_EPOCH, DEFAULT_TRACKS},

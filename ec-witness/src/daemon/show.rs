@@ -5,8 +5,8 @@ use ec_ledger::{Follower, Heads};
 use ec_observation::{ObservationHash, ObservationHeader, StreamHash, StreamRule};
 use ec_rpc::Health;
 
-use crate::sender::{Hold, SenderState, VOTE_GAS};
 use crate::{
+    sender::{Hold, SenderState, VOTE_GAS},
     standing::{EndpointStanding, LedgerStanding, NewestFinal, SendingStanding, SlotReport, StreamStanding},
     witness::engine::{Engine, JudgedSlot, SlotKey},
 };

@@ -14,8 +14,7 @@ use std::{
 
 use alloy::primitives::Address;
 use common::run;
-use ec_observation::ObservationHeader;
-use ec_observation::{Ballot, VoteKind};
+use ec_observation::{Ballot, ObservationHeader, VoteKind};
 use ec_witness::store::{
     Identity, StoreError, VoteStore,
     history::{HistoryError, SlotVotes},

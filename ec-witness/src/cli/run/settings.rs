@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use alloy::primitives::Address;
 use clap::{Args, ValueEnum};
-use ec_witness::sender::SendRule;
 use ec_witness::{
     daemon::{Pace, Until},
     key::KeySource,
+    sender::SendRule,
     witness::decision::Agreement,
 };
 
