@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ObservationHeader} from "../interfaces/IEveryChannelObservationLedger.sol";
-import {Fixture} from "./Fixture.sol";
+import {VectorFiles} from "./VectorFiles.sol";
 import {Vm, vm} from "./Vm.sol";
 
 /// @notice Recomputes every hash of the shared vectors from their records, with Solidity's own abi.encode and keccak256,
@@ -10,19 +10,7 @@ import {Vm, vm} from "./Vm.sol";
 /// @dev Vectors with a `raw` key are about reading lines, which is not this test's; expected lines without a header have
 /// nothing to hash. Nor are lanes cut here: at which records a segment begins is taken from the vector's `segments`, and
 /// what is checked is all that follows from that.
-contract VectorsTest is Fixture {
-    struct Record {
-        uint64 sequence;
-        bytes32 blake3Hash;
-        uint64 sizeBytes;
-    }
-
-    struct Vector {
-        string json;
-        string[] files; // paths below manifests/
-        Record[][] records; // of each file
-    }
-
+contract VectorsTest is VectorFiles {
     /// @dev One expected line, and what its hashes are made of.
     struct Epoch {
         string streamId;
@@ -52,10 +40,54 @@ contract VectorsTest is Fixture {
         vm.assertGe(lanes, 100, "lines of lanes compared");
     }
 
+    /// @dev Of a candidate that is of no session only the header's own hashes are known.
+    function test_sessionVectors_hashAlike() public view {
+        Vm.DirEntry[] memory entries = vm.readDir(string.concat(_archives(), "vectors/sessions"));
+        uint256 decoded = 0;
+        for (uint256 i = 0; i < entries.length; ++i) {
+            string memory json = vm.readFile(entries[i].path);
+            uint256 candidate = 0;
+            for (uint256 j = 0; vm.keyExistsJson(json, _item(".log", j)); ++j) {
+                string memory proposed = string.concat(_item(".log", j), ".proposed");
+                if (!vm.keyExistsJson(json, proposed)) continue;
+                if (_checkCandidate(json, proposed, _item(".expected.candidates", candidate))) ++decoded;
+                ++candidate;
+            }
+        }
+        vm.assertGe(decoded, 40, "candidates decoded");
+    }
+
+    function _checkCandidate(string memory json, string memory proposed, string memory expected)
+        private
+        view
+        returns (bool isOfSession)
+    {
+        ObservationHeader memory header = _parseHeader(json, string.concat(proposed, ".header"));
+        bytes32 slot = vm.parseJsonBytes32(json, string.concat(proposed, ".slot"));
+        vm.assertEq(ledger.slotOf(header.streamHash, header.epochHash), slot, "slot");
+        bytes32 hash = vm.parseJsonBytes32(json, string.concat(proposed, ".observation_hash"));
+        vm.assertEq(ledger.observationHash(header), hash, "observation_hash");
+
+        isOfSession = vm.keyExistsJson(json, string.concat(expected, ".mark"));
+        if (!isOfSession) return false;
+        Epoch memory epoch;
+        epoch.streamId = vm.parseJsonString(json, ".lane.stream_id");
+        epoch.broadcast = vm.parseJsonString(json, ".lane.locator_broadcast");
+        epoch.tracks = new string[](1);
+        epoch.tracks[0] = vm.parseJsonString(json, ".lane.track");
+        uint256 mark = vm.parseJsonUint(json, string.concat(expected, ".mark"));
+        uint256 index = vm.parseJsonUint(json, string.concat(expected, ".index"));
+        epoch.epochId = _laneEpochId(vm.parseJsonUint(json, ".lane.groups_per_epoch"), mark, index);
+        vm.assertEq(header.streamHash, keccak256(bytes(epoch.streamId)), "streamHash");
+        vm.assertEq(header.epochHash, keccak256(bytes(epoch.epochId)), "epochHash");
+        vm.assertEq(header.locatorHash, _locatorHash(epoch), "locatorHash");
+        vm.assertEq(header.sequence, mark + index, "sequence");
+    }
+
     function _checkVector(Vector memory vector) private view returns (uint256 lines) {
-        for (uint256 i = 0; vm.keyExistsJson(vector.json, _expected(i)); ++i) {
-            if (!vm.keyExistsJson(vector.json, string.concat(_expected(i), ".header.streamHash"))) continue;
-            _checkLine(vector, _expected(i));
+        for (uint256 i = 0; vm.keyExistsJson(vector.json, _item(".expected", i)); ++i) {
+            if (!vm.keyExistsJson(vector.json, string.concat(_item(".expected", i), ".header.streamHash"))) continue;
+            _checkLine(vector, _item(".expected", i));
             ++lines;
         }
     }
@@ -192,44 +224,6 @@ contract VectorsTest is Fixture {
         return (begins[segment], segment + 1 < begins.length ? begins[segment + 1] : count);
     }
 
-    function _load(string memory json) private view returns (Vector memory vector) {
-        vector.json = json;
-        bool isApart = vm.keyExistsJson(json, ".archive");
-        vector.files = vm.parseJsonKeys(json, isApart ? ".segments" : ".manifests");
-        vector.records = new Record[][](vector.files.length);
-        for (uint256 i = 0; i < vector.files.length; ++i) {
-            vector.records[i] = isApart
-                ? _recordsOfFile(string.concat(vm.parseJsonString(json, ".archive"), "/manifests/", vector.files[i]))
-                : _recordsOfArray(json, string.concat(".manifests['", vector.files[i], "']"));
-        }
-    }
-
-    function _recordsOfArray(string memory json, string memory list) private view returns (Record[] memory records) {
-        uint256 count = 0;
-        while (vm.keyExistsJson(json, string.concat(list, "[", vm.toString(count), "]"))) ++count;
-        records = new Record[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            records[i] = _record(json, string.concat(list, "[", vm.toString(i), "]"));
-        }
-    }
-
-    /// @dev The records of an index file; its last line is ended like all others.
-    function _recordsOfFile(string memory path) private view returns (Record[] memory records) {
-        string[] memory lines = vm.split(vm.readFile(string.concat(_archives(), path)), "\n");
-        records = new Record[](lines.length - 1);
-        for (uint256 i = 0; i < records.length; ++i) {
-            records[i] = _record(lines[i], "");
-        }
-    }
-
-    function _record(string memory json, string memory path) private pure returns (Record memory) {
-        return Record({
-            sequence: uint64(vm.parseJsonUint(json, string.concat(path, ".group_sequence"))),
-            blake3Hash: vm.parseJsonBytes32(json, string.concat(path, ".blake3")),
-            sizeBytes: uint64(vm.parseJsonUint(json, string.concat(path, ".size_bytes")))
-        });
-    }
-
     /// @dev The tree of RFC 6962, 2.1, over leaves[from, from + count): split at the largest power of two below count.
     function _root(bytes32[] memory leaves, uint256 from, uint256 count) private pure returns (bytes32) {
         if (count == 1) return leaves[from];
@@ -264,53 +258,5 @@ contract VectorsTest is Fixture {
     function _laneEpochId(uint256 groupsPerEpoch, uint256 mark, uint256 index) private pure returns (string memory) {
         return
             string.concat("ec/epoch/v2/g", vm.toString(groupsPerEpoch), "/", vm.toString(mark), "/", vm.toString(index));
-    }
-
-    function _archives() private view returns (string memory) {
-        return string.concat(vm.projectRoot(), "/../archives/");
-    }
-
-    function _expected(uint256 i) private pure returns (string memory) {
-        return string.concat(".expected[", vm.toString(i), "]");
-    }
-
-    /// @dev By the bytes of the names, shorter first where one begins the other.
-    function _sorted(string[] memory names) private pure returns (string[] memory) {
-        for (uint256 i = 1; i < names.length; ++i) {
-            for (uint256 j = i; j > 0 && _less(bytes(names[j]), bytes(names[j - 1])); --j) {
-                (names[j], names[j - 1]) = (names[j - 1], names[j]);
-            }
-        }
-        return names;
-    }
-
-    function _less(bytes memory left, bytes memory right) private pure returns (bool) {
-        for (uint256 i = 0; i < left.length && i < right.length; ++i) {
-            if (left[i] != right[i]) return left[i] < right[i];
-        }
-        return left.length < right.length;
-    }
-
-    function _equal(string memory left, string memory right) private pure returns (bool) {
-        return keccak256(bytes(left)) == keccak256(bytes(right));
-    }
-
-    /// @dev The broadcast and the track of an index file: what stands before and after its last slash, without the ending.
-    function _parts(string memory file) private pure returns (string memory broadcast, string memory track) {
-        string[] memory names = vm.split(file, "/");
-        broadcast = names[0];
-        for (uint256 i = 1; i + 1 < names.length; ++i) {
-            broadcast = string.concat(broadcast, "/", names[i]);
-        }
-        track = vm.replace(names[names.length - 1], ".jsonl", "");
-    }
-
-    function _endsWith(string memory text, string memory end) private pure returns (bool) {
-        (bytes memory whole, bytes memory part) = (bytes(text), bytes(end));
-        if (whole.length < part.length) return false;
-        for (uint256 i = 0; i < part.length; ++i) {
-            if (whole[whole.length - part.length + i] != part[i]) return false;
-        }
-        return true;
     }
 }

@@ -57,7 +57,7 @@ interface Vm {
     function parseJsonUintArray(string calldata json, string calldata key) external pure returns (uint256[] memory);
     function parseJsonBool(string calldata json, string calldata key) external pure returns (bool);
     function parseJsonBytes32(string calldata json, string calldata key) external pure returns (bytes32);
-    function split(string calldata text, string calldata at) external pure returns (string[] memory);
+    function split(string calldata text, string calldata delimiter) external pure returns (string[] memory);
     function replace(string calldata text, string calldata from, string calldata to)
         external
         pure
