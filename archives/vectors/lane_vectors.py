@@ -38,7 +38,8 @@ def cases(track="0.m4s", **lines):
 
 def lane_restart():
     about = "numbers begin again with each start of the publisher; each track is a lane, and only those of .m4s are read"
-    both = {f"x/{track}.jsonl": live(range(11), 0, f"1 {track}") + live(range(8), 25, f"2 {track}") for track in ("0.m4s", "1.m4s")}
+    twice = lambda track: live(range(11), 0, f"1 {track}") + live(range(8), 25, f"2 {track}")  # noqa: E731
+    both = {f"x/{track}.jsonl": twice(track) for track in ("0.m4s", "1.m4s")}
     beside = {"x/catalog.json.jsonl": live([0, 1], 0, "c"), "x/timeline.z.jsonl": live([0], 0, "z")}
     return about, 3, {"manifests": both | beside}
 
@@ -155,6 +156,8 @@ def lane_without_times():
         # 6 and 4 take the time of 7: that is more than W after 5 came, but not after 7
         hole=[*live([0, 1, 2, 3, 5]), heard(7, 30), heard(6, 0, **no), heard(4, 0, **no), heard(5, 31), *live(range(8, 12), 32)],
         duplicate=[*live(range(3)), heard(1, 0, **no), *live(range(3, 7), 6)],
+        # 3 takes the time of the duplicate, more than W after 4 came
+        after_duplicate=[heard(0, 0), heard(4, 1), *live([1, 2], 2), heard(1, 2 + W), heard(3, 0, **no), *live(range(5, 10), 23)],
         # nothing stands before it, so its time is 0: it is forgotten at once
         first=[heard(1, 0, **no), *live([2, 3]), heard(1, 4.5), *live([4, 5, 6, 7, 8], 5)],
         first_and_below=[heard(1, 0, **no), heard(2, 0), heard(0, 1), *live(range(1, 8), 2)],

@@ -135,7 +135,7 @@ def removed_witness():
 
 
 def late_subscriber_final():
-    about = "a final observation of a session makes it usable and the matching segment settled, though that one is another's epoch"
+    about = "a final observation anywhere in a session settles the segment that matches it, whoever has that epoch"
     log = Log()
     log.attest(log.propose(0, 0, 0, "a0"), 1, 2)
     log.propose(1, 0, 5, "a5", at=300)
