@@ -96,6 +96,8 @@ def lane_duplicates():
         twice=[*live(range(3)), heard(1, 15), heard(1, 22.001), *live(range(3, 8), 23)],
         # another record of the segment came more than W later, so this one is no longer remembered
         forgotten=[*live(range(3)), heard(3, 2 + W + 0.001), heard(1, 10), *more],
+        # it came more than W before the latest one, so it is forgotten as soon as it is taken
+        forgotten_at_once=[*live(range(3), 100), heard(3, 60), heard(3, 61), *live(range(4, 8), 106)],
         # so does a duplicate make others forgotten, although it is remembered by its first time
         duplicate_forgets=[*live(range(3)), heard(2, 4 + W), heard(1, 10), *live(range(3, 8), 26)],
     )
@@ -234,6 +236,26 @@ def lane_overflow():
     return about, 1, {"raw": {"x/0.m4s.jsonl": text(at(0, U64_MAX), at(1, U64_MAX))}}
 
 
+def wander(name, count):
+    """Records drawn by hashes: mostly the next number after a while, else whatever comes close to a limit of a rule."""
+    lines, at, newest, label = [], 100.0, 80, 0
+    for i in range(count):
+        draw = lambda what, options: options[int(digest(name, i, what)[:8], 16) % len(options)]  # noqa: B023, E731
+        at += draw("time", [2, 2, 2, 0.001, 5, 9.999, 10, W, W + 0.001, -2, -5, 0])
+        label += draw("other", [0] * 9 + [1])
+        newest = draw("newest", [newest] * 20 + [3, 40])
+        sequence = newest + draw("number", [1] * 12 + [2, 0, -1, -2, -3, -4, -63, -64, -65, 3, 5])
+        newest = max(newest, sequence)
+        lines.append(heard(max(sequence, 0), round(at, 3), f"{name} {label}"))
+    return lines
+
+
+def lane_drawn():
+    about = "lanes whose records are drawn by hashes, so that rules follow each other in orders that nobody would write"
+    raw = {f"{n:02}/0.m4s.jsonl": text(*wander(f"drawn {n}", 40)) for n in range(10)}
+    return about, 4, {"raw": raw}
+
+
 def lanes_beside_timeline():
     about = "lanes and a stream with timeline numbering in one archive; lines come by the bytes of stream ids, a lane's included"
     tracks = ["10.m4s", "2.m4s"]
@@ -274,6 +296,6 @@ def relay_replayed_b():
 VECTORS = [
     lane_restart, lane_restarts, lane_late_subscriber, lane_forged, lane_replay, lane_duplicates, lane_holes, lane_forgotten,
     lane_below, lane_without_times, lane_without_any_time, lane_bad_lines, lane_groups_per_track,
-    lane_without_complete_epoch, lane_highest_sequence, lane_overflow, lanes_beside_timeline, relay_killed_a,
+    lane_without_complete_epoch, lane_highest_sequence, lane_overflow, lane_drawn, lanes_beside_timeline, relay_killed_a,
     relay_killed_b, relay_replayed_a, relay_replayed_b,
 ]  # fmt: skip

@@ -127,11 +127,13 @@ def late_subscriber_votes():
 
 
 def removed_witness():
-    about = "the votes of a witness that is no longer active count for nothing: two of four were unbeatable, but one of them left"
+    about = "the votes of a witness that left count for nothing: one of two is left in the first session; in the second two of four are"
     log = Log(witnesses=5, quorum=3, bitmap=0b01111)
     log.attest(log.propose(0, 0, 0, "a0"), 4)
     log.propose(1, 0, 5, "a5", at=300)
-    return vector(about, log, late=[run([5, 6], 0.3, "a")])
+    log.attest(log.propose(1, 500, 0, "b0"), 2)
+    log.propose(1, 500, 5, "b5", at=800)
+    return vector(about, log, late=[run([5, 6], 0.3, "a")], late_in_another=[run([5, 6], 500.3, "b")])
 
 
 def late_subscriber_final():
@@ -139,7 +141,10 @@ def late_subscriber_final():
     log = Log()
     log.attest(log.propose(0, 0, 0, "a0"), 1, 2)
     log.propose(1, 0, 5, "a5", at=300)
-    return vector(about, log, late=[run([5, 6], 0.3, "a")], later=[run([6, 7], 0.3, "a")])
+    return vector(
+        about, log, late=[run([5, 6], 0.3, "a")], later=[run([6, 7], 0.3, "a")],
+        incomplete=[run([5, 6], 0.3, "a", incomplete=[5])], another_index=[[epoch(7, 300.1, "a5")]],
+    )  # fmt: skip
 
 
 def two_openers():
@@ -248,6 +253,7 @@ def fits_no_mark():
     log.propose(0, 0, 1, "a1", epoch_id=f"ec/epoch/v2/g60/{ms(0)}/1")
     log.propose(0, 0, 2, "a2", epoch_id=f"ec/epoch/v1/g30/{ms(0) + 2}")
     log.propose(0, 0, 3, "a3", at=5, sequence=ms(4), epoch_id=sessions.epoch_id(LANE, ms(5), (ms(4) - ms(5)) % (1 << 64)))
+    log.propose(0, 0, 3, "a3", at=5, sequence=ms(4), epoch_id=f"ec/epoch/v2/g30/{ms(5)}/-1000")
     log.propose(0, 0, 4, "a4", epoch_id=f"ec/epoch/v2/g30/{ms(0)}/04")
     log.propose(0, 0, 5, "a5", at=300)
     return vector(about, log, honest=[run(range(6), 0, "a")])
@@ -303,7 +309,7 @@ def segments_of_one_session():
     log.propose(0, 0, 0, "a0")
     log.propose(1, 0, 4, "a4", at=240)
     cut = [run(range(3), 0, "a", incomplete=[2]), run(range(1, 6), 0.1, "a", incomplete=[1, 2, 5])]
-    return vector(about, log, cut=cut, without_the_first=cut[1:])
+    return vector(about, log, cut=cut, without_the_first=cut[1:], opener_incomplete=[run(range(6), 0, "a", incomplete=[0])])
 
 
 VECTORS = [
