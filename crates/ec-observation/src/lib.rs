@@ -10,10 +10,12 @@ pub mod stream;
 pub mod tree;
 pub mod vote;
 
-pub use derive::DerivedEpoch;
+pub use derive::{DerivedEpoch, NamedEpoch};
 pub use header::{Content, ContentHash, EpochHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId, StreamHash};
 pub use listing::{ListedRecord, Listing, ListingError};
 pub use proof::{Proof, ProofError, ProveError};
 pub use records::{EpochRecords, Record};
-pub use stream::{EpochRule, RuleError, StreamRule, TimeError, TimeMode, Tracks};
+pub use stream::{
+    EpochKey, EpochName, EpochRule, NameError, Numbering, RuleError, StreamRule, TimeError, TimeMode, Tracks,
+};
 pub use vote::{Ballot, VoteKind};

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    derive::NamedEpoch,
     records::{EpochRecords, Record},
-    stream::StreamRule,
+    stream::{EpochName, StreamRule},
 };
 
 /// The only version there is.
@@ -38,8 +39,11 @@ pub struct Listing {
     pub v: u8,
     /// The stream.
     pub stream_id: String,
-    /// The epoch's index.
+    /// `mark + index`: the epoch's index on the timeline.
     pub sequence: u64,
+    /// The mark of the epoch's session; none on the timeline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u64>,
     /// The records.
     pub records: Vec<ListedRecord>,
 }
@@ -73,9 +77,20 @@ impl ListedRecord {
 
 impl Listing {
     /// Writes an epoch's records out.
-    pub fn new(rule: &StreamRule, sequence: u64, records: &EpochRecords) -> Self {
-        let records = ListedRecord::all(rule, records).collect();
-        Self { v: LISTING_VERSION, stream_id: rule.stream_id.clone(), sequence, records }
+    pub fn new(rule: &StreamRule, epoch: &NamedEpoch, records: &EpochRecords) -> Self {
+        Self {
+            v: LISTING_VERSION,
+            stream_id: rule.stream_id.clone(),
+            sequence: epoch.sequence,
+            mark: rule.is_lane().then_some(epoch.name.mark),
+            records: ListedRecord::all(rule, records).collect(),
+        }
+    }
+
+    /// What the epoch is called on the ledger; `None` where `mark` is above `sequence`.
+    pub fn name(&self) -> Option<EpochName> {
+        let mark = self.mark.unwrap_or_default();
+        Some(EpochName { mark, index: self.sequence.checked_sub(mark)? })
     }
 
     /// The records as a set. Whether they are anyone's is not checked.
@@ -92,7 +107,7 @@ impl Listing {
             let (group_sequence, sequence) = (*group_sequence, self.sequence);
             let place = rule.tracks.names().iter().position(|name| name == track);
             let place = place.ok_or_else(|| ListingError::Track(track.clone()))?;
-            if rule.epochs.index(group_sequence) != sequence {
+            if self.name().is_none_or(|name| rule.epochs.index(group_sequence) != name.index) {
                 return Err(ListingError::Epoch { group_sequence, sequence });
             }
             let record = Record { group_sequence, blake3: *blake3, size_bytes: *size_bytes, received_unix_ms: None };

@@ -5,7 +5,7 @@
 use std::{collections::BTreeSet, num::NonZeroU64};
 
 use alloy_primitives::{B256, keccak256};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::header::{EpochHash, SlotId, StreamHash};
 
@@ -28,6 +28,20 @@ pub enum RuleError {
     /// A track is named twice.
     #[error("tracks: {0:?} is named twice")]
     TrackTwice(String),
+}
+
+/// An epoch whose name does not fit into a sequence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "stream {stream_id:?}, epoch {} of the session {}: mark and index add up to more than 2^64-1, so the epoch has no \
+     sequence; check `received_unix_ms` and `group_sequence` of its records",
+    name.index, name.mark
+)]
+pub struct NameError {
+    /// The stream.
+    pub stream_id: String,
+    /// The name.
+    pub name: EpochName,
 }
 
 /// Why a derived epoch has no time for its header.
@@ -110,22 +124,112 @@ pub enum TimeMode {
     },
 }
 
+/// How the groups of a broadcast are numbered (protocol §3.1).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Numbering {
+    /// Each track by itself, from 0 with every start of the publisher, as MoQ relays hand groups on.
+    #[default]
+    Session,
+    /// By the broadcast's timeline: all tracks share numbers, which never restart.
+    Timeline,
+}
+
+impl Numbering {
+    /// Its word, in configuration and messages.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// How group sequences are cut into epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochRule {
     /// Sequence numbers per epoch and track.
     pub groups_per_epoch: NonZeroU64,
+    /// Whether the numbers restart with each session.
+    pub numbering: Numbering,
 }
 
 impl EpochRule {
-    /// The epoch that a group belongs to.
+    /// Epochs of a numbering that never restarts.
+    pub const fn timeline(groups_per_epoch: NonZeroU64) -> Self {
+        Self { groups_per_epoch, numbering: Numbering::Timeline }
+    }
+
+    /// The index of the epoch that a group belongs to.
     pub fn index(&self, group_sequence: u64) -> u64 {
         group_sequence / self.groups_per_epoch
     }
 
-    /// `ec/epoch/v1/g<groups_per_epoch>/<epoch_index>`.
-    pub fn id(&self, epoch: u64) -> String {
-        format!("ec/epoch/v1/g{}/{epoch}", self.groups_per_epoch)
+    /// `ec/epoch/v1/g<groups_per_epoch>/<epoch_index>` on the timeline,
+    /// `ec/epoch/v2/g<groups_per_epoch>/<mark>/<epoch_index>` in a session.
+    pub fn id(&self, name: EpochName) -> String {
+        let (groups, EpochName { mark, index }) = (self.groups_per_epoch, name);
+        match self.numbering {
+            Numbering::Timeline => format!("ec/epoch/v1/g{groups}/{index}"),
+            Numbering::Session => format!("ec/epoch/v2/g{groups}/{mark}/{index}"),
+        }
+    }
+}
+
+/// What an epoch is called on the ledger: its session's mark and its index there (protocol §3.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EpochName {
+    /// The mark, Unix milliseconds; 0 on the timeline, which is no session.
+    pub mark: u64,
+    /// The epoch's index.
+    pub index: u64,
+}
+
+impl EpochName {
+    /// The name of an epoch on the timeline.
+    pub const fn timeline(index: u64) -> Self {
+        Self { mark: 0, index }
+    }
+
+    /// `mark + index`; `None` above 2^64−1.
+    pub const fn sequence(self) -> Option<u64> {
+        self.mark.checked_add(self.index)
+    }
+}
+
+/// Where an epoch stands in what one archive has of its stream: epochs of a stream ascend by it. On the timeline there
+/// is one segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EpochKey {
+    /// The segment, from 0 in the lane's order (protocol §2.5).
+    pub segment: u64,
+    /// The epoch's index in it.
+    pub index: u64,
+}
+
+impl EpochKey {
+    /// The first there can be.
+    pub const MIN: Self = Self { segment: 0, index: 0 };
+    /// The last there can be.
+    pub const MAX: Self = Self { segment: u64::MAX, index: u64::MAX };
+
+    /// The key of an epoch on the timeline.
+    pub const fn timeline(index: u64) -> Self {
+        Self { segment: 0, index }
+    }
+
+    /// The key after this one.
+    pub fn next(self) -> Option<Self> {
+        let Self { segment, index } = self;
+        let next_segment = || Some(Self { segment: segment.checked_add(1)?, index: 0 });
+        index.checked_add(1).map(|index| Self { segment, index }).or_else(next_segment)
+    }
+
+    /// The key before this one.
+    pub fn before(self) -> Option<Self> {
+        let Self { segment, index } = self;
+        let segment_before = || Some(Self { segment: segment.checked_sub(1)?, index: u64::MAX });
+        index.checked_sub(1).map(|index| Self { segment, index }).or_else(segment_before)
     }
 }
 
@@ -145,15 +249,40 @@ pub struct StreamRule {
 }
 
 impl StreamRule {
-    /// The rule of a broadcast for which nothing is configured.
+    /// The rule of a broadcast on the timeline, for which nothing else is configured.
     pub fn new(broadcast: &str) -> Self {
         Self {
             stream_id: broadcast.to_owned(),
             locator_broadcast: broadcast.to_owned(),
-            epochs: EpochRule { groups_per_epoch: DEFAULT_GROUPS_PER_EPOCH },
+            epochs: EpochRule::timeline(DEFAULT_GROUPS_PER_EPOCH),
             tracks: Tracks::default(),
             time: TimeMode::Received,
         }
+    }
+
+    /// The rule of a lane: one track of a broadcast whose numbers restart with each session (protocol §3.1).
+    ///
+    /// # Errors
+    ///
+    /// The track's name cannot be a file's name.
+    pub fn lane(
+        stream_id: &str,
+        locator_broadcast: &str,
+        track: &str,
+        groups_per_epoch: NonZeroU64,
+    ) -> Result<Self, RuleError> {
+        Ok(Self {
+            stream_id: format!("{stream_id}/track/{track}"),
+            locator_broadcast: locator_broadcast.to_owned(),
+            epochs: EpochRule { groups_per_epoch, numbering: Numbering::Session },
+            tracks: Tracks::new([track])?,
+            time: TimeMode::Received,
+        })
+    }
+
+    /// Whether the stream is a lane.
+    pub fn is_lane(&self) -> bool {
+        self.epochs.numbering == Numbering::Session
     }
 
     /// The stream's hash.
@@ -162,12 +291,12 @@ impl StreamRule {
     }
 
     /// The slot of one of the stream's epochs.
-    pub fn slot(&self, epoch: u64) -> SlotId {
-        SlotId::of(self.stream_hash(), EpochHash::of(&self.epochs.id(epoch)))
+    pub fn slot(&self, name: EpochName) -> SlotId {
+        SlotId::of(self.stream_hash(), EpochHash::of(&self.epochs.id(name)))
     }
 
     /// The canonical JSON (RFC 8785) that says where an epoch's objects are.
-    pub fn locator(&self, epoch: u64) -> String {
+    pub fn locator(&self, name: EpochName) -> String {
         /// Fields in the order of their names; serde_json escapes as RFC 8785 §3.2.2.2 demands.
         #[derive(Serialize)]
         struct Locator<'a> {
@@ -180,7 +309,7 @@ impl StreamRule {
         }
         serde_json::to_string(&Locator {
             broadcast: &self.locator_broadcast,
-            epoch_id: self.epochs.id(epoch),
+            epoch_id: self.epochs.id(name),
             objects: "blake3",
             stream_id: &self.stream_id,
             tracks: &self.tracks,
@@ -237,14 +366,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_locator_is_canonical_json(stream_id: String, broadcast: String, tracks in "[^/]{1,8}", epoch: u64) {
+        fn the_locator_is_canonical_json(stream_id: String, broadcast: String, tracks in "[^/]{1,8}", mark: u64, index: u64) {
             let rule = StreamRule {
                 stream_id,
                 locator_broadcast: broadcast,
                 tracks: Tracks::new([tracks, "another".into()]).unwrap(),
                 ..StreamRule::new("")
             };
-            let locator = rule.locator(epoch);
+            let locator = rule.locator(EpochName { mark, index });
             let value: serde_json::Value = serde_json::from_str(&locator).unwrap();
             prop_assert_eq!(locator, serde_json_canonicalizer::to_string(&value).unwrap());
         }

@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, fs, num::NonZeroU64, path::Path};
 
-use ec_observation::{EpochRecords, EpochRule, ObservationHash, Proof, Record, StreamRule, Tracks};
+use ec_observation::{EpochKey, EpochRecords, EpochRule, ObservationHash, Proof, Record, StreamRule, Tracks};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ struct VectorRecord {
 impl Vector {
     fn rule(&self, broadcast: &str) -> StreamRule {
         StreamRule {
-            epochs: EpochRule { groups_per_epoch: self.groups_per_epoch },
+            epochs: EpochRule::timeline(self.groups_per_epoch),
             tracks: Tracks::new(self.tracks.clone()).unwrap(),
             ..StreamRule::new(broadcast)
         }
@@ -76,16 +76,16 @@ fn what_is_derived_is_what_another_program_computed() {
             let mut epochs = vector.records(&rule);
             let epoch = expected["epoch_id"].as_str().and_then(|id| id.rsplit('/').next()).unwrap().parse().unwrap();
             let records = epochs.remove(&epoch).unwrap();
-            let derived = rule.derive(epoch, &records);
+            let named = rule.name(rule.derive(EpochKey::timeline(epoch), &records), 0).unwrap();
             let parent = expected["header"]["parentObservationHash"].as_str().unwrap_or_default().parse();
-            let header = derived.header(parent.unwrap_or(ObservationHash::ZERO)).unwrap();
+            let header = named.header(parent.unwrap_or(ObservationHash::ZERO)).unwrap();
             let found = json!({
                 "stream_id": rule.stream_id,
-                "epoch_id": derived.epoch_id,
-                "slot": derived.slot,
-                "complete": derived.complete,
-                "conflicting": derived.is_conflicting(),
-                "leaf_count": header.map(|_| derived.leaf_count),
+                "epoch_id": named.epoch_id,
+                "slot": named.slot,
+                "complete": named.derived.complete,
+                "conflicting": named.derived.is_conflicting(),
+                "leaf_count": header.map(|_| named.derived.leaf_count),
                 "observation_hash": header.map(|header| header.hash()),
                 "header": header,
             });
