@@ -24,6 +24,10 @@ pub struct Agreement {
     pub parent_window: u64,
     /// Slots of one stream that are judged at once.
     pub max_inflight: usize,
+    /// How long after the first candidate of a window the naming rounds begin.
+    pub round_grace_ms: u64,
+    /// How long a naming round lasts.
+    pub round_ms: u64,
 }
 
 impl Default for Agreement {
@@ -38,6 +42,8 @@ impl Default for Agreement {
             disputed_after_ms: 600_000,
             parent_window: 64,
             max_inflight: 64,
+            round_grace_ms: 60_000,
+            round_ms: 60_000,
         }
     }
 }
@@ -108,12 +114,12 @@ pub struct Membership {
 }
 
 impl Membership {
-    /// This witness's turn for a sequence: 0 proposes first. `None` when it is not active.
-    pub fn rank(&self, sequence: u64) -> Option<u64> {
+    /// This witness's turn for a number, a sequence or an index: 0 proposes first. `None` when it is not active.
+    pub fn rank(&self, number: u64) -> Option<u64> {
         let count = self.witness_count as u64;
         let position = self.position? as u64;
-        // (position − sequence) mod count, without leaving the unsigned integers
-        (count > 0).then(|| (position + count - sequence % count) % count)
+        // (position − number) mod count, without leaving the unsigned integers
+        (count > 0).then(|| (position + count - number % count) % count)
     }
 
     /// Votes after which no other candidate can reach the quorum.
@@ -145,6 +151,17 @@ impl Clock {
     pub fn is_disputed(&self, agreement: &Agreement) -> bool {
         self.base_ms().is_some_and(|base| self.now_ms.saturating_sub(base) > agreement.disputed_after_ms)
     }
+}
+
+/// When this witness may propose in a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proposing {
+    /// In the turn of its rank for this number: the sequence or, where that opens a session, the index.
+    InTurn(u64),
+    /// At once: it leads a naming round.
+    AtOnce,
+    /// Not at all: another leads the naming round.
+    Never,
 }
 
 /// The own vote history of the slot.
@@ -188,6 +205,8 @@ pub enum Wait {
         /// When it may be rivalled.
         until_ms: u64,
     },
+    /// The leader of a naming round has to propose first.
+    Leader,
     /// Late records may still make the epoch complete.
     Late {
         /// When an equal candidate is attested.
@@ -224,6 +243,7 @@ pub fn decide(
     membership: &Membership,
     clock: &Clock,
     vote: &OwnVote,
+    proposing: Proposing,
     agreement: &Agreement,
 ) -> Decision {
     // 1. final
@@ -239,7 +259,11 @@ pub fn decide(
         OwnVote::CannotLand(voted) if *voted != content.hash() => return Decision::Wait(Wait::OtherContent),
         OwnVote::None | OwnVote::CannotLand(_) => {}
     }
-    let Some(rank) = membership.rank(content.sequence) else { return Decision::Wait(Wait::NotActive) };
+    let rank = match proposing {
+        Proposing::InTurn(number) => membership.rank(number),
+        Proposing::AtOnce | Proposing::Never => membership.position.map(|_| 0),
+    };
+    let Some(rank) = rank else { return Decision::Wait(Wait::NotActive) };
     let until =
         |until_ms: u64, wait: fn(u64) -> Wait| (clock.now_ms < until_ms).then(|| Decision::Wait(wait(until_ms)));
 
@@ -258,6 +282,10 @@ pub fn decide(
     });
     if let Some(wait) = rivalled_from.max().and_then(|ms| until(ms, |until_ms| Wait::Time { until_ms })) {
         return wait;
+    }
+
+    if proposing == Proposing::Never {
+        return Decision::Wait(Wait::Leader);
     }
 
     // 3. and 4. propose in turn, an incomplete epoch later

@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use ec_ledger::{Candidate, LedgerState, WitnessSet};
-use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
+use ec_observation::{Ballot, EpochKey, EpochName, ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 
 use super::decision::{
-    Agreement, Clock, Comparison, Decision, Membership, OwnEpoch, OwnVote, Seen, SeenCandidate, decide,
+    Agreement, Clock, Comparison, Decision, Membership, OwnEpoch, OwnVote, Proposing, Seen, SeenCandidate, decide,
 };
 
 /// How the set looks from one witness.
@@ -38,14 +38,26 @@ pub struct Situation<'a> {
 pub struct SlotKey {
     /// The stream.
     pub stream: StreamHash,
-    /// The epoch's index.
+    /// `mark + index`: the epoch's index on the timeline.
     pub sequence: u64,
+    /// The slot: in a lane, epochs of two sessions may have one sequence.
+    pub slot: SlotId,
 }
 
 impl SlotKey {
     /// The key of a header's slot.
     pub fn of(header: &ObservationHeader) -> Self {
-        Self { stream: header.stream_hash, sequence: header.sequence }
+        Self { stream: header.stream_hash, sequence: header.sequence, slot: header.slot() }
+    }
+
+    /// Below every key of a stream.
+    fn begin(stream: StreamHash) -> Self {
+        Self { stream, sequence: 0, slot: SlotId::ZERO }
+    }
+
+    /// Above every key of a stream.
+    fn end(stream: StreamHash) -> Self {
+        Self { stream, sequence: u64::MAX, slot: SlotId(B256::repeat_byte(0xff)) }
     }
 }
 
@@ -70,6 +82,8 @@ pub enum SlotState {
     Conflicting,
     /// It is final without the own vote, and the own epoch is incomplete.
     Abstained,
+    /// The own vote is cast, and the segment's session has turned out to be another.
+    Superseded,
 }
 
 impl SlotState {
@@ -90,8 +104,12 @@ impl SlotState {
 /// One slot's place in the engine.
 #[derive(Clone, Debug)]
 pub struct JudgedSlot {
-    /// Its id.
-    pub slot: SlotId,
+    /// Where its epoch stands in the archive.
+    pub epoch: EpochKey,
+    /// Its epoch's name.
+    pub name: EpochName,
+    /// When this witness may propose in it.
+    pub proposing: Proposing,
     /// What the archive says.
     pub own: OwnEpoch,
     /// The own vote.
@@ -108,10 +126,27 @@ pub struct JudgedSlot {
     pub closed_ms: u64,
     entered_ms: Option<u64>,
     first_seen: HashMap<ObservationHash, u64>,
+    /// Whether the segment's session is another, so that the own vote is only seen through.
+    superseded: bool,
     /// Whether it still takes a place in the window.
     in_window: bool,
     /// When a candidate was first seen to have the quorum's votes without being final, or `finalize` was called last.
     ripe_ms: Option<u64>,
+}
+
+/// A closed epoch by which a slot is to be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Admitted {
+    /// Where it stands in the archive.
+    pub epoch: EpochKey,
+    /// Its name on the ledger.
+    pub name: EpochName,
+    /// When this witness may propose it.
+    pub proposing: Proposing,
+    /// What the archive says.
+    pub own: OwnEpoch,
+    /// When it closed, on the own clock.
+    pub closed_ms: u64,
 }
 
 /// What became of an epoch that was handed in.
@@ -148,12 +183,12 @@ impl Engine {
     pub fn admit(
         &mut self,
         key: SlotKey,
-        slot: SlotId,
-        own: OwnEpoch,
-        closed_ms: u64,
+        admitted: Admitted,
         past: Option<(ObservationHeader, OwnVote)>,
     ) -> Admission {
+        let Admitted { epoch, name, proposing, own, closed_ms } = admitted;
         if let Some(judged) = self.slots.get_mut(&key) {
+            (judged.proposing, judged.superseded) = (proposing, false);
             if judged.own == own {
                 return Admission::Updated;
             }
@@ -164,7 +199,9 @@ impl Engine {
             return Admission::Updated;
         }
         let judged = JudgedSlot {
-            slot,
+            epoch,
+            name,
+            proposing,
             own,
             vote: past.map_or(OwnVote::None, |(_, vote)| vote),
             voted: past.map(|(header, _)| header),
@@ -174,6 +211,7 @@ impl Engine {
             closed_ms,
             entered_ms: None,
             first_seen: HashMap::new(),
+            superseded: false,
             in_window: true,
             ripe_ms: None,
         };
@@ -187,6 +225,20 @@ impl Engine {
             judged.voted = Some(header);
             judged.vote = vote;
         }
+    }
+
+    /// Lets go of a slot whose segment has another session: nothing is voted there any more, and a vote that was cast is
+    /// only seen through.
+    pub fn supersede(&mut self, key: SlotKey) {
+        match self.slots.get_mut(&key) {
+            Some(judged) if judged.voted.is_some() => judged.superseded = true,
+            _ => _ = self.slots.remove(&key),
+        }
+    }
+
+    /// Lets go of a slot for good.
+    pub fn remove(&mut self, key: SlotKey) -> Option<JudgedSlot> {
+        self.slots.remove(&key)
     }
 
     /// Judges every slot and returns the votes to cast, oldest slots first.
@@ -204,7 +256,7 @@ impl Engine {
         let Self { agreement, slots, .. } = self;
         let ripe = |(key, slot): (&SlotKey, &mut JudgedSlot)| {
             let turn_ms = (membership.rank(key.sequence)? + 1).saturating_mul(agreement.propose_stagger_ms);
-            slot.ripe(situation, turn_ms)
+            slot.ripe(key.slot, situation, turn_ms)
         };
         slots.iter_mut().filter_map(ripe).collect()
     }
@@ -212,7 +264,7 @@ impl Engine {
     /// Drops the slots whose outcome stands at the finalized head and returns them.
     pub fn take_done(&mut self, ledger: &LedgerState, finalized_head: u64) -> Vec<(SlotKey, JudgedSlot)> {
         let done = |key: &SlotKey, slot: &mut JudgedSlot| {
-            let found = ledger.final_of(key.stream, key.sequence, slot.slot);
+            let found = ledger.final_of(key.stream, key.sequence, key.slot);
             slot.state.is_outcome() && found.is_some_and(|found| found.is_final_at(finalized_head))
         };
         self.slots.extract_if(.., done).collect()
@@ -220,11 +272,11 @@ impl Engine {
 
     /// Drops a stream's slots that `withheld` names, that are incomplete here and not voted for: what is missing of them
     /// can no longer be known. Returns how many.
-    pub fn withdraw(&mut self, stream: StreamHash, withheld: impl Fn(u64) -> bool) -> usize {
+    pub fn withdraw(&mut self, stream: StreamHash, withheld: impl Fn(EpochKey) -> bool) -> usize {
         let incomplete = |own: &OwnEpoch| !matches!(own, OwnEpoch::Derived { complete: true, .. });
-        let range = SlotKey { stream, sequence: 0 }..=SlotKey { stream, sequence: u64::MAX };
-        let withdrawn = |key: &SlotKey, slot: &mut JudgedSlot| {
-            slot.voted.is_none() && incomplete(&slot.own) && withheld(key.sequence)
+        let range = SlotKey::begin(stream)..=SlotKey::end(stream);
+        let withdrawn = |_: &SlotKey, slot: &mut JudgedSlot| {
+            slot.voted.is_none() && incomplete(&slot.own) && withheld(slot.epoch)
         };
         self.slots.extract_if(range, withdrawn).count()
     }
@@ -239,10 +291,10 @@ impl Engine {
         self.slots.get(&key)
     }
 
-    /// Slots of a stream below `sequence` that take a place in the window.
-    pub fn undecided_below(&self, stream: StreamHash, sequence: u64) -> usize {
-        let range = SlotKey { stream, sequence: 0 }..SlotKey { stream, sequence };
-        self.slots.range(range).filter(|(_, slot)| slot.in_window).count()
+    /// Slots of a stream whose epochs stand below `epoch`, and that take a place in the window.
+    pub fn undecided_below(&self, stream: StreamHash, epoch: EpochKey) -> usize {
+        let range = SlotKey::begin(stream)..=SlotKey::end(stream);
+        self.slots.range(range).filter(|(_, slot)| slot.in_window && slot.epoch < epoch).count()
     }
 }
 
@@ -263,14 +315,18 @@ impl JudgedSlot {
             live_since_ms,
         };
         let seen = self.see(key, situation, agreement);
-        let counted = ledger.slot(self.slot).and_then(|slot| slot.vote_of(me));
+        let counted = ledger.slot(key.slot).and_then(|slot| slot.vote_of(me));
         let vote = if counted.is_some() { OwnVote::Cast } else { self.vote };
-        let decision = decide(&self.own, &seen, membership, &clock, &vote, agreement);
-        self.finalized = ledger.final_of(key.stream, key.sequence, self.slot).map(|found| found.hash);
+        let decision = decide(&self.own, &seen, membership, &clock, &vote, self.proposing, agreement);
+        self.finalized = ledger.final_of(key.stream, key.sequence, key.slot).map(|found| found.hash);
         self.state = state_of(&decision, clock.is_disputed(agreement));
+        if self.superseded && !matches!(decision, Decision::Final(_)) {
+            self.state = SlotState::Superseded;
+        }
         self.in_window = counted.is_none() && matches!(self.state, SlotState::Waiting | SlotState::Voted);
         self.decision = Some(decision);
         match decision {
+            _ if self.superseded => None,
             Decision::Attest(header) => Some(Ballot { header, vote: VoteKind::Attest }),
             Decision::Propose { header, candidates_seen } => {
                 Some(Ballot { header, vote: VoteKind::Propose { candidates_seen } })
@@ -280,11 +336,11 @@ impl JudgedSlot {
     }
 
     /// The candidate to finalize, `turn_ms` after it was first seen to be ripe and again after as long.
-    fn ripe(&mut self, situation: &Situation<'_>, turn_ms: u64) -> Option<(SlotId, ObservationHash)> {
+    fn ripe(&mut self, slot: SlotId, situation: &Situation<'_>, turn_ms: u64) -> Option<(SlotId, ObservationHash)> {
         let set = situation.set;
-        let slot = situation.ledger.slot(self.slot).filter(|slot| slot.finalized.is_none() && set.quorum > 0);
+        let found = situation.ledger.slot(slot).filter(|slot| slot.finalized.is_none() && set.quorum > 0);
         let candidate =
-            slot.and_then(|slot| slot.candidates.iter().find(|candidate| set.votes_for(candidate) >= set.quorum));
+            found.and_then(|slot| slot.candidates.iter().find(|candidate| set.votes_for(candidate) >= set.quorum));
         let Some(candidate) = candidate else {
             self.ripe_ms = None;
             return None;
@@ -294,12 +350,12 @@ impl JudgedSlot {
             return None;
         }
         self.ripe_ms = Some(situation.now_ms);
-        Some((self.slot, candidate.hash))
+        Some((slot, candidate.hash))
     }
 
     fn see(&mut self, key: SlotKey, situation: &Situation<'_>, agreement: &Agreement) -> Seen {
         let Situation { ledger, set, now_ms, .. } = *situation;
-        let candidates = ledger.slot(self.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+        let candidates = ledger.slot(key.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
         let right_from = |candidate: &Candidate| ledger.parent_right_from(candidate, agreement.parent_window);
         let mut candidates: Vec<_> = candidates.iter().map(|candidate| (right_from(candidate), candidate)).collect();
         // the sort is stable; candidates whose parent is not right come first and are passed over
@@ -312,7 +368,7 @@ impl JudgedSlot {
             first_seen_ms: *self.first_seen.entry(candidate.hash).or_insert(now_ms),
         };
         Seen {
-            finalized: ledger.final_of(key.stream, key.sequence, self.slot).map(|found| found.content),
+            finalized: ledger.final_of(key.stream, key.sequence, key.slot).map(|found| found.content),
             candidates: candidates.into_iter().map(see).collect(),
             parent: ledger.newest_final_below(key.stream, key.sequence),
         }
@@ -347,7 +403,7 @@ mod tests {
     #[test]
     fn a_state_has_the_same_word_in_metrics_and_in_json() {
         let words: Vec<_> = SlotState::ALL.iter().map(|state| state.name()).collect();
-        assert_eq!(words.join(" "), "open waiting voted finalized mismatch disputed conflicting abstained");
+        assert_eq!(words.join(" "), "open waiting voted finalized mismatch disputed conflicting abstained superseded");
         assert_eq!(serde_json::to_value(SlotState::ALL).unwrap(), serde_json::to_value(words).unwrap());
     }
 
@@ -367,9 +423,11 @@ mod tests {
 
     fn engine_with(content: Content) -> Engine {
         let mut engine = Engine::new(ME, Agreement::default());
-        let slot = content.header(ObservationHash::ZERO, 0).slot();
+        let key = SlotKey::of(&content.header(ObservationHash::ZERO, 0));
+        let (name, proposing) = (EpochName::timeline(content.sequence), Proposing::InTurn(content.sequence));
         let own = OwnEpoch::Derived { content, observed_unix_ms: 5, tolerance_ms: 10, complete: true };
-        assert_eq!(engine.admit(SlotKey { stream: StreamHash::ZERO, sequence: 2 }, slot, own, 0, None), Admission::New);
+        let admitted = Admitted { epoch: EpochKey::timeline(content.sequence), name, proposing, own, closed_ms: 0 };
+        assert_eq!(engine.admit(key, admitted, None), Admission::New);
         engine
     }
 

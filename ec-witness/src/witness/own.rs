@@ -1,6 +1,6 @@
 //! From what the archive says to what the engine judges by.
 
-use ec_observation::{DerivedEpoch, StreamRule, TimeError};
+use ec_observation::{NamedEpoch, StreamRule, TimeError};
 
 use crate::witness::decision::{Agreement, OwnEpoch};
 
@@ -13,18 +13,18 @@ use crate::witness::decision::{Agreement, OwnEpoch};
 pub fn own_epoch(
     rule: &StreamRule,
     agreement: &Agreement,
-    derived: &DerivedEpoch,
+    epoch: &NamedEpoch,
     starting: bool,
 ) -> Result<Option<OwnEpoch>, TimeError> {
-    let Some(content) = derived.content else {
-        tracing::error!(stream = rule.stream_id, epoch = derived.sequence, "records conflict; nobody here votes");
+    let Some(content) = epoch.content else {
+        tracing::error!(stream = rule.stream_id, epoch = epoch.sequence, "records conflict; nobody here votes");
         return Ok(Some(OwnEpoch::Conflicting));
     };
     let tolerance_ms = agreement.tolerance_ms(rule.time);
-    match &derived.time {
+    match &epoch.derived.time {
         Ok(observed_unix_ms) => {
             let observed_unix_ms = *observed_unix_ms;
-            Ok(Some(OwnEpoch::Derived { content, observed_unix_ms, tolerance_ms, complete: derived.complete }))
+            Ok(Some(OwnEpoch::Derived { content, observed_unix_ms, tolerance_ms, complete: epoch.derived.complete }))
         }
         Err(error) if starting => Err(error.clone()),
         Err(error) => {

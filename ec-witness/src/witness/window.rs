@@ -4,15 +4,17 @@
 
 use std::ops::RangeInclusive;
 
-use rangemap::RangeInclusiveSet;
+use ec_archive::SegmentSpan;
+use ec_observation::EpochKey;
+use rangemap::RangeSet;
 
 /// Tells which epochs to derive next, and remembers which ones were handed over.
 #[derive(Clone, Debug)]
 pub struct Window {
-    from: u64,
+    from: EpochKey,
     /// Every epoch below was handed over, or had no record when it was passed.
-    cursor: u64,
-    admitted: RangeInclusiveSet<u64>,
+    cursor: EpochKey,
+    admitted: RangeSet<EpochKey>,
     half: u64,
 }
 
@@ -20,58 +22,74 @@ pub struct Window {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     /// Where to look; epochs in it that were admitted already are to be left out.
-    pub range: RangeInclusive<u64>,
+    pub range: RangeInclusive<EpochKey>,
     /// How many to take at most, in ascending order.
     pub limit: usize,
 }
 
 impl Window {
     /// A window over the epochs from `from` on, for `max_inflight` slots.
-    pub fn new(from: u64, max_inflight: usize) -> Self {
+    pub fn new(from: EpochKey, max_inflight: usize) -> Self {
         let half = (max_inflight as u64 / 2).max(1);
-        Self { from, cursor: from, admitted: RangeInclusiveSet::new(), half }
+        Self { from, cursor: from, admitted: RangeSet::new(), half }
     }
 
     /// The first epoch that is judged.
-    pub fn from(&self) -> u64 {
+    pub fn from(&self) -> EpochKey {
         self.from
     }
 
-    /// The newest epochs below and including `highest`.
-    pub fn newest(&self, highest: u64) -> Option<Wanted> {
-        let low = highest.saturating_sub(self.half - 1).max(self.from);
+    /// The newest epochs below and including `highest`, of a stream with these segments.
+    pub fn newest(&self, highest: EpochKey, segments: &[SegmentSpan]) -> Option<Wanted> {
+        let low = self.newest_from(highest, segments).max(self.from);
         (low <= highest).then_some(Wanted { range: low..=highest, limit: self.half as usize })
     }
 
     /// The oldest epochs not passed yet, when `undecided` slots below the newest half leave room.
-    pub fn oldest(&self, highest: u64, undecided: usize) -> Option<Wanted> {
-        let high = highest.checked_sub(self.half)?;
+    pub fn oldest(&self, highest: EpochKey, segments: &[SegmentSpan], undecided: usize) -> Option<Wanted> {
+        let high = self.newest_from(highest, segments).before()?;
         let limit = (self.half as usize).checked_sub(undecided).filter(|&limit| limit > 0)?;
         (self.cursor <= high).then_some(Wanted { range: self.cursor..=high, limit })
     }
 
     /// The lowest epoch of the newest half.
-    pub fn newest_from(&self, highest: u64) -> u64 {
-        highest.saturating_sub(self.half - 1)
+    pub fn newest_from(&self, highest: EpochKey, segments: &[SegmentSpan]) -> EpochKey {
+        let EpochKey { mut segment, mut index } = highest;
+        let mut left = self.half - 1;
+        for span in segments.iter().rev().skip_while(|span| span.segment > highest.segment) {
+            if span.segment < segment {
+                (segment, index) = (span.segment, span.highest);
+            }
+            let below = index.saturating_sub(span.lowest);
+            if left <= below {
+                return EpochKey { segment, index: index - left };
+            }
+            left -= below + 1;
+            index = span.lowest;
+        }
+        EpochKey { segment, index: index.saturating_sub(left + 1) }
     }
 
     /// Whether an epoch is judged at all and was not admitted yet.
-    pub fn is_new(&self, epoch: u64) -> bool {
+    pub fn is_new(&self, epoch: EpochKey) -> bool {
         epoch >= self.from && !self.admitted.contains(&epoch)
     }
 
     /// Whether an epoch was passed without a record, so that it has to be looked at again when one arrives.
-    pub fn was_passed(&self, epoch: u64) -> bool {
+    pub fn was_passed(&self, epoch: EpochKey) -> bool {
         epoch < self.cursor && self.is_new(epoch)
     }
 
     /// Notes that an epoch was handed over.
-    pub fn admit(&mut self, epoch: u64) {
-        self.admitted.insert(epoch..=epoch);
+    pub fn admit(&mut self, epoch: EpochKey) {
+        // the last key of all is that of no epoch: a segment for each begins with a record
+        if let Some(next) = epoch.next() {
+            self.admitted.insert(epoch..next);
+        }
     }
 
     /// Notes that everything below `epoch` was looked at from below.
-    pub fn pass(&mut self, epoch: u64) {
+    pub fn pass(&mut self, epoch: EpochKey) {
         self.cursor = self.cursor.max(epoch);
     }
 }
@@ -80,30 +98,52 @@ impl Window {
 mod tests {
     use super::*;
 
+    const ONE: fn(u64) -> [SegmentSpan; 1] = |highest| [SegmentSpan { segment: 0, lowest: 0, highest }];
+
+    fn key(index: u64) -> EpochKey {
+        EpochKey::timeline(index)
+    }
+
     #[test]
     fn the_newest_half_and_the_oldest_half() {
-        let mut window = Window::new(10, 4);
-        assert_eq!((window.from(), window.newest_from(100)), (10, 99));
-        assert_eq!(window.newest(9), None);
-        assert_eq!(window.newest(10).unwrap().range, 10..=10);
-        assert_eq!(window.newest(100).unwrap().range, 99..=100);
-        assert_eq!(window.oldest(100, 0), Some(Wanted { range: 10..=98, limit: 2 }));
-        assert_eq!(window.oldest(100, 1).unwrap().limit, 1);
-        assert_eq!(window.oldest(100, 2), None);
-        assert_eq!(window.oldest(11, 0), None, "all in the newest half");
-        window.admit(10);
-        window.pass(12);
-        assert_eq!(window.oldest(100, 0).unwrap().range, 12..=98);
-        assert!(!window.is_new(10) && !window.is_new(9));
-        assert!(window.was_passed(11) && !window.was_passed(10) && !window.was_passed(12));
+        let mut window = Window::new(key(10), 4);
+        let newest = |window: &Window, highest| window.newest(key(highest), &ONE(highest));
+        let oldest = |window: &Window, highest, undecided| window.oldest(key(highest), &ONE(highest), undecided);
+        assert_eq!((window.from(), window.newest_from(key(100), &ONE(100))), (key(10), key(99)));
+        assert_eq!(newest(&window, 9), None);
+        assert_eq!(newest(&window, 10).unwrap().range, key(10)..=key(10));
+        assert_eq!(newest(&window, 100).unwrap().range, key(99)..=key(100));
+        assert_eq!(oldest(&window, 100, 0), Some(Wanted { range: key(10)..=key(98), limit: 2 }));
+        assert_eq!(oldest(&window, 100, 1).unwrap().limit, 1);
+        assert_eq!(oldest(&window, 100, 2), None);
+        assert_eq!(oldest(&window, 11, 0), None, "all in the newest half");
+        window.admit(key(10));
+        window.pass(key(12));
+        assert_eq!(oldest(&window, 100, 0).unwrap().range, key(12)..=key(98));
+        assert!(!window.is_new(key(10)) && !window.is_new(key(9)));
+        assert!(window.was_passed(key(11)) && !window.was_passed(key(10)) && !window.was_passed(key(12)));
     }
 
     #[test]
     fn the_last_epochs_of_all() {
-        let mut window = Window::new(0, 64);
-        assert_eq!(window.newest(u64::MAX).unwrap().range, u64::MAX - 31..=u64::MAX);
-        window.admit(u64::MAX);
-        window.admit(0);
-        assert!(!window.is_new(u64::MAX) && !window.is_new(0));
+        let mut window = Window::new(key(0), 64);
+        let newest = window.newest(key(u64::MAX), &ONE(u64::MAX)).unwrap();
+        assert_eq!(newest.range, key(u64::MAX - 31)..=key(u64::MAX));
+        window.admit(key(u64::MAX));
+        window.admit(key(0));
+        assert!(!window.is_new(key(u64::MAX)) && !window.is_new(key(0)));
+    }
+
+    #[test]
+    fn the_newest_half_reaches_over_segments() {
+        let window = Window::new(EpochKey::MIN, 8);
+        let span = |segment, lowest, highest| SegmentSpan { segment, lowest, highest };
+        let segments = [span(0, 0, 9), span(1, 0, 0), span(2, 5, 6)];
+        let at = |segment, index| EpochKey { segment, index };
+        // 6 and 5 of the last, 0 of the second, 9 of the first
+        assert_eq!(window.newest_from(at(2, 6), &segments), at(0, 9));
+        assert_eq!(window.oldest(at(2, 6), &segments, 0).unwrap().range, at(0, 0)..=at(0, 8));
+        assert_eq!(window.newest_from(at(1, 0), &segments), at(0, 7));
+        assert_eq!(window.newest_from(at(2, 6), &segments[2..]), at(2, 3), "nothing is before");
     }
 }

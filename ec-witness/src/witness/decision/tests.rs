@@ -22,12 +22,13 @@ pub(crate) struct Facts {
     pub(crate) membership: Membership,
     pub(crate) clock: Clock,
     pub(crate) vote: OwnVote,
+    pub(crate) proposing: Proposing,
     pub(crate) agreement: Agreement,
 }
 
 impl Facts {
     pub(crate) fn decide(&self) -> Decision {
-        decide(&self.own, &self.seen, &self.membership, &self.clock, &self.vote, &self.agreement)
+        decide(&self.own, &self.seen, &self.membership, &self.clock, &self.vote, self.proposing, &self.agreement)
     }
 
     /// Whether the slot is disputed, as the engine asks it.
@@ -65,6 +66,7 @@ pub(crate) fn base() -> Facts {
         membership: Membership { position: Some(2), witness_count: 5, quorum: 3 },
         clock: Clock { now_ms: NOW_MS, closed_ms: CLOSED_MS, entered_ms: 800_000, live_since_ms: Some(700_000) },
         vote: OwnVote::None,
+        proposing: Proposing::InTurn(content().sequence),
         agreement: Agreement::default(),
     }
 }
