@@ -13,8 +13,8 @@ use super::Answer;
 pub(crate) enum ArchiveCommand {
     /// Record media: cut fragmented MP4 into groups, store them by hash and index them.
     ///
-    /// Recording the same input again changes nothing. An input that contradicts the index is refused before anything
-    /// is written.
+    /// Each recording is a new session, appended to the index. With `--numbering timeline`, recording the same input again
+    /// changes nothing. An input that contradicts the index is refused before anything is written.
     Record(record::RecordArgs),
     /// Hash every object that the index names, and compare.
     ///

@@ -53,7 +53,7 @@ pub struct RecordLine {
     pub broadcast: String,
     /// The track's name.
     pub track: String,
-    /// The group's number on the broadcast's timeline.
+    /// The group's number.
     pub group_sequence: u64,
     /// When the group was received, in Unix milliseconds.
     pub received_unix_ms: u64,
@@ -83,7 +83,7 @@ impl RecordLine {
 /// A group by its number, and its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredGroup {
-    /// The group's number on the broadcast's timeline.
+    /// The group's number.
     pub group_sequence: u64,
     /// The object's name.
     pub blake3: Hash,
@@ -98,21 +98,30 @@ impl From<Record> for StoredGroup {
     }
 }
 
-/// The groups of a track's index whose sequence is one of `wanted`; a group with several records keeps the first that
-/// differs from `wanted`'s, else any. Bad lines are logged.
+/// What a track's index holds.
+#[derive(Debug, Default)]
+pub(super) struct Present {
+    /// The groups whose sequence is one of the wanted; a group with several records keeps the first that differs from
+    /// the wanted one, else any.
+    pub(super) wanted: HashMap<u64, StoredGroup>,
+    /// The lowest sequence; `None` without records.
+    pub(super) lowest: Option<u64>,
+}
+
+/// What a track's index holds, and which of it is `wanted`. Bad lines are logged.
 ///
 /// # Errors
 ///
 /// The file cannot be read, and [`IndexError::TornLine`] if it cannot be appended to.
-pub(super) fn groups_of(
+pub(super) fn present(
     broadcast: &Broadcast,
     track: &str,
     wanted: &HashMap<u64, StoredGroup>,
-) -> Result<HashMap<u64, StoredGroup>, IndexError> {
+) -> Result<Present, IndexError> {
     let file = TrackFile::new(broadcast, track, FieldNames::default());
-    let mut found = HashMap::new();
+    let mut found = Present::default();
     let (complete, len) = file.for_each_line(|line| match line.said {
-        Some(Ok(record)) => keep(&mut found, wanted, record.into()),
+        Some(Ok(record)) => found.add(wanted, record.into()),
         Some(Err(bad)) => {
             tracing::warn!(path = %file.path().display(), offset = line.offset, reason = %bad.reason, "bad line in the index");
         }
@@ -124,11 +133,15 @@ pub(super) fn groups_of(
     }
 }
 
-fn keep(found: &mut HashMap<u64, StoredGroup>, wanted: &HashMap<u64, StoredGroup>, group: StoredGroup) {
-    let Some(planned) = wanted.get(&group.group_sequence) else { return };
-    let kept = found.entry(group.group_sequence).or_insert(group);
-    if kept == planned {
-        *kept = group;
+impl Present {
+    fn add(&mut self, wanted: &HashMap<u64, StoredGroup>, group: StoredGroup) {
+        let sequence = group.group_sequence;
+        self.lowest = Some(self.lowest.map_or(sequence, |lowest| lowest.min(sequence)));
+        let Some(planned) = wanted.get(&sequence) else { return };
+        let kept = self.wanted.entry(sequence).or_insert(group);
+        if kept == planned {
+            *kept = group;
+        }
     }
 }
 

@@ -1,8 +1,11 @@
 //! Turns media into an archive: groups as objects of a content-addressed store, and a JSONL line for each.
 //!
 //! Recording reads its input twice. The first reading computes every group and compares it with the index, so that an
-//! input that contradicts the archive changes nothing; the second stores. Recording the same input again appends nothing
-//! and puts missing objects back.
+//! input that contradicts the archive changes nothing; the second stores.
+//!
+//! By [`Numbering::Timeline`], recording the same input again appends nothing and puts missing objects and records back.
+//! By [`Numbering::Session`], each recording is another start of the publisher: its numbers begin at 0 again, and it is
+//! appended whole. An index holds one numbering only.
 
 pub mod broadcast;
 mod catalog;
@@ -20,12 +23,13 @@ use std::{
     path::PathBuf,
 };
 
+use ec_observation::Numbering;
 use serde::Serialize;
 
 use self::{
     broadcast::BroadcastName,
     groups::{GroupError, Groups, Timeline},
-    index::{Appender, BroadcastDir, IndexError, RecordLine, StoredGroup},
+    index::{Appender, BroadcastDir, IndexError, Present, RecordLine, StoredGroup},
     input::{InputError, Pieces},
     media::{Media, MediaError},
     plan::{Plan, PlannedTrack},
@@ -34,6 +38,9 @@ use crate::{
     cas::{Cas, CasError},
     files::Broadcast,
 };
+
+/// Numbers from here on are a timeline's: those of 2 s groups since 1971, while a session would need months to get there.
+const LOWEST_OF_TIMELINES: u64 = 10_000_000;
 
 /// Why a recording was not made, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +63,9 @@ pub enum RecorderError {
     /// The index has other content for a group. Nothing was written.
     #[error("{0}; nothing was written")]
     Conflict(Box<OtherContent>),
+    /// The index is numbered in the other way. Nothing was written.
+    #[error("{0}; nothing was written")]
+    OtherNumbering(Box<OtherNumbering>),
     /// The second reading of the input differs from the first.
     #[error("the input changed while it was read: track {track} group {group_sequence}; record it when it is complete")]
     InputChanged { track: String, group_sequence: u64 },
@@ -83,6 +93,24 @@ impl fmt::Display for OtherContent {
     }
 }
 
+/// An index whose numbers are of the other kind than those of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{}: its groups are numbered from {lowest} on, by {present}, and this recording would go on by {wanted}; give \
+     --numbering {present}, or another --broadcast for the new numbers",
+    index.display()
+)]
+pub struct OtherNumbering {
+    /// The index file.
+    pub index: PathBuf,
+    /// The lowest number that it has.
+    pub lowest: u64,
+    /// How it is numbered.
+    pub present: Numbering,
+    /// How the recording would number.
+    pub wanted: Numbering,
+}
+
 /// Where and how to record.
 #[derive(Clone, Debug)]
 pub struct Recorder {
@@ -92,8 +120,10 @@ pub struct Recorder {
     pub manifests: PathBuf,
     /// The broadcast.
     pub broadcast: BroadcastName,
-    /// How media time becomes group sequences.
+    /// How media is cut into groups, and when each counts as received.
     pub timeline: Timeline,
+    /// How the groups are numbered.
+    pub numbering: Numbering,
 }
 
 /// What was recorded.
@@ -101,6 +131,8 @@ pub struct Recorder {
 pub struct Recording {
     /// The broadcast.
     pub broadcast: String,
+    /// How its groups are numbered.
+    pub numbering: Numbering,
     /// Its tracks, descriptions first.
     pub tracks: Vec<RecordedTrack>,
     /// Objects that were not in the store before.
@@ -133,10 +165,10 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// [`RecorderError`]. Up to and with [`RecorderError::Conflict`] nothing was written but, at most, an empty directory
+    /// [`RecorderError`]. Up to and with [`RecorderError::OtherNumbering`] nothing was written but, at most, an empty directory
     /// for the broadcast's index; later errors leave an archive that is whole but shorter, and recording can be repeated.
     pub fn record(&self, inputs: &[Pieces], progress: &mut dyn FnMut(u64)) -> Result<Recording, RecorderError> {
-        let plan = Plan::scan(inputs, &self.timeline, progress)?;
+        let plan = Plan::scan(inputs, &self.timeline, self.numbering, progress)?;
         let dir = BroadcastDir::lock(&self.manifests, &self.broadcast)?;
         let mut writing = Writing::prepare(self, &dir, &plan)?;
         for description in &plan.descriptions {
@@ -162,7 +194,8 @@ impl<'a> Writing<'a> {
     /// Compares the plan with the index.
     fn prepare(recorder: &'a Recorder, dir: &'a BroadcastDir, plan: &Plan) -> Result<Self, RecorderError> {
         let broadcast = recorder.broadcast.to_string();
-        let recording = Recording { broadcast, tracks: Vec::new(), objects_written: 0, bytes_written: 0 };
+        let numbering = recorder.numbering;
+        let recording = Recording { broadcast, numbering, tracks: Vec::new(), objects_written: 0, bytes_written: 0 };
         let (present, appenders) = (HashMap::new(), HashMap::new());
         let mut writing = Self { recorder, dir, present, appenders, recording };
         for (track, groups, gaps) in plan.tracks() {
@@ -173,11 +206,21 @@ impl<'a> Writing<'a> {
         Ok(writing)
     }
 
-    /// The sequences of a track whose records are in the index, all of them equal to the planned ones.
+    /// The sequences of a track whose records are in the index, all of them equal to the planned ones. A session is
+    /// appended whole, whatever sessions are there.
     fn known_groups(&self, track: &str, groups: &[StoredGroup]) -> Result<HashSet<u64>, RecorderError> {
-        let Recorder { manifests, broadcast, .. } = self.recorder;
+        let Recorder { manifests, broadcast, numbering, .. } = self.recorder;
         let broadcast = Broadcast { name: broadcast.to_string(), directory: manifests.join(broadcast.as_str()) };
-        let present = index::groups_of(&broadcast, track, &PlannedTrack::by_sequence(groups))?;
+        let wanted = match numbering {
+            Numbering::Session => HashMap::new(),
+            Numbering::Timeline => PlannedTrack::by_sequence(groups),
+        };
+        let Present { wanted: present, lowest } = index::present(&broadcast, track, &wanted)?;
+        if let Some((lowest, other)) = other_numbering(*numbering, lowest, groups) {
+            let (index, wanted) = (broadcast.track_file(track), *numbering);
+            let other = OtherNumbering { index, lowest, present: other, wanted };
+            return Err(RecorderError::OtherNumbering(Box::new(other)));
+        }
         for planned in groups {
             match present.get(&planned.group_sequence) {
                 Some(present) if present != planned => {
@@ -198,14 +241,15 @@ impl<'a> Writing<'a> {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), RecorderError> {
         let planned: Vec<_> = tracks.iter().map(|track| PlannedTrack::by_sequence(&track.groups)).collect();
-        let mut groups = Groups::new(Media::open(input.clone())?, self.recorder.timeline);
+        let Recorder { timeline, numbering, .. } = *self.recorder;
+        let mut groups = Groups::new(Media::open(input.clone())?, timeline, numbering);
         while let Some(group) = groups.next_group()? {
             let (track, group_sequence) = (&tracks[group.track].name, group.sequence);
             let stored = plan::stored(group_sequence, &group.bytes);
             if planned[group.track].get(&group_sequence) != Some(&stored) {
                 return Err(RecorderError::InputChanged { track: track.clone(), group_sequence });
             }
-            let received_unix_ms = group.end_unix_ms.saturating_add(self.recorder.timeline.latency_ms);
+            let received_unix_ms = group.end_unix_ms.saturating_add(timeline.latency_ms);
             self.store(track, &stored, received_unix_ms, &group.bytes)?;
             progress(stored.size_bytes);
         }
@@ -241,6 +285,18 @@ impl<'a> Writing<'a> {
             appender.finish()?;
         }
         Ok(self.recording)
+    }
+}
+
+/// The numbering of an index with this lowest number, where groups numbered by `wanted` cannot follow it.
+fn other_numbering(wanted: Numbering, lowest: Option<u64>, groups: &[StoredGroup]) -> Option<(u64, Numbering)> {
+    let (lowest, planned) = (lowest?, groups.first()?.group_sequence);
+    match wanted {
+        Numbering::Session if lowest >= LOWEST_OF_TIMELINES => Some((lowest, Numbering::Timeline)),
+        Numbering::Timeline if lowest < LOWEST_OF_TIMELINES && planned >= LOWEST_OF_TIMELINES => {
+            Some((lowest, Numbering::Session))
+        }
+        _ => None,
     }
 }
 
