@@ -2,6 +2,7 @@
 
 mod check;
 pub(crate) mod dirs;
+mod numbering;
 mod record;
 
 use clap::Subcommand;
@@ -18,7 +19,8 @@ pub(crate) enum ArchiveCommand {
     Record(record::RecordArgs),
     /// Hash every object that the index names, and compare.
     ///
-    /// Exit codes: 0 all is as the index says, 1 something is missing, differs or is conflicting, 2 error.
+    /// Exit codes: 0 all is as the index says, 1 something is missing or differs, a line is bad, or, with `--numbering
+    /// timeline`, records conflict; 2 error.
     /// Objects that no record names are listed as information.
     Check(check::CheckArgs),
 }

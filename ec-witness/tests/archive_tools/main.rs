@@ -90,7 +90,7 @@ impl Archive {
     }
 
     fn check(&self, code: i32) -> Vec<Value> {
-        lines(&run(code, &["archive", "check", "--json", "--archive", self.dir()]).0)
+        lines(&run(code, &["archive", "check", "--json", "--numbering", "timeline", "--archive", self.dir()]).0)
     }
 
     fn index(&self, broadcast: &str, track: &str) -> PathBuf {

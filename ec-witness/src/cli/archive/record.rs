@@ -2,10 +2,7 @@
 
 use std::{fs, num::NonZeroU64, path::PathBuf};
 
-use clap::{
-    Args,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
+use clap::Args;
 use ec_archive::{
     cas::Cas,
     recorder::{
@@ -17,9 +14,8 @@ use ec_archive::{
 };
 use ec_observation::Numbering;
 use ec_witness::clock;
-use strum::VariantNames;
 
-use super::{Answer, dirs::ArchiveDirs};
+use super::{Answer, dirs::ArchiveDirs, numbering::NumberingArg};
 use crate::cli::output::{JsonArg, Progress, Unit, json_line};
 
 /// What to record, and as what.
@@ -37,16 +33,8 @@ pub(crate) struct RecordArgs {
     #[arg(long, env = "EC_WITNESS_START_UNIX_MS", value_name = "MS")]
     start_unix_ms: Option<u64>,
 
-    /// How groups are numbered: `session`, each track from 0 with each recording, as a publisher does at its start;
-    /// `timeline`, all tracks by broadcast time.
-    #[arg(
-        long,
-        env = "EC_WITNESS_NUMBERING",
-        value_name = "WORD",
-        default_value_t,
-        value_parser = PossibleValuesParser::new(Numbering::VARIANTS).try_map(|word| word.parse::<Numbering>())
-    )]
-    numbering: Numbering,
+    #[command(flatten)]
+    numbering: NumberingArg,
 
     /// Duration of a group in milliseconds.
     #[arg(long, env = "EC_WITNESS_CHUNK_DURATION_MS", value_name = "MS", default_value = "2000")]
@@ -76,7 +64,7 @@ impl RecordArgs {
                 chunk_duration_ms: self.chunk_duration_ms,
                 latency_ms: self.latency_ms,
             },
-            numbering: self.numbering,
+            numbering: self.numbering.numbering,
         };
         let progress = Progress::start("recording", Unit::Groups);
         let (mut done, of) = (0, 2 * bytes_of(&inputs));
