@@ -14,8 +14,12 @@ pub mod index;
 pub mod input;
 pub mod media;
 mod plan;
+pub mod reception;
+mod stretch;
 #[cfg(test)]
 mod testing;
+pub mod track;
+mod writer;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -29,10 +33,11 @@ use serde::Serialize;
 use self::{
     broadcast::BroadcastName,
     groups::{GroupError, Groups, Timeline},
-    index::{Appender, BroadcastDir, IndexError, Present, RecordLine, StoredGroup},
+    index::{IndexError, Present, StoredGroup},
     input::{InputError, Pieces},
     media::{Media, MediaError},
     plan::{Plan, PlannedTrack},
+    writer::ArchiveWriter,
 };
 use crate::{
     cas::{Cas, CasError},
@@ -169,8 +174,8 @@ impl Recorder {
     /// for the broadcast's index; later errors leave an archive that is whole but shorter, and recording can be repeated.
     pub fn record(&self, inputs: &[Pieces], progress: &mut dyn FnMut(u64)) -> Result<Recording, RecorderError> {
         let plan = Plan::scan(inputs, &self.timeline, self.numbering, progress)?;
-        let dir = BroadcastDir::lock(&self.manifests, &self.broadcast)?;
-        let mut writing = Writing::prepare(self, &dir, &plan)?;
+        let writer = ArchiveWriter::lock(self.cas.clone(), &self.manifests, self.broadcast.clone())?;
+        let mut writing = Writing::prepare(self, writer, &plan)?;
         for description in &plan.descriptions {
             writing.store(&description.name, &description.stored, description.received_unix_ms, &description.bytes)?;
         }
@@ -184,20 +189,18 @@ impl Recorder {
 /// A recording in the making.
 struct Writing<'a> {
     recorder: &'a Recorder,
-    dir: &'a BroadcastDir,
+    writer: ArchiveWriter,
     present: HashMap<String, HashSet<u64>>,
-    appenders: HashMap<String, Appender>,
     recording: Recording,
 }
 
 impl<'a> Writing<'a> {
     /// Compares the plan with the index.
-    fn prepare(recorder: &'a Recorder, dir: &'a BroadcastDir, plan: &Plan) -> Result<Self, RecorderError> {
+    fn prepare(recorder: &'a Recorder, writer: ArchiveWriter, plan: &Plan) -> Result<Self, RecorderError> {
         let broadcast = recorder.broadcast.to_string();
         let numbering = recorder.numbering;
         let recording = Recording { broadcast, numbering, tracks: Vec::new(), objects_written: 0, bytes_written: 0 };
-        let (present, appenders) = (HashMap::new(), HashMap::new());
-        let mut writing = Self { recorder, dir, present, appenders, recording };
+        let mut writing = Self { recorder, writer, present: HashMap::new(), recording };
         for (track, groups, gaps) in plan.tracks() {
             let known = writing.known_groups(track, groups)?;
             writing.recording.tracks.push(recorded(track, groups, gaps, known.len()));
@@ -256,7 +259,6 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    /// Stores an object, then appends its record unless it is there: a record never names what is not durable.
     fn store(
         &mut self,
         track: &str,
@@ -264,26 +266,16 @@ impl<'a> Writing<'a> {
         received_unix_ms: u64,
         bytes: &[u8],
     ) -> Result<(), RecorderError> {
-        if self.recorder.cas.insert(bytes)?.new {
+        let is_indexed = self.present.get(track).is_some_and(|known| known.contains(&group.group_sequence));
+        if self.writer.store(track, group, received_unix_ms, bytes, is_indexed)? {
             self.recording.objects_written += 1;
             self.recording.bytes_written += group.size_bytes;
-        }
-        if self.present.get(track).is_some_and(|known| known.contains(&group.group_sequence)) {
-            return Ok(());
-        }
-        if !self.appenders.contains_key(track) {
-            self.appenders.insert(track.to_owned(), self.dir.appender(track)?);
-        }
-        if let Some(appender) = self.appenders.get_mut(track) {
-            appender.append(&RecordLine::new(&self.recorder.broadcast, track, group, received_unix_ms))?;
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<Recording, RecorderError> {
-        for appender in self.appenders.into_values() {
-            appender.finish()?;
-        }
+    fn finish(mut self) -> Result<Recording, RecorderError> {
+        self.writer.sync()?;
         Ok(self.recording)
     }
 }
