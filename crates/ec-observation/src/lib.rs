@@ -15,5 +15,5 @@ pub use header::{Content, ContentHash, EpochHash, HEADER_LEN, ObservationHash, O
 pub use listing::{ListedRecord, Listing, ListingError};
 pub use proof::{Proof, ProofError, ProveError};
 pub use records::{EpochRecords, Record};
-pub use stream::{EpochRule, RuleError, StreamRule, TimeError, TimeMode, Tracks};
+pub use stream::{EpochRule, Numbering, RuleError, StreamRule, TimeError, TimeMode, Tracks};
 pub use vote::{Ballot, VoteKind};

@@ -5,7 +5,8 @@
 use std::{collections::BTreeSet, num::NonZeroU64};
 
 use alloy_primitives::{B256, keccak256};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::header::{EpochHash, SlotId, StreamHash};
 
@@ -96,6 +97,31 @@ impl Default for Tracks {
         names.sort_unstable();
         Self(names)
     }
+}
+
+/// How a stream's groups are numbered.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Numbering {
+    /// Each track by itself, from 0 with every start of the publisher, as MoQ relays hand groups on.
+    #[default]
+    Session,
+    /// By the broadcast's timeline: all tracks share numbers, which never restart.
+    Timeline,
 }
 
 /// Where `observedUnixMs` comes from.

@@ -18,6 +18,7 @@
 
 pub mod anvil;
 pub mod archive;
+mod lifeline;
 pub mod processes;
 #[cfg(feature = "black-box")]
 pub mod proxy;

@@ -131,7 +131,11 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(if asked { 0 } else { 2 });
         }
     };
-    let is_daemon = matches!(&cli.command, Command::Run(run) if run.is_daemon());
+    let is_daemon = match &cli.command {
+        Command::Run(run) => run.is_daemon(),
+        Command::Archive(archive) => archive.is_daemon(),
+        _ => false,
+    };
     cli.log.start(if is_daemon { output::DAEMON_LOG } else { output::COMMAND_LOG });
     if let Some(Err(error)) = cli.keccak.map(Level::choose) {
         eprintln!("error: --keccak: {error}");

@@ -1,0 +1,123 @@
+//! Receives one track, again and again while its broadcast is live.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use ec_archive::recorder::track::TrackName;
+use moq_net::{Error, broadcast, bytes::Bytes, group, track};
+use tokio::{sync::mpsc::UnboundedSender, task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backoff::Backoff,
+    catalog::{CATALOG_TRACK, media_tracks},
+    event::Event,
+    group::{Lost, receive},
+    keeper::Received,
+    shared::Shared,
+};
+
+/// How long groups that were begun are waited for when their broadcast is gone.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// One track of a broadcast that is live.
+#[derive(Clone, Debug)]
+pub(crate) struct Track {
+    pub(crate) name: TrackName,
+    pub(crate) shared: Shared,
+    /// Who publishes the broadcast, where that is known.
+    pub(crate) publisher: Option<u64>,
+    /// Cancelled when the broadcast is gone.
+    pub(crate) gone: CancellationToken,
+    /// Hears the names of tracks that the catalog names.
+    pub(crate) found: UnboundedSender<String>,
+}
+
+impl Track {
+    /// Receives the track until its publisher ends it or the broadcast is gone.
+    pub(crate) async fn run(self, broadcast: broadcast::Consumer) {
+        let mut backoff = Backoff::default();
+        loop {
+            let started = Instant::now();
+            let ended = self.subscribe(&broadcast).await;
+            let error = ended.as_ref().err().map(ToString::to_string);
+            self.shared.tell(&Event::Unsubscribed { track: self.name.to_string(), error });
+            if ended.is_ok() {
+                return;
+            }
+            tokio::select! {
+                () = self.gone.cancelled() => return,
+                () = sleep(backoff.after(started.elapsed())) => {}
+            }
+        }
+    }
+
+    /// Receives the track once, to its end.
+    async fn subscribe(&self, broadcast: &broadcast::Consumer) -> Result<(), Error> {
+        let consumer = broadcast.track(self.name.as_str())?;
+        let wanted = track::Subscription::default().with_max_age(self.shared.limits.max_age);
+        let mut subscriber = consumer.subscribe(wanted).await?;
+        let subscription = self.shared.subscriptions.fetch_add(1, Ordering::Relaxed) + 1;
+        self.shared.tell(&Event::Subscribed { track: self.name.to_string() });
+        let mut open = JoinSet::new();
+        let ended = loop {
+            tokio::select! {
+                group = subscriber.recv_group(), if open.len() < self.shared.limits.open_groups => match group {
+                    Ok(Some(group)) => {
+                        open.spawn(self.clone().receive(group, consumer.clone(), subscription));
+                    }
+                    Ok(None) => break Ok(()),
+                    Err(error) => break Err(error),
+                },
+                Some(_) = open.join_next() => {}
+                () = lingered(&self.gone) => break Ok(()),
+            }
+        };
+        // what was begun ends by itself: whole, or reset
+        let _ = tokio::time::timeout(LINGER, async { while open.join_next().await.is_some() {} }).await;
+        ended
+    }
+
+    async fn receive(self, group: group::Consumer, consumer: track::Consumer, subscription: u64) {
+        let group_sequence = group.sequence;
+        let reserved = self.shared.budget.empty();
+        let heard = |frame: &Bytes| self.hear(frame);
+        match receive(group, &consumer, reserved, self.shared.limits.group_bytes, heard).await {
+            Ok(whole) => {
+                let received_unix_ms = unix_ms();
+                let (track, publisher) = (self.name.clone(), self.publisher);
+                let received = Received { track, subscription, publisher, group_sequence, received_unix_ms, whole };
+                // the keeper ends before this only on an error of its own
+                let _ = self.shared.inbox.send(received);
+            }
+            Err(Lost(reason, detail)) => {
+                let track = self.name.to_string();
+                self.shared.tell(&Event::Lost { track, group_sequence, reason, detail });
+            }
+        }
+    }
+
+    /// A catalog is read as it comes: its group may stay open for as long as the broadcast lasts.
+    fn hear(&self, frame: &Bytes) {
+        if self.name.as_str() == CATALOG_TRACK {
+            for name in media_tracks(frame) {
+                // nobody listens any more when the broadcast is gone
+                let _ = self.found.send(name);
+            }
+        }
+    }
+}
+
+/// Comes some time after the broadcast is gone.
+async fn lingered(gone: &CancellationToken) {
+    gone.cancelled().await;
+    sleep(LINGER).await;
+}
+
+/// The own clock, Unix milliseconds.
+fn unix_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
