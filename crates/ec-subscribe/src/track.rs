@@ -62,6 +62,7 @@ impl Track {
         let subscription = self.shared.subscriptions.fetch_add(1, Ordering::Relaxed) + 1;
         self.shared.tell(&Event::Subscribed { track: self.name.to_string() });
         let mut open = JoinSet::new();
+        let mut lingered = std::pin::pin!(lingered(&self.gone));
         let ended = loop {
             tokio::select! {
                 group = subscriber.recv_group(), if open.len() < self.shared.limits.open_groups => match group {
@@ -72,7 +73,7 @@ impl Track {
                     Err(error) => break Err(error),
                 },
                 Some(_) = open.join_next() => {}
-                () = lingered(&self.gone) => break Ok(()),
+                () = &mut lingered => break Ok(()),
             }
         };
         // what was begun ends by itself: whole, or reset
