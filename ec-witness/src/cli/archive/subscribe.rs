@@ -65,7 +65,8 @@ pub(crate) struct SubscribeArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Relay")]
 struct RelayArgs {
-    /// URL of the relay, https or moqt, with its path, and a token as ?jwt=…; only its host is ever shown.
+    /// URL of the relay, https or moqt, with its path, and a token as ?jwt=…; only its host is ever shown. The variable
+    /// EC_WITNESS_RELAY holds it as well.
     #[arg(env = "EC_WITNESS_RELAY", value_name = "URL", hide_env_values = true)]
     url: Option<String>,
 
