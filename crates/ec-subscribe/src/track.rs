@@ -19,6 +19,9 @@ use crate::{
     shared::Shared,
 };
 
+/// How much longer a group is waited for than a subscription reaches back, by the media's time.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
+
 /// How long groups that were begun are waited for when their broadcast is gone.
 const LINGER: Duration = Duration::from_secs(10);
 
@@ -58,21 +61,27 @@ impl Track {
     async fn subscribe(&self, broadcast: &broadcast::Consumer) -> Result<(), Error> {
         let consumer = broadcast.track(self.name.as_str())?;
         let wanted = track::Subscription::default().with_max_age(self.shared.limits.max_age);
-        let mut subscriber = consumer.subscribe(wanted).await?;
+        let mut subscriber = consumer.subscribe(wanted.clone()).await?;
+        let mut patient = Some(wanted.with_max_age(self.shared.limits.max_age + ON_THE_WAY));
         let subscription = self.shared.subscriptions.fetch_add(1, Ordering::Relaxed) + 1;
         self.shared.tell(&Event::Subscribed { track: self.name.to_string() });
         let mut open = JoinSet::new();
+        let mut lingered = std::pin::pin!(lingered(&self.gone));
         let ended = loop {
             tokio::select! {
                 group = subscriber.recv_group(), if open.len() < self.shared.limits.open_groups => match group {
                     Ok(Some(group)) => {
+                        // the relay has chosen what to begin with: the oldest of that must not be given up on its way
+                        if let Some(patient) = patient.take() {
+                            subscriber.update(patient)?;
+                        }
                         open.spawn(self.clone().receive(group, consumer.clone(), subscription));
                     }
                     Ok(None) => break Ok(()),
                     Err(error) => break Err(error),
                 },
                 Some(_) = open.join_next() => {}
-                () = lingered(&self.gone) => break Ok(()),
+                () = &mut lingered => break Ok(()),
             }
         };
         // what was begun ends by itself: whole, or reset
