@@ -245,6 +245,7 @@ fn log(event: &Event) {
         Event::Live { publisher } => tracing::info!(publisher, "broadcast live"),
         Event::Gone => tracing::warn!("broadcast gone"),
         Event::Subscribed { track } => tracing::info!(track, "receiving"),
+        Event::Unavailable { track, error } => tracing::warn!(track, error, "track not to be had"),
         Event::Unsubscribed { track, error: Some(error) } => tracing::warn!(track, error, "track ended"),
         Event::Unsubscribed { track, error: None } => tracing::info!(track, "track ended"),
         Event::Recorded(recorded) => {
