@@ -6,7 +6,8 @@
 //! `docs/protocol.md`.
 //!
 //! [`standing`] is how a witness stands, in plain numbers, which the daemon fills in; [`monitor`] shows it from outside,
-//! and [`metrics`] names what is counted. [`clock`] is the only wall clock.
+//! and [`metrics`] names what is counted. [`clock`] is the only wall clock. Apart from all that, [`reception`] shows how the
+//! recorder of a relay's broadcast fares.
 
 pub mod clock;
 pub mod daemon;
@@ -14,6 +15,7 @@ pub mod failpoint;
 pub mod key;
 pub mod metrics;
 pub mod monitor;
+pub mod reception;
 pub mod sender;
 pub mod standing;
 pub mod store;

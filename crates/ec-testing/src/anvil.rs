@@ -14,12 +14,12 @@ use std::{
 use alloy::primitives::{Address, B256};
 use serde::Deserialize;
 
-use crate::repository;
+use crate::{lifeline::ends_with_parent, repository};
 
 /// How long it may take to listen: a loaded machine is slow.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running Anvil; killed when it is dropped.
+/// A running Anvil; killed when it is dropped, and ended with the thread that started it.
 #[derive(Debug)]
 pub struct Anvil {
     process: Child,
@@ -73,7 +73,8 @@ impl Anvil {
         command.args(["--port", "0", "--chain-id", &Self::CHAIN_ID.to_string()]).args(arguments);
         command.arg("--config-out").arg(&told).env("NO_COLOR", "1").env("FOUNDRY_DISABLE_NIGHTLY_WARNING", "1");
         let output = File::create(&log)?;
-        let process = command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).spawn()?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let process = ends_with_parent(&mut command).spawn()?;
         // from here on it ends with this
         let accounts = Accounts { available_accounts: Vec::new(), private_keys: Vec::new() };
         let mut anvil = Self { process, rpc: String::new(), accounts };

@@ -1,4 +1,4 @@
-//! Everything that a program has started ends with it, also when it is told to stop.
+//! Everything that a program has started ends with it, also when it is told to stop or killed.
 
 use std::{
     io,
@@ -11,6 +11,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::lifeline::ends_with_parent;
 
 /// How long a process may take to end when it is asked to; then it is killed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -113,7 +115,7 @@ impl Processes {
         self.go_on()
     }
 
-    /// Starts a process, without input.
+    /// Starts a process, without input. It ends with the thread that starts it.
     ///
     /// # Errors
     ///
@@ -123,7 +125,7 @@ impl Processes {
         if let Some(told) = state.told {
             return Err(ProcessError::Stopped(told));
         }
-        let child = command.stdin(Stdio::null()).spawn().map_err(|source| failed(command, source))?;
+        let child = ends_with_parent(command.stdin(Stdio::null())).spawn().map_err(|source| failed(command, source))?;
         let id = Pid::from_child(&child);
         state.running.push(id);
         Ok(Process { processes: Arc::clone(self), child, id, status: None })
@@ -272,7 +274,7 @@ mod tests {
     #[test]
     fn one_that_does_not_listen_to_the_request_is_still_ended_by_a_signal() {
         let processes = Arc::new(Processes::default());
-        let mut process = processes.spawn(Command::new("sh").args(["-c", "trap '' TERM; sleep 600 & wait"])).unwrap();
+        let mut process = processes.spawn(Command::new("sh").args(["-c", "trap '' TERM; exec sleep 600"])).unwrap();
         process.signal(Signal::KILL);
         assert_eq!(exit_code(process.wait().unwrap()), 137);
     }

@@ -21,8 +21,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ec-observation", &[]),
     ("ec-op-stack", &["ec-files", "ec-rpc"]),
     ("ec-rpc", &[]),
+    ("ec-subscribe", &["ec-archive"]),
     ("ec-testing", &[]),
-    ("ec-witness", &["ec-archive", "ec-files", "ec-ledger", "ec-observation", "ec-rpc"]),
+    ("ec-witness", &["ec-archive", "ec-files", "ec-ledger", "ec-observation", "ec-rpc", "ec-subscribe"]),
 ];
 
 /// What a crate must not need, however far down.
@@ -30,6 +31,7 @@ const MUST_NOT_NEED: &[(&str, &[&str])] = &[
     ("ec-observation", &["alloy", "axum", "reqwest", "rusqlite", "tokio", "tracing"]),
     ("ec-archive", &["alloy", "axum", "reqwest", "rusqlite", "tokio"]),
     ("ec-rpc", &["axum", "rusqlite"]),
+    ("ec-subscribe", &["alloy", "axum", "rusqlite"]),
     ("ec-ledger", &["axum", "rusqlite"]),
 ];
 

@@ -6,6 +6,7 @@ use ec_archive::cas::{
     Cas,
     check::{CheckError, Entry, Index, IndexLine, ObjectCheck},
 };
+use ec_observation::Numbering;
 
 use crate::ratio::{Work, compare};
 
@@ -35,7 +36,12 @@ pub(crate) fn ratios() {
     let entries = Entries((0..OBJECTS).map(entry).collect());
     let in_memory: Vec<_> = (0..16).map(object).collect();
     let check = |jobs| {
-        let check = ObjectCheck { cas: &cas, jobs: NonZeroUsize::new(jobs).unwrap(), unreferenced: true };
+        let check = ObjectCheck {
+            cas: &cas,
+            jobs: NonZeroUsize::new(jobs).unwrap(),
+            numbering: Numbering::Timeline,
+            unreferenced: true,
+        };
         let done = AtomicU64::new(0);
         let totals = check.run::<CheckError>(&entries, |_| Ok(()), &|at| {
             done.store(at.records, std::sync::atomic::Ordering::Relaxed);

@@ -8,8 +8,9 @@ use std::{
 
 use clap::Args;
 use ec_ledger::Pulse;
-use ec_witness::monitor::{Monitor, Scraped, Watching, watch};
+use ec_witness::monitor::{Monitor, Scraped, Watched, Watching, watch};
 use eyre::{WrapErr, ensure};
+use metrics_exporter_prometheus::BuildError;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
@@ -67,15 +68,34 @@ impl MonitorSettings {
     /// SIGTERM.
     pub(crate) fn start(&self, pulse: Pulse, poll: Duration) -> eyre::Result<(Monitor, CancellationToken)> {
         let monitor = Monitor::new(pulse, poll + self.stuck_after);
-        let cancelled = CancellationToken::new();
-        let http = self.listen.map(listen).transpose()?;
-        watch(monitor.clone(), Watching { http, cancelled: cancelled.clone() }).wrap_err("the monitor cannot start")?;
+        let cancelled = self.watch(monitor.clone(), Scraped::install)?;
         Ok((monitor, cancelled))
+    }
+
+    /// Starts the monitor's thread for a process whose metrics `install` describes. The token is cancelled by the first
+    /// SIGINT or SIGTERM.
+    pub(crate) fn watch(
+        &self,
+        watched: impl Watched,
+        install: impl FnOnce() -> Result<Scraped, BuildError>,
+    ) -> eyre::Result<CancellationToken> {
+        let cancelled = CancellationToken::new();
+        let http = self.listen.map(|at| listen(at, install)).transpose()?;
+        watch(watched, Watching { http, cancelled: cancelled.clone() }).wrap_err("the monitor cannot start")?;
+        Ok(cancelled)
+    }
+
+    /// How long nothing may go on.
+    pub(crate) fn stuck_after(&self) -> Duration {
+        self.stuck_after
     }
 }
 
 /// Opens the listener, and starts counting.
-fn listen(at: SocketAddr) -> eyre::Result<(TcpListener, Scraped)> {
+fn listen(
+    at: SocketAddr,
+    install: impl FnOnce() -> Result<Scraped, BuildError>,
+) -> eyre::Result<(TcpListener, Scraped)> {
     if !at.ip().is_loopback() {
         tracing::warn!(listen = %at, "metrics are shown to whoever reaches this address; there is no password");
     }
@@ -84,5 +104,5 @@ fn listen(at: SocketAddr) -> eyre::Result<(TcpListener, Scraped)> {
     listener.set_nonblocking(true)?;
     let listen = listener.local_addr()?;
     tracing::info!(%listen, "serving metrics and health");
-    Ok((listener, Scraped::install()?))
+    Ok((listener, install()?))
 }

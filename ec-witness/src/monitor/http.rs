@@ -14,7 +14,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use metrics_process::Collector;
 
 use super::{
-    Monitor,
+    Watched,
     check::{Check, Level},
     describe::describe,
 };
@@ -37,12 +37,22 @@ pub struct Scraped {
 }
 
 impl Scraped {
-    /// Installs the process's recorder, with every metric described and zeroed. To be done before anything is counted.
+    /// Installs the recorder of a witness's metrics, with every one described and zeroed. To be done before anything is
+    /// counted.
     ///
     /// # Errors
     ///
     /// There is a recorder already.
     pub fn install() -> Result<Self, BuildError> {
+        Self::install_and(describe)
+    }
+
+    /// Installs the recorder of the metrics that `describe` describes.
+    ///
+    /// # Errors
+    ///
+    /// There is a recorder already.
+    pub fn install_and(describe: impl FnOnce()) -> Result<Self, BuildError> {
         let mut builder = PrometheusBuilder::new();
         for (name, buckets) in [(RPC_DURATION, &DURATIONS), (TURN_DURATION, &DURATIONS), (VOTE_DELAY, &DELAYS)] {
             builder = builder.set_buckets_for_metric(Matcher::Full(name.into()), buckets)?;
@@ -61,7 +71,7 @@ impl Scraped {
 }
 
 /// Serves until the process ends.
-pub(super) async fn serve(listener: TcpListener, monitor: Monitor, scraped: Scraped) -> std::io::Result<()> {
+pub(super) async fn serve<W: Watched>(listener: TcpListener, watched: W, scraped: Scraped) -> std::io::Result<()> {
     let upkeep = scraped.recorder.clone();
     tokio::spawn(async move {
         loop {
@@ -70,23 +80,15 @@ pub(super) async fn serve(listener: TcpListener, monitor: Monitor, scraped: Scra
         }
     });
     let routes = Router::new()
-        .route("/metrics", get(|State((_, scraped)): State<(Monitor, Scraped)>| async move { metrics(&scraped) }))
-        .route("/healthz", get(|State((monitor, _)): State<(Monitor, Scraped)>| async move { healthz(&monitor) }))
-        .route("/readyz", get(|State((monitor, _)): State<(Monitor, Scraped)>| async move { readyz(&monitor) }))
-        .with_state((monitor, scraped));
+        .route("/metrics", get(|State((_, scraped)): State<(W, Scraped)>| async move { metrics(&scraped) }))
+        .route("/healthz", get(|State((watched, _)): State<(W, Scraped)>| async move { answer(&[watched.alive()]) }))
+        .route("/readyz", get(|State((watched, _)): State<(W, Scraped)>| async move { answer(&watched.readiness()) }))
+        .with_state((watched, scraped));
     axum::serve(tokio::net::TcpListener::from_std(listener)?, routes).await
 }
 
 fn metrics(scraped: &Scraped) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], scraped.render()).into_response()
-}
-
-fn healthz(monitor: &Monitor) -> Response {
-    answer(&[monitor.alive()])
-}
-
-fn readyz(monitor: &Monitor) -> Response {
-    answer(&monitor.readiness())
 }
 
 /// 200, or 503 when a check fails, and every check.

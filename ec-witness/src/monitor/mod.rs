@@ -21,7 +21,23 @@ use crate::{clock, standing::Snapshot, witness::engine::SlotState};
 use check::{Check, Level, checks};
 
 pub use http::Scraped;
+pub use systemd::tell_ready;
 pub use thread::{DRAINED_WITHIN, Watching, watch};
+
+/// A process that the monitor's thread shows. Clones show the same.
+pub trait Watched: Clone + Send + Sync + 'static {
+    /// Whether work goes on, or why not.
+    fn alive(&self) -> Check;
+
+    /// Every check, the process's own first.
+    fn readiness(&self) -> Vec<Check>;
+
+    /// How it stands, in one line for an operator.
+    fn headline(&self) -> String;
+
+    /// A stop was asked for. Returns whether something is under way that ends when it hears of that.
+    fn stop(&self) -> bool;
+}
 
 /// What the process is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,12 +89,6 @@ impl Monitor {
         systemd::tell_stopping(&format!("halted: {why}"));
     }
 
-    /// A stop was asked for; returns what was being done.
-    fn stopping(&self) -> Phase {
-        systemd::tell_stopping("stopping");
-        self.set_phase(Phase::Stopping)
-    }
-
     fn set_phase(&self, phase: Phase) -> Phase {
         std::mem::replace(&mut self.lock().phase, phase)
     }
@@ -86,8 +96,13 @@ impl Monitor {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Whether turns go on, or why not.
+impl Watched for Monitor {
+    fn stop(&self) -> bool {
+        self.set_phase(Phase::Stopping) != Phase::Starting
+    }
+
     fn alive(&self) -> Check {
         let (age_s, limit_s) = (self.pulse.age().as_secs(), self.stuck_after.as_secs());
         if self.pulse.age() <= self.stuck_after {
@@ -97,7 +112,6 @@ impl Monitor {
         Check::fail("turns", format!("nothing went on for {age_s} s; the limit is {limit_s} s"), fix)
     }
 
-    /// Every check, the process's own first.
     fn readiness(&self) -> Vec<Check> {
         let mut found = vec![self.alive()];
         let state = self.lock();
@@ -113,7 +127,7 @@ impl Monitor {
         found
     }
 
-    /// One line for an operator: `12 streams, 3 slots open, voted 12345, head 1 s`.
+    /// `12 streams, 3 slots open, voted 12345, head 1 s`.
     fn headline(&self) -> String {
         let alive = self.alive();
         if alive.level != Level::Ok {

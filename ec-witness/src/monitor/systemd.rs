@@ -11,7 +11,7 @@ fn tell(states: &[NotifyState<'_>]) {
 }
 
 /// The service is up.
-pub(super) fn tell_ready() {
+pub fn tell_ready() {
     tell(&[NotifyState::Ready]);
 }
 

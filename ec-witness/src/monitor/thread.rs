@@ -8,7 +8,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Monitor, Phase, Scraped, http, systemd};
+use super::{Scraped, Watched, check::Level, http, systemd};
 
 /// How long after a stop was asked for the process ends, come what may. What was recorded is on the disk.
 pub const DRAINED_WITHIN: Duration = Duration::from_millis(9_500);
@@ -30,7 +30,7 @@ pub struct Watching {
 /// # Errors
 ///
 /// The system refuses a thread, or signals.
-pub fn watch(monitor: Monitor, watching: Watching) -> io::Result<()> {
+pub fn watch(watched: impl Watched, watching: Watching) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signals = {
         let _context = runtime.enter();
@@ -40,16 +40,16 @@ pub fn watch(monitor: Monitor, watching: Watching) -> io::Result<()> {
     let work = move || {
         runtime.block_on(async {
             if let Some((listener, scraped)) = http {
-                let monitor = monitor.clone();
+                let watched = watched.clone();
                 tokio::spawn(async move {
-                    if let Err(error) = http::serve(listener, monitor, scraped).await {
+                    if let Err(error) = http::serve(listener, watched, scraped).await {
                         tracing::error!(%error, "metrics and health are no longer served");
                     }
                 });
             }
             tokio::select! {
-                () = report(&monitor) => {}
-                () = stopped(&monitor, signals, &cancelled) => {}
+                () = report(&watched) => {}
+                () = stopped(&watched, signals, &cancelled) => {}
             }
         });
     };
@@ -58,7 +58,7 @@ pub fn watch(monitor: Monitor, watching: Watching) -> io::Result<()> {
 }
 
 /// Tells systemd how it stands, and pings its watchdog as long as work goes on.
-async fn report(monitor: &Monitor) {
+async fn report(watched: &impl Watched) {
     let ping_period = systemd::ping_period();
     let mut status = tokio::time::interval(STATUS_EVERY);
     let mut ping = tokio::time::interval(ping_period.unwrap_or(Duration::from_secs(3600)));
@@ -67,14 +67,14 @@ async fn report(monitor: &Monitor) {
     loop {
         tokio::select! {
             _ = status.tick() => {
-                let headline = monitor.headline();
+                let headline = watched.headline();
                 if headline != told {
                     systemd::tell_status(&headline);
                     told = headline;
                 }
             }
             _ = ping.tick() => {
-                if ping_period.is_some() && monitor.alive().level == super::check::Level::Ok {
+                if ping_period.is_some() && watched.alive().level == Level::Ok {
                     systemd::ping();
                 }
             }
@@ -83,18 +83,23 @@ async fn report(monitor: &Monitor) {
 }
 
 /// Waits for a signal, then for the process to drain, and ends it if it does not.
-async fn stopped(monitor: &Monitor, (mut interrupt, mut terminate): (Signal, Signal), cancelled: &CancellationToken) {
+async fn stopped(
+    watched: &impl Watched,
+    (mut interrupt, mut terminate): (Signal, Signal),
+    cancelled: &CancellationToken,
+) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
     tracing::info!("stopping");
-    if monitor.stopping() == Phase::Starting {
+    systemd::tell_stopping("stopping");
+    if !watched.stop() {
         // nothing is on its way yet, and nothing would notice the token
         process::exit(0);
     }
     cancelled.cancel();
     tokio::time::sleep(DRAINED_WITHIN).await;
-    tracing::error!("the turn did not end in time; what is recorded is sent at the next start");
+    tracing::error!("what was under way did not end in time; the next start goes on with what is on the disk");
     process::exit(2);
 }

@@ -62,6 +62,23 @@ fn bad_lines_and_conflicting_records_are_found() {
 }
 
 #[test]
+fn another_session_is_no_conflict() {
+    let (archive, dir) = (Archive::new(), tempfile::tempdir().unwrap());
+    let [init, video, _] = sample_groups(3);
+    for group in &video {
+        let path = dir.path().join("session.mp4");
+        fs::write(&path, [&init[0][..], group].concat()).unwrap();
+        run(0, &archive.session_args("la/nbc", &[&path]));
+    }
+    let numbers: Vec<_> =
+        archive.records("la/nbc", "video0.m4s").iter().map(|record| record["group_sequence"].clone()).collect();
+    assert_eq!(numbers, [0, 0, 0]);
+    let (stdout, _) = run(0, &["archive", "check", "--json", "--archive", archive.dir()]);
+    assert_eq!((&lines(&stdout)[0]["conflicts"], &lines(&stdout)[0]["ok"]), (&Value::Null, &true.into()));
+    assert_eq!(archive.check(1).last().unwrap()["conflicts"], 2, "on a timeline it were");
+}
+
+#[test]
 fn checking_what_is_no_archive_says_why() {
     let archive = Archive::recorded();
     let said = error(&["archive", "check", "--archive", archive.dir(), "--broadcast", "la-cbs"]);

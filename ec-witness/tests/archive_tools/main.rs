@@ -74,6 +74,11 @@ impl Archive {
     }
 
     fn record_args<'a>(&'a self, broadcast: &'a str, inputs: &[&'a Path]) -> Vec<&'a str> {
+        [&self.session_args(broadcast, inputs)[..], &["--numbering", "timeline"]].concat()
+    }
+
+    /// The arguments of a recording without a numbering: a session.
+    fn session_args<'a>(&'a self, broadcast: &'a str, inputs: &[&'a Path]) -> Vec<&'a str> {
         let options = ["archive", "record", "--json", "--start-unix-ms", START, "--archive", self.dir()];
         let inputs = inputs.iter().map(|input| input.to_str().unwrap());
         options.into_iter().chain(["--broadcast", broadcast]).chain(inputs).collect()
@@ -85,7 +90,7 @@ impl Archive {
     }
 
     fn check(&self, code: i32) -> Vec<Value> {
-        lines(&run(code, &["archive", "check", "--json", "--archive", self.dir()]).0)
+        lines(&run(code, &["archive", "check", "--json", "--numbering", "timeline", "--archive", self.dir()]).0)
     }
 
     fn index(&self, broadcast: &str, track: &str) -> PathBuf {

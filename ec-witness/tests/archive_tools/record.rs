@@ -48,6 +48,70 @@ fn recording_again_puts_missing_objects_and_records_back() {
     assert_eq!(archive.snapshot(), before);
 }
 
+/// The numbers and receive times of a track's records.
+fn numbered(archive: &Archive, track: &str) -> Vec<(u64, u64)> {
+    let number = |record: &Value, key: &str| record[key].as_u64().unwrap();
+    let records = archive.records("la/nbc", track);
+    records.iter().map(|record| (number(record, "group_sequence"), number(record, "received_unix_ms"))).collect()
+}
+
+#[test]
+fn each_recording_is_a_session_that_counts_from_0() {
+    let (archive, by_timeline) = (Archive::new(), Archive::recorded());
+    let path = muxed();
+    let (stdout, stderr) = run(0, &archive.session_args("la/nbc", &[&path]));
+    assert_eq!(stderr, "numbering: session (a new session, each track counts from 0)\n");
+    assert_eq!(lines(&stdout)[0]["numbering"], "session");
+    // the publisher starts again a minute later
+    let later = (START.parse::<u64>().unwrap() + 60_000).to_string();
+    let again: Vec<_> = archive
+        .session_args("la/nbc", &[&path])
+        .into_iter()
+        .map(|word| if word == START { &later } else { word })
+        .collect();
+    let summary = lines(&run(0, &again).0).remove(0);
+    assert_eq!((&summary["tracks"][2]["appended"], &summary["objects_written"]), (&3.into(), &0.into()));
+    for (track, groups) in [("catalog.json", 1), ("init.mp4", 1), ("video0.m4s", 3), ("audio0.m4s", 3)] {
+        let times: Vec<_> = numbered(&by_timeline, track).into_iter().map(|(_, received)| received).collect();
+        let session = |shift| (0..groups).zip(times.iter().map(move |time| time + shift));
+        let expected: Vec<_> = session(0).chain(session(60_000)).collect();
+        assert_eq!(numbered(&archive, track), expected, "{track}");
+    }
+    let hashes = |archive: &Archive| {
+        archive.records("la/nbc", "video0.m4s").into_iter().map(|record| record["blake3"].clone()).collect::<Vec<_>>()
+    };
+    let once = hashes(&by_timeline);
+    assert_eq!(hashes(&archive), [once.clone(), once].concat(), "the groups are the same");
+}
+
+#[test]
+fn a_recording_says_which_numbers_it_writes() {
+    let (_, stderr) = run(0, &Archive::new().record_args("la/nbc", &[&muxed()]));
+    assert_eq!(stderr, "numbering: timeline (all tracks share the numbers of the broadcast's timeline)\n");
+}
+
+#[test]
+fn an_index_is_not_continued_by_the_other_numbering() {
+    let path = muxed();
+    let (sessions, timeline) = (Archive::new(), Archive::recorded());
+    run(0, &sessions.session_args("la/nbc", &[&path]));
+    for (archive, args, parts) in [
+        (&sessions, sessions.record_args("la/nbc", &[&path]), ["from 0 on, by session", "--numbering session"]),
+        (
+            &timeline,
+            timeline.session_args("la/nbc", &[&path]),
+            ["from 886412340 on, by timeline", "--numbering timeline"],
+        ),
+    ] {
+        let before = archive.snapshot();
+        let said = error(&args);
+        for part in parts.into_iter().chain(["catalog.json.jsonl: ", "or another --broadcast", "nothing was written"]) {
+            assert!(said.contains(part), "{said}\n  lacks {part}");
+        }
+        assert_eq!(archive.snapshot(), before);
+    }
+}
+
 #[test]
 fn conflicting_content_is_refused_before_anything_is_written() {
     let archive = Archive::recorded();
@@ -137,7 +201,9 @@ fn windows_without_a_group_are_named() {
     let path = dir.path().join("gap.mp4");
     fs::write(&path, [init.concat(), video.concat(), audio.concat()].concat()).unwrap();
     let (stdout, stderr) = run(0, &archive.record_args("la-nbc", &[&path]));
-    assert_eq!(stderr, format!("warning: video0.m4s: sequence {} has no group\n", FIRST + 1));
+    let warning = format!("warning: video0.m4s: sequence {} has no group\n", FIRST + 1);
+    assert!(stderr.ends_with(&warning), "{stderr}");
+    assert_eq!(stderr.lines().count(), 2, "{stderr}");
     assert_eq!(lines(&stdout)[0]["tracks"][2]["gaps"], serde_json::json!([[FIRST + 1, FIRST + 1]]));
 }
 

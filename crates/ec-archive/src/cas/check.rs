@@ -8,6 +8,7 @@ mod round;
 
 use std::{error::Error, num::NonZeroUsize};
 
+use ec_observation::Numbering;
 use serde::Serialize;
 
 pub use self::finding::{Entry, Finding};
@@ -67,7 +68,7 @@ pub struct RecordsDone {
     pub of_records: u64,
 }
 
-/// What a whole check found. `unreferenced` is `None` if it was not looked for.
+/// What a whole check found. `conflicts` and `unreferenced` are `None` where they were not looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)]
 pub struct CheckTotals {
@@ -79,7 +80,7 @@ pub struct CheckTotals {
     pub size_differs: u64,
     pub hash_differs: u64,
     pub unreadable: u64,
-    pub conflicts: u64,
+    pub conflicts: Option<u64>,
     pub bad_lines: u64,
     pub unreferenced: Option<u64>,
 }
@@ -91,7 +92,7 @@ impl CheckTotals {
             Finding::SizeDiffers { .. } => &mut self.size_differs,
             Finding::HashDiffers { .. } => &mut self.hash_differs,
             Finding::Unreadable { .. } => &mut self.unreadable,
-            Finding::Conflict { .. } => &mut self.conflicts,
+            Finding::Conflict { .. } => self.conflicts.get_or_insert(0),
             Finding::BadLine { .. } => &mut self.bad_lines,
             Finding::Unreferenced { .. } => self.unreferenced.get_or_insert(0),
         };
@@ -107,6 +108,9 @@ pub struct ObjectCheck<'a> {
     pub cas: &'a Cas,
     /// Threads that hash objects.
     pub jobs: NonZeroUsize,
+    /// How groups are numbered. By [`Numbering::Session`] another start of the publisher gives a number again, so only
+    /// by [`Numbering::Timeline`] are two contents of one number a conflict.
+    pub numbering: Numbering,
     /// Whether objects that no record names are listed; only right if the index is the store's whole index.
     pub unreferenced: bool,
 }
@@ -126,10 +130,11 @@ impl ObjectCheck<'_> {
     ) -> Result<CheckTotals, E> {
         let records = count_records(index)?;
         let rounds = rounds_for(records);
-        let mut totals =
-            CheckTotals { ok: true, records, unreferenced: self.unreferenced.then_some(0), ..CheckTotals::default() };
+        let conflicts = (self.numbering == Numbering::Timeline).then_some(0);
+        let unreferenced = self.unreferenced.then_some(0);
+        let mut totals = CheckTotals { ok: true, records, conflicts, unreferenced, ..CheckTotals::default() };
         for number in 0..rounds {
-            let mut round = Round::gather(index, number, rounds)?;
+            let mut round = Round::gather(index, self.numbering, number, rounds)?;
             totals.objects += round.object_count();
             let mut findings = round.take_findings();
             if self.unreferenced {

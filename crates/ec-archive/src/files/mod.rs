@@ -18,6 +18,7 @@ pub use self::{
     track_index::TrackIndex,
 };
 pub(crate) use self::{
+    generation::FileId,
     layout::TRACK_FILE_ENDING,
     lines::{bare, is_blank},
     track_index::TrackPart,

@@ -1,6 +1,8 @@
-//! Fragments joined to the groups of a broadcast's timeline.
+//! Fragments joined to groups, by the windows of a broadcast's timeline.
 
 use std::{collections::VecDeque, num::NonZeroU64};
+
+use ec_observation::Numbering;
 
 use super::media::{BoxOffset, Fragment, Init, Media, MediaError};
 
@@ -52,7 +54,8 @@ pub enum GroupError {
 pub struct Group {
     /// Which of [`Init::tracks`] it belongs to, as an index.
     pub track: usize,
-    /// `floor(broadcast time / chunk duration)` of its first fragment.
+    /// Its number: under [`Numbering::Timeline`] `floor(broadcast time / chunk duration)` of its first fragment, under
+    /// [`Numbering::Session`] how many groups of its track came before it.
     pub sequence: u64,
     /// Broadcast time of its first sample, in Unix milliseconds.
     pub begin_unix_ms: u64,
@@ -70,18 +73,22 @@ pub struct Group {
 pub struct Groups {
     media: Media,
     timeline: Timeline,
+    numbering: Numbering,
+    /// Numbered by the timeline until they are whole.
     open: Vec<Option<Group>>,
+    /// How many groups of each track are whole.
+    whole: Vec<u64>,
     /// The lowest decode time of each track that still goes forward.
     next_decode_times: Vec<u64>,
     ready: VecDeque<Group>,
 }
 
 impl Groups {
-    /// Groups of `media` on `timeline`.
-    pub fn new(media: Media, timeline: Timeline) -> Self {
+    /// Groups of `media`, cut by `timeline` and numbered by `numbering`.
+    pub fn new(media: Media, timeline: Timeline, numbering: Numbering) -> Self {
         let tracks = media.init().tracks.len();
-        let (open, next_decode_times) = (vec![None; tracks], vec![0; tracks]);
-        Self { media, timeline, open, next_decode_times, ready: VecDeque::new() }
+        let (open, whole, next_decode_times) = (vec![None; tracks], vec![0; tracks], vec![0; tracks]);
+        Self { media, timeline, numbering, open, whole, next_decode_times, ready: VecDeque::new() }
     }
 
     /// The stream's init segment.
@@ -102,7 +109,8 @@ impl Groups {
             match self.media.next_fragment()? {
                 Some(fragment) => self.add(fragment)?,
                 None => {
-                    self.ready.extend(self.open.iter_mut().filter_map(Option::take));
+                    let left: Vec<_> = self.open.iter_mut().filter_map(Option::take).collect();
+                    left.into_iter().for_each(|group| self.close(group));
                     return Ok(self.ready.pop_front());
                 }
             }
@@ -118,9 +126,23 @@ impl Groups {
                 open.bytes.extend_from_slice(&group.bytes);
                 open.end_unix_ms = open.end_unix_ms.max(group.end_unix_ms);
             }
-            open => self.ready.extend(open.replace(group)),
+            open => {
+                if let Some(whole) = open.replace(group) {
+                    self.close(whole);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Numbers a group that is whole.
+    fn close(&mut self, mut group: Group) {
+        let number = &mut self.whole[group.track];
+        if self.numbering == Numbering::Session {
+            group.sequence = *number;
+        }
+        *number += 1;
+        self.ready.push_back(group);
     }
 
     /// Refuses a fragment that begins at or before its predecessor; only one without duration may be followed at once.

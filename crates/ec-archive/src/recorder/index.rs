@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, BufWriter},
     path::{Path, PathBuf},
 };
@@ -17,7 +17,7 @@ use super::broadcast::BroadcastName;
 use crate::{
     ArchiveError,
     cas::Cas,
-    files::{Broadcast, TRACK_FILE_ENDING, TrackFile},
+    files::{Broadcast, FileId, TRACK_FILE_ENDING, TrackFile},
     line::FieldNames,
 };
 
@@ -53,7 +53,7 @@ pub struct RecordLine {
     pub broadcast: String,
     /// The track's name.
     pub track: String,
-    /// The group's number on the broadcast's timeline.
+    /// The group's number.
     pub group_sequence: u64,
     /// When the group was received, in Unix milliseconds.
     pub received_unix_ms: u64,
@@ -83,7 +83,7 @@ impl RecordLine {
 /// A group by its number, and its object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoredGroup {
-    /// The group's number on the broadcast's timeline.
+    /// The group's number.
     pub group_sequence: u64,
     /// The object's name.
     pub blake3: Hash,
@@ -98,37 +98,60 @@ impl From<Record> for StoredGroup {
     }
 }
 
-/// The groups of a track's index whose sequence is one of `wanted`; a group with several records keeps the first that
-/// differs from `wanted`'s, else any. Bad lines are logged.
+/// What a track's index holds.
+#[derive(Debug, Default)]
+pub(super) struct Present {
+    /// The groups whose sequence is one of the wanted; a group with several records keeps the first that differs from
+    /// the wanted one, else any.
+    pub(super) wanted: HashMap<u64, StoredGroup>,
+    /// The lowest sequence; `None` without records.
+    pub(super) lowest: Option<u64>,
+}
+
+/// What a track's index holds, and which of it is `wanted`. Bad lines are logged.
 ///
 /// # Errors
 ///
 /// The file cannot be read, and [`IndexError::TornLine`] if it cannot be appended to.
-pub(super) fn groups_of(
+pub(super) fn present(
     broadcast: &Broadcast,
     track: &str,
     wanted: &HashMap<u64, StoredGroup>,
-) -> Result<HashMap<u64, StoredGroup>, IndexError> {
+) -> Result<Present, IndexError> {
     let file = TrackFile::new(broadcast, track, FieldNames::default());
-    let mut found = HashMap::new();
-    let (complete, len) = file.for_each_line(|line| match line.said {
-        Some(Ok(record)) => keep(&mut found, wanted, record.into()),
+    let mut found = Present::default();
+    for_each_record(&file, u64::MAX, |record| found.add(wanted, record.into()))?;
+    Ok(found)
+}
+
+/// Hands over the records in the last `bytes` bytes of a file that is to be appended to. Bad lines are logged.
+///
+/// # Errors
+///
+/// The file cannot be read, and [`IndexError::TornLine`] if it cannot be appended to.
+pub(super) fn for_each_record(file: &TrackFile, bytes: u64, mut visit: impl FnMut(Record)) -> Result<(), IndexError> {
+    let (complete, len) = file.for_each_of_the_last_lines(bytes, |line| match line.said {
+        Some(Ok(record)) => visit(record),
         Some(Err(bad)) => {
             tracing::warn!(path = %file.path().display(), offset = line.offset, reason = %bad.reason, "bad line in the index");
         }
         None => {}
     })?;
     match complete == len {
-        true => Ok(found),
+        true => Ok(()),
         false => Err(IndexError::TornLine { path: file.path().to_owned(), complete }),
     }
 }
 
-fn keep(found: &mut HashMap<u64, StoredGroup>, wanted: &HashMap<u64, StoredGroup>, group: StoredGroup) {
-    let Some(planned) = wanted.get(&group.group_sequence) else { return };
-    let kept = found.entry(group.group_sequence).or_insert(group);
-    if kept == planned {
-        *kept = group;
+impl Present {
+    fn add(&mut self, wanted: &HashMap<u64, StoredGroup>, group: StoredGroup) {
+        let sequence = group.group_sequence;
+        self.lowest = Some(self.lowest.map_or(sequence, |lowest| lowest.min(sequence)));
+        let Some(planned) = wanted.get(&sequence) else { return };
+        let kept = self.wanted.entry(sequence).or_insert(group);
+        if kept == planned {
+            *kept = group;
+        }
     }
 }
 
@@ -158,7 +181,7 @@ impl BroadcastDir {
         let path = self.path.join(format!("{track}{TRACK_FILE_ENDING}"));
         let opened = OpenOptions::new().append(true).create(true).open(&path);
         match opened {
-            Ok(file) => Ok(Appender { writer: JsonLinesWriter::new(BufWriter::new(file)), path }),
+            Ok(file) => Ok(Appender { writer: JsonLinesWriter::new(BufWriter::new(file)), path, is_named: false }),
             Err(source) => Err(IndexError::Io { action: "open index", path, source }),
         }
     }
@@ -169,6 +192,8 @@ impl BroadcastDir {
 pub(super) struct Appender {
     writer: JsonLinesWriter<BufWriter<File>>,
     path: PathBuf,
+    /// Whether its name is durable.
+    is_named: bool,
 }
 
 impl Appender {
@@ -179,10 +204,25 @@ impl Appender {
     }
 
     /// Makes what was appended durable.
-    pub(super) fn finish(self) -> Result<(), IndexError> {
-        let synced = self.writer.get_ref().get_ref().sync_all();
+    pub(super) fn sync(&mut self) -> Result<(), IndexError> {
+        let synced = self.file().sync_all();
         synced.map_err(|source| IndexError::Io { action: "sync", path: self.path.clone(), source })?;
-        Ok(ec_files::sync_dir(self.path.parent().unwrap_or(Path::new(".")))?)
+        if !self.is_named {
+            ec_files::sync_dir(self.path.parent().unwrap_or(Path::new(".")))?;
+            self.is_named = true;
+        }
+        Ok(())
+    }
+
+    /// Whether the file still stands at its path. One that was rotated does not.
+    pub(super) fn is_in_place(&self) -> bool {
+        let here = self.file().metadata().map(|file| FileId::from(&file));
+        let there = fs::metadata(&self.path).map(|file| FileId::from(&file));
+        matches!((here, there), (Ok(here), Ok(there)) if here == there)
+    }
+
+    fn file(&self) -> &File {
+        self.writer.get_ref().get_ref()
     }
 }
 

@@ -1,8 +1,11 @@
 //! Turns media into an archive: groups as objects of a content-addressed store, and a JSONL line for each.
 //!
 //! Recording reads its input twice. The first reading computes every group and compares it with the index, so that an
-//! input that contradicts the archive changes nothing; the second stores. Recording the same input again appends nothing
-//! and puts missing objects back.
+//! input that contradicts the archive changes nothing; the second stores.
+//!
+//! By [`Numbering::Timeline`], recording the same input again appends nothing and puts missing objects and records back.
+//! By [`Numbering::Session`], each recording is another start of the publisher: its numbers begin at 0 again, and it is
+//! appended whole. An index holds one numbering only.
 
 pub mod broadcast;
 mod catalog;
@@ -11,8 +14,12 @@ pub mod index;
 pub mod input;
 pub mod media;
 mod plan;
+pub mod reception;
+mod stretch;
 #[cfg(test)]
 mod testing;
+pub mod track;
+mod writer;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -20,20 +27,25 @@ use std::{
     path::PathBuf,
 };
 
+use ec_observation::Numbering;
 use serde::Serialize;
 
 use self::{
     broadcast::BroadcastName,
     groups::{GroupError, Groups, Timeline},
-    index::{Appender, BroadcastDir, IndexError, RecordLine, StoredGroup},
+    index::{IndexError, Present, StoredGroup},
     input::{InputError, Pieces},
     media::{Media, MediaError},
     plan::{Plan, PlannedTrack},
+    writer::ArchiveWriter,
 };
 use crate::{
     cas::{Cas, CasError},
     files::Broadcast,
 };
+
+/// Numbers from here on are a timeline's: those of 2 s groups since 1971, while a session would need months to get there.
+const LOWEST_OF_TIMELINES: u64 = 10_000_000;
 
 /// Why a recording was not made, or not to its end.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +68,9 @@ pub enum RecorderError {
     /// The index has other content for a group. Nothing was written.
     #[error("{0}; nothing was written")]
     Conflict(Box<OtherContent>),
+    /// The index is numbered in the other way. Nothing was written.
+    #[error("{0}; nothing was written")]
+    OtherNumbering(Box<OtherNumbering>),
     /// The second reading of the input differs from the first.
     #[error("the input changed while it was read: track {track} group {group_sequence}; record it when it is complete")]
     InputChanged { track: String, group_sequence: u64 },
@@ -83,6 +98,24 @@ impl fmt::Display for OtherContent {
     }
 }
 
+/// An index whose numbers are of the other kind than those of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{}: its groups are numbered from {lowest} on, by {present}, and this recording would go on by {wanted}; give \
+     --numbering {present}, or another --broadcast for the new numbers",
+    index.display()
+)]
+pub struct OtherNumbering {
+    /// The index file.
+    pub index: PathBuf,
+    /// The lowest number that it has.
+    pub lowest: u64,
+    /// How it is numbered.
+    pub present: Numbering,
+    /// How the recording would number.
+    pub wanted: Numbering,
+}
+
 /// Where and how to record.
 #[derive(Clone, Debug)]
 pub struct Recorder {
@@ -92,8 +125,10 @@ pub struct Recorder {
     pub manifests: PathBuf,
     /// The broadcast.
     pub broadcast: BroadcastName,
-    /// How media time becomes group sequences.
+    /// How media is cut into groups, and when each counts as received.
     pub timeline: Timeline,
+    /// How the groups are numbered.
+    pub numbering: Numbering,
 }
 
 /// What was recorded.
@@ -101,6 +136,8 @@ pub struct Recorder {
 pub struct Recording {
     /// The broadcast.
     pub broadcast: String,
+    /// How its groups are numbered.
+    pub numbering: Numbering,
     /// Its tracks, descriptions first.
     pub tracks: Vec<RecordedTrack>,
     /// Objects that were not in the store before.
@@ -133,12 +170,12 @@ impl Recorder {
     ///
     /// # Errors
     ///
-    /// [`RecorderError`]. Up to and with [`RecorderError::Conflict`] nothing was written but, at most, an empty directory
+    /// [`RecorderError`]. Up to and with [`RecorderError::OtherNumbering`] nothing was written but, at most, an empty directory
     /// for the broadcast's index; later errors leave an archive that is whole but shorter, and recording can be repeated.
     pub fn record(&self, inputs: &[Pieces], progress: &mut dyn FnMut(u64)) -> Result<Recording, RecorderError> {
-        let plan = Plan::scan(inputs, &self.timeline, progress)?;
-        let dir = BroadcastDir::lock(&self.manifests, &self.broadcast)?;
-        let mut writing = Writing::prepare(self, &dir, &plan)?;
+        let plan = Plan::scan(inputs, &self.timeline, self.numbering, progress)?;
+        let writer = ArchiveWriter::lock(self.cas.clone(), &self.manifests, self.broadcast.clone())?;
+        let mut writing = Writing::prepare(self, writer, &plan)?;
         for description in &plan.descriptions {
             writing.store(&description.name, &description.stored, description.received_unix_ms, &description.bytes)?;
         }
@@ -152,19 +189,18 @@ impl Recorder {
 /// A recording in the making.
 struct Writing<'a> {
     recorder: &'a Recorder,
-    dir: &'a BroadcastDir,
+    writer: ArchiveWriter,
     present: HashMap<String, HashSet<u64>>,
-    appenders: HashMap<String, Appender>,
     recording: Recording,
 }
 
 impl<'a> Writing<'a> {
     /// Compares the plan with the index.
-    fn prepare(recorder: &'a Recorder, dir: &'a BroadcastDir, plan: &Plan) -> Result<Self, RecorderError> {
+    fn prepare(recorder: &'a Recorder, writer: ArchiveWriter, plan: &Plan) -> Result<Self, RecorderError> {
         let broadcast = recorder.broadcast.to_string();
-        let recording = Recording { broadcast, tracks: Vec::new(), objects_written: 0, bytes_written: 0 };
-        let (present, appenders) = (HashMap::new(), HashMap::new());
-        let mut writing = Self { recorder, dir, present, appenders, recording };
+        let numbering = recorder.numbering;
+        let recording = Recording { broadcast, numbering, tracks: Vec::new(), objects_written: 0, bytes_written: 0 };
+        let mut writing = Self { recorder, writer, present: HashMap::new(), recording };
         for (track, groups, gaps) in plan.tracks() {
             let known = writing.known_groups(track, groups)?;
             writing.recording.tracks.push(recorded(track, groups, gaps, known.len()));
@@ -173,11 +209,21 @@ impl<'a> Writing<'a> {
         Ok(writing)
     }
 
-    /// The sequences of a track whose records are in the index, all of them equal to the planned ones.
+    /// The sequences of a track whose records are in the index, all of them equal to the planned ones. A session is
+    /// appended whole, whatever sessions are there.
     fn known_groups(&self, track: &str, groups: &[StoredGroup]) -> Result<HashSet<u64>, RecorderError> {
-        let Recorder { manifests, broadcast, .. } = self.recorder;
+        let Recorder { manifests, broadcast, numbering, .. } = self.recorder;
         let broadcast = Broadcast { name: broadcast.to_string(), directory: manifests.join(broadcast.as_str()) };
-        let present = index::groups_of(&broadcast, track, &PlannedTrack::by_sequence(groups))?;
+        let wanted = match numbering {
+            Numbering::Session => HashMap::new(),
+            Numbering::Timeline => PlannedTrack::by_sequence(groups),
+        };
+        let Present { wanted: present, lowest } = index::present(&broadcast, track, &wanted)?;
+        if let Some((lowest, other)) = other_numbering(*numbering, lowest, groups) {
+            let (index, wanted) = (broadcast.track_file(track), *numbering);
+            let other = OtherNumbering { index, lowest, present: other, wanted };
+            return Err(RecorderError::OtherNumbering(Box::new(other)));
+        }
         for planned in groups {
             match present.get(&planned.group_sequence) {
                 Some(present) if present != planned => {
@@ -198,21 +244,21 @@ impl<'a> Writing<'a> {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), RecorderError> {
         let planned: Vec<_> = tracks.iter().map(|track| PlannedTrack::by_sequence(&track.groups)).collect();
-        let mut groups = Groups::new(Media::open(input.clone())?, self.recorder.timeline);
+        let Recorder { timeline, numbering, .. } = *self.recorder;
+        let mut groups = Groups::new(Media::open(input.clone())?, timeline, numbering);
         while let Some(group) = groups.next_group()? {
             let (track, group_sequence) = (&tracks[group.track].name, group.sequence);
             let stored = plan::stored(group_sequence, &group.bytes);
             if planned[group.track].get(&group_sequence) != Some(&stored) {
                 return Err(RecorderError::InputChanged { track: track.clone(), group_sequence });
             }
-            let received_unix_ms = group.end_unix_ms.saturating_add(self.recorder.timeline.latency_ms);
+            let received_unix_ms = group.end_unix_ms.saturating_add(timeline.latency_ms);
             self.store(track, &stored, received_unix_ms, &group.bytes)?;
             progress(stored.size_bytes);
         }
         Ok(())
     }
 
-    /// Stores an object, then appends its record unless it is there: a record never names what is not durable.
     fn store(
         &mut self,
         track: &str,
@@ -220,27 +266,29 @@ impl<'a> Writing<'a> {
         received_unix_ms: u64,
         bytes: &[u8],
     ) -> Result<(), RecorderError> {
-        if self.recorder.cas.insert(bytes)?.new {
+        let is_indexed = self.present.get(track).is_some_and(|known| known.contains(&group.group_sequence));
+        if self.writer.store(track, group, received_unix_ms, bytes, is_indexed)? {
             self.recording.objects_written += 1;
             self.recording.bytes_written += group.size_bytes;
-        }
-        if self.present.get(track).is_some_and(|known| known.contains(&group.group_sequence)) {
-            return Ok(());
-        }
-        if !self.appenders.contains_key(track) {
-            self.appenders.insert(track.to_owned(), self.dir.appender(track)?);
-        }
-        if let Some(appender) = self.appenders.get_mut(track) {
-            appender.append(&RecordLine::new(&self.recorder.broadcast, track, group, received_unix_ms))?;
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<Recording, RecorderError> {
-        for appender in self.appenders.into_values() {
-            appender.finish()?;
-        }
+    fn finish(mut self) -> Result<Recording, RecorderError> {
+        self.writer.sync()?;
         Ok(self.recording)
+    }
+}
+
+/// The numbering of an index with this lowest number, where groups numbered by `wanted` cannot follow it.
+fn other_numbering(wanted: Numbering, lowest: Option<u64>, groups: &[StoredGroup]) -> Option<(u64, Numbering)> {
+    let (lowest, planned) = (lowest?, groups.first()?.group_sequence);
+    match wanted {
+        Numbering::Session if lowest >= LOWEST_OF_TIMELINES => Some((lowest, Numbering::Timeline)),
+        Numbering::Timeline if lowest < LOWEST_OF_TIMELINES && planned >= LOWEST_OF_TIMELINES => {
+            Some((lowest, Numbering::Session))
+        }
+        _ => None,
     }
 }
 

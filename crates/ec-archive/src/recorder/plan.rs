@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use ec_observation::Numbering;
+
 use super::{
     RecorderError,
     catalog::{Catalog, CatalogTrack},
@@ -34,6 +36,7 @@ pub(super) struct Description {
 /// A recording: descriptions, and for each input the tracks of its init segment.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
+    numbering: Numbering,
     pub(super) descriptions: Vec<Description>,
     pub(super) inputs: Vec<Vec<PlannedTrack>>,
 }
@@ -43,15 +46,16 @@ impl Plan {
     pub(super) fn scan(
         inputs: &[Pieces],
         timeline: &Timeline,
+        numbering: Numbering,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, RecorderError> {
-        let mut plan = Self::default();
+        let mut plan = Self { numbering, ..Self::default() };
         let mut names = TrackNames::default();
         let mut catalog = Vec::new();
         let mut begin: Option<(u64, u64)> = None;
         for (number, input) in inputs.iter().enumerate() {
             let init_name = numbered("init", number, ".mp4");
-            let mut scanned = ScannedInput::scan(input, timeline, &mut names, progress)?;
+            let mut scanned = ScannedInput::scan(input, timeline, numbering, &mut names, progress)?;
             let described = scanned.tracks.iter().zip(&scanned.declared);
             catalog.extend(described.map(|(track, declared)| CatalogTrack::new(&track.name, &init_name, declared)));
             let init = std::mem::take(&mut scanned.init);
@@ -74,8 +78,11 @@ impl Plan {
         descriptions.chain(media.map(move |t| (t.name.as_str(), t.groups.as_slice(), gaps(&t.groups, span))))
     }
 
-    /// The lowest and the highest sequence over all media tracks.
+    /// The lowest and the highest sequence over all media tracks; `None` where each track counts by itself.
     fn span(&self) -> Option<(u64, u64)> {
+        if self.numbering == Numbering::Session {
+            return None;
+        }
         let sequences =
             || self.inputs.iter().flatten().flat_map(|track| &track.groups).map(|group| group.group_sequence);
         sequences().min().zip(sequences().max())
@@ -129,10 +136,11 @@ impl ScannedInput {
     fn scan(
         input: &Pieces,
         timeline: &Timeline,
+        numbering: Numbering,
         names: &mut TrackNames,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, RecorderError> {
-        let mut groups = Groups::new(Media::open(input.clone())?, *timeline);
+        let mut groups = Groups::new(Media::open(input.clone())?, *timeline, numbering);
         let declared = groups.init().tracks.clone();
         let mut tracks: Vec<_> = declared.iter().map(|track| names.next(track.kind)).map(PlannedTrack::named).collect();
         let mut begin = None;

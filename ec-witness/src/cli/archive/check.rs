@@ -14,7 +14,7 @@ use ec_archive::{
 use eyre::{bail, eyre};
 use serde::Serialize;
 
-use super::{Answer, dirs::ArchiveDirs};
+use super::{Answer, dirs::ArchiveDirs, numbering::NumberingArg};
 use crate::cli::output::{JobsArg, JsonArg, Progress, Unit, json_line};
 
 /// Which archive to check, and how.
@@ -26,6 +26,9 @@ pub(crate) struct CheckArgs {
     /// Check only the objects of this broadcast; unreferenced objects are then not looked for.
     #[arg(long, env = "EC_WITNESS_BROADCAST", value_name = "NAME")]
     broadcast: Option<BroadcastName>,
+
+    #[command(flatten)]
+    numbering: NumberingArg,
 
     #[command(flatten)]
     jobs: JobsArg,
@@ -49,7 +52,8 @@ impl CheckArgs {
         if !cas.root().is_dir() {
             bail!("no store at {}; give --cas DIR", cas.root().display());
         }
-        let check = ObjectCheck { cas: &cas, jobs: self.jobs.count(), unreferenced: self.broadcast.is_none() };
+        let (jobs, NumberingArg { numbering }) = (self.jobs.count(), self.numbering);
+        let check = ObjectCheck { cas: &cas, jobs, numbering, unreferenced: self.broadcast.is_none() };
         let progress = Progress::start("checking objects", Unit::Records);
         let report = |finding: &Finding| progress.suspend(|| self.report(finding));
         let checked = check.run(&index, report, &|at| progress.set(at.records, at.of_records));
@@ -76,7 +80,11 @@ fn print(totals: &CheckTotals) -> eyre::Result<()> {
     writeln!(out, "{records} records, {objects} objects, {bytes} bytes hashed")?;
     let CheckTotals { missing, size_differs, hash_differs, unreadable, conflicts, bad_lines, .. } = totals;
     write!(out, "{missing} missing, {size_differs} of other size, {hash_differs} of other hash, ")?;
-    write!(out, "{unreadable} unreadable, {conflicts} conflicts, {bad_lines} bad lines")?;
+    write!(out, "{unreadable} unreadable, ")?;
+    if let Some(conflicts) = conflicts {
+        write!(out, "{conflicts} conflicts, ")?;
+    }
+    write!(out, "{bad_lines} bad lines")?;
     match totals.unreferenced {
         Some(unreferenced) => writeln!(out, "; {unreferenced} unreferenced")?,
         None => writeln!(out)?,

@@ -12,9 +12,10 @@ use ec_archive::{
         input::{self, Pieces},
     },
 };
+use ec_observation::Numbering;
 use ec_witness::clock;
 
-use super::{Answer, dirs::ArchiveDirs};
+use super::{Answer, dirs::ArchiveDirs, numbering::NumberingArg};
 use crate::cli::output::{JsonArg, Progress, Unit, json_line};
 
 /// What to record, and as what.
@@ -27,15 +28,19 @@ pub(crate) struct RecordArgs {
     #[arg(long, env = "EC_WITNESS_BROADCAST", value_name = "NAME")]
     broadcast: BroadcastName,
 
-    /// Broadcast time of the media's time 0, in Unix milliseconds [default: now].
+    /// Broadcast time of the media's time 0, in Unix milliseconds [default: now]. Receive times follow the media from
+    /// there, however fast it is read: of a file that is recorded at once they lie ahead of the clock.
     #[arg(long, env = "EC_WITNESS_START_UNIX_MS", value_name = "MS")]
     start_unix_ms: Option<u64>,
+
+    #[command(flatten)]
+    numbering: NumberingArg,
 
     /// Duration of a group in milliseconds.
     #[arg(long, env = "EC_WITNESS_CHUNK_DURATION_MS", value_name = "MS", default_value = "2000")]
     chunk_duration_ms: NonZeroU64,
 
-    /// How long after its end a group counts as received, in milliseconds.
+    /// How long after its end, in broadcast time, a group counts as received, in milliseconds.
     #[arg(long, env = "EC_WITNESS_LATENCY_MS", value_name = "MS", default_value = "500")]
     latency_ms: u64,
 
@@ -59,6 +64,7 @@ impl RecordArgs {
                 chunk_duration_ms: self.chunk_duration_ms,
                 latency_ms: self.latency_ms,
             },
+            numbering: self.numbering.numbering,
         };
         let progress = Progress::start("recording", Unit::Groups);
         let (mut done, of) = (0, 2 * bytes_of(&inputs));
@@ -68,6 +74,7 @@ impl RecordArgs {
         });
         progress.finish();
         let recording = recorded?;
+        tell_numbering(recording.numbering);
         warn_of_gaps(&recording);
         match self.json.json {
             true => json_line(&recording)?,
@@ -93,6 +100,14 @@ fn bytes_of(inputs: &[Pieces]) -> u64 {
         None => fs::metadata(&piece.path).ok().map(|metadata| metadata.len()),
     });
     bytes.fold(0, u64::saturating_add)
+}
+
+fn tell_numbering(numbering: Numbering) {
+    let meaning = match numbering {
+        Numbering::Session => "a new session, each track counts from 0",
+        Numbering::Timeline => "all tracks share the numbers of the broadcast's timeline",
+    };
+    eprintln!("numbering: {numbering} ({meaning})");
 }
 
 fn warn_of_gaps(recording: &Recording) {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use blake3::Hash;
+use ec_observation::Numbering;
 
 use super::{CheckError, Entry, Finding, Index, IndexLine};
 use crate::cas::{Cas, CasError};
@@ -33,6 +34,7 @@ pub(super) struct Verified {
 /// The part of an index that one round keeps.
 #[derive(Debug, Default)]
 pub(super) struct Round {
+    numbering: Numbering,
     number: u64,
     rounds: u64,
     tracks: Vec<(String, String)>,
@@ -44,8 +46,13 @@ pub(super) struct Round {
 
 impl Round {
     /// Reads `index` for round `number` of `rounds`, a power of two of at most 256.
-    pub(super) fn gather(index: &dyn Index, number: u64, rounds: u64) -> Result<Self, CheckError> {
-        let mut round = Self { number, rounds, ..Self::default() };
+    pub(super) fn gather(
+        index: &dyn Index,
+        numbering: Numbering,
+        number: u64,
+        rounds: u64,
+    ) -> Result<Self, CheckError> {
+        let mut round = Self { numbering, number, rounds, ..Self::default() };
         index.for_each(&mut |line| round.add(line)).map_err(CheckError::Index)?;
         round.groups = HashMap::new();
         Ok(round)
@@ -64,7 +71,7 @@ impl Round {
     fn add_entry(&mut self, entry: Entry) {
         let claim = (*entry.blake3.as_bytes(), entry.size_bytes);
         let owns_object = self.owns_prefix(claim.0[0]);
-        let owns_group = entry.group_sequence % self.rounds == self.number;
+        let owns_group = self.numbering == Numbering::Timeline && entry.group_sequence % self.rounds == self.number;
         if !owns_object && !owns_group {
             return;
         }

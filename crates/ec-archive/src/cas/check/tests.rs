@@ -17,8 +17,12 @@ fn entry(group_sequence: u64, bytes: &[u8]) -> Entry {
 }
 
 fn check(cas: &Cas, entries: Vec<Entry>) -> (Vec<Finding>, CheckTotals) {
+    numbered(cas, Numbering::Timeline, entries)
+}
+
+fn numbered(cas: &Cas, numbering: Numbering, entries: Vec<Entry>) -> (Vec<Finding>, CheckTotals) {
     let index = Lines(entries.into_iter().map(IndexLine::Entry).collect());
-    let check = ObjectCheck { cas, jobs: NonZeroUsize::new(3).unwrap(), unreferenced: true };
+    let check = ObjectCheck { cas, jobs: NonZeroUsize::new(3).unwrap(), numbering, unreferenced: true };
     let mut findings = Vec::new();
     let report = |finding: &Finding| {
         findings.push(finding.clone());
@@ -56,10 +60,24 @@ fn each_kind_of_damage_is_named() {
     assert_eq!(findings.len(), 5);
     assert!(!totals.ok);
     assert_eq!((totals.missing, totals.size_differs, totals.hash_differs), (1, 1, 1));
-    assert_eq!((totals.conflicts, totals.unreferenced), (1, Some(1)));
+    assert_eq!((totals.conflicts, totals.unreferenced), (Some(1), Some(1)));
     let conflict =
         Finding::Conflict { entry: entry(1, b"whole"), other_blake3: blake3::hash(b"short"), other_size_bytes: 5 };
     assert!(findings.contains(&conflict));
+}
+
+#[test]
+fn sessions_may_give_a_number_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let cas = Cas::new(dir.path());
+    let sessions = [&b"first"[..], b"again"];
+    sessions.iter().for_each(|bytes| assert!(cas.insert(bytes).unwrap().new));
+    let entries = || sessions.iter().map(|bytes| entry(0, bytes)).collect();
+    let (findings, totals) = numbered(&cas, Numbering::Session, entries());
+    assert_eq!((findings, totals.ok, totals.conflicts), (vec![], true, None));
+    assert_eq!(totals.objects, 2, "both are hashed");
+    let (_, totals) = numbered(&cas, Numbering::Timeline, entries());
+    assert_eq!((totals.ok, totals.conflicts), (false, Some(1)));
 }
 
 #[test]
@@ -84,7 +102,7 @@ fn rounds_see_every_object_group_and_bad_line_once() {
     for rounds in [1, 2, 16, 256] {
         let (mut objects, mut conflicts, mut bad) = (0, 0, 0);
         for number in 0..rounds {
-            let mut round = Round::gather(&Lines(lines.clone()), number, rounds).unwrap();
+            let mut round = Round::gather(&Lines(lines.clone()), Numbering::Timeline, number, rounds).unwrap();
             objects += round.object_count();
             for finding in round.take_findings() {
                 conflicts += usize::from(matches!(finding, Finding::Conflict { .. }));
@@ -108,7 +126,12 @@ fn progress_never_runs_past_the_end() {
     let seen = Mutex::new(Vec::new());
     let dir = tempfile::tempdir().unwrap();
     let index = Lines((0..10).map(|number| IndexLine::Entry(entry(number, &[1]))).collect());
-    let check = ObjectCheck { cas: &Cas::new(dir.path()), jobs: NonZeroUsize::MIN, unreferenced: false };
+    let check = ObjectCheck {
+        cas: &Cas::new(dir.path()),
+        jobs: NonZeroUsize::MIN,
+        numbering: Numbering::Session,
+        unreferenced: false,
+    };
     check.run(&index, |_| Ok::<_, CheckError>(()), &|progress| seen.lock().unwrap().push(progress)).unwrap();
     assert_eq!(*seen.lock().unwrap(), [RecordsDone { records: 10, of_records: 10 }]);
 }

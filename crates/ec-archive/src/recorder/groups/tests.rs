@@ -14,8 +14,12 @@ fn timeline(start_unix_ms: u64) -> Timeline {
 }
 
 fn groups(parts: &[Vec<u8>], start_unix_ms: u64) -> Result<Vec<Group>, GroupError> {
+    numbered(parts, start_unix_ms, Numbering::Timeline)
+}
+
+fn numbered(parts: &[Vec<u8>], start_unix_ms: u64, numbering: Numbering) -> Result<Vec<Group>, GroupError> {
     let (_dir, media) = open(&[&[init()], parts].concat());
-    let mut groups = Groups::new(media, timeline(start_unix_ms));
+    let mut groups = Groups::new(media, timeline(start_unix_ms), numbering);
     std::iter::from_fn(|| groups.next_group().transpose()).collect()
 }
 
@@ -41,6 +45,24 @@ fn tracks_have_windows_of_their_own() {
     let mut windows: Vec<_> = found.iter().map(|group| (group.track, group.sequence)).collect();
     windows.sort_unstable();
     assert_eq!(windows, [(0, FIRST), (0, FIRST + 1), (1, FIRST), (1, FIRST + 1)]);
+}
+
+#[test]
+fn in_a_session_each_track_counts_its_groups_from_0() {
+    let parts = [
+        fragment(VIDEO, 0, 2000, b"v0"),
+        fragment(AUDIO, 1920, 96000, b"a0"),
+        fragment(VIDEO, 6000, 2000, b"v3"),
+        fragment(AUDIO, 97920, 96000, b"a1"),
+        fragment(VIDEO, 8000, 2000, b"v4"),
+    ];
+    let (session, timeline) = (numbered(&parts, START, Numbering::Session).unwrap(), groups(&parts, START).unwrap());
+    let mut numbers: Vec<_> = session.iter().map(|group| (group.track, group.sequence)).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)], "windows without a group are not counted");
+    for (session, timeline) in session.iter().zip(&timeline) {
+        assert_eq!(session, &Group { sequence: session.sequence, ..timeline.clone() }, "else they are the same");
+    }
 }
 
 #[test]
@@ -107,7 +129,7 @@ proptest! {
         }
         let (_dir, path) = file(&[bytes.clone()]);
         if let Ok(media) = Media::open(vec![Piece::whole(&path)]) {
-            let mut groups = Groups::new(media, timeline(START));
+            let mut groups = Groups::new(media, timeline(START), Numbering::Timeline);
             while let Ok(Some(group)) = groups.next_group() {
                 prop_assert!(group.bytes.len() <= bytes.len() + 1024);
             }

@@ -22,7 +22,7 @@ fn group(group_sequence: u64) -> StoredGroup {
 fn groups(text: &str, sequences: &[u64]) -> Vec<StoredGroup> {
     let (_dir, broadcast) = broadcast(text);
     let wanted = sequences.iter().map(|&sequence| (sequence, group(sequence))).collect();
-    let mut found: Vec<_> = groups_of(&broadcast, TRACK, &wanted).unwrap().into_values().collect();
+    let mut found: Vec<_> = present(&broadcast, TRACK, &wanted).unwrap().wanted.into_values().collect();
     found.sort_by_key(|group| group.group_sequence);
     found
 }
@@ -58,15 +58,22 @@ fn of_several_records_the_one_that_differs_is_kept() {
 }
 
 #[test]
+fn the_lowest_sequence_is_told_of_records_only() {
+    let (_dir, broadcast) = broadcast(&[line(7), line(3), "{\"group_sequence\":1}\n".into(), line(5)].concat());
+    assert_eq!(present(&broadcast, TRACK, &HashMap::new()).unwrap().lowest, Some(3));
+}
+
+#[test]
 fn a_missing_index_is_empty() {
     let (_dir, broadcast) = broadcast("");
-    assert_eq!(groups_of(&broadcast, "none", &HashMap::from([(1, group(1))])).unwrap(), HashMap::new());
+    let Present { wanted, lowest } = present(&broadcast, "none", &HashMap::from([(1, group(1))])).unwrap();
+    assert_eq!((wanted, lowest), (HashMap::new(), None));
 }
 
 #[test]
 fn a_torn_index_is_not_extended() {
     let (_dir, broadcast) = broadcast(&[line(1), "{\"group".into()].concat());
-    let said = groups_of(&broadcast, TRACK, &HashMap::new()).unwrap_err().to_string();
+    let said = present(&broadcast, TRACK, &HashMap::new()).unwrap_err().to_string();
     assert!(said.contains(&format!("truncate -s {}", line(1).len())), "{said}");
 }
 
