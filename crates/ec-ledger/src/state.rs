@@ -4,13 +4,15 @@
 //! revert to the last shared block followed by the new blocks.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     ops::RangeInclusive,
 };
 
 use alloy::primitives::Address;
-use ec_observation::{ContentHash, ObservationHash, ObservationHeader, SlotId, StreamHash};
+use ec_observation::{ContentHash, EpochName, EpochRule, ObservationHash, ObservationHeader, SlotId, StreamHash};
 use ec_rpc::BlockRef;
+
+use crate::sessions::{Lane, lanes_of};
 
 /// An event of `EveryChannelObservationLedger` that changes a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum LedgerEvent {
         proposer: Address,
         /// The header.
         header: ObservationHeader,
+        /// The block's timestamp, Unix seconds.
+        timestamp_s: u64,
     },
     /// A vote for a candidate.
     Attested {
@@ -49,8 +53,20 @@ pub struct Candidate {
     pub header: ObservationHeader,
     /// Who voted for it, the proposer first. Some may not be active witnesses any more.
     pub voters: Vec<Address>,
+    /// The timestamp of the block that holds its proposal, Unix seconds.
+    pub timestamp_s: u64,
+    /// In a lane, the mark of its session and its index there; `None` where it is of no session, and so never
+    /// acceptable (protocol §5.10). `None` on the timeline.
+    pub name: Option<EpochName>,
     /// Its place in the ledger's log.
-    place: u64,
+    pub(crate) place: u64,
+}
+
+impl Candidate {
+    /// Where its lane keeps it.
+    pub(crate) fn time_and_place(&self) -> (u64, u64) {
+        (self.header.observed_unix_ms, self.place)
+    }
 }
 
 /// What a slot holds.
@@ -88,7 +104,7 @@ pub struct Final {
 }
 
 /// How to take back one event.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Undo {
     Candidate(SlotId),
     Vote(SlotId, ObservationHash),
@@ -96,16 +112,19 @@ enum Undo {
 }
 
 /// A block's undo log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Applied {
     block: BlockRef,
+    /// The place before its first event.
+    place_before: u64,
     undo: Vec<Undo>,
 }
 
 /// The ledger at one block, for the streams that are followed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerState {
-    streams: Option<HashSet<StreamHash>>,
+    streams: Option<HashMap<StreamHash, EpochRule>>,
+    lanes: HashMap<StreamHash, Lane>,
     slots: HashMap<SlotId, Slot>,
     finals: HashMap<StreamHash, BTreeMap<(u64, SlotId), Final>>,
     applied: VecDeque<Applied>,
@@ -114,8 +133,12 @@ pub struct LedgerState {
 
 impl LedgerState {
     /// An empty ledger that keeps what concerns these streams, or every stream.
-    pub fn new(streams: Option<HashSet<StreamHash>>) -> Self {
-        Self { streams, ..Self::default() }
+    ///
+    /// Where it keeps every stream it knows the rule of none, so it cannot tell lanes from others and knows no sessions:
+    /// no candidate has a name then.
+    pub fn new(streams: Option<HashMap<StreamHash, EpochRule>>) -> Self {
+        let lanes = streams.as_ref().map(lanes_of).unwrap_or_default();
+        Self { streams, lanes, ..Self::default() }
     }
 
     /// The block this state is at; `None` before the first one.
@@ -130,8 +153,9 @@ impl LedgerState {
 
     /// Applies the events of all blocks after the head up to and including `block`, in log order.
     pub fn apply(&mut self, block: BlockRef, events: impl IntoIterator<Item = LedgerEvent>) {
+        let place_before = self.next_place;
         let undo = events.into_iter().filter_map(|event| self.apply_event(block.number, &event)).collect();
-        self.applied.push_back(Applied { block, undo });
+        self.applied.push_back(Applied { block, place_before, undo });
     }
 
     /// An event's effect; `None` where it concerns a stream that is not followed.
@@ -139,13 +163,15 @@ impl LedgerState {
         self.next_place += 1;
         let place = self.next_place;
         match *event {
-            LedgerEvent::Proposed { proposer, header } => {
-                if self.streams.as_ref().is_some_and(|streams| !streams.contains(&header.stream_hash)) {
+            LedgerEvent::Proposed { proposer, header, timestamp_s } => {
+                if self.streams.as_ref().is_some_and(|streams| !streams.contains_key(&header.stream_hash)) {
                     return None;
                 }
-                let candidate = Candidate { hash: header.hash(), header, voters: vec![proposer], place };
-                self.slots.entry(header.slot()).or_default().candidates.push(candidate);
-                Some(Undo::Candidate(header.slot()))
+                let (slot, hash, lane) = (header.slot(), header.hash(), self.lanes.get_mut(&header.stream_hash));
+                let name = lane.and_then(|lane| lane.propose(&header, (slot, hash), place, timestamp_s));
+                let candidate = Candidate { hash, header, voters: vec![proposer], timestamp_s, name, place };
+                self.slots.entry(slot).or_default().candidates.push(candidate);
+                Some(Undo::Candidate(slot))
             }
             LedgerEvent::Attested { slot, observation, witness } => {
                 self.candidate_mut(slot, observation)?.voters.push(witness);
@@ -153,7 +179,11 @@ impl LedgerState {
             }
             LedgerEvent::Finalized { slot, observation } => {
                 let state = self.slots.get_mut(&slot)?;
-                let header = state.candidate(observation)?.header;
+                let candidate = state.candidate(observation)?;
+                let header = candidate.header;
+                if let Some(lane) = self.lanes.get_mut(&header.stream_hash) {
+                    lane.finalize(candidate, place);
+                }
                 state.finalized = Some(observation);
                 let found = Final { hash: observation, content: header.content().hash(), place, block };
                 self.finals.entry(header.stream_hash).or_default().insert((header.sequence, slot), found);
@@ -170,6 +200,7 @@ impl LedgerState {
     pub fn revert_above(&mut self, number: u64) {
         while let Some(applied) = self.applied.pop_back_if(|applied| applied.block.number > number) {
             applied.undo.into_iter().rev().for_each(|undo| self.take_back(undo));
+            self.next_place = applied.place_before;
         }
     }
 
@@ -177,35 +208,86 @@ impl LedgerState {
         match undo {
             Undo::Candidate(slot) => {
                 let Some(state) = self.slots.get_mut(&slot) else { return };
-                state.candidates.pop();
+                let candidate = state.candidates.pop();
                 if state.candidates.is_empty() {
                     self.slots.remove(&slot);
+                }
+                let Some(candidate) = candidate else { return };
+                if let Some(lane) = self.lanes.get_mut(&candidate.header.stream_hash) {
+                    lane.withdraw(&candidate);
                 }
             }
             Undo::Vote(slot, hash) => {
                 self.candidate_mut(slot, hash).map(|candidate| candidate.voters.pop());
             }
-            Undo::Final(slot) => {
-                let Some(state) = self.slots.get_mut(&slot) else { return };
-                let header = state.finalized.take().and_then(|hash| state.candidate(hash)).map(|found| found.header);
-                let finals = header.and_then(|header| Some((header, self.finals.get_mut(&header.stream_hash)?)));
-                if let Some((header, finals)) = finals {
-                    finals.remove(&(header.sequence, slot));
+            Undo::Final(slot) => self.reopen(slot),
+        }
+    }
+
+    fn reopen(&mut self, slot: SlotId) {
+        let Some(state) = self.slots.get_mut(&slot) else { return };
+        let Some(candidate) = state.finalized.take().and_then(|hash| state.candidate(hash)) else { return };
+        let ObservationHeader { stream_hash, sequence, .. } = candidate.header;
+        let Some(finals) = self.finals.get_mut(&stream_hash) else { return };
+        let found = finals.remove(&(sequence, slot));
+        if finals.is_empty() {
+            self.finals.remove(&stream_hash);
+        }
+        if let (Some(found), Some(lane)) = (found, self.lanes.get_mut(&stream_hash)) {
+            lane.reopen(candidate, found.place);
+        }
+    }
+
+    /// Gives up the means to revert `finalized` and what lies below it, and with them the votes of the slots that
+    /// were final there: what remains of those is [`Self::final_of`] and what their [`Lane`] keeps.
+    pub fn forget(&mut self, finalized: u64) {
+        while self.applied.get(1).is_some_and(|next| next.block.number <= finalized) {
+            for undo in self.applied.pop_front().map(|applied| applied.undo).unwrap_or_default() {
+                if let Undo::Final(slot) = undo {
+                    self.forget_slot(slot);
                 }
             }
         }
     }
 
-    /// Gives up the means to revert `finalized` and what lies below it, and with them the votes of the slots that
-    /// were final there: what remains of those is [`Self::final_of`].
-    pub fn forget(&mut self, finalized: u64) {
-        while self.applied.get(1).is_some_and(|next| next.block.number <= finalized) {
-            for undo in self.applied.pop_front().map(|applied| applied.undo).unwrap_or_default() {
-                if let Undo::Final(slot) = undo {
-                    self.slots.remove(&slot);
-                }
-            }
+    fn forget_slot(&mut self, slot: SlotId) {
+        let Some(state) = self.slots.remove(&slot) else { return };
+        let Some(candidate) = state.finalized.and_then(|hash| state.candidate(hash)) else { return };
+        if let (Some(lane), Some(name)) = (self.lanes.get_mut(&candidate.header.stream_hash), candidate.name) {
+            lane.forget_votes(name.mark);
         }
+    }
+
+    /// The sessions of a lane that is followed; `None` for other streams.
+    pub fn lane(&self, stream: StreamHash) -> Option<&Lane> {
+        self.lanes.get(&stream)
+    }
+
+    /// The candidates of this index that opened a session with a mark in this range, in the order of the log; without
+    /// those of sessions whose votes are forgotten.
+    pub fn openers(&self, stream: StreamHash, index: u64, marks: RangeInclusive<u64>) -> Vec<&Candidate> {
+        let ids = self.lanes.get(&stream).into_iter().flat_map(|lane| lane.openers(index, marks.clone()));
+        let candidate = |(opened_at, (slot, hash)): (u64, (SlotId, ObservationHash))| {
+            self.slot(slot)?.candidate(hash).filter(|found| found.place == opened_at)
+        };
+        let mut openers: Vec<_> = ids.filter_map(candidate).collect();
+        openers.sort_by_key(|candidate| candidate.place);
+        openers
+    }
+
+    /// The final observations of an index with a time in this range, whatever their session, forgotten or not: where one
+    /// has the own content, the window is done.
+    pub fn finals_of_index(
+        &self,
+        stream: StreamHash,
+        index: u64,
+        ms: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = (EpochName, &Final)> + '_ {
+        let lane = self.lanes.get(&stream);
+        lane.into_iter().flat_map(move |lane| lane.finals(index, ms.clone())).filter_map(move |(name, epoch_hash)| {
+            let slot = SlotId::of(stream, epoch_hash);
+            Some((name, self.final_of(stream, name.sequence()?, slot)?))
+        })
     }
 
     /// What a slot holds; `None` when nothing was proposed or it is forgotten.

@@ -1,7 +1,7 @@
 //! Blocks applied and reverted, gaps, parents.
 
 use alloy::primitives::B256;
-use ec_observation::EpochHash;
+use ec_observation::{EpochHash, stream::DEFAULT_GROUPS_PER_EPOCH};
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn block(number: u64) -> BlockRef {
 
 fn finalized(header: ObservationHeader) -> [LedgerEvent; 2] {
     [
-        LedgerEvent::Proposed { proposer: Address::ZERO, header },
+        LedgerEvent::Proposed { proposer: Address::ZERO, header, timestamp_s: 0 },
         LedgerEvent::Finalized { slot: header.slot(), observation: header.hash() },
     ]
 }
@@ -70,7 +70,7 @@ fn reverting_is_exact() {
     ledger.revert_above(2);
     assert_eq!(format!("{:?}{:?}", ledger.slots, ledger.finals), seen[1]);
     ledger.revert_above(1);
-    assert!(ledger.slots.is_empty() && ledger.finals[&STREAM].is_empty());
+    assert!(ledger.slots.is_empty() && ledger.finals.is_empty());
     assert_eq!(ledger.head(), Some(block(1)));
 }
 
@@ -81,12 +81,14 @@ fn parents_are_judged_at_the_candidates_place() {
     let early = header(5, ObservationHash::ZERO);
     let bogus = header(4, ObservationHash(B256::repeat_byte(1)));
     let forward = header(0, one.hash());
-    let proposals = [early, bogus].map(|header| LedgerEvent::Proposed { proposer: Address::ZERO, header });
+    let proposals =
+        [early, bogus].map(|header| LedgerEvent::Proposed { proposer: Address::ZERO, header, timestamp_s: 0 });
     ledger.apply(block(1), proposals);
     ledger.apply(block(2), finalized(one));
     let late = header(6, one.hash());
     let blind = header(7, ObservationHash::ZERO);
-    let proposals = [late, blind, forward].map(|header| LedgerEvent::Proposed { proposer: Address::ZERO, header });
+    let proposals =
+        [late, blind, forward].map(|header| LedgerEvent::Proposed { proposer: Address::ZERO, header, timestamp_s: 0 });
     ledger.apply(block(3), proposals);
     assert!(right(&ledger, early, 64), "nothing was final at its place");
     assert!(!right(&ledger, bogus, 64));
@@ -107,7 +109,7 @@ fn a_parent_that_becomes_final_later_is_right_from_there() {
         let slot = ledger.slot(child.slot()).unwrap();
         ledger.parent_right_from(slot.candidate(child.hash()).unwrap(), 64)
     };
-    let propose = |header| LedgerEvent::Proposed { proposer: Address::ZERO, header };
+    let propose = |header| LedgerEvent::Proposed { proposer: Address::ZERO, header, timestamp_s: 0 };
     ledger.apply(block(1), [propose(parent), propose(child)]);
     assert_eq!(from(&ledger), None);
     let finalized = LedgerEvent::Finalized { slot: parent.slot(), observation: parent.hash() };
@@ -123,7 +125,7 @@ fn the_parent_window_is_inclusive() {
         ledger.apply(block(1), finalized(parent));
         ledger.apply(block(2), (1..=finals_between).flat_map(|at| finalized(header(at, parent.hash()))));
         let child = header(200, parent.hash());
-        ledger.apply(block(3), [LedgerEvent::Proposed { proposer: Address::ZERO, header: child }]);
+        ledger.apply(block(3), [LedgerEvent::Proposed { proposer: Address::ZERO, header: child, timestamp_s: 0 }]);
         assert_eq!(right(&ledger, child, 64), expected, "{finals_between}");
     }
 }
@@ -143,7 +145,8 @@ fn settling_keeps_the_final_and_drops_the_votes() {
 
 #[test]
 fn foreign_streams_leave_no_trace() {
-    let mut ledger = LedgerState::new(Some(HashSet::from([StreamHash::ZERO])));
+    let mut ledger =
+        LedgerState::new(Some(HashMap::from([(StreamHash::ZERO, EpochRule::timeline(DEFAULT_GROUPS_PER_EPOCH))])));
     ledger.apply(block(1), finalized(header(1, ObservationHash::ZERO)));
     assert!(ledger.slots.is_empty() && ledger.finals.is_empty());
 }
