@@ -24,6 +24,10 @@ pub struct Agreement {
     pub parent_window: u64,
     /// Slots of one stream that are judged at once.
     pub max_inflight: usize,
+    /// How long after the first candidate of a window the naming rounds begin.
+    pub round_grace_ms: u64,
+    /// How long a naming round lasts.
+    pub round_ms: u64,
 }
 
 impl Default for Agreement {
@@ -38,6 +42,8 @@ impl Default for Agreement {
             disputed_after_ms: 600_000,
             parent_window: 64,
             max_inflight: 64,
+            round_grace_ms: 60_000,
+            round_ms: 60_000,
         }
     }
 }
@@ -137,7 +143,7 @@ pub struct Clock {
 
 impl Clock {
     /// The moment from which turns and disputes count.
-    fn base_ms(&self) -> Option<u64> {
+    pub(super) fn base_ms(&self) -> Option<u64> {
         Some(self.closed_ms.max(self.entered_ms).max(self.live_since_ms?))
     }
 
