@@ -33,6 +33,13 @@ impl Archive {
         Self { segments, asked: 0 }
     }
 
+    /// The same, received later.
+    pub(crate) fn moved_by(mut self, ms: u64) -> Self {
+        let epochs = self.segments.iter_mut().flat_map(BTreeMap::values_mut);
+        epochs.for_each(|epoch| epoch.observed_unix_ms += ms);
+        self
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.segments.len() as u64
     }

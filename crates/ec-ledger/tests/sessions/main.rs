@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod archive;
+mod drawn;
 mod reorgs;
 mod vector;
 
@@ -66,4 +67,17 @@ fn every_vector_holds() {
     let vectors = Vector::all();
     assert!(vectors.len() >= 21, "{} session vectors", vectors.len());
     vectors.iter().for_each(|vector| check(vector, &ledger_of(vector)));
+}
+
+#[test]
+fn sessions_far_off_in_time_are_not_asked_about() {
+    let vector = Vector::all().into_iter().find(|vector| vector.name == "far-mark").unwrap();
+    let ledger = ledger_of(&vector);
+    let (_, archive) = vector.archives().next().unwrap();
+    let mut near = archive.clone();
+    named(&vector, &ledger, &mut near);
+    assert!(near.asked > 0);
+    let mut far = archive.moved_by(10_000_000);
+    let sessions = named(&vector, &ledger, &mut far);
+    assert_eq!((far.asked, sessions[0].rule.as_str()), (0, "none"));
 }
