@@ -37,10 +37,35 @@ pub(super) async fn read(
         Ledger::ObservationFinalized::SIGNATURE_HASH,
     ];
     let filter = Filter::new().address(ledger).event_signature(topics).from_block(from).to_block(end.number);
-    let logs: Vec<_> =
+    let mut logs: Vec<_> =
         provider.get_logs(&filter).await?.iter().map(|log| checked(log, ledger)).collect::<Result<_, _>>()?;
     in_place(&logs, from, end)?;
+    date(provider, &mut logs).await?;
     Ok(logs)
+}
+
+/// Asks the blocks of those proposals whose logs carry no time, as older nodes give them, each block once.
+async fn date(provider: &DynProvider, logs: &mut [LedgerLog]) -> Result<(), Fault> {
+    let mut last = None;
+    for log in logs {
+        let (block, LedgerEvent::Proposed { timestamp_s, .. }) = (log.block, &mut log.event) else { continue };
+        if *timestamp_s != UNDATED {
+            continue;
+        }
+        let (_, dated_s) = match last {
+            Some(known @ (hash, _)) if hash == block.hash => known,
+            _ => (block.hash, timestamp_of(provider, block).await?),
+        };
+        last = Some((block.hash, dated_s));
+        *timestamp_s = dated_s;
+    }
+    Ok(())
+}
+
+async fn timestamp_of(provider: &DynProvider, block: BlockRef) -> Result<u64, Fault> {
+    let found = provider.get_block_by_hash(block.hash).await?;
+    let found = found.ok_or_else(|| unusable(Some(block.number), "a log of a block that is not there"))?;
+    Ok(found.header.timestamp)
 }
 
 fn unusable(block: Option<u64>, what: &str) -> Fault {
@@ -82,11 +107,18 @@ fn in_place(logs: &[LedgerLog], from: u64, end: BlockRef) -> Result<(), Fault> {
     Ok(())
 }
 
+/// The time of a log that carries none.
+const UNDATED: u64 = 0;
+
 fn decode(log: &Log) -> Result<LedgerEvent, alloy::sol_types::Error> {
     Ok(match log.topic0().copied() {
         Some(Ledger::ObservationProposed::SIGNATURE_HASH) => {
             let event = Ledger::ObservationProposed::decode_log(&log.inner)?;
-            LedgerEvent::Proposed { proposer: event.proposer, header: ObservationHeader::from(event.header.clone()) }
+            LedgerEvent::Proposed {
+                proposer: event.proposer,
+                header: ObservationHeader::from(event.header.clone()),
+                timestamp_s: log.block_timestamp.unwrap_or(UNDATED),
+            }
         }
         Some(Ledger::ObservationAttested::SIGNATURE_HASH) => {
             let event = Ledger::ObservationAttested::decode_log(&log.inner)?;

@@ -23,4 +23,9 @@ impl WitnessSet {
     pub fn votes_for(&self, candidate: &Candidate) -> usize {
         candidate.voters.iter().filter(|voter| self.active.contains(voter)).count()
     }
+
+    /// Active votes after which no other candidate of a slot can reach the quorum (protocol §5.3).
+    pub fn unbeatable(&self) -> usize {
+        (self.active.len() + 1).saturating_sub(self.quorum)
+    }
 }

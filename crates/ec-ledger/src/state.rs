@@ -4,13 +4,15 @@
 //! revert to the last shared block followed by the new blocks.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     ops::RangeInclusive,
 };
 
 use alloy::primitives::Address;
-use ec_observation::{ContentHash, ObservationHash, ObservationHeader, SlotId, StreamHash};
+use ec_observation::{ContentHash, EpochName, EpochRule, ObservationHash, ObservationHeader, SlotId, StreamHash};
 use ec_rpc::BlockRef;
+
+use crate::sessions::{Lane, lanes_of};
 
 /// An event of `EveryChannelObservationLedger` that changes a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum LedgerEvent {
         proposer: Address,
         /// The header.
         header: ObservationHeader,
+        /// The block's timestamp, Unix seconds.
+        timestamp_s: u64,
     },
     /// A vote for a candidate.
     Attested {
@@ -49,8 +53,20 @@ pub struct Candidate {
     pub header: ObservationHeader,
     /// Who voted for it, the proposer first. Some may not be active witnesses any more.
     pub voters: Vec<Address>,
+    /// The timestamp of the block that holds its proposal, Unix seconds.
+    pub timestamp_s: u64,
+    /// In a lane, the mark of its session and its index there; `None` where it is of no session, and so never
+    /// acceptable (protocol §5.10). `None` on the timeline.
+    pub name: Option<EpochName>,
     /// Its place in the ledger's log.
-    place: u64,
+    pub(crate) place: u64,
+}
+
+impl Candidate {
+    /// Where its lane keeps it.
+    pub(crate) fn time_and_place(&self) -> (u64, u64) {
+        (self.header.observed_unix_ms, self.place)
+    }
 }
 
 /// What a slot holds.
@@ -88,7 +104,7 @@ pub struct Final {
 }
 
 /// How to take back one event.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Undo {
     Candidate(SlotId),
     Vote(SlotId, ObservationHash),
@@ -96,16 +112,19 @@ enum Undo {
 }
 
 /// A block's undo log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Applied {
     block: BlockRef,
+    /// The place before its first event.
+    place_before: u64,
     undo: Vec<Undo>,
 }
 
 /// The ledger at one block, for the streams that are followed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerState {
-    streams: Option<HashSet<StreamHash>>,
+    streams: Option<HashMap<StreamHash, EpochRule>>,
+    lanes: HashMap<StreamHash, Lane>,
     slots: HashMap<SlotId, Slot>,
     finals: HashMap<StreamHash, BTreeMap<(u64, SlotId), Final>>,
     applied: VecDeque<Applied>,
@@ -114,8 +133,12 @@ pub struct LedgerState {
 
 impl LedgerState {
     /// An empty ledger that keeps what concerns these streams, or every stream.
-    pub fn new(streams: Option<HashSet<StreamHash>>) -> Self {
-        Self { streams, ..Self::default() }
+    ///
+    /// Where it keeps every stream it knows the rule of none, so it cannot tell lanes from others and knows no sessions:
+    /// no candidate has a name then.
+    pub fn new(streams: Option<HashMap<StreamHash, EpochRule>>) -> Self {
+        let lanes = streams.as_ref().map(lanes_of).unwrap_or_default();
+        Self { streams, lanes, ..Self::default() }
     }
 
     /// The block this state is at; `None` before the first one.
@@ -130,8 +153,9 @@ impl LedgerState {
 
     /// Applies the events of all blocks after the head up to and including `block`, in log order.
     pub fn apply(&mut self, block: BlockRef, events: impl IntoIterator<Item = LedgerEvent>) {
+        let place_before = self.next_place;
         let undo = events.into_iter().filter_map(|event| self.apply_event(block.number, &event)).collect();
-        self.applied.push_back(Applied { block, undo });
+        self.applied.push_back(Applied { block, place_before, undo });
     }
 
     /// An event's effect; `None` where it concerns a stream that is not followed.
@@ -139,13 +163,15 @@ impl LedgerState {
         self.next_place += 1;
         let place = self.next_place;
         match *event {
-            LedgerEvent::Proposed { proposer, header } => {
-                if self.streams.as_ref().is_some_and(|streams| !streams.contains(&header.stream_hash)) {
+            LedgerEvent::Proposed { proposer, header, timestamp_s } => {
+                if self.streams.as_ref().is_some_and(|streams| !streams.contains_key(&header.stream_hash)) {
                     return None;
                 }
-                let candidate = Candidate { hash: header.hash(), header, voters: vec![proposer], place };
-                self.slots.entry(header.slot()).or_default().candidates.push(candidate);
-                Some(Undo::Candidate(header.slot()))
+                let (slot, hash, lane) = (header.slot(), header.hash(), self.lanes.get_mut(&header.stream_hash));
+                let name = lane.and_then(|lane| lane.propose(&header, (slot, hash), place, timestamp_s));
+                let candidate = Candidate { hash, header, voters: vec![proposer], timestamp_s, name, place };
+                self.slots.entry(slot).or_default().candidates.push(candidate);
+                Some(Undo::Candidate(slot))
             }
             LedgerEvent::Attested { slot, observation, witness } => {
                 self.candidate_mut(slot, observation)?.voters.push(witness);
@@ -153,7 +179,11 @@ impl LedgerState {
             }
             LedgerEvent::Finalized { slot, observation } => {
                 let state = self.slots.get_mut(&slot)?;
-                let header = state.candidate(observation)?.header;
+                let candidate = state.candidate(observation)?;
+                let header = candidate.header;
+                if let Some(lane) = self.lanes.get_mut(&header.stream_hash) {
+                    lane.finalize(candidate, place);
+                }
                 state.finalized = Some(observation);
                 let found = Final { hash: observation, content: header.content().hash(), place, block };
                 self.finals.entry(header.stream_hash).or_default().insert((header.sequence, slot), found);
@@ -170,6 +200,7 @@ impl LedgerState {
     pub fn revert_above(&mut self, number: u64) {
         while let Some(applied) = self.applied.pop_back_if(|applied| applied.block.number > number) {
             applied.undo.into_iter().rev().for_each(|undo| self.take_back(undo));
+            self.next_place = applied.place_before;
         }
     }
 
@@ -177,35 +208,86 @@ impl LedgerState {
         match undo {
             Undo::Candidate(slot) => {
                 let Some(state) = self.slots.get_mut(&slot) else { return };
-                state.candidates.pop();
+                let candidate = state.candidates.pop();
                 if state.candidates.is_empty() {
                     self.slots.remove(&slot);
+                }
+                let Some(candidate) = candidate else { return };
+                if let Some(lane) = self.lanes.get_mut(&candidate.header.stream_hash) {
+                    lane.withdraw(&candidate);
                 }
             }
             Undo::Vote(slot, hash) => {
                 self.candidate_mut(slot, hash).map(|candidate| candidate.voters.pop());
             }
-            Undo::Final(slot) => {
-                let Some(state) = self.slots.get_mut(&slot) else { return };
-                let header = state.finalized.take().and_then(|hash| state.candidate(hash)).map(|found| found.header);
-                let finals = header.and_then(|header| Some((header, self.finals.get_mut(&header.stream_hash)?)));
-                if let Some((header, finals)) = finals {
-                    finals.remove(&(header.sequence, slot));
+            Undo::Final(slot) => self.reopen(slot),
+        }
+    }
+
+    fn reopen(&mut self, slot: SlotId) {
+        let Some(state) = self.slots.get_mut(&slot) else { return };
+        let Some(candidate) = state.finalized.take().and_then(|hash| state.candidate(hash)) else { return };
+        let ObservationHeader { stream_hash, sequence, .. } = candidate.header;
+        let Some(finals) = self.finals.get_mut(&stream_hash) else { return };
+        let found = finals.remove(&(sequence, slot));
+        if finals.is_empty() {
+            self.finals.remove(&stream_hash);
+        }
+        if let (Some(found), Some(lane)) = (found, self.lanes.get_mut(&stream_hash)) {
+            lane.reopen(candidate, found.place);
+        }
+    }
+
+    /// Gives up the means to revert `finalized` and what lies below it, and with them the votes of the slots that
+    /// were final there: what remains of those is [`Self::final_of`] and what their [`Lane`] keeps.
+    pub fn forget(&mut self, finalized: u64) {
+        while self.applied.get(1).is_some_and(|next| next.block.number <= finalized) {
+            for undo in self.applied.pop_front().map(|applied| applied.undo).unwrap_or_default() {
+                if let Undo::Final(slot) = undo {
+                    self.forget_slot(slot);
                 }
             }
         }
     }
 
-    /// Gives up the means to revert `finalized` and what lies below it, and with them the votes of the slots that
-    /// were final there: what remains of those is [`Self::final_of`].
-    pub fn forget(&mut self, finalized: u64) {
-        while self.applied.get(1).is_some_and(|next| next.block.number <= finalized) {
-            for undo in self.applied.pop_front().map(|applied| applied.undo).unwrap_or_default() {
-                if let Undo::Final(slot) = undo {
-                    self.slots.remove(&slot);
-                }
-            }
+    fn forget_slot(&mut self, slot: SlotId) {
+        let Some(state) = self.slots.remove(&slot) else { return };
+        let Some(candidate) = state.finalized.and_then(|hash| state.candidate(hash)) else { return };
+        if let (Some(lane), Some(name)) = (self.lanes.get_mut(&candidate.header.stream_hash), candidate.name) {
+            lane.forget_votes(name.mark);
         }
+    }
+
+    /// The sessions of a lane that is followed; `None` for other streams.
+    pub fn lane(&self, stream: StreamHash) -> Option<&Lane> {
+        self.lanes.get(&stream)
+    }
+
+    /// The candidates of this index that opened a session with a mark in this range, in the order of the log; without
+    /// those of sessions whose votes are forgotten.
+    pub fn openers(&self, stream: StreamHash, index: u64, marks: RangeInclusive<u64>) -> Vec<&Candidate> {
+        let ids = self.lanes.get(&stream).into_iter().flat_map(|lane| lane.openers(index, marks.clone()));
+        let candidate = |(opened_at, (slot, hash)): (u64, (SlotId, ObservationHash))| {
+            self.slot(slot)?.candidate(hash).filter(|found| found.place == opened_at)
+        };
+        let mut openers: Vec<_> = ids.filter_map(candidate).collect();
+        openers.sort_by_key(|candidate| candidate.place);
+        openers
+    }
+
+    /// The final observations of an index with a time in this range, whatever their session, forgotten or not: where one
+    /// has the own content, the window is done.
+    pub fn finals_of_index(
+        &self,
+        stream: StreamHash,
+        index: u64,
+        ms: RangeInclusive<u64>,
+    ) -> impl Iterator<Item = (EpochName, &Final)> + '_ {
+        let lane = self.lanes.get(&stream);
+        lane.into_iter().flat_map(move |lane| lane.finals(index, ms.clone())).filter_map(move |(name, epoch_hash)| {
+            let slot = SlotId::of(stream, epoch_hash);
+            Some((name, self.final_of(stream, name.sequence()?, slot)?))
+        })
     }
 
     /// What a slot holds; `None` when nothing was proposed or it is forgotten.
@@ -301,153 +383,4 @@ impl Final {
 }
 
 #[cfg(test)]
-mod tests {
-    use alloy::primitives::B256;
-    use ec_observation::EpochHash;
-
-    use super::*;
-
-    const STREAM: StreamHash = StreamHash(B256::repeat_byte(7));
-
-    fn header(sequence: u64, parent: ObservationHash) -> ObservationHeader {
-        ObservationHeader {
-            stream_hash: STREAM,
-            epoch_hash: EpochHash(B256::with_last_byte(sequence as u8)),
-            parent_observation_hash: parent,
-            data_root: B256::ZERO,
-            locator_hash: B256::ZERO,
-            observed_unix_ms: 0,
-            sequence,
-        }
-    }
-
-    fn block(number: u64) -> BlockRef {
-        BlockRef { number, hash: B256::with_last_byte(number as u8) }
-    }
-
-    fn finalized(header: ObservationHeader) -> [LedgerEvent; 2] {
-        [
-            LedgerEvent::Proposed { proposer: Address::ZERO, header },
-            LedgerEvent::Finalized { slot: header.slot(), observation: header.hash() },
-        ]
-    }
-
-    #[test]
-    fn gaps_and_the_newest_are_told_by_what_is_final_below_the_head() {
-        let mut ledger = LedgerState::new(None);
-        let slot_of = |sequence| header(sequence, ObservationHash::ZERO).slot();
-        for sequence in [2, 3, 5, 9] {
-            ledger.apply(block(sequence), finalized(header(sequence, ObservationHash::ZERO)));
-        }
-        let stray = ObservationHeader { epoch_hash: EpochHash(B256::ZERO), ..header(4, ObservationHash::ZERO) };
-        ledger.apply(block(10), finalized(stray));
-        let gap = |from, to, head| ledger.next_gap(STREAM, (from, to), head, slot_of);
-        assert_eq!(gap(0, 20, 10), Some(0..=1));
-        assert_eq!(gap(2, 20, 10), Some(4..=4), "a slot of another epoch hash does not count");
-        assert_eq!(gap(5, 8, 10), Some(6..=8));
-        assert_eq!(gap(6, 20, 10), Some(6..=8));
-        assert_eq!((gap(9, 9, 10), gap(9, 9, 8)), (None, Some(9..=9)), "final only below the head");
-        assert_eq!(gap(10, u64::MAX, 10), Some(10..=u64::MAX));
-        assert_eq!(gap(8, 7, 10), None);
-        let newest = |head| ledger.newest_final(STREAM, head);
-        assert_eq!([1, 2, 4, 8, 9].map(newest), [None, Some(2), Some(3), Some(5), Some(9)]);
-    }
-
-    fn right(ledger: &LedgerState, header: ObservationHeader, window: u64) -> bool {
-        let candidate = ledger.slot(header.slot()).unwrap().candidate(header.hash()).unwrap();
-        ledger.parent_right_from(candidate, window).is_some()
-    }
-
-    #[test]
-    fn reverting_is_exact() {
-        let mut ledger = LedgerState::new(None);
-        ledger.apply(block(1), []);
-        let mut seen = vec![format!("{ledger:?}")];
-        let one = header(1, ObservationHash::ZERO);
-        ledger.apply(block(2), finalized(one));
-        seen.push(format!("{:?}{:?}", ledger.slots, ledger.finals));
-        let vote =
-            LedgerEvent::Attested { slot: one.slot(), observation: one.hash(), witness: Address::with_last_byte(1) };
-        ledger.apply(block(3), [vote]);
-        assert_eq!(ledger.slot(one.slot()).unwrap().candidates[0].voters.len(), 2);
-        ledger.revert_above(2);
-        assert_eq!(format!("{:?}{:?}", ledger.slots, ledger.finals), seen[1]);
-        ledger.revert_above(1);
-        assert!(ledger.slots.is_empty() && ledger.finals[&STREAM].is_empty());
-        assert_eq!(ledger.head(), Some(block(1)));
-    }
-
-    #[test]
-    fn parents_are_judged_at_the_candidates_place() {
-        let mut ledger = LedgerState::new(None);
-        let one = header(1, ObservationHash::ZERO);
-        let early = header(5, ObservationHash::ZERO);
-        let bogus = header(4, ObservationHash(B256::repeat_byte(1)));
-        let forward = header(0, one.hash());
-        let proposals = [early, bogus].map(|header| LedgerEvent::Proposed { proposer: Address::ZERO, header });
-        ledger.apply(block(1), proposals);
-        ledger.apply(block(2), finalized(one));
-        let late = header(6, one.hash());
-        let blind = header(7, ObservationHash::ZERO);
-        let proposals = [late, blind, forward].map(|header| LedgerEvent::Proposed { proposer: Address::ZERO, header });
-        ledger.apply(block(3), proposals);
-        assert!(right(&ledger, early, 64), "nothing was final at its place");
-        assert!(!right(&ledger, bogus, 64));
-        assert!(!right(&ledger, forward, 64), "a parent lies below");
-        assert!(right(&ledger, late, 64));
-        assert!(right(&ledger, blind, 1), "one observation between zero and it");
-        assert!(!right(&ledger, blind, 0));
-        assert_eq!(ledger.newest_final_below(STREAM, 5), one.hash());
-        assert_eq!(ledger.newest_final_below(STREAM, 1), ObservationHash::ZERO);
-    }
-
-    #[test]
-    fn a_parent_that_becomes_final_later_is_right_from_there() {
-        let mut ledger = LedgerState::new(None);
-        let parent = header(1, ObservationHash::ZERO);
-        let child = header(2, parent.hash());
-        let from = |ledger: &LedgerState| {
-            let slot = ledger.slot(child.slot()).unwrap();
-            ledger.parent_right_from(slot.candidate(child.hash()).unwrap(), 64)
-        };
-        let propose = |header| LedgerEvent::Proposed { proposer: Address::ZERO, header };
-        ledger.apply(block(1), [propose(parent), propose(child)]);
-        assert_eq!(from(&ledger), None);
-        let finalized = LedgerEvent::Finalized { slot: parent.slot(), observation: parent.hash() };
-        ledger.apply(block(2), [finalized]);
-        assert_eq!(from(&ledger), Some(3), "the place of the third event");
-    }
-
-    #[test]
-    fn the_parent_window_is_inclusive() {
-        for (finals_between, expected) in [(64, true), (65, false)] {
-            let mut ledger = LedgerState::new(None);
-            let parent = header(0, ObservationHash::ZERO);
-            ledger.apply(block(1), finalized(parent));
-            ledger.apply(block(2), (1..=finals_between).flat_map(|at| finalized(header(at, parent.hash()))));
-            let child = header(200, parent.hash());
-            ledger.apply(block(3), [LedgerEvent::Proposed { proposer: Address::ZERO, header: child }]);
-            assert_eq!(right(&ledger, child, 64), expected, "{finals_between}");
-        }
-    }
-
-    #[test]
-    fn settling_keeps_the_final_and_drops_the_votes() {
-        let mut ledger = LedgerState::new(None);
-        let one = header(1, ObservationHash::ZERO);
-        ledger.apply(block(1), finalized(one));
-        ledger.apply(block(2), []);
-        ledger.apply(block(3), []);
-        ledger.forget(2);
-        assert_eq!(ledger.revertible().collect::<Vec<_>>(), [block(3), block(2)]);
-        assert_eq!(ledger.slot(one.slot()), None);
-        assert_eq!(ledger.final_of(STREAM, 1, one.slot()).unwrap().hash, one.hash());
-    }
-
-    #[test]
-    fn foreign_streams_leave_no_trace() {
-        let mut ledger = LedgerState::new(Some(HashSet::from([StreamHash::ZERO])));
-        ledger.apply(block(1), finalized(header(1, ObservationHash::ZERO)));
-        assert!(ledger.slots.is_empty() && ledger.finals.is_empty());
-    }
-}
+mod tests;

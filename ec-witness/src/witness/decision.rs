@@ -143,7 +143,7 @@ pub struct Clock {
 
 impl Clock {
     /// The moment from which turns and disputes count.
-    fn base_ms(&self) -> Option<u64> {
+    pub(super) fn base_ms(&self) -> Option<u64> {
         Some(self.closed_ms.max(self.entered_ms).max(self.live_since_ms?))
     }
 

@@ -418,7 +418,7 @@ mod tests {
     }
 
     fn proposed(header: ObservationHeader) -> LedgerEvent {
-        LedgerEvent::Proposed { proposer: OTHER, header }
+        LedgerEvent::Proposed { proposer: OTHER, header, timestamp_s: 0 }
     }
 
     fn engine_with(content: Content) -> Engine {

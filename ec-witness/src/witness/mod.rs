@@ -2,5 +2,7 @@
 
 pub mod decision;
 pub mod engine;
+pub mod naming;
 pub mod own;
+pub mod rounds;
 pub mod window;

@@ -111,7 +111,7 @@ fn a_backlog_is_walked_once_and_what_is_final_is_not_derived() {
         let derived = swept.unwrap().derived;
         if !is_open(derived.sequence) {
             let header = derived.header(ObservationHash::ZERO).unwrap().unwrap();
-            let proposed = LedgerEvent::Proposed { proposer: Address::ZERO, header };
+            let proposed = LedgerEvent::Proposed { proposer: Address::ZERO, header, timestamp_s: 0 };
             let finalized = LedgerEvent::Finalized { slot: header.slot(), observation: header.hash() };
             let block = BlockRef {
                 number: derived.sequence,

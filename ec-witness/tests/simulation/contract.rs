@@ -112,7 +112,7 @@ impl Contract {
         }
         ballot.candidates.push((observation, vec![proposer]));
         let place = ballot.candidates.len() - 1;
-        let mut events = vec![LedgerEvent::Proposed { proposer, header: *header }];
+        let mut events = vec![LedgerEvent::Proposed { proposer, header: *header, timestamp_s: 0 }];
         events.extend(self.finalize_at_quorum(slot, place));
         Ok(events)
     }

@@ -5,10 +5,13 @@ mod liveness;
 mod pages;
 mod set;
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 use alloy::primitives::Address;
-use ec_observation::{ObservationHash, SlotId, StreamHash};
+use ec_observation::{EpochRule, ObservationHash, SlotId, StreamHash};
 use ec_rpc::{AgreedHead, BlockRef, Endpoints, HeadTimes};
 
 pub use self::error::FollowError;
@@ -64,7 +67,7 @@ pub struct Follower {
     endpoints: Endpoints,
     settings: LedgerSettings,
     witness: Option<Address>,
-    streams: Option<HashSet<StreamHash>>,
+    streams: Option<HashMap<StreamHash, EpochRule>>,
     state: LedgerState,
     set: WitnessSet,
     seats: Seats,
@@ -80,14 +83,14 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Follows these streams, or all of them, and watches for the votes of `witness`. Nothing is read yet.
+    /// Follows these streams, each by its rule, or all of them, and watches for the votes of `witness`. Nothing is read yet.
     ///
     /// See [`Self::resting_on`] for a chain that was followed before.
     pub fn new(
         endpoints: Endpoints,
         settings: LedgerSettings,
         witness: Option<Address>,
-        streams: Option<HashSet<StreamHash>>,
+        streams: Option<HashMap<StreamHash, EpochRule>>,
     ) -> Self {
         Self {
             endpoints,
@@ -114,9 +117,10 @@ impl Follower {
     }
 
     /// Follows one more stream: the next poll reads the log again from its beginning, if that was read before, and makes
-    /// sure that the chain still holds what was final.
-    pub fn follow(&mut self, stream: StreamHash) {
-        if self.streams.as_mut().is_some_and(|streams| streams.insert(stream)) {
+    /// sure that the chain still holds what was final. The rule is fixed for the life of a stream, so the first counts.
+    pub fn follow(&mut self, stream: StreamHash, rule: EpochRule) {
+        if let Some(Entry::Vacant(entry)) = self.streams.as_mut().map(|streams| streams.entry(stream)) {
+            entry.insert(rule);
             self.state = LedgerState::new(self.streams.clone());
             self.unproven = self.unproven.or(self.finalized);
         }
@@ -288,7 +292,7 @@ impl Follower {
 
 fn vote_of(event: &LedgerEvent, watched: Address) -> Option<(SlotId, ObservationHash)> {
     match event {
-        LedgerEvent::Proposed { proposer, header } if *proposer == watched => Some((header.slot(), header.hash())),
+        LedgerEvent::Proposed { proposer, header, .. } if *proposer == watched => Some((header.slot(), header.hash())),
         LedgerEvent::Attested { slot, observation, witness } if *witness == watched => Some((*slot, *observation)),
         _ => None,
     }
