@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use ec_observation::EpochKey;
+
 /// When an epoch counts as closed without being complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closing {
@@ -16,18 +18,18 @@ pub enum Closing {
 pub(super) struct Ages {
     closing: Closing,
     /// When the highest epoch rose, and to what; only as far back as the grace reaches.
-    risen: VecDeque<(u64, u64)>,
+    risen: VecDeque<(EpochKey, u64)>,
     /// Every epoch below it has had a later record for longer than the grace.
-    aged: u64,
+    aged: EpochKey,
 }
 
 impl Ages {
     pub(super) fn new(closing: Closing) -> Self {
-        Self { closing, risen: VecDeque::new(), aged: 0 }
+        Self { closing, risen: VecDeque::new(), aged: EpochKey::MIN }
     }
 
     /// Notes when the highest epoch rose, and lets the grace of what lies below pass. True when it passed for any.
-    pub(super) fn pass(&mut self, highest: Option<u64>, now_ms: u64) -> bool {
+    pub(super) fn pass(&mut self, highest: Option<EpochKey>, now_ms: u64) -> bool {
         let known = self.risen.back().map_or(self.aged, |&(epoch, _)| epoch);
         if let Some(highest) = highest.filter(|&highest| highest > known) {
             self.risen.push_back((highest, now_ms));
@@ -42,7 +44,7 @@ impl Ages {
     }
 
     /// The highest epoch that has had a record for longer than the grace, of a stream whose highest one is this.
-    pub(super) fn aged(&self, highest: Option<u64>) -> Option<u64> {
+    pub(super) fn aged(&self, highest: Option<EpochKey>) -> Option<EpochKey> {
         match self.closing {
             Closing::AtRest => highest,
             Closing::Grace(_) => Some(self.aged),
@@ -68,14 +70,17 @@ mod tests {
             (Some(9), 999, false, 9),
         ];
         for (highest, now_ms, passed, aged) in seen {
-            assert_eq!((ages.pass(highest, now_ms), ages.aged(highest)), (passed, Some(aged)), "{now_ms}");
+            let highest = highest.map(EpochKey::timeline);
+            let aged = Some(EpochKey::timeline(aged));
+            assert_eq!((ages.pass(highest, now_ms), ages.aged(highest)), (passed, aged), "{now_ms}");
         }
     }
 
     #[test]
     fn at_rest_the_grace_has_passed() {
         let mut ages = Ages::new(Closing::AtRest);
-        assert!(!ages.pass(Some(4), 0));
-        assert_eq!((ages.aged(None), ages.aged(Some(4))), (None, Some(4)));
+        let four = Some(EpochKey::timeline(4));
+        assert!(!ages.pass(four, 0));
+        assert_eq!((ages.aged(None), ages.aged(four)), (None, four));
     }
 }

@@ -2,7 +2,7 @@
 
 use ec_archive::ArchiveError;
 use ec_ledger::FollowError;
-use ec_observation::{ObservationHash, ObservationHeader, SlotId, TimeError};
+use ec_observation::{NameError, ObservationHash, ObservationHeader, SlotId, TimeError};
 
 use crate::{
     sender::SendError,
@@ -53,6 +53,9 @@ pub enum Halt {
     /// A stream whose headers can have no time.
     #[error(transparent)]
     Time(#[from] TimeError),
+    /// A stream whose epochs can have no sequence.
+    #[error(transparent)]
+    Name(#[from] NameError),
 }
 
 impl Halt {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use ec_archive::{Quarantined, TrackEvent, Watch};
+use ec_observation::EpochKey;
 
 /// Bad lines of one reading that are told one by one; the others are only counted.
 const MAX_TOLD: usize = 8;
@@ -38,9 +39,9 @@ impl Heard {
 #[derive(Default)]
 pub(super) struct Hearing {
     pub(super) heard: Heard,
-    pub(super) touched: BTreeSet<u64>,
+    pub(super) touched: BTreeSet<EpochKey>,
     /// Epochs below are not judged.
-    pub(super) from: u64,
+    pub(super) from: EpochKey,
 }
 
 impl Watch for Hearing {
@@ -51,7 +52,7 @@ impl Watch for Hearing {
         }
     }
 
-    fn touched(&mut self, epoch: u64) {
+    fn touched(&mut self, epoch: EpochKey) {
         if epoch >= self.from {
             self.touched.insert(epoch);
         }
@@ -107,7 +108,7 @@ fn tell_event(event: &TrackEvent) {
             tracing::warn!(file = %file.display(), offset, torn_bytes, "the file was rotated within a line; reading the new one");
         }
         TrackEvent::Lost { file, lost, touched } => {
-            let (first, last) = touched.unzip();
+            let (first, last) = touched.map(|(first, last)| (first.index, last.index)).unzip();
             tracing::error!(
                 file = %file.display(), reason = %lost, first_epoch = first, last_epoch = last,
                 "an index file is lost; its epochs are withheld"

@@ -13,7 +13,7 @@ use ec_observation::StreamHash;
 use super::{
     Halt,
     closing::Closing,
-    joining::Joining,
+    joining::{Joining, start_key, start_number},
     keep::{Keeper, Kept},
     streams::FollowedStream,
 };
@@ -132,6 +132,7 @@ impl Intake {
         for mut joining in std::mem::take(&mut self.joining) {
             let first = joining.read(self.turn_bytes(), self.is_at_rest(), &self.keeper, now_ms)?;
             self.pulse.beat();
+            let first = first.map(|first| start_number(joining.index.rule().is_lane(), &first));
             let begun = |first| begin(&joining.index.rule().stream_id, joining.from_sequence, first);
             let (Some(first), Some(from)) = (first, first.map(begun).transpose()?.flatten()) else {
                 self.joining.push(joining);
@@ -141,6 +142,7 @@ impl Intake {
             let stream_id = &index.rule().stream_id;
             tracing::info!(stream = stream_id, from, first, bytes = index.bytes_read(), "stream taken up");
             self.keeper.keep_now(&index);
+            let from = start_key(&index, from)?;
             ready.push((FollowedStream::new(index, from, max_inflight, self.closing), kept));
         }
         Ok(ready)

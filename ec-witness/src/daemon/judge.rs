@@ -1,13 +1,13 @@
 //! Judges slots: closed epochs come in, the engine decides, votes go out.
 
-use ec_observation::{Ballot, DerivedEpoch, ObservationHash, ObservationHeader, SlotId, StreamHash, StreamRule};
+use ec_observation::{Ballot, DerivedEpoch, NamedEpoch, ObservationHash, ObservationHeader, StreamHash, StreamRule};
 
 use super::{Voter, count::Counts, halt::Halt, ledger::FollowedLedger, streams::NewlyClosed, votes::Votes};
 use crate::{
     store::{Recorded, StoreError},
     witness::{
-        decision::{Agreement, OwnEpoch, OwnVote},
-        engine::{Admission, Engine, JudgedSlot, Situation, SlotKey},
+        decision::{Agreement, OwnEpoch, OwnVote, Proposing},
+        engine::{Admission, Admitted, Engine, JudgedSlot, Situation, SlotKey},
         own::own_epoch,
     },
 };
@@ -34,10 +34,11 @@ impl Judge {
     ) -> Result<(), Halt> {
         let stream = &rule.stream_id;
         counts.closed(stream, derived);
-        let Some(own) = own_epoch(rule, self.engine.agreement(), derived, starting)? else { return Ok(()) };
-        let past = self.votes.voter.own_vote(derived.slot, None)?;
-        self.engine.admit(key_of(rule, derived), derived.slot, own, *closed_ms, past);
-        tracing::debug!(stream, epoch = derived.sequence, complete = derived.complete, "epoch closed");
+        let epoch = rule.name(derived.clone(), 0)?;
+        let Some(admitted) = self.admitted(rule, &epoch, *closed_ms, starting)? else { return Ok(()) };
+        let past = self.votes.voter.own_vote(epoch.slot, None)?;
+        self.engine.admit(key_of(rule, &epoch), admitted, past);
+        tracing::debug!(stream, epoch = epoch.sequence, complete = derived.complete, "epoch closed");
         Ok(())
     }
 
@@ -49,30 +50,43 @@ impl Judge {
         counts: &mut Counts,
         now_ms: u64,
     ) -> Result<(), Halt> {
-        let key = key_of(rule, derived);
+        let epoch = rule.name(derived.clone(), 0)?;
+        let key = key_of(rule, &epoch);
         let judged = self.engine.slot(key).is_some();
-        let Some(own) = own_epoch(rule, self.engine.agreement(), derived, false)? else { return Ok(()) };
-        if !judged || self.engine.admit(key, derived.slot, own, now_ms, None) == Admission::Late {
+        let Some(admitted) = self.admitted(rule, &epoch, now_ms, false)? else { return Ok(()) };
+        if !judged || self.engine.admit(key, admitted, None) == Admission::Late {
             let stream = &rule.stream_id;
             counts.late(stream);
-            tracing::warn!(stream, epoch = derived.sequence, "records came after the vote");
+            tracing::warn!(stream, epoch = epoch.sequence, "records came after the vote");
         }
         Ok(())
+    }
+
+    fn admitted(
+        &self,
+        rule: &StreamRule,
+        epoch: &NamedEpoch,
+        closed_ms: u64,
+        starting: bool,
+    ) -> Result<Option<Admitted>, Halt> {
+        let own = own_epoch(rule, self.engine.agreement(), epoch, starting)?;
+        let proposing = Proposing::InTurn(epoch.sequence);
+        Ok(own.map(|own| Admitted { epoch: epoch.derived.key, name: epoch.name, proposing, own, closed_ms }))
     }
 
     /// Takes from the store what became of the votes that the ledger does not show.
     pub(super) fn take_progress(&mut self, ledger: &FollowedLedger) -> Result<(), Halt> {
         let (state, me) = (ledger.state(), self.votes.voter.witness());
         let head = state.head().map(|head| head.number);
-        let open: Vec<(SlotKey, SlotId)> = self
+        let open: Vec<SlotKey> = self
             .engine
             .slots()
             .filter(|(_, slot)| slot.voted.is_some() && slot.finalized.is_none())
-            .filter(|(_, slot)| state.slot(slot.slot).and_then(|slot| slot.vote_of(me)).is_none())
-            .map(|(key, slot)| (*key, slot.slot))
+            .map(|(key, _)| *key)
+            .filter(|key| state.slot(key.slot).and_then(|slot| slot.vote_of(me)).is_none())
             .collect();
-        for (key, slot) in open {
-            if let Some((header, vote)) = self.votes.voter.own_vote(slot, head)? {
+        for key in open {
+            if let Some((header, vote)) = self.votes.voter.own_vote(key.slot, head)? {
                 self.engine.set_vote(key, header, vote);
             }
         }
@@ -171,8 +185,8 @@ impl Judge {
     }
 }
 
-fn key_of(rule: &StreamRule, derived: &DerivedEpoch) -> SlotKey {
-    SlotKey { stream: rule.stream_hash(), sequence: derived.sequence }
+fn key_of(rule: &StreamRule, epoch: &NamedEpoch) -> SlotKey {
+    SlotKey { stream: rule.stream_hash(), sequence: epoch.sequence, slot: epoch.slot }
 }
 
 fn situation(ledger: &FollowedLedger, now_ms: u64) -> Situation<'_> {

@@ -4,7 +4,7 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use alloy::primitives::Address;
 use ec_ledger::{FollowError, Follower, Heads, LedgerState, Polled};
-use ec_observation::StreamRule;
+use ec_observation::{EpochKey, EpochName, StreamRule};
 
 use super::{Halt, complaint::Complaint, count, show};
 use crate::{clock, standing::LedgerStanding};
@@ -69,10 +69,13 @@ impl FollowedLedger {
         }
     }
 
-    /// The first run of a stream's epochs between two without a slot that is final for good.
-    pub(super) fn next_gap(&self, rule: &StreamRule, from: u64, to: u64) -> Option<RangeInclusive<u64>> {
+    /// The first run of a stream's epochs between two on the timeline without a slot that is final for good.
+    pub(super) fn next_gap(&self, rule: &StreamRule, from: EpochKey, to: EpochKey) -> Option<RangeInclusive<EpochKey>> {
         let finalized = self.follower.heads().finalized;
-        self.state().next_gap(rule.stream_hash(), (from, to), finalized, |sequence| rule.slot(sequence))
+        let slot_of = |sequence| rule.slot(EpochName::timeline(sequence));
+        let to = if to.segment > 0 { u64::MAX } else { to.index };
+        let gap = self.state().next_gap(rule.stream_hash(), (from.index, to), finalized, slot_of)?;
+        Some(EpochKey::timeline(*gap.start())..=EpochKey::timeline(*gap.end()))
     }
 
     /// How it stands, as this witness sees it.

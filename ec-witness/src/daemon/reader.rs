@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
 
 use ec_ledger::Pulse;
-use ec_observation::{DerivedEpoch, StreamHash, StreamRule};
+use ec_observation::{DerivedEpoch, EpochKey, StreamHash, StreamRule};
 
 use super::{
     Halt, count,
@@ -173,7 +173,11 @@ fn derive(
 
 /// Where a stream has epochs to make up for: runs without a slot that is final for good. Where every slot is to be
 /// reported, all are looked at.
-fn gaps(rule: StreamRule, ledger: &FollowedLedger, all: bool) -> impl Fn(u64, u64) -> Option<RangeInclusive<u64>> + '_ {
+fn gaps(
+    rule: StreamRule,
+    ledger: &FollowedLedger,
+    all: bool,
+) -> impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>> + '_ {
     move |from, to| match all {
         true => (from <= to).then_some(from..=to),
         false => ledger.next_gap(&rule, from, to),

@@ -71,7 +71,7 @@ fn newest_final(stream: StreamHash, follower: &Follower) -> NewestFinal {
 
 /// A slot that is judged.
 pub fn slot(rule: &StreamRule, key: SlotKey, judged: &JudgedSlot, follower: &Follower) -> SlotReport {
-    let candidates = follower.ledger().slot(judged.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+    let candidates = follower.ledger().slot(key.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
     let votes = |of: &dyn Fn(ObservationHash) -> bool| {
         let voters = candidates.iter().filter(|candidate| of(candidate.hash)).map(|candidate| candidate.voters.len());
         voters.max().unwrap_or_default()
@@ -79,8 +79,8 @@ pub fn slot(rule: &StreamRule, key: SlotKey, judged: &JudgedSlot, follower: &Fol
     SlotReport {
         stream_id: rule.stream_id.clone(),
         sequence: key.sequence,
-        epoch_id: rule.epochs.id(key.sequence),
-        slot: judged.slot,
+        epoch_id: rule.epochs.id(judged.name),
+        slot: key.slot,
         state: judged.state,
         observation_hash: judged.voted.as_ref().map(ObservationHeader::hash),
         finalized_hash: judged.finalized,

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive, path::Path, time::SystemTime};
 
-use ec_archive::{ArchiveError, StreamIndex, Sweep, TrackEvent, TrackIndex, is_closed};
-use ec_observation::{DerivedEpoch, StreamRule};
+use ec_archive::{ArchiveError, SegmentSpan, StreamIndex, Sweep, TrackEvent, TrackIndex, is_closed};
+use ec_observation::{DerivedEpoch, EpochKey, StreamRule};
 
 use super::{
     closing::{Ages, Closing},
@@ -36,16 +36,16 @@ pub struct FollowedStream {
     tally: Tally,
     filled: u64,
     /// Epochs that lines touched since they were looked at last.
-    touched: BTreeSet<u64>,
+    touched: BTreeSet<EpochKey>,
     /// Epochs whose first record came after they were passed, and which are not closed yet.
-    late: BTreeSet<u64>,
+    late: BTreeSet<EpochKey>,
     /// Whether something changed since the newest epochs were looked at.
     changed: bool,
 }
 
 impl FollowedStream {
     /// Takes up a stream whose index was read once, judging its epochs from `from` on.
-    pub fn new(index: StreamIndex, from: u64, max_inflight: usize, closing: Closing) -> Self {
+    pub fn new(index: StreamIndex, from: EpochKey, max_inflight: usize, closing: Closing) -> Self {
         Self {
             index,
             window: Window::new(from, max_inflight),
@@ -80,7 +80,7 @@ impl FollowedStream {
     }
 
     /// The highest epoch that has a record.
-    pub fn highest_epoch(&self) -> Option<u64> {
+    pub fn highest_epoch(&self) -> Option<EpochKey> {
         self.index.highest_epoch()
     }
 
@@ -95,7 +95,7 @@ impl FollowedStream {
     }
 
     /// Whether nobody here may vote on an epoch, because part of what it rested on cannot be read any more.
-    pub fn withholds(&self, epoch: u64) -> bool {
+    pub fn withholds(&self, epoch: EpochKey) -> bool {
         self.index.withholds(epoch)
     }
 
@@ -152,18 +152,20 @@ impl FollowedStream {
     pub fn newly_closed(
         &mut self,
         now_ms: u64,
-        undecided: impl Fn(u64) -> usize,
-        next_gap: impl Fn(u64, u64) -> Option<RangeInclusive<u64>>,
+        undecided: impl Fn(EpochKey) -> usize,
+        next_gap: impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>>,
         closed: &mut Vec<NewlyClosed>,
     ) -> Result<(), ArchiveError> {
         let Some(highest) = self.highest_epoch().filter(|_| self.reading == Reading::Current) else { return Ok(()) };
+        let segments: Vec<_> = self.index.segments().collect();
         if self.changed
-            && let Some(wanted) = self.window.newest(highest)
+            && let Some(wanted) = self.window.newest(highest, &segments)
         {
             self.collect(&wanted, now_ms, closed)?;
         }
         self.changed = false;
-        if let Some(wanted) = self.window.oldest(highest, undecided(self.window.newest_from(highest))) {
+        let undecided = undecided(self.window.newest_from(highest, &segments));
+        if let Some(wanted) = self.window.oldest(highest, &segments, undecided) {
             let before = closed.len();
             let collected = self.collect_gaps(wanted, now_ms, next_gap, closed);
             self.filled += (closed.len() - before) as u64;
@@ -177,13 +179,13 @@ impl FollowedStream {
         &mut self,
         Wanted { range, mut limit }: Wanted,
         now_ms: u64,
-        next_gap: impl Fn(u64, u64) -> Option<RangeInclusive<u64>>,
+        next_gap: impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>>,
         closed: &mut Vec<NewlyClosed>,
     ) -> Result<(), ArchiveError> {
         let (mut from, to) = range.into_inner();
         for _ in 0..MAX_GAPS {
             let Some(gap) = next_gap(from, to) else {
-                self.window.pass(to.saturating_add(1));
+                self.window.pass(to.next().unwrap_or(to));
                 return Ok(());
             };
             let (before, end) = (closed.len(), *gap.end());
@@ -199,14 +201,15 @@ impl FollowedStream {
     }
 
     /// How much of what is old has still to be looked at.
-    pub fn backlog(&self, next_gap: impl Fn(u64, u64) -> Option<RangeInclusive<u64>>) -> Backlog {
-        let wanted = self.highest_epoch().and_then(|highest| self.window.oldest(highest, 0));
+    pub fn backlog(&self, next_gap: impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>>) -> Backlog {
+        let segments: Vec<_> = self.index.segments().collect();
+        let wanted = self.highest_epoch().and_then(|highest| self.window.oldest(highest, &segments, 0));
         let mut left = 0u64;
         let mut rest = wanted.map(|wanted| wanted.range.into_inner());
         while let Some((from, to)) = rest.take() {
             if let Some(gap) = next_gap(from, to) {
-                left = left.saturating_add((gap.end() - gap.start()).saturating_add(1));
-                rest = gap.end().checked_add(1).filter(|&next| next <= to).map(|next| (next, to));
+                left = left.saturating_add(count(&gap, &segments));
+                rest = gap.end().next().filter(|&next| next <= to).map(|next| (next, to));
             }
         }
         Backlog { filled: self.filled, left }
@@ -235,27 +238,27 @@ impl FollowedStream {
 
     /// Sweeps a range for closed epochs that are new; returns the lowest epoch that is still to be looked at. What is
     /// withheld is passed by.
-    fn collect(&mut self, wanted: &Wanted, now_ms: u64, closed: &mut Vec<NewlyClosed>) -> Result<u64, ArchiveError> {
+    fn collect(&mut self, wanted: &Wanted, now_ms: u64, closed: &mut Vec<NewlyClosed>) -> Result<EpochKey, ArchiveError> {
         let mut next = None;
         let mut taken = 0;
         for swept in Sweep::new(&self.index, wanted.range.clone()) {
             let derived = swept?.derived;
             if taken == wanted.limit {
-                next.get_or_insert(derived.sequence);
+                next.get_or_insert(derived.key);
                 break;
             }
-            if !self.window.is_new(derived.sequence) || self.index.withholds(derived.sequence) {
+            if !self.window.is_new(derived.key) || self.index.withholds(derived.key) {
                 continue;
             }
             if !is_closed(&derived, self.ages.aged(self.highest_epoch())) {
-                next.get_or_insert(derived.sequence);
+                next.get_or_insert(derived.key);
                 continue;
             }
-            self.window.admit(derived.sequence);
+            self.window.admit(derived.key);
             taken += 1;
             closed.push(NewlyClosed { derived, closed_ms: now_ms });
         }
-        Ok(next.unwrap_or(wanted.range.end().saturating_add(1)))
+        Ok(next.unwrap_or_else(|| wanted.range.end().next().unwrap_or(EpochKey::MAX)))
     }
 
     /// Derives again the handed-over epochs that lines have touched since the last call, appended to `derived`.
@@ -277,4 +280,14 @@ impl FollowedStream {
         }
         Ok(())
     }
+}
+
+/// How many epochs of these segments lie in a range.
+fn count(range: &RangeInclusive<EpochKey>, segments: &[SegmentSpan]) -> u64 {
+    let within = |span: &SegmentSpan| {
+        let low = EpochKey { segment: span.segment, index: span.lowest }.max(*range.start());
+        let high = EpochKey { segment: span.segment, index: span.highest }.min(*range.end());
+        if low <= high { (high.index - low.index).saturating_add(1) } else { 0 }
+    };
+    segments.iter().fold(0, |sum: u64, span| sum.saturating_add(within(span)))
 }

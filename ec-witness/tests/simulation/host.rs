@@ -1,11 +1,12 @@
 //! An honest witness: the real engine, ledger state and window, with a simulated archive, RPC, guard and sender.
 
 use alloy::primitives::Address;
+use ec_archive::SegmentSpan;
 use ec_ledger::{Candidate, LedgerState, WitnessSet};
-use ec_observation::{Ballot, ObservationHeader, VoteKind};
+use ec_observation::{Ballot, EpochKey, EpochName, ObservationHeader, VoteKind};
 use ec_witness::witness::{
-    decision::OwnVote,
-    engine::{Engine, Situation},
+    decision::{OwnVote, Proposing},
+    engine::{Admitted, Engine, Situation},
     window::{Wanted, Window},
 };
 use rand::{RngExt, rngs::StdRng};
@@ -61,7 +62,7 @@ impl Host {
             scenario: scenario.clone(),
             guard: Guard::default(),
             engine: Engine::new(me, agreement),
-            window: Window::new(0, agreement.max_inflight),
+            window: Window::new(EpochKey::MIN, agreement.max_inflight),
             ledger: LedgerState::new(None),
             set: WitnessSet::default(),
             growing: vec![],
@@ -157,25 +158,28 @@ impl Host {
             self.admit_one(sequence, now_ms, net);
         }
         let Some(highest) = net.truth.highest_closed(self.index, now_ms) else { return };
-        if let Some(wanted) = self.window.newest(highest) {
+        let segments = [SegmentSpan { segment: 0, lowest: 0, highest }];
+        let highest = EpochKey::timeline(highest);
+        if let Some(wanted) = self.window.newest(highest, &segments) {
             self.admit_wanted(&wanted, now_ms, net);
         }
-        let undecided = self.engine.undecided_below(net.truth.stream, self.window.newest_from(highest));
-        if let Some(wanted) = self.window.oldest(highest, undecided) {
+        let undecided = self.engine.undecided_below(net.truth.stream, self.window.newest_from(highest, &segments));
+        if let Some(wanted) = self.window.oldest(highest, &segments, undecided) {
             let passed = self.admit_wanted(&wanted, now_ms, net);
-            self.window.pass(passed);
+            self.window.pass(EpochKey::timeline(passed));
         }
     }
 
     /// Returns the epoch below which all were looked at.
     fn admit_wanted(&mut self, wanted: &Wanted, now_ms: u64, net: &Net) -> u64 {
-        let new: Vec<u64> =
-            wanted.range.clone().filter(|&epoch| self.window.is_new(epoch)).take(wanted.limit).collect();
+        let range = wanted.range.start().index..=wanted.range.end().index;
+        let is_new = |sequence: &u64| self.window.is_new(EpochKey::timeline(*sequence));
+        let new: Vec<u64> = range.clone().filter(is_new).take(wanted.limit).collect();
         for &sequence in &new {
-            self.window.admit(sequence);
+            self.window.admit(EpochKey::timeline(sequence));
             self.admit_one(sequence, now_ms, net);
         }
-        if new.len() < wanted.limit { wanted.range.end() + 1 } else { new[new.len() - 1] + 1 }
+        if new.len() < wanted.limit { range.end() + 1 } else { new[new.len() - 1] + 1 }
     }
 
     fn admit_one(&mut self, sequence: u64, now_ms: u64, net: &Net) {
@@ -183,7 +187,14 @@ impl Host {
         let past = self.guard.vote(self.me, sequence, &net.chain, self.ledger.head().map_or(0, |head| head.number));
         let closed_ms = truth.closed_ms(self.index, sequence).max(self.started_ms) + self.offset_ms;
         let own = truth.own(self.index, sequence, now_ms);
-        self.engine.admit(truth.key(sequence), truth.slot(sequence), own, closed_ms, past);
+        let admitted = Admitted {
+            epoch: EpochKey::timeline(sequence),
+            name: EpochName::timeline(sequence),
+            proposing: Proposing::InTurn(sequence),
+            own,
+            closed_ms,
+        };
+        self.engine.admit(truth.key(sequence), admitted, past);
         if truth.still_grows(self.index, sequence, now_ms) {
             self.growing.push(sequence);
         }

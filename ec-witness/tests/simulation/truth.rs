@@ -78,7 +78,7 @@ impl Truth {
     }
 
     pub(crate) fn key(&self, sequence: u64) -> SlotKey {
-        SlotKey { stream: self.stream, sequence }
+        SlotKey { stream: self.stream, sequence, slot: self.slot(sequence) }
     }
 
     pub(crate) fn slot(&self, sequence: u64) -> SlotId {
