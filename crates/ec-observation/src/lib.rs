@@ -6,6 +6,7 @@ pub mod keccak;
 pub mod listing;
 pub mod proof;
 pub mod records;
+pub mod segments;
 pub mod stream;
 pub mod tree;
 pub mod vote;
