@@ -23,12 +23,12 @@ mod sources;
 pub mod watch;
 
 pub use epochs::{
-    AtRest, Closed, DeriveError, Epochs, LinkedEpoch, Observation, Sweep, SweptEpoch, for_each_closed, is_closed,
-    late_records,
+    AtRest, Closed, DeriveError, Epochs, KnownMark, LinkedEpoch, Observation, Sweep, SweptEpoch, for_each_closed,
+    is_closed, late_records,
 };
 pub use error::ArchiveError;
 pub use files::{Archive, Broadcast, CheckpointError, Checkpoints, StreamIndex, TrackFile, TrackIndex};
-pub use index::FileLine;
+pub use index::{FileLine, SegmentSpan};
 pub use line::{BadLine, FieldNames};
 pub use sources::{Mapping, Source};
 pub use watch::{Lost, Quarantined, TrackEvent, Watch};

@@ -76,9 +76,19 @@ impl Cutter {
         Cut::Begins
     }
 
-    /// Goes on from a record that begins a segment, whatever was before it.
-    pub fn beginning_with(record: &Record, received_ms: u64) -> Self {
-        Self { segment: Some(Segment::beginning_with(record, received_ms)), last_ms: received_ms }
+    /// A cutter for which the next record begins a segment, after a record of this time.
+    pub fn after(last_ms: u64) -> Self {
+        Self { segment: None, last_ms }
+    }
+
+    /// Passes by a record of which it is known where it belongs.
+    pub fn pass(&mut self, record: &Record) {
+        self.last_ms = record.received_unix_ms.unwrap_or(self.last_ms);
+    }
+
+    /// The time by which the last record was cut; 0 before the first.
+    pub fn last_ms(&self) -> u64 {
+        self.last_ms
     }
 }
 

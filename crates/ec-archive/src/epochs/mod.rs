@@ -3,6 +3,7 @@
 mod at_rest;
 mod closed;
 mod late;
+mod marks;
 mod one_pass;
 mod sweep;
 
@@ -10,6 +11,7 @@ pub use self::{
     at_rest::{AtRest, Observation, for_each_closed},
     closed::{DeriveError, LinkedEpoch, is_closed},
     late::late_records,
+    marks::KnownMark,
     one_pass::{Closed, Epochs},
     sweep::{Sweep, SweptEpoch},
 };

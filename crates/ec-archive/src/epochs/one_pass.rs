@@ -17,7 +17,7 @@ mod track_bytes;
 
 use std::{io, num::NonZeroUsize, path::PathBuf};
 
-use ec_observation::{DerivedEpoch, ObservationHash, ObservationHeader, StreamRule};
+use ec_observation::{EpochKey, NamedEpoch, ObservationHash, ObservationHeader, StreamRule};
 
 use self::{
     cutter::{Cutter, Part},
@@ -29,6 +29,7 @@ use self::{
 };
 use super::{
     closed::{Chain, DeriveError, LinkedEpoch, is_closed},
+    marks::{KnownMark, Marks, own_mark},
     sweep::Sweep,
 };
 use crate::{
@@ -48,7 +49,7 @@ pub struct Epochs {
     rule: StreamRule,
     from: From,
     /// The highest epoch that has a record.
-    highest: Option<u64>,
+    highest: Option<EpochKey>,
 }
 
 #[derive(Debug)]
@@ -80,25 +81,41 @@ impl Epochs {
         (jobs, block_len): (NonZeroUsize, u64),
         watch: &mut (impl Watch + Send),
     ) -> Result<Self, ArchiveError> {
+        if rule.is_lane() {
+            let index = Self::index(broadcast, &rule, names, watch)?;
+            return Ok(Self { highest: index.highest_epoch(), rule, from: From::Index(index.into()) });
+        }
         let paths = rule.tracks.names().iter().map(|track| broadcast.track_file(track));
         let mut merge = Merge::new(&rule, paths, watch);
         let passed = one_pass(broadcast, &rule, names, (jobs, block_len), &mut merge);
         match passed.and_then(|()| merge.finish()) {
-            Ok((run, highest)) => Ok(Self { rule, from: From::Run(run.into()), highest }),
+            Ok((run, highest)) => {
+                let highest = highest.map(EpochKey::timeline);
+                Ok(Self { rule, from: From::Run(run.into()), highest })
+            }
             Err(Disorder::Archive(error)) => Err(error),
             Err(why @ (Disorder::Order | Disorder::Room(_))) => {
                 tracing::debug!(broadcast = broadcast.name, %why, "reading the index in two passes");
                 let told = merge.told();
-                let mut index = StreamIndex::new(broadcast, rule.clone(), names);
-                index.read_on(&mut Untold { watch, told })?;
-                let highest = index.highest_epoch();
-                Ok(Self { rule, from: From::Index(index.into()), highest })
+                let index = Self::index(broadcast, &rule, names, &mut Untold { watch, told })?;
+                Ok(Self { highest: index.highest_epoch(), rule, from: From::Index(index.into()) })
             }
         }
     }
 
+    fn index(
+        broadcast: &Broadcast,
+        rule: &StreamRule,
+        names: &FieldNames,
+        watch: &mut impl Watch,
+    ) -> Result<StreamIndex, ArchiveError> {
+        let mut index = StreamIndex::new(broadcast, rule.clone(), names);
+        index.read_on(watch)?;
+        Ok(index)
+    }
+
     /// The highest epoch that has a record.
-    pub fn highest_epoch(&self) -> Option<u64> {
+    pub fn highest_epoch(&self) -> Option<EpochKey> {
         self.highest
     }
 
@@ -113,12 +130,21 @@ impl Epochs {
     ///
     /// What was derived cannot be read again.
     pub fn closed(&mut self) -> Result<Closed<'_>, ArchiveError> {
+        self.closed_as(Box::new(|_| None))
+    }
+
+    /// The same with the marks of segments whose sessions are known: the others are named by what the archive says.
+    ///
+    /// # Errors
+    ///
+    /// What was derived cannot be read again.
+    pub fn closed_as<'a>(&'a mut self, known: KnownMark<'a>) -> Result<Closed<'a>, ArchiveError> {
         let source = match &mut self.from {
             From::Run(run) => {
                 run.rewind().map_err(unreadable_run)?;
                 Derived::Run(run, &self.rule)
             }
-            From::Index(index) => Derived::Sweep(Sweep::all(index)),
+            From::Index(index) => Derived::Sweep(index, Sweep::all(index), Marks::new(known)),
         };
         Ok(Closed { source, highest: self.highest, chain: Chain::default(), failed: false })
     }
@@ -132,7 +158,7 @@ fn unreadable_run(source: io::Error) -> ArchiveError {
 #[derive(Debug)]
 pub struct Closed<'a> {
     source: Derived<'a>,
-    highest: Option<u64>,
+    highest: Option<EpochKey>,
     chain: Chain,
     failed: bool,
 }
@@ -140,28 +166,34 @@ pub struct Closed<'a> {
 #[derive(Debug)]
 enum Derived<'a> {
     Run(&'a mut Run, &'a StreamRule),
-    Sweep(Sweep<'a>),
+    Sweep(&'a StreamIndex, Sweep<'a>, Marks<'a>),
 }
 
 impl Derived<'_> {
     /// The next epoch, and the hash of its header where that is known.
-    fn next(&mut self) -> Result<Option<(DerivedEpoch, Option<ObservationHash>)>, ArchiveError> {
+    fn next(&mut self) -> Result<Option<(NamedEpoch, Option<ObservationHash>)>, DeriveError> {
         match self {
             Self::Run(run, rule) => {
                 Ok(run.next(rule).map_err(unreadable_run)?.map(|(epoch, hash)| (epoch, Some(hash))))
             }
-            Self::Sweep(sweep) => Ok(sweep.next().transpose()?.map(|swept| (swept.derived, None))),
+            Self::Sweep(index, sweep, marks) => {
+                let (rule, index) = (index.rule(), *index);
+                let Some(swept) = sweep.next().transpose()? else { return Ok(None) };
+                let own = |segment| own_mark(index, segment)?.map_err(DeriveError::from);
+                let mark = marks.of(rule.is_lane(), &swept.derived, own)?;
+                Ok(Some((rule.name(swept.derived, mark)?, None)))
+            }
         }
     }
 }
 
 impl Closed<'_> {
     fn advance(&mut self) -> Result<Option<LinkedEpoch>, DeriveError> {
-        while let Some((derived, known)) = self.source.next()? {
-            if is_closed(&derived, self.highest) {
+        while let Some((named, known)) = self.source.next()? {
+            if is_closed(&named.derived, self.highest) {
                 let hash = |header: &ObservationHeader| known.unwrap_or_else(|| header.hash());
-                let (header, hash) = self.chain.link(&derived, hash)?.unzip();
-                return Ok(Some(LinkedEpoch { derived, header, hash }));
+                let (header, hash) = self.chain.link(&named, hash)?.unzip();
+                return Ok(Some(LinkedEpoch { named, header, hash }));
             }
         }
         Ok(None)
@@ -224,7 +256,7 @@ impl<W: Watch> Watch for Untold<'_, W> {
         }
     }
 
-    fn touched(&mut self, epoch: u64) {
+    fn touched(&mut self, epoch: EpochKey) {
         self.watch.touched(epoch);
     }
 }

@@ -7,12 +7,13 @@ use std::{
     sync::Arc,
 };
 
+use ec_observation::EpochRule;
 use serde::{Deserialize, Serialize};
 
 use super::track_file::{Stretch, TrackFile};
 use crate::{
     ArchiveError,
-    index::{Extent, LineIndex, Mark, Neighbours},
+    index::{Extent, Keys, LineIndex, Mark, Neighbours},
     watch::{Lost, Watch},
 };
 
@@ -121,13 +122,14 @@ impl Generation {
     pub(crate) fn read_on(
         &mut self,
         track: &TrackFile,
+        keys: &mut Keys,
         budget: u64,
         watch: &mut impl Watch,
     ) -> Result<bool, ArchiveError> {
         let Self { lines, footprint, file, .. } = self;
         let start = lines.offset();
         let stretch = Stretch { file, start, end: u64::MAX };
-        let end = track.read(stretch, budget, |line| lines.take(track.path(), line, watch))?;
+        let end = track.read(stretch, budget, |line| lines.take(track.path(), line, keys, watch))?;
         if end > start {
             match Footprint::of(file, end) {
                 Ok(found) => *footprint = found,
@@ -144,15 +146,17 @@ impl Generation {
         &self,
         track: &TrackFile,
         extent: &Extent,
+        epochs: EpochRule,
         mut sink: impl FnMut(Mark),
     ) -> Result<(), ArchiveError> {
-        let (mut neighbours, epochs) = (Neighbours::after(extent.before, false), self.lines.epochs());
+        let mut neighbours = Neighbours::after(extent.before, false);
+        let mut keys = Keys::again(epochs, extent.segment, extent.before_ms, extent.cut);
         let mut checksum = 0u128;
         let stretch = Stretch { file: &self.file, start: extent.start, end: extent.end };
         let end = track.read(stretch, u64::MAX, |line| {
             checksum = checksum.wrapping_add(line.checksum);
             if let Some(said) = line.said {
-                neighbours.mark(&said, epochs, &mut sink);
+                neighbours.mark(line.offset, &said, &mut keys, &mut sink);
             }
         })?;
         if end == extent.end && checksum == extent.checksum {

@@ -1,9 +1,9 @@
 //! The index of a stream: those of its tracks.
 
-use std::path::Path;
+use std::{collections::BTreeMap, ops::Range, path::Path};
 
-use ec_observation::{Record, StreamRule};
-use rangemap::RangeInclusiveSet;
+use ec_observation::{EpochKey, Record, StreamRule};
+use rangemap::RangeSet;
 
 use super::{
     layout::{Archive, Broadcast},
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ArchiveError,
-    index::Mark,
+    index::{Mark, SegmentSpan},
     line::FieldNames,
     watch::{Lost, Watch},
 };
@@ -88,19 +88,30 @@ impl StreamIndex {
     }
 
     /// The highest epoch that has a record. Every lower one has a later record beside it.
-    pub fn highest_epoch(&self) -> Option<u64> {
+    pub fn highest_epoch(&self) -> Option<EpochKey> {
         self.tracks.iter().filter_map(TrackIndex::highest_epoch).max()
     }
 
     /// Whether part of what an epoch rested on cannot be read any more, so that nobody here may vote on it.
-    pub fn withholds(&self, epoch: u64) -> bool {
+    pub fn withholds(&self, epoch: EpochKey) -> bool {
         self.tracks.iter().any(|track| track.withholds(epoch))
     }
 
     /// How many epochs are withheld for good.
     pub fn withheld_epochs(&self) -> u64 {
-        let withheld: RangeInclusiveSet<u64> = self.tracks.iter().flat_map(TrackIndex::withheld).collect();
-        withheld.iter().fold(0, |sum: u64, range| sum.saturating_add((range.end() - range.start()).saturating_add(1)))
+        let withheld: RangeSet<EpochKey> = self.tracks.iter().flat_map(TrackIndex::withheld).collect();
+        let segments = self.segments();
+        withheld.iter().fold(0, |sum: u64, range| sum.saturating_add(count(range, &segments)))
+    }
+
+    /// What was read of each segment, ascending. On the timeline there is one.
+    pub fn segments(&self) -> Vec<SegmentSpan> {
+        let mut spans = BTreeMap::new();
+        for span in self.tracks.iter().flat_map(TrackIndex::segments) {
+            let known: &mut SegmentSpan = spans.entry(span.segment).or_insert(*span);
+            (known.lowest, known.highest) = (known.lowest.min(span.lowest), known.highest.max(span.highest));
+        }
+        spans.into_values().collect()
     }
 
     /// What keeps epochs from being derived until a file comes or goes on.
@@ -130,7 +141,11 @@ impl StreamIndex {
     /// # Errors
     ///
     /// A file cannot be read, or no longer holds what was read of it; what the `sink` has heard must not count then.
-    pub(crate) fn for_each_record(&self, epoch: u64, mut sink: impl FnMut(usize, Record)) -> Result<(), ArchiveError> {
+    pub(crate) fn for_each_record(
+        &self,
+        epoch: EpochKey,
+        mut sink: impl FnMut(usize, Record),
+    ) -> Result<(), ArchiveError> {
         for (place, track) in self.tracks.iter().enumerate() {
             for part in track.parts(epoch, epoch) {
                 track.read_part(&part, |mark| match mark {
@@ -141,4 +156,18 @@ impl StreamIndex {
         }
         Ok(())
     }
+}
+
+/// How many epochs lie in a range: all of one segment, else those that are known of each.
+fn count(range: &Range<EpochKey>, segments: &[SegmentSpan]) -> u64 {
+    let last = range.end.before().unwrap_or(range.end);
+    if range.start.segment == last.segment {
+        return (last.index - range.start.index).saturating_add(1);
+    }
+    let within = |span: &SegmentSpan| {
+        let low = EpochKey { segment: span.segment, index: span.lowest }.max(range.start);
+        let high = EpochKey { segment: span.segment, index: span.highest }.min(last);
+        if low <= high { (high.index - low.index).saturating_add(1) } else { 0 }
+    };
+    segments.iter().fold(0, |sum: u64, span| sum.saturating_add(within(span)))
 }

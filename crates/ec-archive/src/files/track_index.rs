@@ -8,13 +8,13 @@
 use std::{
     collections::VecDeque,
     fs::{self, File},
-    ops::RangeInclusive,
+    ops::Range,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use ec_observation::EpochRule;
+use ec_observation::{EpochKey, EpochRule};
 
 use super::{
     generation::{FileId, Footprint, Generation},
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     ArchiveError,
-    index::{Extent, Grain, Kept, LineIndex, Mark, Withheld},
+    index::{Extent, Grain, Kept, KeptKeys, Keys, LineIndex, Mark, SegmentSpan, Withheld},
     line::FieldNames,
     watch::{Lost, TrackEvent, Watch},
 };
@@ -36,6 +36,8 @@ const MAX_ROTATED: usize = 3;
 pub struct TrackIndex {
     file: TrackFile,
     epochs: EpochRule,
+    /// Where lines' epochs stand, in the order in which they are read.
+    keys: Keys,
     grain: Grain,
     /// Rotated files, the oldest first.
     rotated: VecDeque<Generation>,
@@ -61,6 +63,7 @@ pub(crate) struct KeptTrack {
     current: bool,
     next_serial: u64,
     withheld: Withheld,
+    keys: KeptKeys,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -77,6 +80,7 @@ impl TrackIndex {
         Self {
             file: TrackFile::new(broadcast, track, names),
             epochs,
+            keys: Keys::new(epochs),
             grain: Grain::default(),
             rotated: VecDeque::new(),
             current: None,
@@ -119,8 +123,13 @@ impl TrackIndex {
     }
 
     /// The highest epoch with a good line.
-    pub fn highest_epoch(&self) -> Option<u64> {
+    pub fn highest_epoch(&self) -> Option<EpochKey> {
         self.generations().filter_map(|generation| generation.lines.highest()).max()
+    }
+
+    /// What was read of each segment, ascending.
+    pub(crate) fn segments(&self) -> &[SegmentSpan] {
+        self.keys.spans()
     }
 
     /// Whether a file was read before, and none stands at the path now.
@@ -134,12 +143,12 @@ impl TrackIndex {
     }
 
     /// The epochs for which [`Self::withholds`] will stay true.
-    pub(crate) fn withheld(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
-        self.withheld.epochs().iter().cloned()
+    pub(crate) fn withheld(&self) -> impl Iterator<Item = Range<EpochKey>> + '_ {
+        self.withheld.epochs().cloned()
     }
 
     /// Whether part of what an epoch rested on cannot be read any more.
-    pub fn withholds(&self, epoch: u64) -> bool {
+    pub fn withholds(&self, epoch: EpochKey) -> bool {
         self.withheld.contains(epoch)
     }
 
@@ -172,7 +181,7 @@ impl TrackIndex {
                     self.lose(serial, lost, watch);
                 }
                 None => {
-                    generation.read_on(&self.file, budget, watch)?;
+                    generation.read_on(&self.file, &mut self.keys, budget, watch)?;
                     at += 1;
                 }
             }
@@ -189,14 +198,14 @@ impl TrackIndex {
                 self.lose(serial, lost, watch);
                 return Ok(true);
             }
-            Ok(None) => current.read_on(&self.file, budget, watch),
+            Ok(None) => current.read_on(&self.file, &mut self.keys, budget, watch),
             Err(error) => Err(ArchiveError::io(self.file.path())(error)),
         };
         if let Err(error) = finished {
             // a descriptor of a file system that went and came back; the path may lead to the same file again
             let Some(found) = self.file.open()? else { return Err(error) };
             let moved = current.move_to(&found.into()).map_err(ArchiveError::io(self.file.path()))?;
-            return if moved { current.read_on(&self.file, budget, watch) } else { Err(error) };
+            return if moved { current.read_on(&self.file, &mut self.keys, budget, watch) } else { Err(error) };
         }
         self.withheld.resume(current.lines.first());
         finished
@@ -225,7 +234,7 @@ impl TrackIndex {
         if let Some(rotated) = self.current.take() {
             self.rotate(rotated, watch).map_err(io)?;
         }
-        let lines = LineIndex::new(self.grain, self.epochs);
+        let lines = LineIndex::new(self.grain, &self.keys);
         self.current = Some(Generation::new(self.next_serial, found, lines));
         self.next_serial += 1;
         Ok(true)
@@ -260,11 +269,11 @@ impl TrackIndex {
         self.give_up(&lines, next, lost, watch);
     }
 
-    fn give_up(&mut self, lines: &LineIndex, next: Option<u64>, lost: Lost, watch: &mut impl Watch) {
+    fn give_up(&mut self, lines: &LineIndex, next: Option<EpochKey>, lost: Lost, watch: &mut impl Watch) {
         let touched = lines.touched();
         if lines.offset() > 0 {
             touched.into_iter().for_each(|(low, high)| self.withheld.lose(low..=high));
-            self.withheld.break_off(touched.map_or(0, |(low, _)| low));
+            self.withheld.break_off(touched.map_or(EpochKey::MIN, |(low, _)| low));
             self.withheld.resume(next);
         }
         watch.event(TrackEvent::Lost { file: self.file.path().to_owned(), lost, touched });
@@ -275,7 +284,7 @@ impl TrackIndex {
     }
 
     /// The parts of the files that can hold something of the epochs from `low` to `high`.
-    pub(crate) fn parts(&self, low: u64, high: u64) -> impl Iterator<Item = TrackPart> + '_ {
+    pub(crate) fn parts(&self, low: EpochKey, high: EpochKey) -> impl Iterator<Item = TrackPart> + '_ {
         let parts = |generation: &Generation| {
             let serial = generation.serial;
             generation.lines.extents().map(move |extent| TrackPart { generation: serial, extent }).collect::<Vec<_>>()
@@ -293,7 +302,7 @@ impl TrackIndex {
             start: part.extent.start,
             generation: part.generation,
         };
-        generation.ok_or_else(gone)?.read_extent(&self.file, &part.extent, sink)
+        generation.ok_or_else(gone)?.read_extent(&self.file, &part.extent, self.epochs, sink)
     }
 
     /// What a checkpoint keeps.
@@ -311,17 +320,19 @@ impl TrackIndex {
             current: self.current.is_some(),
             next_serial: self.next_serial,
             withheld: self.withheld.clone(),
+            keys: self.keys.kept().clone(),
         })
     }
 
     /// Takes up what a checkpoint kept, as far as its files are found and still hold what was read of them.
     pub(crate) fn restore(&mut self, kept: KeptTrack, watch: &mut impl Watch) {
-        let KeptTrack { generations, current, next_serial, withheld } = kept;
+        let KeptTrack { generations, current, next_serial, withheld, keys } = kept;
         (self.next_serial, self.withheld) = (next_serial, withheld);
+        self.keys = Keys::of(self.epochs, keys);
         let last = generations.len().saturating_sub(1);
         for (at, generation) in generations.into_iter().enumerate() {
             let is_current = current && at == last;
-            let lines = LineIndex::of(self.grain, self.epochs, generation.lines.clone());
+            let lines = LineIndex::of(self.grain, generation.lines.clone());
             match self.find(&generation, is_current) {
                 Some(found) if is_current => self.current = Some(found),
                 Some(found) => self.rotated.push_back(found),
@@ -334,7 +345,7 @@ impl TrackIndex {
     fn find(&self, kept: &KeptGeneration, is_current: bool) -> Option<Generation> {
         let here = is_current.then(|| self.path().to_owned());
         here.into_iter().chain(self.elsewhere(kept.file)).find_map(|path| {
-            let lines = LineIndex::of(self.grain, self.epochs, kept.lines.clone());
+            let lines = LineIndex::of(self.grain, kept.lines.clone());
             Generation::resume(kept.serial, File::open(path).ok()?, lines, kept.footprint.clone()).ok()?
         })
     }

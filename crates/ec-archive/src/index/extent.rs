@@ -1,6 +1,9 @@
 //! A stretch of a track's file and the epochs it touches.
 
+use ec_observation::EpochKey;
 use serde::{Deserialize, Serialize};
+
+use super::keys::Keys;
 
 /// How finely a file is indexed.
 #[derive(Clone, Copy, Debug)]
@@ -25,25 +28,33 @@ pub(crate) struct Extent {
     pub(crate) start: u64,
     pub(crate) end: u64,
     /// The epoch of the last good line before `start`: a bad line at the start touches it.
-    pub(crate) before: Option<u64>,
+    pub(crate) before: Option<EpochKey>,
+    /// The segment of that line, and the time by which it was cut.
+    pub(crate) segment: u64,
+    pub(crate) before_ms: u64,
+    /// Where the first line stands that begins another segment.
+    pub(crate) cut: Option<u64>,
     /// Lowest and highest epoch touched; `None` when there is none.
-    pub(crate) touched: Option<(u64, u64)>,
+    pub(crate) touched: Option<(EpochKey, EpochKey)>,
     /// The sum of its lines' checksums.
     pub(crate) checksum: u128,
 }
 
 impl Extent {
-    pub(crate) fn starting_at(start: u64, before: Option<u64>) -> Self {
-        Self { start, end: start, before, touched: None, checksum: 0 }
+    /// One that starts where the lines of `keys` go on.
+    pub(crate) fn starting_at(start: u64, before: Option<EpochKey>, keys: &Keys) -> Self {
+        let (segment, before_ms) = (keys.segment(), keys.last_ms());
+        Self { start, end: start, before, segment, before_ms, cut: None, touched: None, checksum: 0 }
     }
 
-    pub(crate) fn touch(&mut self, epoch: u64) {
+    pub(crate) fn touch(&mut self, epoch: EpochKey) {
         let (low, high) = self.touched.unwrap_or((epoch, epoch));
         self.touched = Some((low.min(epoch), high.max(epoch)));
     }
 
     pub(crate) fn join(self, next: Self) -> Self {
-        let mut joined = Self { end: next.end, checksum: self.checksum.wrapping_add(next.checksum), ..self };
+        let (checksum, cut) = (self.checksum.wrapping_add(next.checksum), self.cut.or(next.cut));
+        let mut joined = Self { end: next.end, checksum, cut, ..self };
         for epoch in next.touched.into_iter().flat_map(|(low, high)| [low, high]) {
             joined.touch(epoch);
         }

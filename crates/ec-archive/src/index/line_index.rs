@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use ec_observation::{EpochRule, Record};
+use ec_observation::{EpochKey, Record};
 use serde::{Deserialize, Serialize};
 
 use super::{
     extent::{Extent, Grain, join_neighbours},
+    keys::Keys,
     neighbours::{Mark, Neighbours},
 };
 use crate::{
@@ -31,7 +32,6 @@ pub struct FileLine {
 #[derive(Clone, Debug)]
 pub(crate) struct LineIndex {
     grain: Grain,
-    epochs: EpochRule,
     neighbours: Neighbours,
     kept: Kept,
 }
@@ -43,29 +43,25 @@ pub(crate) struct Kept {
     /// The extent that is being read.
     open: Extent,
     /// The neighbours' state at its end.
-    before: Option<u64>,
+    before: Option<EpochKey>,
     waiting: bool,
     /// The epoch of the first good line.
-    first: Option<u64>,
+    first: Option<EpochKey>,
     /// The highest epoch with a good line.
-    highest: Option<u64>,
+    highest: Option<EpochKey>,
 }
 
 impl LineIndex {
     /// An index of nothing yet.
-    pub(crate) fn new(grain: Grain, epochs: EpochRule) -> Self {
-        let open = Extent::starting_at(0, None);
-        Self::of(
-            grain,
-            epochs,
-            Kept { extents: Vec::new(), open, before: None, waiting: false, first: None, highest: None },
-        )
+    pub(crate) fn new(grain: Grain, keys: &Keys) -> Self {
+        let open = Extent::starting_at(0, None, keys);
+        Self::of(grain, Kept { extents: Vec::new(), open, before: None, waiting: false, first: None, highest: None })
     }
 
     /// An index as it was kept.
-    pub(crate) fn of(grain: Grain, epochs: EpochRule, kept: Kept) -> Self {
+    pub(crate) fn of(grain: Grain, kept: Kept) -> Self {
         let neighbours = Neighbours::after(kept.before, kept.waiting);
-        Self { grain, epochs, neighbours, kept }
+        Self { grain, neighbours, kept }
     }
 
     /// What a checkpoint keeps.
@@ -79,17 +75,17 @@ impl LineIndex {
     }
 
     /// The highest epoch with a good line.
-    pub(crate) fn highest(&self) -> Option<u64> {
+    pub(crate) fn highest(&self) -> Option<EpochKey> {
         self.kept.highest
     }
 
     /// The epoch of the first good line.
-    pub(crate) fn first(&self) -> Option<u64> {
+    pub(crate) fn first(&self) -> Option<EpochKey> {
         self.kept.first
     }
 
     /// The lowest and highest epoch that anything touches.
-    pub(crate) fn touched(&self) -> Option<(u64, u64)> {
+    pub(crate) fn touched(&self) -> Option<(EpochKey, EpochKey)> {
         let touched = self.extents().filter_map(|extent| extent.touched);
         touched.reduce(|(low, high), (lower, higher)| (low.min(lower), high.max(higher)))
     }
@@ -99,19 +95,18 @@ impl LineIndex {
         self.kept.extents.iter().chain([&self.kept.open]).copied()
     }
 
-    /// How sequences are cut into epochs.
-    pub(crate) fn epochs(&self) -> EpochRule {
-        self.epochs
-    }
-
-    /// Takes in the file's next line.
-    pub(crate) fn take(&mut self, file: &Path, line: FileLine, watch: &mut impl Watch) {
+    /// Takes in the file's next line, whose key `keys` tell.
+    pub(crate) fn take(&mut self, file: &Path, line: FileLine, keys: &mut Keys, watch: &mut impl Watch) {
         let FileLine { offset, end, said, checksum } = line;
         watch.read(end - offset);
         let Kept { open, first, highest, .. } = &mut self.kept;
+        if open.start == open.end {
+            // another generation may have been read on since it was begun
+            *open = Extent::starting_at(open.start, open.before, keys);
+        }
         open.checksum = open.checksum.wrapping_add(checksum);
         if let Some(said) = said {
-            self.neighbours.mark(&said, self.epochs, |mark| {
+            let begins = self.neighbours.mark(offset, &said, keys, |mark| {
                 let (Mark::Record(epoch, _) | Mark::Bad(epoch)) = mark;
                 if matches!(mark, Mark::Record(..)) {
                     first.get_or_insert(epoch);
@@ -120,20 +115,23 @@ impl LineIndex {
                 open.touch(epoch);
                 watch.touched(epoch);
             });
+            if begins {
+                open.cut.get_or_insert(offset);
+            }
             if let Err(bad) = said {
                 watch.quarantined(Quarantined { file: file.to_owned(), offset, reason: bad.reason });
             }
         }
-        self.extend_to(end);
+        self.extend_to(end, keys);
     }
 
     /// Ends the open extent if it is long enough, and no bad line at its end waits for the next good one.
-    fn extend_to(&mut self, end: u64) {
+    fn extend_to(&mut self, end: u64, keys: &Keys) {
         let Kept { extents, open, .. } = &mut self.kept;
         open.end = end;
         if !self.neighbours.waiting && open.end - open.start >= self.grain.extent_len {
             extents.push(*open);
-            *open = Extent::starting_at(end, self.neighbours.last);
+            *open = Extent::starting_at(end, self.neighbours.last, keys);
             join_neighbours(extents, self.grain.max_extents);
         }
     }

@@ -1,14 +1,16 @@
 //! What of a file's lines touches which epochs. Pure over what lines say.
 
 mod extent;
+mod keys;
 mod line_index;
 mod neighbours;
 mod withheld;
 
-pub use self::line_index::FileLine;
 pub(crate) use self::{
     extent::{Extent, Grain},
+    keys::{KeptKeys, Keys},
     line_index::{Kept, LineIndex},
     neighbours::{Mark, Neighbours},
     withheld::Withheld,
 };
+pub use self::{keys::SegmentSpan, line_index::FileLine};

@@ -1,51 +1,72 @@
 //! What a line means for its epochs: its own and, where a bad line says none, those beside it (protocol §2.4).
 
-use ec_observation::{EpochRule, Record};
+use ec_observation::{EpochKey, Record};
 
+use super::keys::Keys;
 use crate::line::BadLine;
 
 /// What a line means for its epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// A good line of this epoch.
-    Record(u64, Record),
+    Record(EpochKey, Record),
     /// A bad line makes this epoch incomplete.
-    Bad(u64),
+    Bad(EpochKey),
 }
 
-/// What a stretch of lines must know, and tell, of the lines beside it. It grows line by line, or by a whole stretch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Neighbours {
+/// What a stretch of lines must know, and tell, of the lines beside it. It grows line by line, or by a whole stretch. `K`
+/// tells epochs apart: a key, or the index alone where there is one segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Neighbours<K = EpochKey> {
     /// The epoch of the first good line.
-    pub(crate) first: Option<u64>,
+    pub(crate) first: Option<K>,
     /// The epoch of the last good line.
-    pub(crate) last: Option<u64>,
+    pub(crate) last: Option<K>,
     /// Whether bad lines of unknown epoch stand before the first good line, or are all there is.
     bad_at_start: bool,
     /// Whether bad lines of unknown epoch wait for the next good line.
     pub(crate) waiting: bool,
 }
 
+impl<K> Default for Neighbours<K> {
+    fn default() -> Self {
+        Self { first: None, last: None, bad_at_start: false, waiting: false }
+    }
+}
+
 impl Neighbours {
+    /// The next line, which stands at `offset`; `sink` hears what it means. True when it begins another segment.
+    pub(crate) fn mark(
+        &mut self,
+        offset: u64,
+        said: &Result<Record, BadLine>,
+        keys: &mut Keys,
+        mut sink: impl FnMut(Mark),
+    ) -> bool {
+        match said {
+            Ok(record) => {
+                let (epoch, begins) = keys.next(offset, record);
+                self.good(epoch, |epoch| sink(Mark::Bad(epoch)));
+                sink(Mark::Record(epoch, *record));
+                begins
+            }
+            Err(bad) => {
+                let stated = bad.group_sequence.map(|sequence| keys.stated(sequence));
+                self.bad(stated, |epoch| sink(Mark::Bad(epoch)));
+                false
+            }
+        }
+    }
+}
+
+impl<K: Copy> Neighbours<K> {
     /// After a good line of this epoch, if any, and bad ones of unknown epoch, if they are `waiting`.
-    pub(crate) fn after(last: Option<u64>, waiting: bool) -> Self {
+    pub(crate) fn after(last: Option<K>, waiting: bool) -> Self {
         Self { first: last, last, bad_at_start: false, waiting }
     }
 
-    /// The next line; `sink` hears what it means.
-    pub(crate) fn mark(&mut self, said: &Result<Record, BadLine>, epochs: EpochRule, mut sink: impl FnMut(Mark)) {
-        match said {
-            Ok(record) => {
-                let epoch = epochs.index(record.group_sequence);
-                self.good(epoch, |epoch| sink(Mark::Bad(epoch)));
-                sink(Mark::Record(epoch, *record));
-            }
-            Err(bad) => self.bad(bad, epochs, |epoch| sink(Mark::Bad(epoch))),
-        }
-    }
-
     /// A good line of this epoch, which bad lines that wait for it touch.
-    pub(crate) fn good(&mut self, epoch: u64, mut touch: impl FnMut(u64)) {
+    pub(crate) fn good(&mut self, epoch: K, mut touch: impl FnMut(K)) {
         if std::mem::take(&mut self.waiting) {
             touch(epoch);
         }
@@ -53,15 +74,15 @@ impl Neighbours {
     }
 
     /// Good lines, the first and the last of these epochs. No bad line waits for them.
-    pub(crate) fn pass(&mut self, first: u64, last: u64) {
+    pub(crate) fn pass(&mut self, first: K, last: K) {
         self.first.get_or_insert(first);
         self.last = Some(last);
     }
 
     /// A bad line: it touches the epoch that it states, or else those of its neighbours.
-    pub(crate) fn bad(&mut self, line: &BadLine, epochs: EpochRule, mut touch: impl FnMut(u64)) {
-        if let Some(sequence) = line.group_sequence {
-            touch(epochs.index(sequence));
+    pub(crate) fn bad(&mut self, stated: Option<K>, mut touch: impl FnMut(K)) {
+        if let Some(epoch) = stated {
+            touch(epoch);
             return;
         }
         self.waiting = true;
@@ -72,7 +93,7 @@ impl Neighbours {
     }
 
     /// This stretch and the `next` one. What bad lines at the cut touch beyond it is heard now.
-    pub(crate) fn join(self, next: Self, mut touch: impl FnMut(u64)) -> Self {
+    pub(crate) fn join(self, next: Self, mut touch: impl FnMut(K)) -> Self {
         self.last.filter(|_| next.bad_at_start).into_iter().for_each(&mut touch);
         next.first.filter(|_| self.waiting).into_iter().for_each(&mut touch);
         Self {
@@ -88,12 +109,13 @@ impl Neighbours {
 mod tests {
     use std::num::NonZeroU64;
 
+    use ec_observation::EpochRule;
     use proptest::prelude::*;
 
     use super::*;
     use crate::line::Reason;
 
-    const EPOCHS: EpochRule = EpochRule { groups_per_epoch: NonZeroU64::new(2).unwrap() };
+    const EPOCHS: EpochRule = EpochRule::timeline(NonZeroU64::new(2).unwrap());
 
     /// A good line, a bad one that states its sequence, or one that does not.
     fn line() -> impl Strategy<Value = Result<Record, BadLine>> {
@@ -129,10 +151,11 @@ mod tests {
 
     fn read(lines: &[Result<Record, BadLine>], bad: &mut Vec<u64>) -> Neighbours {
         let mut neighbours = Neighbours::default();
+        let mut keys = Keys::new(EPOCHS);
         for line in lines {
-            neighbours.mark(line, EPOCHS, |mark| {
+            neighbours.mark(0, line, &mut keys, |mark| {
                 if let Mark::Bad(epoch) = mark {
-                    bad.push(epoch);
+                    bad.push(epoch.index);
                 }
             });
         }
@@ -156,7 +179,7 @@ mod tests {
             let mut joined = Neighbours::default();
             for stretch in [&lines[..low], &lines[low..high], &lines[high..]] {
                 let next = read(stretch, &mut found);
-                joined = joined.join(next, |epoch| found.push(epoch));
+                joined = joined.join(next, |epoch: EpochKey| found.push(epoch.index));
             }
             prop_assert_eq!(joined, whole);
             prop_assert_eq!(sorted(found), sorted(bad));

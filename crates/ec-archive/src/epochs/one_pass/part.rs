@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ec_observation::{
-    DerivedEpoch, EpochRecords, EpochRule, Record, StreamRule,
+    EpochKey, EpochRecords, EpochRule, NamedEpoch, Record, StreamRule,
     derive::{Batch, Gathered},
     tree::leaf_preimage,
 };
@@ -43,7 +43,7 @@ impl<'a> Scratch<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Read {
     /// Epochs that no other part can touch, in order.
-    pub(super) inner: Vec<DerivedEpoch>,
+    pub(super) inner: Vec<NamedEpoch>,
     /// Epochs near the cuts.
     pub(super) edges: BTreeMap<u64, EpochRecords>,
     /// Per track.
@@ -64,7 +64,7 @@ pub(super) struct Track {
     /// Offsets of the bad lines.
     pub(super) quarantined: Vec<(u64, Reason)>,
     /// What bad lines mean for the blocks beside this one.
-    pub(super) neighbours: Neighbours,
+    pub(super) neighbours: Neighbours<u64>,
 }
 
 impl Part {
@@ -122,7 +122,7 @@ impl Part {
             }
             let leaf_count = slices.iter().map(|slice| slice.len() as u64).sum();
             let gathered = Gathered {
-                sequence: epoch,
+                key: EpochKey::timeline(epoch),
                 leaf_count,
                 complete: full == Some(leaf_count) && !bad.contains(&epoch),
                 conflicting: false,
@@ -140,10 +140,10 @@ impl Part {
             });
             batch.add_gathered(gathered, leaves);
             if batch.underived() == BATCH {
-                inner.append(&mut batch.derive());
+                inner.append(&mut derived(stream, batch));
             }
         }
-        inner.append(&mut batch.derive());
+        inner.append(&mut derived(stream, batch));
         Read { inner, edges, ..Read::default() }
     }
 
@@ -159,12 +159,18 @@ impl Part {
             let is_edge = self.bounds.is_edge(*epoch);
             if !is_edge {
                 bad.contains(epoch).then(|| records.add_bad_line());
-                batch.add(*epoch, records);
+                batch.add(EpochKey::timeline(*epoch), records);
             }
             is_edge
         });
-        Read { inner: batch.derive(), edges, ..Read::default() }
+        Read { inner: derived(stream, batch), edges, ..Read::default() }
     }
+}
+
+/// The epochs of a batch. On the timeline each has a sequence: its index.
+pub(super) fn derived(stream: &StreamRule, batch: &mut Batch<'_>) -> Vec<NamedEpoch> {
+    let epochs = batch.derive().into_iter().map(|epoch| (epoch, 0)).collect();
+    stream.name_each(epochs).expect("an index is a sequence")
 }
 
 /// The number of records at the beginning that are not after an epoch.
@@ -232,7 +238,8 @@ impl Track {
             Ok(record) => self.take(record, epochs),
             Err(bad) => {
                 self.pass(epochs);
-                self.neighbours.bad(&bad, epochs, |epoch| self.bad.push(epoch));
+                let stated = bad.group_sequence.map(|sequence| epochs.index(sequence));
+                self.neighbours.bad(stated, |epoch| self.bad.push(epoch));
                 self.quarantined.push((offset, bad.reason));
                 if self.quarantined.len() > MAX_BAD_LINES {
                     return Err(Disorder::Order);

@@ -1,0 +1,120 @@
+//! Where each line's epoch stands in the archive: its index, and in a lane the segment that it is of (protocol §2.5).
+
+use ec_observation::{
+    EpochKey, EpochRule, Numbering, Record,
+    segments::{Cut, Cutter},
+};
+use serde::{Deserialize, Serialize};
+
+/// The bounds of what one archive has of a segment. On the timeline there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentSpan {
+    /// The segment.
+    pub segment: u64,
+    /// The lowest index with a record.
+    pub lowest: u64,
+    /// The highest index with a record.
+    pub highest: u64,
+}
+
+/// Tells the keys of a track's lines, in their order.
+#[derive(Clone, Debug)]
+pub(crate) struct Keys {
+    epochs: EpochRule,
+    /// Lines before this offset are of the present segment: that is known of them.
+    cut_from: u64,
+    kept: KeptKeys,
+}
+
+/// The part that a checkpoint keeps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptKeys {
+    /// The present segment; `None` before the first good line.
+    present: Option<u64>,
+    cutter: Cutter,
+    spans: Spans,
+}
+
+impl Keys {
+    /// The keys of a track of which nothing was read yet.
+    pub(crate) fn new(epochs: EpochRule) -> Self {
+        Self::of(epochs, KeptKeys::default())
+    }
+
+    /// Keys as they were kept.
+    pub(crate) fn of(epochs: EpochRule, kept: KeptKeys) -> Self {
+        Self { epochs, cut_from: 0, kept }
+    }
+
+    /// The keys of a stretch that is read again: of one that begins in `segment`, after a record of this time, and in
+    /// which the line at `cut`, if any, is the first that begins another segment.
+    pub(crate) fn again(epochs: EpochRule, segment: u64, before_ms: u64, cut: Option<u64>) -> Self {
+        let kept = KeptKeys { present: Some(segment), cutter: Cutter::after(before_ms), spans: Spans::default() };
+        Self { epochs, cut_from: cut.unwrap_or(u64::MAX), kept }
+    }
+
+    /// What a checkpoint keeps.
+    pub(crate) fn kept(&self) -> &KeptKeys {
+        &self.kept
+    }
+
+    /// What was read of each segment.
+    pub(crate) fn spans(&self) -> &[SegmentSpan] {
+        &self.kept.spans.0
+    }
+
+    /// The present segment.
+    pub(crate) fn segment(&self) -> u64 {
+        self.kept.present.unwrap_or_default()
+    }
+
+    /// The time by which the last good line was cut.
+    pub(crate) fn last_ms(&self) -> u64 {
+        self.kept.cutter.last_ms()
+    }
+
+    /// The key of the next good line, which stands at `offset`, and whether it begins another segment than the one before
+    /// it.
+    pub(crate) fn next(&mut self, offset: u64, record: &Record) -> (EpochKey, bool) {
+        let found = self.place(offset, record);
+        self.kept.spans.note(found.0);
+        found
+    }
+
+    fn place(&mut self, offset: u64, record: &Record) -> (EpochKey, bool) {
+        let index = self.epochs.index(record.group_sequence);
+        if self.epochs.numbering == Numbering::Timeline {
+            return (EpochKey::timeline(index), false);
+        }
+        let KeptKeys { present, cutter, .. } = &mut self.kept;
+        if offset < self.cut_from {
+            cutter.pass(record);
+            return (EpochKey { segment: present.unwrap_or_default(), index }, false);
+        }
+        let begins = cutter.take(record) == Cut::Begins;
+        let before = *present;
+        if begins {
+            *present = Some(before.map_or(0, |before| before + 1));
+        }
+        (EpochKey { segment: present.unwrap_or_default(), index }, begins && before.is_some())
+    }
+
+    /// The key that a bad line states: it is of the present segment.
+    pub(crate) fn stated(&self, group_sequence: u64) -> EpochKey {
+        EpochKey { segment: self.segment(), index: self.epochs.index(group_sequence) }
+    }
+}
+
+/// The spans of a track's segments, as far as they were read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Spans(Vec<SegmentSpan>);
+
+impl Spans {
+    /// Notes a record of this epoch.
+    pub(crate) fn note(&mut self, EpochKey { segment, index }: EpochKey) {
+        match self.0.last_mut().filter(|last| last.segment == segment) {
+            Some(last) => (last.lowest, last.highest) = (last.lowest.min(index), last.highest.max(index)),
+            None => self.0.push(SegmentSpan { segment, lowest: index, highest: index }),
+        }
+    }
+}
