@@ -131,9 +131,10 @@ fn assert_alike(files: &[String], groups_per_epoch: u64, jobs: usize, block_len:
     let mut expected_told = Told::default();
     let mut index = StreamIndex::new(&broadcast, rule.clone(), &names);
     index.read_on(&mut expected_told).unwrap();
-    let expected = up_to_error(AtRest::new(&index).map(|observation| {
-        observation.map(|it| LinkedEpoch { hash: it.hash(), header: it.header, named: it.named })
-    }));
+    let expected =
+        up_to_error(AtRest::new(&index).map(|observation| {
+            observation.map(|it| LinkedEpoch { hash: it.hash(), header: it.header, named: it.named })
+        }));
 
     let mut told = Told::default();
     let jobs = NonZeroUsize::new(jobs).unwrap();

@@ -1,0 +1,186 @@
+//! The shared vectors with lanes: what is read of them, at rest and in pieces, is what another program computed.
+
+#![allow(clippy::unwrap_used)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    num::{NonZeroU64, NonZeroUsize},
+    path::{Path, PathBuf},
+};
+
+use ec_archive::{Archive, AtRest, Checkpoints, DeriveError, Epochs, FieldNames, LinkedEpoch, StreamIndex};
+use ec_observation::StreamRule;
+use serde_json::{Value, json};
+
+/// Bytes of a file that are read before what was read is kept, and taken up again by another index.
+const PIECE: u64 = 700;
+
+/// A vector's archive, on the disk.
+struct Vector {
+    name: String,
+    value: Value,
+    /// Holds what was written.
+    _dir: tempfile::TempDir,
+    archive: Archive,
+}
+
+impl Vector {
+    fn new(file: &Path, value: Value) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = match value["archive"].as_str() {
+            Some(recorded) => Archive::at(&file.parent().unwrap().join("..").join(recorded)),
+            None => Archive::at(dir.path()),
+        };
+        let manifests = value["manifests"].as_object().into_iter().flatten().map(|(path, lines)| {
+            let lines = lines.as_array().unwrap().iter().map(|line| format!("{line}\n"));
+            (path, lines.collect())
+        });
+        let raw = value["raw"].as_object().into_iter().flatten();
+        let raw = raw.map(|(path, text)| (path, text.as_str().unwrap().to_owned()));
+        for (path, text) in manifests.chain(raw) {
+            let text: String = text;
+            let path = archive.manifests.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        Self { name: file.file_stem().unwrap().to_string_lossy().into_owned(), value, _dir: dir, archive }
+    }
+
+    /// The broadcasts' lanes.
+    fn lanes(&self) -> Vec<(String, StreamRule)> {
+        let mut lanes = Vec::new();
+        for file in self.value["segments"].as_object().into_iter().flatten().map(|(file, _)| file).chain(self.files()) {
+            let (broadcast, track) = file.strip_suffix(".jsonl").unwrap().rsplit_once('/').unwrap();
+            let stream = &self.value["streams"][broadcast];
+            let word = |key: &str| stream[key].as_str().unwrap_or(broadcast);
+            let tracks = [&stream["tracks"], &self.value["tracks"]].into_iter().find_map(Value::as_array);
+            let is_observed = tracks.map_or(track.ends_with(".m4s"), |tracks| tracks.contains(&json!(track)));
+            let numbers =
+                [&stream["groups_per_epoch_of"][track], &stream["groups_per_epoch"], &self.value["groups_per_epoch"]];
+            let groups_per_epoch = numbers.into_iter().find_map(Value::as_u64).and_then(NonZeroU64::new).unwrap();
+            if is_observed && stream["numbering"] != "timeline" {
+                let rule =
+                    StreamRule::lane(word("stream_id"), word("locator_broadcast"), track, groups_per_epoch).unwrap();
+                lanes.push((broadcast.to_owned(), rule));
+            }
+        }
+        lanes.sort_by(|a, b| a.1.stream_id.cmp(&b.1.stream_id));
+        lanes.dedup();
+        lanes
+    }
+
+    /// The files of a vector that tells no segments, as it ends with an error.
+    fn files(&self) -> impl Iterator<Item = &String> {
+        let files = [&self.value["manifests"], &self.value["raw"]].into_iter().filter_map(Value::as_object);
+        files.flatten().map(|(file, _)| file).filter(|_| self.value["segments"].is_null())
+    }
+
+    /// The expected lines of a lane.
+    fn expected(&self, rule: &StreamRule) -> Vec<Value> {
+        let lines = self.value["expected"].as_array().into_iter().flatten();
+        lines.filter(|line| line["stream_id"] == rule.stream_id && !line["session"].is_null()).cloned().collect()
+    }
+
+    /// All lanes' lines, or the first error, by one way of reading.
+    fn check(&self, read: impl Fn(&str, &StreamRule) -> Result<Vec<Value>, DeriveError>) -> usize {
+        let mut errors = Vec::new();
+        let mut lines = 0;
+        for (broadcast, rule) in self.lanes() {
+            match read(&broadcast, &rule) {
+                Ok(found) => {
+                    lines += found.len();
+                    assert!(
+                        found == self.expected(&rule) || self.value["error"].is_string(),
+                        "{} {}: {found:#?}",
+                        self.name,
+                        rule.stream_id
+                    );
+                }
+                Err(error) => errors.push(error.to_string()),
+            }
+        }
+        assert_eq!(errors.is_empty(), self.value["error"].is_null(), "{}: {errors:?}", self.name);
+        lines
+    }
+}
+
+fn vectors() -> Vec<Vector> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../archives/vectors");
+    let mut files: Vec<PathBuf> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|is| is == "json"));
+    files.sort();
+    let read = |file: PathBuf| (serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap(), file);
+    let vectors = files.into_iter().map(read).filter(|(value, _): &(Value, _)| value["numbering"] == "session");
+    vectors.map(|(value, file)| Vector::new(&file, value)).collect()
+}
+
+fn line(rule: &StreamRule, LinkedEpoch { named, header, hash }: &LinkedEpoch) -> Value {
+    json!({
+        "stream_id": rule.stream_id,
+        "epoch_id": named.epoch_id,
+        "session": {"mark": named.name.mark, "index": named.name.index, "segment": named.derived.key.segment},
+        "slot": named.slot,
+        "complete": named.derived.complete,
+        "conflicting": named.derived.is_conflicting(),
+        "leaf_count": header.map(|_| named.derived.leaf_count),
+        "observation_hash": hash,
+        "header": header,
+    })
+}
+
+#[test]
+fn lanes_at_rest_are_those_of_another_program() {
+    for jobs in [1, 3] {
+        let vectors = vectors();
+        let lines = vectors.iter().map(|vector| {
+            vector.check(|broadcast, rule| {
+                let (broadcast, jobs) = (vector.archive.broadcast(broadcast), NonZeroUsize::new(jobs).unwrap());
+                let mut epochs = Epochs::read(&broadcast, rule.clone(), &FieldNames::default(), jobs, &mut ())?;
+                epochs.closed()?.map(|closed| Ok(line(rule, &closed?))).collect()
+            })
+        });
+        assert!(lines.sum::<usize>() > 300);
+    }
+}
+
+#[test]
+fn lanes_that_are_read_in_pieces_are_the_same() {
+    for vector in vectors() {
+        vector.check(|broadcast, rule| {
+            let kept = tempfile::tempdir().unwrap();
+            let (checkpoints, names) = (Checkpoints::at(kept.path()), FieldNames::default());
+            let broadcast = vector.archive.broadcast(broadcast);
+            let mut index = StreamIndex::new(&broadcast, rule.clone(), &names);
+            while !index.read_some(PIECE, &mut ())? {
+                checkpoints.save(&index).unwrap();
+                index = StreamIndex::new(&broadcast, rule.clone(), &names);
+                assert!(checkpoints.restore(&mut index, &mut ()).is_empty());
+            }
+            let observations = AtRest::new(&index).map(|observation| {
+                let observation = observation?;
+                let hash = observation.hash();
+                Ok(line(rule, &LinkedEpoch { named: observation.named, header: observation.header, hash }))
+            });
+            observations.collect()
+        });
+    }
+}
+
+#[test]
+fn segments_are_cut_where_another_program_cuts() {
+    for vector in vectors() {
+        let segments: BTreeMap<String, usize> = vector.value["segments"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(file, cuts)| (file.clone(), cuts.as_array().unwrap().len()))
+            .collect();
+        for (broadcast, rule) in vector.lanes() {
+            let file = format!("{broadcast}/{}.jsonl", rule.tracks.names()[0]);
+            let Some(expected) = segments.get(&file) else { continue };
+            let index = StreamIndex::read(&vector.archive, &broadcast, rule, &FieldNames::default(), &mut ()).unwrap();
+            assert_eq!(index.segments().len(), *expected, "{} {file}", vector.name);
+        }
+    }
+}
