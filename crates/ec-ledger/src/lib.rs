@@ -2,7 +2,8 @@
 //!
 //! [`contracts`] binds to the contracts by their committed artifacts, [`identity`] makes sure that those that are
 //! configured are there and belong together. [`LedgerState`] is the ledger as its log tells it, pure, block by block and
-//! back again; [`sessions`] what it tells of lanes' sessions, and which of them an archive's segments have. [`follow`] reads that log, agreed on by several endpoints, to the latest head and through reorgs.
+//! back again; [`sessions`] is what it tells of lanes, and finds the session of each segment of an archive. [`follow`]
+//! reads that log, agreed on by several endpoints, to the latest head and through reorgs.
 
 pub mod contracts;
 pub mod follow;

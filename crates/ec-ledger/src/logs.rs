@@ -40,24 +40,26 @@ pub(super) async fn read(
     let mut logs: Vec<_> =
         provider.get_logs(&filter).await?.iter().map(|log| checked(log, ledger)).collect::<Result<_, _>>()?;
     in_place(&logs, from, end)?;
-    date(provider, &mut logs).await?;
+    date(&mut logs, |block| timestamp_of(provider, block)).await?;
     Ok(logs)
 }
 
-/// Asks the blocks of those proposals whose logs carry no time, as older nodes give them, each block once.
-async fn date(provider: &DynProvider, logs: &mut [LedgerLog]) -> Result<(), Fault> {
+/// Dates those proposals whose logs carry no time, as older nodes give them, by their blocks; asks for each block once.
+async fn date<A: Future<Output = Result<u64, Fault>>>(
+    logs: &mut [LedgerLog],
+    timestamp_of: impl Fn(BlockRef) -> A,
+) -> Result<(), Fault> {
     let mut last = None;
     for log in logs {
         let (block, LedgerEvent::Proposed { timestamp_s, .. }) = (log.block, &mut log.event) else { continue };
         if *timestamp_s != UNDATED {
             continue;
         }
-        let (_, dated_s) = match last {
-            Some(known @ (hash, _)) if hash == block.hash => known,
-            _ => (block.hash, timestamp_of(provider, block).await?),
+        *timestamp_s = match last {
+            Some((asked, found)) if asked == block => found,
+            _ => timestamp_of(block).await?,
         };
-        last = Some((block.hash, dated_s));
-        *timestamp_s = dated_s;
+        last = Some((block, *timestamp_s));
     }
     Ok(())
 }
@@ -137,6 +139,8 @@ fn decode(log: &Log) -> Result<LedgerEvent, alloy::sol_types::Error> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use alloy::primitives::B256;
 
     use super::*;
@@ -144,6 +148,45 @@ mod tests {
     fn log(number: u64, hash: u8, index: u64) -> LedgerLog {
         let event = LedgerEvent::Finalized { slot: SlotId::ZERO, observation: ObservationHash::ZERO };
         LedgerLog { block: BlockRef { number, hash: B256::repeat_byte(hash) }, index, event }
+    }
+
+    fn proposed(number: u64, block_timestamp: Option<u64>) -> LedgerLog {
+        let event = Ledger::ObservationProposed {
+            slot: B256::ZERO,
+            streamHash: B256::ZERO,
+            observationHash: B256::ZERO,
+            proposer: Address::ZERO,
+            header: ObservationHeader::abi_decode(&[0; ec_observation::HEADER_LEN]).unwrap().into(),
+        };
+        let log = Log {
+            inner: alloy::primitives::Log { address: Address::ZERO, data: event.encode_log_data() },
+            block_hash: Some(B256::with_last_byte(number as u8)),
+            block_number: Some(number),
+            block_timestamp,
+            log_index: Some(0),
+            ..Log::default()
+        };
+        checked(&log, Address::ZERO).unwrap()
+    }
+
+    #[tokio::test]
+    async fn proposals_without_a_time_are_dated_by_their_blocks() {
+        let asked = Cell::new(0);
+        let timestamp_of = |block: BlockRef| {
+            asked.set(asked.get() + 1);
+            std::future::ready(if block.number < 9 { Ok(100 + block.number) } else { Err(Fault::Refused) })
+        };
+        let mut logs =
+            [(1, Some(7)), (2, None), (2, None), (3, Some(8)), (4, None)].map(|(at, time)| proposed(at, time));
+        date(&mut logs, timestamp_of).await.unwrap();
+        let times = logs.map(|log| match log.event {
+            LedgerEvent::Proposed { timestamp_s, .. } => timestamp_s,
+            event => panic!("{event:?}"),
+        });
+        assert_eq!((times, asked.get()), ([7, 102, 102, 8, 104], 2));
+        assert_eq!(date(&mut [proposed(9, None)], timestamp_of).await, Err(Fault::Refused));
+        date(&mut [log(9, 9, 0)], timestamp_of).await.unwrap();
+        assert_eq!(asked.get(), 3, "only proposals are dated");
     }
 
     #[test]

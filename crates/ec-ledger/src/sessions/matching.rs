@@ -190,8 +190,9 @@ impl<'a> Matching<'a> {
         epoch.complete && epoch.observed_unix_ms.abs_diff(time_ms) <= self.tolerance_ms
     }
 
+    /// For sessions without a final observation: those with one come before by rule 1.
     fn is_usable(&self, own: &mut impl OwnLane, session: &Session) -> bool {
-        session.is_final() || self.has_opener(own, session) || self.has_unbeatable(session)
+        self.has_opener(own, session) || self.has_unbeatable(session)
     }
 
     /// Whether the archive has the very epoch that opened the session, near its mark.

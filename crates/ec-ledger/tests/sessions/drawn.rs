@@ -7,18 +7,16 @@ use std::{
 
 use alloy::primitives::{Address, B256};
 use ec_ledger::{LedgerEvent, LedgerState};
-use ec_observation::{
-    EpochHash, EpochName, EpochRule, ObservationHash, ObservationHeader, SlotId, StreamHash, StreamRule,
-};
+use ec_observation::{EpochHash, EpochName, EpochRule, ObservationHash, ObservationHeader, SlotId, StreamRule};
 use ec_rpc::BlockRef;
 use proptest::{collection::vec, prelude::*};
 
-const FIRST_MS: u64 = 1_772_824_680_000;
+pub(crate) const FIRST_MS: u64 = 1_772_824_680_000;
 const QUORUM: usize = 2;
 
 /// What somebody does, if the ledger's contract allows it.
 #[derive(Clone, Debug)]
-enum Act {
+pub(crate) enum Act {
     /// Mark, index and time, each after [`FIRST_MS`], and content.
     Propose { mark: u64, index: u64, time: u64, content: u8, witness: u8 },
     /// Votes for one of the candidates so far, in turn.
@@ -38,29 +36,29 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![4 => propose, 4 => attest, 1 => Just(Act::Block)]
 }
 
-fn rule() -> StreamRule {
+pub(crate) fn rule() -> StreamRule {
     StreamRule::lane("la-nbc", "la-nbc", "0.m4s", NonZeroU64::new(30).unwrap()).unwrap()
 }
 
-fn empty() -> LedgerState {
+pub(crate) fn empty() -> LedgerState {
     LedgerState::new(Some(HashMap::from([(rule().stream_hash(), rule().epochs)])))
 }
 
 /// A chain and its ledger, which does what the contract would do.
 #[derive(Clone)]
-struct Chain {
-    ledger: LedgerState,
-    candidates: Vec<(SlotId, ObservationHash)>,
-    number: u64,
+pub(crate) struct Chain {
+    pub(crate) ledger: LedgerState,
+    pub(crate) candidates: Vec<(SlotId, ObservationHash)>,
+    pub(crate) number: u64,
     fork: u8,
 }
 
 impl Chain {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { ledger: empty(), candidates: Vec::new(), number: 0, fork: 0 }
     }
 
-    fn run(&mut self, acts: &[Act]) {
+    pub(crate) fn run(&mut self, acts: &[Act]) {
         acts.split(|act| matches!(act, Act::Block)).for_each(|acts| self.block(acts));
     }
 
@@ -113,7 +111,7 @@ impl Chain {
     }
 }
 
-fn header(mark: u64, index: u64, time: u64, content: u8) -> ObservationHeader {
+pub(crate) fn header(mark: u64, index: u64, time: u64, content: u8) -> ObservationHeader {
     let name = EpochName { mark: FIRST_MS + mark, index };
     ObservationHeader {
         stream_hash: rule().stream_hash(),
@@ -169,55 +167,4 @@ proptest! {
         let lane = chain.ledger.lane(rule().stream_hash()).unwrap();
         prop_assert_eq!(lane.sessions().map(|session| (session.mark, session.opened_by)).collect::<Vec<_>>(), order);
     }
-}
-
-#[test]
-fn streams_without_a_rule_have_no_sessions() {
-    let stream = rule().stream_hash();
-    let opener = header(0, 0, 0, 1);
-    let proposed = LedgerEvent::Proposed { proposer: Address::ZERO, header: opener, timestamp_s: 5 };
-    let block = BlockRef { number: 1, hash: B256::ZERO };
-    let timeline = EpochRule::timeline(rule().epochs.groups_per_epoch);
-    for streams in [None, Some(HashMap::from([(stream, timeline)]))] {
-        let mut ledger = LedgerState::new(streams);
-        ledger.apply(block, [proposed]);
-        let candidate = &ledger.slot(opener.slot()).unwrap().candidates[0];
-        assert_eq!((candidate.name, candidate.timestamp_s), (None, 5));
-        assert_eq!(ledger.lane(stream), None);
-    }
-    assert_eq!(empty().lane(StreamHash::ZERO), None);
-}
-
-#[test]
-fn openers_and_finals_are_found_by_index_and_time() {
-    let stream = rule().stream_hash();
-    let mut chain = Chain::new();
-    let propose = |mark, index, time, content, witness| Act::Propose { mark, index, time, content, witness };
-    let at = |mark| FIRST_MS + mark;
-    let name = |mark, index| EpochName { mark: at(mark), index };
-    // three sessions, one of them opened by another index; and a later candidate with the time of a mark
-    let acts = [propose(9, 4, 9, 1, 0), propose(5, 4, 5, 1, 1), propose(7, 3, 7, 1, 2), propose(7, 4, 9, 1, 2)];
-    chain.run(&acts);
-    chain.run(&[propose(5, 4, 6, 1, 2), Act::Attest { candidate: 4, witness: 3 }]);
-    let marks = |index, ms| {
-        let openers = chain.ledger.openers(stream, index, ms);
-        openers.iter().map(|candidate| candidate.header.observed_unix_ms - FIRST_MS).collect::<Vec<_>>()
-    };
-    assert_eq!(marks(4, at(0)..=at(20)), [9, 5], "in the order of the log");
-    assert_eq!((marks(4, at(6)..=at(9)), marks(4, at(6)..=at(8)), marks(3, at(7)..=at(7))), (vec![9], vec![], vec![7]));
-    assert!(marks(4, at(9)..=at(5)).is_empty(), "no range at all");
-    let lane = chain.ledger.lane(stream).unwrap();
-    let first = |index, ms| lane.first_proposed_s(index, ms);
-    assert_eq!((first(4, at(5)..=at(9)), first(4, at(6)..=at(6)), first(4, at(7)..=at(8))), (Some(0), Some(1), None));
-    let last = chain.candidates.last().unwrap().1;
-    let finals = |ledger: &LedgerState, index, ms| {
-        ledger.finals_of_index(stream, index, ms).map(|(name, found)| (name, found.hash)).collect::<Vec<_>>()
-    };
-    assert_eq!(finals(&chain.ledger, 4, at(0)..=at(20)), [(name(5, 4), last)]);
-    assert!(finals(&chain.ledger, 4, at(7)..=at(20)).is_empty() && finals(&chain.ledger, 3, at(0)..=at(20)).is_empty());
-    chain.run(&[Act::Block, Act::Block]);
-    chain.ledger.forget(chain.number);
-    assert_eq!(finals(&chain.ledger, 4, at(6)..=at(6)), [(name(5, 4), last)], "forgotten or not");
-    let openers = chain.ledger.openers(stream, 4, at(0)..=at(20));
-    assert_eq!(openers.len(), 1, "the final session's votes are forgotten");
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod archive;
+mod clauses;
 mod drawn;
 mod reorgs;
 mod vector;
