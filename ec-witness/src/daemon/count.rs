@@ -29,7 +29,7 @@ enum EpochKind {
 impl EpochKind {
     fn of(derived: &DerivedEpoch) -> Self {
         match derived {
-            DerivedEpoch { content: None, .. } => Self::Conflicting,
+            DerivedEpoch { data_root: None, .. } => Self::Conflicting,
             DerivedEpoch { complete: false, .. } => Self::Incomplete,
             _ => Self::Complete,
         }

@@ -83,7 +83,7 @@ impl ArchiveReader {
         let begin = |stream: &str, configured, first| judge.votes.begin(stream, configured, first);
         for (stream, kept) in intake.advance(now_ms, max_inflight, begin)? {
             let hash = stream.rule().stream_hash();
-            ledger.follower.follow(hash);
+            ledger.follower.follow(hash, stream.rule().epochs);
             count::zero(&stream.rule().stream_id);
             streams.insert(hash, Followed { stream, kept, backlog: Backlog::default() });
         }

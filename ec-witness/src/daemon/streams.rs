@@ -157,7 +157,7 @@ impl FollowedStream {
         closed: &mut Vec<NewlyClosed>,
     ) -> Result<(), ArchiveError> {
         let Some(highest) = self.highest_epoch().filter(|_| self.reading == Reading::Current) else { return Ok(()) };
-        let segments: Vec<_> = self.index.segments().collect();
+        let segments = self.index.segments();
         if self.changed
             && let Some(wanted) = self.window.newest(highest, &segments)
         {
@@ -202,7 +202,7 @@ impl FollowedStream {
 
     /// How much of what is old has still to be looked at.
     pub fn backlog(&self, next_gap: impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>>) -> Backlog {
-        let segments: Vec<_> = self.index.segments().collect();
+        let segments = self.index.segments();
         let wanted = self.highest_epoch().and_then(|highest| self.window.oldest(highest, &segments, 0));
         let mut left = 0u64;
         let mut rest = wanted.map(|wanted| wanted.range.into_inner());
