@@ -1,6 +1,9 @@
 //! Judges slots: closed epochs come in, the engine decides, votes go out.
 
-use ec_observation::{Ballot, DerivedEpoch, NamedEpoch, ObservationHash, ObservationHeader, StreamHash, StreamRule};
+use ec_ledger::sessions::OwnLane;
+use ec_observation::{
+    Ballot, DerivedEpoch, EpochKey, NamedEpoch, ObservationHash, ObservationHeader, StreamHash, StreamRule,
+};
 
 use super::{Voter, count::Counts, halt::Halt, ledger::FollowedLedger, streams::NewlyClosed, votes::Votes};
 use crate::{
@@ -8,6 +11,7 @@ use crate::{
     witness::{
         decision::{Agreement, OwnEpoch, OwnVote, Proposing},
         engine::{Admission, Admitted, Engine, JudgedSlot, Situation, SlotKey},
+        lane::{Heads, Lane},
         own::own_epoch,
     },
 };
@@ -72,6 +76,54 @@ impl Judge {
         let own = own_epoch(rule, self.engine.agreement(), epoch, starting)?;
         let proposing = Proposing::InTurn(epoch.sequence);
         Ok(own.map(|own| Admitted { epoch: epoch.derived.key, name: epoch.name, proposing, own, closed_ms }))
+    }
+
+    /// Takes in a closed epoch of a lane, which waits for a name.
+    pub(super) fn admit_window(
+        &mut self,
+        rule: &StreamRule,
+        lane: &mut Lane,
+        closed: NewlyClosed,
+        counts: &mut Counts,
+    ) {
+        let NewlyClosed { derived, closed_ms } = closed;
+        let (stream, EpochKey { segment, index }) = (&rule.stream_id, derived.key);
+        counts.closed(stream, &derived);
+        tracing::debug!(stream, segment, index, complete = derived.complete, "epoch closed");
+        lane.admit(derived, closed_ms, &mut self.engine);
+    }
+
+    /// Takes in a new derivation of an epoch of a lane.
+    pub(super) fn admit_window_again(
+        &mut self,
+        rule: &StreamRule,
+        lane: &mut Lane,
+        derived: DerivedEpoch,
+        counts: &mut Counts,
+    ) {
+        let (stream, EpochKey { segment, index }) = (&rule.stream_id, derived.key);
+        if lane.admit_again(derived, &mut self.engine) == Admission::Late {
+            counts.late(stream);
+            tracing::warn!(stream, segment, index, "records came after the vote");
+        }
+    }
+
+    /// Has a lane's windows judged under the names that the ledger gives them.
+    pub(super) fn name(
+        &mut self,
+        lane: &mut Lane,
+        own: &mut impl OwnLane,
+        growing: Option<u64>,
+        ledger: &FollowedLedger,
+        now_ms: u64,
+    ) -> Result<(), Halt> {
+        let situation = situation(ledger, now_ms);
+        let head_ms = ledger.follower.head_times().latest.saturating_mul(1000);
+        let heads = Heads { situation: &situation, head_ms, growing };
+        let me = self.votes.voter.witness();
+        let Self { engine, votes } = self;
+        lane.name(&heads, (me, engine), own, |slot| votes.voter.own_vote(slot, None))?;
+        Ok(())
     }
 
     /// Takes from the store what became of the votes that the ledger does not show.

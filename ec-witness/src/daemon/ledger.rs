@@ -78,6 +78,22 @@ impl FollowedLedger {
         Some(EpochKey::timeline(*gap.start())..=EpochKey::timeline(*gap.end()))
     }
 
+    /// The same in a segment whose session has this mark.
+    pub(super) fn next_gap_in(
+        &self,
+        rule: &StreamRule,
+        mark: u64,
+        from: EpochKey,
+        to: EpochKey,
+    ) -> Option<RangeInclusive<EpochKey>> {
+        let (finalized, segment) = (self.follower.heads().finalized, from.segment);
+        let range = (mark.checked_add(from.index)?, mark.checked_add(to.index)?);
+        let slot_of = |sequence: u64| rule.slot(EpochName { mark, index: sequence.saturating_sub(mark) });
+        let gap = self.state().next_gap(rule.stream_hash(), range, finalized, slot_of)?;
+        let key = |sequence: &u64| EpochKey { segment, index: sequence.saturating_sub(mark) };
+        Some(key(gap.start())..=key(gap.end()))
+    }
+
     /// How it stands, as this witness sees it.
     pub(super) fn standing(&self, witness: Address) -> LedgerStanding {
         show::ledger(&self.follower, witness, self.error.clone(), self.polled_unix_s)

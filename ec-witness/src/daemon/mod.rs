@@ -16,6 +16,7 @@ mod intake;
 mod joining;
 mod judge;
 mod keep;
+mod lanes;
 mod ledger;
 mod reader;
 pub mod show;

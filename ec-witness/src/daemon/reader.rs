@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
 
-use ec_ledger::Pulse;
+use ec_archive::StreamIndex;
+use ec_ledger::{
+    Pulse,
+    sessions::{Matching, OwnLane},
+};
 use ec_observation::{DerivedEpoch, EpochKey, StreamHash, StreamRule};
 
 use super::{
@@ -12,11 +16,15 @@ use super::{
     intake::Intake,
     judge::Judge,
     keep::Kept,
+    lanes::{OwnEpochs, Seen},
     ledger::FollowedLedger,
     streams::{FollowedStream, NewlyClosed},
     wake::Changes,
 };
-use crate::standing::{Backlog, Reading};
+use crate::{
+    standing::{Backlog, Reading},
+    witness::lane::Lane,
+};
 
 /// How often the backlog is counted and told, milliseconds.
 const COUNT_EVERY_MS: u64 = 30_000;
@@ -36,6 +44,33 @@ pub(super) struct Followed {
     pub(super) stream: FollowedStream,
     kept: Kept,
     pub(super) backlog: Backlog,
+    /// The windows that sessions name, of a lane.
+    lane: Option<FollowedLane>,
+}
+
+/// A lane's windows, and what was looked up of its archive.
+#[derive(Debug)]
+struct FollowedLane {
+    lane: Lane,
+    seen: Seen,
+    /// The marks of the segments that have a session.
+    marks: BTreeMap<u64, u64>,
+}
+
+impl FollowedLane {
+    fn new(rule: StreamRule) -> Self {
+        Self { lane: Lane::new(rule), seen: Seen::default(), marks: BTreeMap::new() }
+    }
+
+    /// Finds the marks of all segments.
+    fn find_marks(&mut self, index: &StreamIndex, ledger: &FollowedLedger, tolerance_ms: u64) {
+        let (state, set) = (ledger.state(), ledger.follower.set());
+        let Some(matching) = Matching::new(state, index.rule().stream_hash(), set, tolerance_ms) else { return };
+        let mut own = OwnEpochs::new(index, &mut self.seen);
+        let segments: Vec<u64> = own.spans().map(|(segment, _)| segment).collect();
+        let mark = |segment: u64| Some((segment, self.lane.session_of(segment, &matching, &mut own).mark?));
+        self.marks = segments.into_iter().filter_map(mark).collect();
+    }
 }
 
 impl ArchiveReader {
@@ -85,12 +120,13 @@ impl ArchiveReader {
             let hash = stream.rule().stream_hash();
             ledger.follower.follow(hash, stream.rule().epochs);
             count::zero(&stream.rule().stream_id);
-            streams.insert(hash, Followed { stream, kept, backlog: Backlog::default() });
+            let lane = stream.rule().is_lane().then(|| FollowedLane::new(stream.rule().clone()));
+            streams.insert(hash, Followed { stream, kept, backlog: Backlog::default(), lane });
         }
         let touched = |followed: &&mut Followed| followed.stream.files().any(|file| changes.touch(file));
-        for Followed { stream, kept, .. } in streams.values_mut().filter(touched) {
+        for Followed { stream, kept, lane, .. } in streams.values_mut().filter(touched) {
             let heard = stream.read_on(now_ms, intake.turn_bytes());
-            take_heard(stream, &heard, judge);
+            take_heard(stream, lane.as_mut(), &heard, judge);
             intake.keeper().keep(stream.index(), kept, now_ms);
             pulse.beat();
         }
@@ -107,12 +143,30 @@ impl ArchiveReader {
     ) -> Result<usize, Halt> {
         let (starting, is_at_rest) = (counts.totals().judged == 0, self.intake.is_at_rest());
         let mut admitted = 0;
-        for (&hash, Followed { stream, .. }) in &mut self.streams {
-            let (closed, again) = derive(hash, stream, is_at_rest, ledger, judge, now_ms)?;
+        for (&hash, Followed { stream, lane, .. }) in &mut self.streams {
+            let (closed, again) = derive(hash, stream, lane.as_mut(), is_at_rest, ledger, judge, now_ms)?;
             self.pulse.beat();
             admitted += closed.len();
-            closed.iter().try_for_each(|closed| judge.admit(stream.rule(), closed, starting, counts))?;
-            again.iter().try_for_each(|derived| judge.admit_again(stream.rule(), derived, counts, now_ms))?;
+            let Some(lane) = lane else {
+                closed.iter().try_for_each(|closed| judge.admit(stream.rule(), closed, starting, counts))?;
+                again.iter().try_for_each(|derived| judge.admit_again(stream.rule(), derived, counts, now_ms))?;
+                continue;
+            };
+            closed.into_iter().for_each(|closed| judge.admit_window(stream.rule(), &mut lane.lane, closed, counts));
+            again
+                .into_iter()
+                .for_each(|derived| judge.admit_window_again(stream.rule(), &mut lane.lane, derived, counts));
+            let mut own = OwnEpochs::new(stream.index(), &mut lane.seen);
+            let growing = stream.highest_epoch().map(|highest| highest.segment).filter(|_| !is_at_rest);
+            judge.name(&mut lane.lane, &mut own, growing, ledger, now_ms)?;
+            match own.error() {
+                None => {}
+                Some(error) if is_at_rest => return Err(error.into()),
+                Some(error) => {
+                    let heard = stream.fail(&error);
+                    take_heard(stream, Some(lane), &heard, judge);
+                }
+            }
         }
         counts.judged(admitted);
         if !is_at_rest && ledger.is_read() {
@@ -121,14 +175,32 @@ impl ArchiveReader {
         Ok(admitted)
     }
 
+    /// After a reorg the sessions of all lanes are looked for again.
+    pub(super) fn take_back(&mut self) {
+        self.streams.values_mut().filter_map(|followed| followed.lane.as_mut()).for_each(|lane| lane.lane.take_back());
+    }
+
+    /// A slot of this epoch came to an outcome that stands.
+    pub(super) fn take_done(&mut self, stream: StreamHash, epoch: EpochKey, judge: &mut Judge) {
+        if let Some(lane) = self.streams.get_mut(&stream).and_then(|followed| followed.lane.as_mut()) {
+            lane.lane.take_done(epoch, &mut judge.engine);
+        }
+    }
+
+    /// Whether epochs of a lane wait for a name.
+    pub(super) fn has_unnamed(&self) -> bool {
+        self.streams.values().filter_map(|followed| followed.lane.as_ref()).any(|lane| lane.lane.has_unnamed())
+    }
+
     /// Counts what is still to be made up for, now and then, and tells while there is any.
     fn count_backlog(&mut self, ledger: &FollowedLedger, now_ms: u64) {
         if self.counted_ms.is_some_and(|at_ms| now_ms.saturating_sub(at_ms) < COUNT_EVERY_MS) {
             return;
         }
         self.counted_ms = Some(now_ms);
-        for Followed { stream, backlog, .. } in self.streams.values_mut() {
-            let before = std::mem::replace(backlog, stream.backlog(gaps(stream.rule().clone(), ledger, false)));
+        for Followed { stream, backlog, lane, .. } in self.streams.values_mut() {
+            let gaps = gaps(stream, lane.as_ref(), ledger, false);
+            let before = std::mem::replace(backlog, stream.backlog(gaps));
             let (stream, Backlog { filled, left }) = (&stream.rule().stream_id, *backlog);
             if left > 0 {
                 let percent = u128::from(filled) * 100 / (u128::from(filled) + u128::from(left));
@@ -151,21 +223,27 @@ impl ArchiveReader {
 fn derive(
     hash: StreamHash,
     stream: &mut FollowedStream,
+    mut lane: Option<&mut FollowedLane>,
     is_at_rest: bool,
     ledger: &FollowedLedger,
     judge: &mut Judge,
     now_ms: u64,
 ) -> Result<(Vec<NewlyClosed>, Vec<DerivedEpoch>), Halt> {
     let (mut closed, mut again) = (Vec::new(), Vec::new());
-    let undecided = |below| judge.engine.undecided_below(hash, below);
-    let gaps = gaps(stream.rule().clone(), ledger, is_at_rest);
+    if let Some(lane) = &mut lane {
+        let tolerance_ms = judge.engine.agreement().tolerance_ms(stream.rule().time);
+        lane.find_marks(stream.index(), ledger, tolerance_ms);
+    }
+    let unnamed_below = |below| lane.as_ref().map_or(0, |lane| lane.lane.unnamed_below(below));
+    let undecided = |below| judge.engine.undecided_below(hash, below) + unnamed_below(below);
+    let gaps = gaps(stream, lane.as_deref(), ledger, is_at_rest);
     let derived = stream.newly_closed(now_ms, undecided, gaps, &mut closed).and_then(|()| stream.rederived(&mut again));
     match derived {
         Ok(()) => {}
         Err(error) if is_at_rest => return Err(error.into()),
         Err(error) => {
             let heard = stream.fail(&error);
-            take_heard(stream, &heard, judge);
+            take_heard(stream, lane, &heard, judge);
         }
     }
     Ok((closed, again))
@@ -173,19 +251,32 @@ fn derive(
 
 /// Where a stream has epochs to make up for: runs without a slot that is final for good. Where every slot is to be
 /// reported, all are looked at.
-fn gaps(
-    rule: StreamRule,
-    ledger: &FollowedLedger,
+fn gaps<'a>(
+    stream: &FollowedStream,
+    lane: Option<&FollowedLane>,
+    ledger: &'a FollowedLedger,
     all: bool,
-) -> impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>> + '_ {
-    move |from, to| match all {
-        true => (from <= to).then_some(from..=to),
-        false => ledger.next_gap(&rule, from, to),
+) -> impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>> + use<'a> {
+    let rule = stream.rule().clone();
+    let lane = lane.map(|lane| (stream.index().segments(), lane.marks.clone()));
+    move |from, to| match &lane {
+        _ if all => (from <= to).then_some(from..=to),
+        None => ledger.next_gap(&rule, from, to),
+        Some((segments, marks)) => segments.iter().find_map(|span| {
+            let segment = span.segment;
+            let low = EpochKey { segment, index: span.lowest }.max(from);
+            let high = EpochKey { segment, index: span.highest }.min(to);
+            match marks.get(&segment) {
+                _ if low > high => None,
+                Some(&mark) => ledger.next_gap_in(&rule, mark, low, high),
+                None => Some(low..=high),
+            }
+        }),
     }
 }
 
 /// Tells what a reading brought, and drops the slots that can no longer be judged.
-fn take_heard(stream: &FollowedStream, heard: &Heard, judge: &mut Judge) {
+fn take_heard(stream: &FollowedStream, lane: Option<&mut FollowedLane>, heard: &Heard, judge: &mut Judge) {
     let stream_id = &stream.rule().stream_id;
     heard.tell(stream_id);
     if heard.turned {
@@ -195,6 +286,10 @@ fn take_heard(stream: &FollowedStream, heard: &Heard, judge: &mut Judge) {
         }
     }
     if heard.lost_a_file() {
+        if let Some(FollowedLane { lane, seen, .. }) = lane {
+            lane.withdraw(|epoch| stream.withholds(epoch));
+            *seen = Seen::default();
+        }
         let withdrawn = judge.engine.withdraw(stream.rule().stream_hash(), |epoch| stream.withholds(epoch));
         tracing::warn!(stream = stream_id, withdrawn, "open slots withdrawn");
     }

@@ -238,7 +238,12 @@ impl FollowedStream {
 
     /// Sweeps a range for closed epochs that are new; returns the lowest epoch that is still to be looked at. What is
     /// withheld is passed by.
-    fn collect(&mut self, wanted: &Wanted, now_ms: u64, closed: &mut Vec<NewlyClosed>) -> Result<EpochKey, ArchiveError> {
+    fn collect(
+        &mut self,
+        wanted: &Wanted,
+        now_ms: u64,
+        closed: &mut Vec<NewlyClosed>,
+    ) -> Result<EpochKey, ArchiveError> {
         let mut next = None;
         let mut taken = 0;
         for swept in Sweep::new(&self.index, wanted.range.clone()) {

@@ -99,13 +99,16 @@ impl Work {
         judge.votes.note_finalized_head(ledger, now_ms)?;
         judge.votes.follow(ledger, polled.reorg, now_ms).await?;
         judge.take_progress(ledger)?;
+        if polled.reorg {
+            archive.take_back();
+        }
         let admitted = archive.admit(ledger, judge, counts, now_ms)?;
         let sent = judge.vote(ledger, |stream| archive.is_current(stream), counts, now_ms).await?;
         self.count_sent(&sent, counts);
         self.judge.finalize_ripe(&self.ledger, now_ms).await?;
         let done = self.take_done(counts);
         counts.room(self.judge.votes.note_room());
-        let is_read = admitted == 0 && self.archive.intake.joining() == 0;
+        let is_read = admitted == 0 && self.archive.intake.joining() == 0 && !self.archive.has_unnamed();
         let nothing_left = is_read && self.judge.is_done(self.once == Some(Until::Finalized));
         Ok(Turned { nothing_left, done })
     }
@@ -130,6 +133,7 @@ impl Work {
     fn take_done(&mut self, counts: &mut Counts) -> Vec<SlotReport> {
         let Self { archive, ledger, judge, .. } = self;
         let done = judge.engine.take_done(ledger.state(), ledger.follower.heads().finalized);
+        done.iter().for_each(|(key, slot)| archive.take_done(key.stream, slot.epoch, judge));
         let report = |(key, slot): (SlotKey, JudgedSlot)| {
             Some(show::slot(archive.rule(key.stream)?, key, &slot, &ledger.follower))
         };

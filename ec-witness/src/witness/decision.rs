@@ -76,6 +76,13 @@ pub enum OwnEpoch {
     },
 }
 
+impl OwnEpoch {
+    /// Whether it is complete.
+    pub fn is_complete(&self) -> bool {
+        matches!(self, Self::Derived { complete: true, .. })
+    }
+}
+
 /// A candidate as the ledger shows it at the block that is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeenCandidate {

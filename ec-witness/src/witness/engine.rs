@@ -180,12 +180,7 @@ impl Engine {
     }
 
     /// Takes in a closed epoch, or a new derivation of one. `past` is the own vote history of the slot.
-    pub fn admit(
-        &mut self,
-        key: SlotKey,
-        admitted: Admitted,
-        past: Option<(ObservationHeader, OwnVote)>,
-    ) -> Admission {
+    pub fn admit(&mut self, key: SlotKey, admitted: Admitted, past: Option<(ObservationHeader, OwnVote)>) -> Admission {
         let Admitted { epoch, name, proposing, own, closed_ms } = admitted;
         if let Some(judged) = self.slots.get_mut(&key) {
             (judged.proposing, judged.superseded) = (proposing, false);
@@ -225,6 +220,12 @@ impl Engine {
             judged.voted = Some(header);
             judged.vote = vote;
         }
+    }
+
+    /// Judges a slot from now on, whose epoch may be proposed as this says; false for one that is not judged.
+    pub fn propose_as(&mut self, key: SlotKey, proposing: Proposing) -> bool {
+        let judged = self.slots.get_mut(&key);
+        judged.map(|judged| (judged.proposing, judged.superseded) = (proposing, false)).is_some()
     }
 
     /// Lets go of a slot whose segment has another session: nothing is voted there any more, and a vote that was cast is
@@ -275,9 +276,8 @@ impl Engine {
     pub fn withdraw(&mut self, stream: StreamHash, withheld: impl Fn(EpochKey) -> bool) -> usize {
         let incomplete = |own: &OwnEpoch| !matches!(own, OwnEpoch::Derived { complete: true, .. });
         let range = SlotKey::begin(stream)..=SlotKey::end(stream);
-        let withdrawn = |_: &SlotKey, slot: &mut JudgedSlot| {
-            slot.voted.is_none() && incomplete(&slot.own) && withheld(slot.epoch)
-        };
+        let withdrawn =
+            |_: &SlotKey, slot: &mut JudgedSlot| slot.voted.is_none() && incomplete(&slot.own) && withheld(slot.epoch);
         self.slots.extract_if(range, withdrawn).count()
     }
 
@@ -356,6 +356,7 @@ impl JudgedSlot {
     fn see(&mut self, key: SlotKey, situation: &Situation<'_>, agreement: &Agreement) -> Seen {
         let Situation { ledger, set, now_ms, .. } = *situation;
         let candidates = ledger.slot(key.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+        let in_lane = ledger.lane(key.stream).is_some();
         let right_from = |candidate: &Candidate| ledger.parent_right_from(candidate, agreement.parent_window);
         let mut candidates: Vec<_> = candidates.iter().map(|candidate| (right_from(candidate), candidate)).collect();
         // the sort is stable; candidates whose parent is not right come first and are passed over
@@ -364,7 +365,8 @@ impl JudgedSlot {
             hash: candidate.hash,
             header: candidate.header,
             active_votes: set.votes_for(candidate),
-            parent_is_right: right_from.is_some(),
+            // in a lane, a header of no session is never acceptable
+            parent_is_right: right_from.is_some() && (candidate.name.is_some() || !in_lane),
             first_seen_ms: *self.first_seen.entry(candidate.hash).or_insert(now_ms),
         };
         Seen {

@@ -2,6 +2,7 @@
 
 pub mod decision;
 pub mod engine;
+pub mod lane;
 pub mod naming;
 pub mod own;
 pub mod rounds;

@@ -98,7 +98,7 @@ impl Window {
 mod tests {
     use super::*;
 
-    const ONE: fn(u64) -> [SegmentSpan; 1] = |highest| [SegmentSpan { segment: 0, lowest: 0, highest }];
+    const ONE: fn(u64) -> [SegmentSpan; 1] = |highest| [SegmentSpan::untimed(0, 0, highest)];
 
     fn key(index: u64) -> EpochKey {
         EpochKey::timeline(index)
@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn the_newest_half_reaches_over_segments() {
         let window = Window::new(EpochKey::MIN, 8);
-        let span = |segment, lowest, highest| SegmentSpan { segment, lowest, highest };
-        let segments = [span(0, 0, 9), span(1, 0, 0), span(2, 5, 6)];
+        let segments = [(0, 0, 9), (1, 0, 0), (2, 5, 6)];
+        let segments = segments.map(|(segment, low, high)| SegmentSpan::untimed(segment, low, high));
         let at = |segment, index| EpochKey { segment, index };
         // 6 and 5 of the last, 0 of the second, 9 of the first
         assert_eq!(window.newest_from(at(2, 6), &segments), at(0, 9));

@@ -158,7 +158,7 @@ impl Host {
             self.admit_one(sequence, now_ms, net);
         }
         let Some(highest) = net.truth.highest_closed(self.index, now_ms) else { return };
-        let segments = [SegmentSpan { segment: 0, lowest: 0, highest }];
+        let segments = [SegmentSpan::untimed(0, 0, highest)];
         let highest = EpochKey::timeline(highest);
         if let Some(wanted) = self.window.newest(highest, &segments) {
             self.admit_wanted(&wanted, now_ms, net);

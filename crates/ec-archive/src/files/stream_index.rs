@@ -108,8 +108,7 @@ impl StreamIndex {
     pub fn segments(&self) -> Vec<SegmentSpan> {
         let mut spans = BTreeMap::new();
         for span in self.tracks.iter().flat_map(TrackIndex::segments) {
-            let known: &mut SegmentSpan = spans.entry(span.segment).or_insert(*span);
-            (known.lowest, known.highest) = (known.lowest.min(span.lowest), known.highest.max(span.highest));
+            spans.entry(span.segment).or_insert(*span).join(span);
         }
         spans.into_values().collect()
     }

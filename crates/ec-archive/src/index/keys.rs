@@ -15,6 +15,23 @@ pub struct SegmentSpan {
     pub lowest: u64,
     /// The highest index with a record.
     pub highest: u64,
+    /// The earliest receive time of its records, Unix milliseconds; 2^64−1 where none has one.
+    pub first_ms: u64,
+    /// The latest; 0 where none has one.
+    pub last_ms: u64,
+}
+
+impl SegmentSpan {
+    /// The span of a segment of which this much is known, and nothing of times.
+    pub fn untimed(segment: u64, lowest: u64, highest: u64) -> Self {
+        Self { segment, lowest, highest, first_ms: u64::MAX, last_ms: 0 }
+    }
+
+    /// Takes in what is known of the same segment elsewhere.
+    pub(crate) fn join(&mut self, other: &Self) {
+        (self.lowest, self.highest) = (self.lowest.min(other.lowest), self.highest.max(other.highest));
+        (self.first_ms, self.last_ms) = (self.first_ms.min(other.first_ms), self.last_ms.max(other.last_ms));
+    }
 }
 
 /// Tells the keys of a track's lines, in their order.
@@ -77,7 +94,7 @@ impl Keys {
     /// it.
     pub(crate) fn next(&mut self, offset: u64, record: &Record) -> (EpochKey, bool) {
         let found = self.place(offset, record);
-        self.kept.spans.note(found.0);
+        self.kept.spans.note(found.0, record.received_unix_ms);
         found
     }
 
@@ -111,10 +128,12 @@ pub(crate) struct Spans(Vec<SegmentSpan>);
 
 impl Spans {
     /// Notes a record of this epoch.
-    pub(crate) fn note(&mut self, EpochKey { segment, index }: EpochKey) {
+    pub(crate) fn note(&mut self, EpochKey { segment, index }: EpochKey, received_ms: Option<u64>) {
+        let (first_ms, last_ms) = (received_ms.unwrap_or(u64::MAX), received_ms.unwrap_or_default());
+        let record = SegmentSpan { segment, lowest: index, highest: index, first_ms, last_ms };
         match self.0.last_mut().filter(|last| last.segment == segment) {
-            Some(last) => (last.lowest, last.highest) = (last.lowest.min(index), last.highest.max(index)),
-            None => self.0.push(SegmentSpan { segment, lowest: index, highest: index }),
+            Some(last) => last.join(&record),
+            None => self.0.push(record),
         }
     }
 }

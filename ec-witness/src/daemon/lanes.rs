@@ -1,0 +1,98 @@
+//! What the archive says of a lane, for naming its epochs: looked up where it is asked for, and kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ec_archive::{ArchiveError, StreamIndex, Sweep};
+use ec_ledger::sessions::{OwnEpochSeen, OwnLane, SegmentSpan};
+use ec_observation::EpochKey;
+
+/// Epochs that are kept; with more, all are looked up again.
+const MAX_KEPT: usize = 4096;
+
+/// What was looked up of a lane before. A complete epoch stays as it is.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    complete: BTreeMap<EpochKey, OwnEpochSeen>,
+    /// Segments with a complete epoch.
+    with_complete: BTreeSet<u64>,
+    /// Segments without one, that no longer grow.
+    without: BTreeSet<u64>,
+}
+
+/// A lane of the archive.
+#[derive(Debug)]
+pub(super) struct OwnEpochs<'a> {
+    index: &'a StreamIndex,
+    spans: Vec<(u64, SegmentSpan)>,
+    seen: &'a mut Seen,
+    /// Why something could not be looked up.
+    error: Option<ArchiveError>,
+}
+
+impl<'a> OwnEpochs<'a> {
+    pub(super) fn new(index: &'a StreamIndex, seen: &'a mut Seen) -> Self {
+        let span = |span: ec_archive::SegmentSpan| {
+            let ec_archive::SegmentSpan { segment, lowest, highest, first_ms, last_ms } = span;
+            (segment, SegmentSpan { lowest, highest, first_ms, last_ms })
+        };
+        let spans = index.segments().into_iter().map(span).collect();
+        if seen.complete.len() > MAX_KEPT {
+            seen.complete.clear();
+        }
+        Self { index, spans, seen, error: None }
+    }
+
+    /// What could not be read. What was found without it must not count.
+    pub(super) fn error(self) -> Option<ArchiveError> {
+        self.error
+    }
+}
+
+impl OwnLane for OwnEpochs<'_> {
+    fn spans(&self) -> impl Iterator<Item = (u64, SegmentSpan)> + '_ {
+        self.spans.iter().copied()
+    }
+
+    fn span(&self, segment: u64) -> Option<SegmentSpan> {
+        let at = self.spans.binary_search_by_key(&segment, |(segment, _)| *segment).ok()?;
+        Some(self.spans[at].1)
+    }
+
+    fn has_complete(&mut self, segment: u64) -> bool {
+        if self.seen.with_complete.contains(&segment) || self.seen.without.contains(&segment) {
+            return self.seen.with_complete.contains(&segment);
+        }
+        let range = EpochKey { segment, index: 0 }..=EpochKey { segment, index: u64::MAX };
+        for swept in Sweep::new(self.index, range) {
+            match swept {
+                Ok(swept) if swept.derived.complete => {
+                    self.seen.with_complete.insert(segment);
+                    return true;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    self.error = Some(error);
+                    return false;
+                }
+            }
+        }
+        if self.spans.last().is_some_and(|(last, _)| *last != segment) {
+            self.seen.without.insert(segment);
+        }
+        false
+    }
+
+    fn epoch(&mut self, key: EpochKey) -> Option<OwnEpochSeen> {
+        if let Some(seen) = self.seen.complete.get(&key) {
+            return Some(*seen);
+        }
+        let swept = Sweep::new(self.index, key..=key).next()?;
+        let derived = swept.map_err(|error| self.error = Some(error)).ok()?.derived;
+        let (data_root, observed_unix_ms) = (derived.data_root?, derived.time.ok()?);
+        let seen = OwnEpochSeen { complete: derived.complete, data_root, observed_unix_ms };
+        if seen.complete {
+            self.seen.complete.insert(key, seen);
+        }
+        Some(seen)
+    }
+}

@@ -1,0 +1,316 @@
+//! The windows of one lane: closed epochs of its segments, which the ledger's sessions name (protocol §5.10).
+//!
+//! A window is judged in the slot that its segment's session gives it. Where a segment has no session, its first complete
+//! window opens one, and in naming rounds a window may be judged under other marks beside. Sans-I/O, as the engine is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy::primitives::Address;
+use ec_ledger::sessions::{Matching, OwnLane, SegmentSession};
+use ec_observation::{ContentHash, DerivedEpoch, EpochKey, ObservationHeader, SlotId, StreamRule};
+
+use super::{
+    decision::{Membership, OwnVote, Proposing},
+    engine::{Admission, Admitted, Engine, Situation, SlotKey, membership_of},
+    naming::{Naming, NamingSeen, Opener, OwnWindow, name},
+    own::own_epoch,
+};
+
+/// The windows of one lane that are judged.
+#[derive(Debug)]
+pub struct Lane {
+    rule: StreamRule,
+    windows: BTreeMap<EpochKey, Window>,
+    /// The marks of settled segments: only a reorg makes them look again.
+    settled: BTreeMap<u64, u64>,
+    /// The cycle in which this witness led a naming round of a segment last.
+    led_in: BTreeMap<u64, u32>,
+}
+
+/// A closed epoch, and the slots that it is or was judged in, by mark.
+#[derive(Clone, Debug)]
+struct Window {
+    derived: DerivedEpoch,
+    closed_ms: u64,
+    slots: BTreeMap<u64, SlotKey>,
+}
+
+/// What one naming rests on, beside the archive.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads<'a> {
+    /// The ledger, the set and the clock.
+    pub situation: &'a Situation<'a>,
+    /// The block time of the head that is judged, Unix milliseconds.
+    pub head_ms: u64,
+    /// The segment that still grows; `None` in an archive at rest.
+    pub growing: Option<u64>,
+}
+
+impl Lane {
+    /// A lane of which nothing is judged yet.
+    pub fn new(rule: StreamRule) -> Self {
+        Self { rule, windows: BTreeMap::new(), settled: BTreeMap::new(), led_in: BTreeMap::new() }
+    }
+
+    /// Takes in a closed epoch, or a new derivation of one.
+    pub fn admit(&mut self, derived: DerivedEpoch, closed_ms: u64, engine: &mut Engine) -> Admission {
+        if self.windows.contains_key(&derived.key) {
+            return self.admit_again(derived, engine);
+        }
+        self.windows.insert(derived.key, Window { derived, closed_ms, slots: BTreeMap::new() });
+        Admission::New
+    }
+
+    /// Takes in a new derivation of a closed epoch. One that is judged no more is late.
+    pub fn admit_again(&mut self, derived: DerivedEpoch, engine: &mut Engine) -> Admission {
+        let Some(window) = self.windows.get_mut(&derived.key) else { return Admission::Late };
+        if window.derived == derived {
+            return Admission::Updated;
+        }
+        let has_voted = |key: &SlotKey| engine.slot(*key).is_some_and(|slot| slot.voted.is_some());
+        if window.slots.values().any(has_voted) {
+            return Admission::Late;
+        }
+        // it is handed to the engine anew
+        window.derived = derived;
+        std::mem::take(&mut window.slots).into_values().for_each(|key| _ = engine.remove(key));
+        Admission::Updated
+    }
+
+    /// After a reorg settled segments are looked at again.
+    pub fn take_back(&mut self) {
+        self.settled.clear();
+    }
+
+    /// Drops the windows that `withheld` names, that are incomplete and have no name yet.
+    pub fn withdraw(&mut self, withheld: impl Fn(EpochKey) -> bool) {
+        self.windows.retain(|key, window| !window.slots.is_empty() || window.derived.complete || !withheld(*key));
+    }
+
+    /// Windows below this one that wait for a name.
+    pub fn unnamed_below(&self, epoch: EpochKey) -> usize {
+        self.windows.range(..epoch).filter(|(_, window)| window.slots.is_empty()).count()
+    }
+
+    /// Whether windows wait for a name.
+    pub fn has_unnamed(&self) -> bool {
+        self.windows.values().any(|window| window.slots.is_empty())
+    }
+
+    /// A window's slot came to an outcome that stands: it is judged no more, under no mark.
+    pub fn take_done(&mut self, epoch: EpochKey, engine: &mut Engine) {
+        if let Some(window) = self.windows.remove(&epoch) {
+            window.slots.into_values().for_each(|key| _ = engine.remove(key));
+        }
+    }
+
+    /// The session of a segment.
+    pub fn session_of(&mut self, segment: u64, matching: &Matching<'_>, own: &mut impl OwnLane) -> Named {
+        if let Some(&mark) = self.settled.get(&segment) {
+            return Named { mark: Some(mark), settled: true };
+        }
+        let session: SegmentSession = matching.session_of(own, segment);
+        if let Some(mark) = session.mark.filter(|_| session.is_settled()) {
+            self.settled.insert(segment, mark);
+        }
+        Named { mark: session.mark, settled: session.is_settled() }
+    }
+
+    /// Hands every window to the engine under the marks that it is to be judged by now. `past` tells the own vote history
+    /// of a slot.
+    ///
+    /// # Errors
+    ///
+    /// Those of `past`.
+    pub fn name<E>(
+        &mut self,
+        heads: &Heads<'_>,
+        (me, engine): (Address, &mut Engine),
+        own: &mut impl OwnLane,
+        mut past: impl FnMut(SlotId) -> Result<Option<(ObservationHeader, OwnVote)>, E>,
+    ) -> Result<(), E> {
+        let Situation { ledger, set, .. } = *heads.situation;
+        let tolerance_ms = engine.agreement().tolerance_ms(self.rule.time);
+        let Some(matching) = Matching::new(ledger, self.rule.stream_hash(), set, tolerance_ms) else { return Ok(()) };
+        self.drop_unnamable(heads.growing, own);
+        let segments: BTreeSet<u64> = self.windows.keys().map(|key| key.segment).collect();
+        let membership = membership_of(set, me);
+        for segment in segments {
+            let named = self.session_of(segment, &matching, own);
+            let range = EpochKey { segment, index: 0 }..=EpochKey { segment, index: u64::MAX };
+            let keys: Vec<EpochKey> = self.windows.range(range).map(|(key, _)| *key).collect();
+            let opening = keys.iter().copied().find(|key| self.windows[key].derived.complete);
+            for key in keys {
+                let is_opening = named.mark.is_none() && opening == Some(key);
+                let asked = Asked { named, is_opening, tolerance_ms };
+                let marks = self.marks(key, &asked, heads, &membership, me, engine);
+                self.assign(key, &marks, engine, &mut past)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The windows of segments without a complete epoch, which are never named, once they no longer grow.
+    fn drop_unnamable(&mut self, growing: Option<u64>, own: &mut impl OwnLane) {
+        let over: BTreeSet<u64> = self.windows.keys().map(|key| key.segment).collect();
+        for segment in over.into_iter().filter(|segment| growing != Some(*segment)) {
+            if !own.has_complete(segment) {
+                self.windows.retain(|key, _| key.segment != segment);
+            }
+        }
+    }
+
+    /// The marks that a window is to be judged under, and when it may be proposed under each.
+    fn marks(
+        &mut self,
+        key: EpochKey,
+        asked: &Asked,
+        heads: &Heads<'_>,
+        membership: &Membership,
+        me: Address,
+        engine: &Engine,
+    ) -> BTreeMap<u64, Proposing> {
+        let window = &self.windows[&key];
+        let Ok(own_ms) = window.derived.time else {
+            // an epoch without a time has no header; the session's name lets it be told
+            return asked.named.mark.map(|mark| (mark, Proposing::Never)).into_iter().collect();
+        };
+        if let Some(mark) = self.final_mark(window, own_ms, asked, heads.situation) {
+            return BTreeMap::from([(mark, Proposing::Never)]);
+        }
+        let mut marks = BTreeMap::new();
+        let round = window.derived.complete && !asked.named.settled;
+        if let Some(naming) = round.then(|| self.round(key, window, own_ms, asked, heads, membership, me, engine)) {
+            match naming {
+                Naming::Open { cycle } => {
+                    marks.insert(own_ms, Proposing::AtOnce);
+                    self.led_in.insert(key.segment, cycle);
+                }
+                Naming::Attest(header) => _ = marks.insert(header.observed_unix_ms, Proposing::Never),
+                Naming::Nothing => {}
+            }
+        }
+        if let Some(mark) = asked.named.mark {
+            marks.insert(mark, Proposing::InTurn(mark.saturating_add(key.index)));
+        } else if asked.is_opening {
+            marks.entry(own_ms).or_insert(Proposing::InTurn(key.index));
+        }
+        marks
+    }
+
+    /// The mark under which a window is final with the own content, near the own time: it is done. The session's first.
+    fn final_mark(&self, window: &Window, own_ms: u64, asked: &Asked, situation: &Situation<'_>) -> Option<u64> {
+        let near = own_ms.saturating_sub(asked.tolerance_ms)..=own_ms.saturating_add(asked.tolerance_ms);
+        let finals = situation.ledger.finals_of_index(self.rule.stream_hash(), window.derived.key.index, near);
+        let mut done = finals.filter(|(name, found)| self.content(window, name.mark) == Some(found.content));
+        let marks: Vec<u64> = done.by_ref().map(|(name, _)| name.mark).collect();
+        let of_the_session = marks.iter().copied().find(|mark| Some(*mark) == asked.named.mark);
+        of_the_session.or(marks.first().copied())
+    }
+
+    fn content(&self, window: &Window, mark: u64) -> Option<ContentHash> {
+        Some(self.rule.name(window.derived.clone(), mark).ok()?.content?.hash())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a round rests on")]
+    fn round(
+        &self,
+        key: EpochKey,
+        window: &Window,
+        own_ms: u64,
+        asked: &Asked,
+        heads: &Heads<'_>,
+        membership: &Membership,
+        me: Address,
+        engine: &Engine,
+    ) -> Naming {
+        let Situation { ledger, set, live_since_ms, .. } = *heads.situation;
+        let stream = self.rule.stream_hash();
+        let Some(lane) = ledger.lane(stream) else { return Naming::Nothing };
+        let within = |ms: u64| own_ms.saturating_sub(ms)..=own_ms.saturating_add(ms);
+        let first_s = lane.first_proposed_s(key.index, within(asked.tolerance_ms.saturating_mul(2)));
+        let parent_window = engine.agreement().parent_window;
+        let opener = |candidate: &&ec_ledger::Candidate| {
+            let header = candidate.header;
+            let own = self.rule.name(window.derived.clone(), header.observed_unix_ms).ok()?.content?;
+            Some(Opener {
+                header,
+                own,
+                proposer: candidate.voters.first().and_then(|proposer| set.position(*proposer)),
+                parent_is_right: ledger.parent_right_from(candidate, parent_window).is_some(),
+                voted: ledger.slot(header.slot()).is_some_and(|slot| slot.vote_of(me).is_some()),
+            })
+        };
+        let openers = ledger.openers(stream, key.index, within(asked.tolerance_ms));
+        let seen = NamingSeen {
+            first_ms: first_s.map(|first_s| first_s.saturating_mul(1000)),
+            head_ms: heads.head_ms,
+            live: live_since_ms.is_some(),
+            own_mark_is_taken: lane.session(own_ms).is_some(),
+            openers: openers.iter().filter_map(opener).collect(),
+        };
+        let led_in = self.led_in.get(&key.segment).copied();
+        let own = OwnWindow { index: key.index, observed_unix_ms: own_ms, tolerance_ms: asked.tolerance_ms, led_in };
+        name(&own, &seen, membership, engine.agreement())
+    }
+
+    /// Hands a window to the engine under these marks, and lets go of it under others.
+    fn assign<E>(
+        &mut self,
+        key: EpochKey,
+        marks: &BTreeMap<u64, Proposing>,
+        engine: &mut Engine,
+        past: &mut impl FnMut(SlotId) -> Result<Option<(ObservationHeader, OwnVote)>, E>,
+    ) -> Result<(), E> {
+        let Some(window) = self.windows.get_mut(&key) else { return Ok(()) };
+        let others = window.slots.iter().filter(|(mark, _)| !marks.contains_key(mark));
+        others.for_each(|(_, slot)| engine.supersede(*slot));
+        for (&mark, &proposing) in marks {
+            if let Some(&slot) = window.slots.get(&mark)
+                && engine.propose_as(slot, proposing)
+            {
+                continue;
+            }
+            let named = match self.rule.name(window.derived.clone(), mark) {
+                Ok(named) => named,
+                Err(error) => {
+                    tracing::error!(%error, "epoch left out");
+                    continue;
+                }
+            };
+            let slot = SlotKey { stream: self.rule.stream_hash(), sequence: named.sequence, slot: named.slot };
+            // several segments may have one session: the complete epoch of an index counts, else the first
+            let counts = engine.slot(slot).is_none_or(|other| {
+                other.epoch == key || named.derived.complete && other.voted.is_none() && !other.own.is_complete()
+            });
+            let Ok(Some(own)) = own_epoch(&self.rule, engine.agreement(), &named, false) else { continue };
+            if counts {
+                let past = past(slot.slot)?;
+                if engine.slot(slot).is_some_and(|other| other.epoch != key) {
+                    engine.remove(slot);
+                }
+                let closed_ms = window.closed_ms;
+                engine.admit(slot, Admitted { epoch: key, name: named.name, proposing, own, closed_ms }, past);
+            }
+            window.slots.insert(mark, slot);
+        }
+        Ok(())
+    }
+}
+
+/// The session of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its mark, if it has one.
+    pub mark: Option<u64>,
+    /// Whether only a reorg can give it another.
+    pub settled: bool,
+}
+
+/// What is asked of a window.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    named: Named,
+    is_opening: bool,
+    tolerance_ms: u64,
+}
