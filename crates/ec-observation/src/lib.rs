@@ -6,6 +6,7 @@ pub mod keccak;
 pub mod listing;
 pub mod proof;
 pub mod records;
+pub mod segments;
 pub mod stream;
 pub mod tree;
 pub mod vote;
@@ -15,6 +16,7 @@ pub use header::{Content, ContentHash, EpochHash, HEADER_LEN, ObservationHash, O
 pub use listing::{ListedRecord, Listing, ListingError};
 pub use proof::{Proof, ProofError, ProveError};
 pub use records::{EpochRecords, Record};
+pub use segments::Segments;
 pub use stream::{
     EpochKey, EpochName, EpochRule, NameError, Numbering, RuleError, StreamRule, TimeError, TimeMode, Tracks,
 };

@@ -6,6 +6,7 @@ use std::{
 };
 
 use alloy_primitives::B256;
+use serde::{Deserialize, Serialize};
 
 use crate::tree::{self, LEAF_LEN, leaf_preimage};
 
@@ -23,7 +24,7 @@ pub struct Record {
 }
 
 /// What makes two records of one (track, sequence) the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Object {
     /// BLAKE3 of the stored bytes.
     pub blake3: [u8; 32],
