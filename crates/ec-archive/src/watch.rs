@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use ec_observation::EpochKey;
+
 use crate::line::Reason;
 
 /// A complete line that is no record, and where it stands.
@@ -62,7 +64,7 @@ pub enum TrackEvent {
         /// Why.
         lost: Lost,
         /// The lowest and highest epoch that it touched.
-        touched: Option<(u64, u64)>,
+        touched: Option<(EpochKey, EpochKey)>,
     },
 }
 
@@ -79,7 +81,7 @@ pub trait Watch {
     }
 
     /// A line touches this epoch of the stream.
-    fn touched(&mut self, epoch: u64) {
+    fn touched(&mut self, epoch: EpochKey) {
         let _ = epoch;
     }
 

@@ -1,6 +1,6 @@
 //! Observations of an archive at rest: the grace has passed and every record in the files counts (protocol §3).
 
-use ec_observation::{DerivedEpoch, EpochRecords, ObservationHash, ObservationHeader};
+use ec_observation::{EpochKey, EpochRecords, NamedEpoch, ObservationHash, ObservationHeader, StreamRule};
 
 use super::{
     closed::{Chain, DeriveError, LinkedEpoch, is_closed},
@@ -24,8 +24,8 @@ pub fn for_each_closed<E: From<DeriveError>>(
 /// One closed epoch with its records.
 #[derive(Clone, Debug)]
 pub struct Observation {
-    /// What the archive says.
-    pub derived: DerivedEpoch,
+    /// What the archive says, by name.
+    pub named: NamedEpoch,
     /// Its header; `None` for a conflicting epoch.
     pub header: Option<ObservationHeader>,
     /// Its records.
@@ -42,24 +42,26 @@ impl Observation {
 /// Iterates over a stream's closed epochs with their records, as [`Epochs::closed`] does without.
 #[derive(Debug)]
 pub struct AtRest<'a> {
+    rule: &'a StreamRule,
     sweep: Sweep<'a>,
-    highest: Option<u64>,
+    highest: Option<EpochKey>,
     chain: Chain,
 }
 
 impl<'a> AtRest<'a> {
     /// The observations of an index that was read to its end.
     pub fn new(index: &'a StreamIndex) -> Self {
-        Self { sweep: Sweep::all(index), highest: index.highest_epoch(), chain: Chain::default() }
+        Self { rule: index.rule(), sweep: Sweep::all(index), highest: index.highest_epoch(), chain: Chain::default() }
     }
 
     fn advance(&mut self) -> Result<Option<Observation>, DeriveError> {
         for swept in self.sweep.by_ref() {
             let swept = swept?;
             if is_closed(&swept.derived, self.highest) {
-                let linked = self.chain.link(&swept.derived, ObservationHeader::hash)?;
+                let named = self.rule.name(swept.derived, 0)?;
+                let linked = self.chain.link(&named, ObservationHeader::hash)?;
                 let header = linked.map(|(header, _)| header);
-                return Ok(Some(Observation { derived: swept.derived, header, records: swept.records }));
+                return Ok(Some(Observation { named, header, records: swept.records }));
             }
         }
         Ok(None)

@@ -17,7 +17,7 @@ mod track_bytes;
 
 use std::{io, num::NonZeroUsize, path::PathBuf};
 
-use ec_observation::{DerivedEpoch, ObservationHash, ObservationHeader, StreamRule};
+use ec_observation::{EpochKey, NamedEpoch, ObservationHash, ObservationHeader, StreamRule};
 
 use self::{
     cutter::{Cutter, Part},
@@ -48,7 +48,7 @@ pub struct Epochs {
     rule: StreamRule,
     from: From,
     /// The highest epoch that has a record.
-    highest: Option<u64>,
+    highest: Option<EpochKey>,
 }
 
 #[derive(Debug)]
@@ -63,6 +63,10 @@ impl Epochs {
     /// # Errors
     ///
     /// A file cannot be read.
+    ///
+    /// # Panics
+    ///
+    /// The stream is a lane: its segments are not told apart here.
     pub fn read(
         broadcast: &Broadcast,
         rule: StreamRule,
@@ -80,6 +84,7 @@ impl Epochs {
         (jobs, block_len): (NonZeroUsize, u64),
         watch: &mut (impl Watch + Send),
     ) -> Result<Self, ArchiveError> {
+        assert!(!rule.is_lane(), "{}: epochs of a lane are of no segment here", rule.stream_id);
         let paths = rule.tracks.names().iter().map(|track| broadcast.track_file(track));
         let mut merge = Merge::new(&rule, paths, watch);
         let passed = one_pass(broadcast, &rule, names, (jobs, block_len), &mut merge);
@@ -98,7 +103,7 @@ impl Epochs {
     }
 
     /// The highest epoch that has a record.
-    pub fn highest_epoch(&self) -> Option<u64> {
+    pub fn highest_epoch(&self) -> Option<EpochKey> {
         self.highest
     }
 
@@ -118,7 +123,7 @@ impl Epochs {
                 run.rewind().map_err(unreadable_run)?;
                 Derived::Run(run, &self.rule)
             }
-            From::Index(index) => Derived::Sweep(Sweep::all(index)),
+            From::Index(index) => Derived::Sweep(Sweep::all(index), &self.rule),
         };
         Ok(Closed { source, highest: self.highest, chain: Chain::default(), failed: false })
     }
@@ -132,7 +137,7 @@ fn unreadable_run(source: io::Error) -> ArchiveError {
 #[derive(Debug)]
 pub struct Closed<'a> {
     source: Derived<'a>,
-    highest: Option<u64>,
+    highest: Option<EpochKey>,
     chain: Chain,
     failed: bool,
 }
@@ -140,28 +145,31 @@ pub struct Closed<'a> {
 #[derive(Debug)]
 enum Derived<'a> {
     Run(&'a mut Run, &'a StreamRule),
-    Sweep(Sweep<'a>),
+    Sweep(Sweep<'a>, &'a StreamRule),
 }
 
 impl Derived<'_> {
     /// The next epoch, and the hash of its header where that is known.
-    fn next(&mut self) -> Result<Option<(DerivedEpoch, Option<ObservationHash>)>, ArchiveError> {
+    fn next(&mut self) -> Result<Option<(NamedEpoch, Option<ObservationHash>)>, DeriveError> {
         match self {
             Self::Run(run, rule) => {
                 Ok(run.next(rule).map_err(unreadable_run)?.map(|(epoch, hash)| (epoch, Some(hash))))
             }
-            Self::Sweep(sweep) => Ok(sweep.next().transpose()?.map(|swept| (swept.derived, None))),
+            Self::Sweep(sweep, rule) => {
+                let swept = sweep.next().transpose()?;
+                Ok(swept.map(|swept| rule.name(swept.derived, 0)).transpose()?.map(|named| (named, None)))
+            }
         }
     }
 }
 
 impl Closed<'_> {
     fn advance(&mut self) -> Result<Option<LinkedEpoch>, DeriveError> {
-        while let Some((derived, known)) = self.source.next()? {
-            if is_closed(&derived, self.highest) {
+        while let Some((named, known)) = self.source.next()? {
+            if is_closed(&named.derived, self.highest) {
                 let hash = |header: &ObservationHeader| known.unwrap_or_else(|| header.hash());
-                let (header, hash) = self.chain.link(&derived, hash)?.unzip();
-                return Ok(Some(LinkedEpoch { derived, header, hash }));
+                let (header, hash) = self.chain.link(&named, hash)?.unzip();
+                return Ok(Some(LinkedEpoch { named, header, hash }));
             }
         }
         Ok(None)
@@ -224,7 +232,7 @@ impl<W: Watch> Watch for Untold<'_, W> {
         }
     }
 
-    fn touched(&mut self, epoch: u64) {
+    fn touched(&mut self, epoch: EpochKey) {
         self.watch.touched(epoch);
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use ec_observation::{DerivedEpoch, EpochRecords};
+use ec_observation::{DerivedEpoch, EpochKey, EpochRecords};
 
 use crate::{
     ArchiveError,
@@ -34,7 +34,7 @@ pub struct SweptEpoch {
 #[derive(Debug)]
 pub struct Sweep<'a> {
     index: &'a StreamIndex,
-    last: u64,
+    last: EpochKey,
     /// Parts still to be read in this pass, by descending lowest epoch, each with its track's place.
     unread: Vec<(usize, TrackPart)>,
     gathered: Gathered,
@@ -44,8 +44,8 @@ pub struct Sweep<'a> {
 #[derive(Debug)]
 struct Gathered {
     /// What this pass gathers; the part of the range above it comes in a later pass.
-    pass: RangeInclusive<u64>,
-    open: BTreeMap<u64, EpochRecords>,
+    pass: RangeInclusive<EpochKey>,
+    open: BTreeMap<EpochKey, EpochRecords>,
     budget: usize,
     /// What counts against the budget. An epoch that only bad lines touch has no records, but takes its room.
     held: usize,
@@ -74,11 +74,11 @@ impl Gathered {
         while self.held > self.budget && self.open.len() > 1 {
             let Some((epoch, records)) = self.open.pop_last() else { return };
             self.held -= records.len() + EPOCH_COST;
-            self.pass = *self.pass.start()..=epoch - 1;
+            self.pass = *self.pass.start()..=epoch.before().unwrap_or(EpochKey::MIN);
         }
     }
 
-    fn pop_lowest(&mut self) -> Option<(u64, EpochRecords)> {
+    fn pop_lowest(&mut self) -> Option<(EpochKey, EpochRecords)> {
         let (epoch, records) = self.open.pop_first()?;
         self.held -= records.len() + EPOCH_COST;
         Some((epoch, records))
@@ -87,16 +87,16 @@ impl Gathered {
 
 impl<'a> Sweep<'a> {
     /// Sweeps the epochs of `range`.
-    pub fn new(index: &'a StreamIndex, range: RangeInclusive<u64>) -> Self {
+    pub fn new(index: &'a StreamIndex, range: RangeInclusive<EpochKey>) -> Self {
         Self::with_budget(index, range, BUDGET)
     }
 
     /// Sweeps every epoch.
     pub fn all(index: &'a StreamIndex) -> Self {
-        Self::new(index, 0..=u64::MAX)
+        Self::new(index, EpochKey::MIN..=EpochKey::MAX)
     }
 
-    fn with_budget(index: &'a StreamIndex, range: RangeInclusive<u64>, budget: usize) -> Self {
+    fn with_budget(index: &'a StreamIndex, range: RangeInclusive<EpochKey>, budget: usize) -> Self {
         let last = *range.end();
         let gathered = Gathered { pass: range, open: BTreeMap::new(), budget, held: 0 };
         let mut sweep = Self { index, last, unread: Vec::new(), gathered };
@@ -112,7 +112,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// The next epoch with its records.
-    fn advance(&mut self) -> Result<Option<(u64, EpochRecords)>, ArchiveError> {
+    fn advance(&mut self) -> Result<Option<(EpochKey, EpochRecords)>, ArchiveError> {
         loop {
             while let Some((place, part)) = self.next_part() {
                 let Self { index, gathered, .. } = self;
@@ -122,8 +122,8 @@ impl<'a> Sweep<'a> {
                 if !records.is_empty() {
                     return Ok(Some((epoch, records)));
                 }
-            } else if *self.gathered.pass.end() < self.last {
-                self.gathered.pass = *self.gathered.pass.end() + 1..=self.last;
+            } else if let Some(next) = self.gathered.pass.end().next().filter(|next| *next <= self.last) {
+                self.gathered.pass = next..=self.last;
                 self.start_pass();
             } else {
                 return Ok(None);
@@ -194,10 +194,14 @@ mod tests {
         format!("{content:02x}").repeat(32)
     }
 
+    fn key(index: u64) -> EpochKey {
+        EpochKey::timeline(index)
+    }
+
     fn rule() -> StreamRule {
         StreamRule {
             tracks: Tracks::new(["a", "b"]).unwrap(),
-            epochs: EpochRule { groups_per_epoch: NonZeroU64::new(3).unwrap() },
+            epochs: EpochRule::timeline(NonZeroU64::new(3).unwrap()),
             ..StreamRule::new("x")
         }
     }
@@ -254,10 +258,10 @@ mod tests {
             let mut index = index.with_grain(Grain { extent_len, max_extents });
             index.read_on(&mut ()).unwrap();
             let range = range.0..=range.1;
-            let swept = Sweep::with_budget(&index, range.clone(), budget);
+            let swept = Sweep::with_budget(&index, key(*range.start())..=key(*range.end()), budget);
             let swept: Vec<_> = swept.map(|swept| swept.unwrap().derived).collect();
             let expected = expected(&lines).into_iter().filter(|(epoch, records)| range.contains(epoch) && !records.is_empty());
-            let expected: Vec<_> = expected.map(|(epoch, records)| rule().derive(epoch, &records)).collect();
+            let expected: Vec<_> = expected.map(|(epoch, records)| rule().derive(key(epoch), &records)).collect();
             prop_assert_eq!(swept, expected);
         }
     }
@@ -269,18 +273,18 @@ mod tests {
         fs::create_dir_all(archive.manifests.join("x")).unwrap();
         let line = format!(r#"{{"group_sequence":"{}","size_bytes":1,"blake3":"{}"}}"#, u64::MAX, hash(1));
         fs::write(archive.manifests.join("x/a.jsonl"), line + "\n").unwrap();
-        let rule = StreamRule { epochs: EpochRule { groups_per_epoch: NonZeroU64::MIN }, ..rule() };
+        let rule = StreamRule { epochs: EpochRule::timeline(NonZeroU64::MIN), ..rule() };
         let index = StreamIndex::read(&archive, "x", rule, &FieldNames::default(), &mut ()).unwrap();
-        let epochs: Vec<_> = Sweep::all(&index).map(|swept| swept.unwrap().derived.sequence).collect();
-        assert_eq!(epochs, [u64::MAX]);
+        let epochs: Vec<_> = Sweep::all(&index).map(|swept| swept.unwrap().derived.key).collect();
+        assert_eq!(epochs, [key(u64::MAX)]);
     }
 
     #[test]
     fn epochs_that_only_bad_lines_touch_are_held_to_the_budget() {
-        let mut gathered = Gathered { pass: 0..=u64::MAX, open: BTreeMap::new(), budget: 85, held: 0 };
-        (1..1000).rev().for_each(|epoch| gathered.take(0, Mark::Bad(epoch)));
+        let mut gathered = Gathered { pass: EpochKey::MIN..=EpochKey::MAX, open: BTreeMap::new(), budget: 85, held: 0 };
+        (1..1000).rev().for_each(|epoch| gathered.take(0, Mark::Bad(key(epoch))));
         assert_eq!((gathered.open.len(), gathered.held), (10, 80));
-        assert_eq!(gathered.pass, 0..=10);
+        assert_eq!(gathered.pass, key(0)..=key(10));
         while gathered.pop_lowest().is_some() {}
         assert_eq!(gathered.held, 0);
     }

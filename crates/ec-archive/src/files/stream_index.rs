@@ -1,8 +1,8 @@
 //! The index of a stream: those of its tracks.
 
-use std::path::Path;
+use std::{ops::RangeInclusive, path::Path};
 
-use ec_observation::{Record, StreamRule};
+use ec_observation::{EpochKey, Record, StreamRule};
 use rangemap::RangeInclusiveSet;
 
 use super::{
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ArchiveError,
-    index::Mark,
+    index::{Bound, Mark},
     line::FieldNames,
     watch::{Lost, Watch},
 };
@@ -25,7 +25,12 @@ pub struct StreamIndex {
 
 impl StreamIndex {
     /// An index of nothing yet.
+    ///
+    /// # Panics
+    ///
+    /// The stream is a lane: its segments are not told apart here.
     pub fn new(broadcast: &Broadcast, rule: StreamRule, names: &FieldNames) -> Self {
+        assert!(!rule.is_lane(), "{}: the index of a lane has no segments", rule.stream_id);
         let track = |name: &String| TrackIndex::new(broadcast, name, rule.epochs, names.clone());
         let tracks = rule.tracks.names().iter().map(track).collect();
         Self { rule, tracks }
@@ -88,19 +93,20 @@ impl StreamIndex {
     }
 
     /// The highest epoch that has a record. Every lower one has a later record beside it.
-    pub fn highest_epoch(&self) -> Option<u64> {
+    pub fn highest_epoch(&self) -> Option<EpochKey> {
         self.tracks.iter().filter_map(TrackIndex::highest_epoch).max()
     }
 
     /// Whether part of what an epoch rested on cannot be read any more, so that nobody here may vote on it.
-    pub fn withholds(&self, epoch: u64) -> bool {
+    pub fn withholds(&self, epoch: EpochKey) -> bool {
         self.tracks.iter().any(|track| track.withholds(epoch))
     }
 
     /// How many epochs are withheld for good.
     pub fn withheld_epochs(&self) -> u64 {
-        let withheld: RangeInclusiveSet<u64> = self.tracks.iter().flat_map(TrackIndex::withheld).collect();
-        withheld.iter().fold(0, |sum: u64, range| sum.saturating_add((range.end() - range.start()).saturating_add(1)))
+        let withheld: RangeInclusiveSet<Bound> = self.tracks.iter().flat_map(TrackIndex::withheld).collect();
+        let count = |range: &RangeInclusive<Bound>| (range.end().0.index - range.start().0.index).saturating_add(1);
+        withheld.iter().map(count).fold(0, u64::saturating_add)
     }
 
     /// What keeps epochs from being derived until a file comes or goes on.
@@ -130,7 +136,11 @@ impl StreamIndex {
     /// # Errors
     ///
     /// A file cannot be read, or no longer holds what was read of it; what the `sink` has heard must not count then.
-    pub(crate) fn for_each_record(&self, epoch: u64, mut sink: impl FnMut(usize, Record)) -> Result<(), ArchiveError> {
+    pub(crate) fn for_each_record(
+        &self,
+        epoch: EpochKey,
+        mut sink: impl FnMut(usize, Record),
+    ) -> Result<(), ArchiveError> {
         for (place, track) in self.tracks.iter().enumerate() {
             for part in track.parts(epoch, epoch) {
                 track.read_part(&part, |mark| match mark {

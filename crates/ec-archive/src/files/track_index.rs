@@ -14,7 +14,7 @@ use std::{
     sync::Arc,
 };
 
-use ec_observation::EpochRule;
+use ec_observation::{EpochKey, EpochRule};
 
 use super::{
     generation::{FileId, Footprint, Generation},
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     ArchiveError,
-    index::{Extent, Grain, Kept, LineIndex, Mark, Withheld},
+    index::{Bound, Extent, Grain, Kept, LineIndex, Mark, Withheld},
     line::FieldNames,
     watch::{Lost, TrackEvent, Watch},
 };
@@ -119,7 +119,7 @@ impl TrackIndex {
     }
 
     /// The highest epoch with a good line.
-    pub fn highest_epoch(&self) -> Option<u64> {
+    pub fn highest_epoch(&self) -> Option<EpochKey> {
         self.generations().filter_map(|generation| generation.lines.highest()).max()
     }
 
@@ -134,12 +134,12 @@ impl TrackIndex {
     }
 
     /// The epochs for which [`Self::withholds`] will stay true.
-    pub(crate) fn withheld(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
+    pub(crate) fn withheld(&self) -> impl Iterator<Item = RangeInclusive<Bound>> + '_ {
         self.withheld.epochs().iter().cloned()
     }
 
     /// Whether part of what an epoch rested on cannot be read any more.
-    pub fn withholds(&self, epoch: u64) -> bool {
+    pub fn withholds(&self, epoch: EpochKey) -> bool {
         self.withheld.contains(epoch)
     }
 
@@ -260,11 +260,11 @@ impl TrackIndex {
         self.give_up(&lines, next, lost, watch);
     }
 
-    fn give_up(&mut self, lines: &LineIndex, next: Option<u64>, lost: Lost, watch: &mut impl Watch) {
+    fn give_up(&mut self, lines: &LineIndex, next: Option<EpochKey>, lost: Lost, watch: &mut impl Watch) {
         let touched = lines.touched();
         if lines.offset() > 0 {
             touched.into_iter().for_each(|(low, high)| self.withheld.lose(low..=high));
-            self.withheld.break_off(touched.map_or(0, |(low, _)| low));
+            self.withheld.break_off(touched.map_or(EpochKey::MIN, |(low, _)| low));
             self.withheld.resume(next);
         }
         watch.event(TrackEvent::Lost { file: self.file.path().to_owned(), lost, touched });
@@ -275,7 +275,7 @@ impl TrackIndex {
     }
 
     /// The parts of the files that can hold something of the epochs from `low` to `high`.
-    pub(crate) fn parts(&self, low: u64, high: u64) -> impl Iterator<Item = TrackPart> + '_ {
+    pub(crate) fn parts(&self, low: EpochKey, high: EpochKey) -> impl Iterator<Item = TrackPart> + '_ {
         let parts = |generation: &Generation| {
             let serial = generation.serial;
             generation.lines.extents().map(move |extent| TrackPart { generation: serial, extent }).collect::<Vec<_>>()

@@ -1,5 +1,6 @@
 //! A stretch of a track's file and the epochs it touches.
 
+use ec_observation::EpochKey;
 use serde::{Deserialize, Serialize};
 
 /// How finely a file is indexed.
@@ -25,19 +26,19 @@ pub(crate) struct Extent {
     pub(crate) start: u64,
     pub(crate) end: u64,
     /// The epoch of the last good line before `start`: a bad line at the start touches it.
-    pub(crate) before: Option<u64>,
+    pub(crate) before: Option<EpochKey>,
     /// Lowest and highest epoch touched; `None` when there is none.
-    pub(crate) touched: Option<(u64, u64)>,
+    pub(crate) touched: Option<(EpochKey, EpochKey)>,
     /// The sum of its lines' checksums.
     pub(crate) checksum: u128,
 }
 
 impl Extent {
-    pub(crate) fn starting_at(start: u64, before: Option<u64>) -> Self {
+    pub(crate) fn starting_at(start: u64, before: Option<EpochKey>) -> Self {
         Self { start, end: start, before, touched: None, checksum: 0 }
     }
 
-    pub(crate) fn touch(&mut self, epoch: u64) {
+    pub(crate) fn touch(&mut self, epoch: EpochKey) {
         let (low, high) = self.touched.unwrap_or((epoch, epoch));
         self.touched = Some((low.min(epoch), high.max(epoch)));
     }

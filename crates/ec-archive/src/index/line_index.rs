@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ec_observation::{EpochRule, Record};
+use ec_observation::{EpochKey, EpochRule, Record};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -43,12 +43,12 @@ pub(crate) struct Kept {
     /// The extent that is being read.
     open: Extent,
     /// The neighbours' state at its end.
-    before: Option<u64>,
+    before: Option<EpochKey>,
     waiting: bool,
     /// The epoch of the first good line.
-    first: Option<u64>,
+    first: Option<EpochKey>,
     /// The highest epoch with a good line.
-    highest: Option<u64>,
+    highest: Option<EpochKey>,
 }
 
 impl LineIndex {
@@ -79,17 +79,17 @@ impl LineIndex {
     }
 
     /// The highest epoch with a good line.
-    pub(crate) fn highest(&self) -> Option<u64> {
+    pub(crate) fn highest(&self) -> Option<EpochKey> {
         self.kept.highest
     }
 
     /// The epoch of the first good line.
-    pub(crate) fn first(&self) -> Option<u64> {
+    pub(crate) fn first(&self) -> Option<EpochKey> {
         self.kept.first
     }
 
     /// The lowest and highest epoch that anything touches.
-    pub(crate) fn touched(&self) -> Option<(u64, u64)> {
+    pub(crate) fn touched(&self) -> Option<(EpochKey, EpochKey)> {
         let touched = self.extents().filter_map(|extent| extent.touched);
         touched.reduce(|(low, high), (lower, higher)| (low.min(lower), high.max(higher)))
     }

@@ -10,5 +10,5 @@ pub(crate) use self::{
     extent::{Extent, Grain},
     line_index::{Kept, LineIndex},
     neighbours::{Mark, Neighbours},
-    withheld::Withheld,
+    withheld::{Bound, Withheld},
 };

@@ -1,6 +1,6 @@
 //! What a line means for its epochs: its own and, where a bad line says none, those beside it (protocol §2.4).
 
-use ec_observation::{EpochRule, Record};
+use ec_observation::{EpochKey, EpochRule, Record};
 
 use crate::line::BadLine;
 
@@ -8,18 +8,18 @@ use crate::line::BadLine;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// A good line of this epoch.
-    Record(u64, Record),
+    Record(EpochKey, Record),
     /// A bad line makes this epoch incomplete.
-    Bad(u64),
+    Bad(EpochKey),
 }
 
 /// What a stretch of lines must know, and tell, of the lines beside it. It grows line by line, or by a whole stretch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Neighbours {
     /// The epoch of the first good line.
-    pub(crate) first: Option<u64>,
+    pub(crate) first: Option<EpochKey>,
     /// The epoch of the last good line.
-    pub(crate) last: Option<u64>,
+    pub(crate) last: Option<EpochKey>,
     /// Whether bad lines of unknown epoch stand before the first good line, or are all there is.
     bad_at_start: bool,
     /// Whether bad lines of unknown epoch wait for the next good line.
@@ -28,7 +28,7 @@ pub(crate) struct Neighbours {
 
 impl Neighbours {
     /// After a good line of this epoch, if any, and bad ones of unknown epoch, if they are `waiting`.
-    pub(crate) fn after(last: Option<u64>, waiting: bool) -> Self {
+    pub(crate) fn after(last: Option<EpochKey>, waiting: bool) -> Self {
         Self { first: last, last, bad_at_start: false, waiting }
     }
 
@@ -36,7 +36,7 @@ impl Neighbours {
     pub(crate) fn mark(&mut self, said: &Result<Record, BadLine>, epochs: EpochRule, mut sink: impl FnMut(Mark)) {
         match said {
             Ok(record) => {
-                let epoch = epochs.index(record.group_sequence);
+                let epoch = EpochKey::timeline(epochs.index(record.group_sequence));
                 self.good(epoch, |epoch| sink(Mark::Bad(epoch)));
                 sink(Mark::Record(epoch, *record));
             }
@@ -45,7 +45,7 @@ impl Neighbours {
     }
 
     /// A good line of this epoch, which bad lines that wait for it touch.
-    pub(crate) fn good(&mut self, epoch: u64, mut touch: impl FnMut(u64)) {
+    pub(crate) fn good(&mut self, epoch: EpochKey, mut touch: impl FnMut(EpochKey)) {
         if std::mem::take(&mut self.waiting) {
             touch(epoch);
         }
@@ -53,15 +53,15 @@ impl Neighbours {
     }
 
     /// Good lines, the first and the last of these epochs. No bad line waits for them.
-    pub(crate) fn pass(&mut self, first: u64, last: u64) {
+    pub(crate) fn pass(&mut self, first: EpochKey, last: EpochKey) {
         self.first.get_or_insert(first);
         self.last = Some(last);
     }
 
     /// A bad line: it touches the epoch that it states, or else those of its neighbours.
-    pub(crate) fn bad(&mut self, line: &BadLine, epochs: EpochRule, mut touch: impl FnMut(u64)) {
+    pub(crate) fn bad(&mut self, line: &BadLine, epochs: EpochRule, mut touch: impl FnMut(EpochKey)) {
         if let Some(sequence) = line.group_sequence {
-            touch(epochs.index(sequence));
+            touch(EpochKey::timeline(epochs.index(sequence)));
             return;
         }
         self.waiting = true;
@@ -72,7 +72,7 @@ impl Neighbours {
     }
 
     /// This stretch and the `next` one. What bad lines at the cut touch beyond it is heard now.
-    pub(crate) fn join(self, next: Self, mut touch: impl FnMut(u64)) -> Self {
+    pub(crate) fn join(self, next: Self, mut touch: impl FnMut(EpochKey)) -> Self {
         self.last.filter(|_| next.bad_at_start).into_iter().for_each(&mut touch);
         next.first.filter(|_| self.waiting).into_iter().for_each(&mut touch);
         Self {
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
     use crate::line::Reason;
 
-    const EPOCHS: EpochRule = EpochRule { groups_per_epoch: NonZeroU64::new(2).unwrap() };
+    const EPOCHS: EpochRule = EpochRule::timeline(NonZeroU64::new(2).unwrap());
 
     /// A good line, a bad one that states its sequence, or one that does not.
     fn line() -> impl Strategy<Value = Result<Record, BadLine>> {
@@ -105,12 +105,15 @@ mod tests {
     }
 
     /// The epochs that bad lines touch, as protocol §2.4 says it: each line is looked at with all others beside it.
-    fn touched(lines: &[Result<Record, BadLine>]) -> Vec<u64> {
-        let epoch = |line: &Result<Record, BadLine>| Some(EPOCHS.index(line.as_ref().ok()?.group_sequence));
+    fn touched(lines: &[Result<Record, BadLine>]) -> Vec<EpochKey> {
+        let epoch =
+            |line: &Result<Record, BadLine>| Some(EpochKey::timeline(EPOCHS.index(line.as_ref().ok()?.group_sequence)));
         let mut touched = Vec::new();
         for (at, line) in lines.iter().enumerate() {
             match line {
-                Err(BadLine { group_sequence: Some(stated), .. }) => touched.push(EPOCHS.index(*stated)),
+                Err(BadLine { group_sequence: Some(stated), .. }) => {
+                    touched.push(EpochKey::timeline(EPOCHS.index(*stated)));
+                }
                 Err(_) => {
                     touched.extend(lines[..at].iter().rev().find_map(epoch));
                     touched.extend(lines[at..].iter().find_map(epoch));
@@ -121,13 +124,13 @@ mod tests {
         sorted(touched)
     }
 
-    fn sorted(mut epochs: Vec<u64>) -> Vec<u64> {
+    fn sorted(mut epochs: Vec<EpochKey>) -> Vec<EpochKey> {
         epochs.sort_unstable();
         epochs.dedup();
         epochs
     }
 
-    fn read(lines: &[Result<Record, BadLine>], bad: &mut Vec<u64>) -> Neighbours {
+    fn read(lines: &[Result<Record, BadLine>], bad: &mut Vec<EpochKey>) -> Neighbours {
         let mut neighbours = Neighbours::default();
         for line in lines {
             neighbours.mark(line, EPOCHS, |mark| {

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use ec_observation::{DerivedEpoch, EpochRecords, ObservationHeader, StreamRule, derive::Batch};
+use ec_observation::{EpochKey, EpochRecords, NamedEpoch, ObservationHeader, StreamRule, derive::Batch};
 
 use super::{
     super::closed::Chain,
     cutter::{Bounds, SLACK},
     disorder::Disorder,
-    part::{Read, Track},
+    part::{Read, Track, named},
     run::{Run, RunWriter},
 };
 use crate::{
@@ -27,7 +27,7 @@ pub(super) struct Merge<'a, W> {
     tracks: Vec<Before>,
     chain: Chain,
     run: RunWriter,
-    highest: Option<u64>,
+    highest: Option<EpochKey>,
 }
 
 /// What the parts so far mean for a track's next one.
@@ -80,7 +80,7 @@ impl<'a, W: Watch> Merge<'a, W> {
         let before = &mut self.tracks[place];
         before.end += track.len;
         let mut touched = Vec::new();
-        before.neighbours = before.neighbours.join(track.neighbours, |epoch| touched.push(epoch));
+        before.neighbours = before.neighbours.join(track.neighbours, |epoch| touched.push(epoch.index));
         for epoch in touched {
             if epoch < self.sealed || !bounds.is_edge(epoch) {
                 return Err(Disorder::Order);
@@ -95,13 +95,16 @@ impl<'a, W: Watch> Merge<'a, W> {
     }
 
     /// Puts the epochs below `end` into the run: those of `inner`, which are, and those that were merged.
-    fn seal(&mut self, end: u64, inner: Vec<DerivedEpoch>) -> Result<(), Disorder> {
+    fn seal(&mut self, end: u64, inner: Vec<NamedEpoch>) -> Result<(), Disorder> {
         let open = self.edges.split_off(&end);
         let whole = std::mem::replace(&mut self.edges, open);
         self.sealed = end;
         let mut batch = Batch::new(self.rule);
-        whole.iter().filter(|(_, records)| !records.is_empty()).for_each(|(epoch, records)| batch.add(*epoch, records));
-        let mut merged = batch.derive().into_iter().peekable();
+        whole
+            .iter()
+            .filter(|(_, records)| !records.is_empty())
+            .for_each(|(epoch, records)| batch.add(EpochKey::timeline(*epoch), records));
+        let mut merged = named(self.rule, batch.derive()).into_iter().peekable();
         for epoch in inner {
             while let Some(before) = merged.next_if(|before| before.sequence < epoch.sequence) {
                 self.add(&before)?;
@@ -111,20 +114,22 @@ impl<'a, W: Watch> Merge<'a, W> {
         merged.try_for_each(|epoch| self.add(&epoch))
     }
 
-    fn add(&mut self, epoch: &DerivedEpoch) -> Result<(), Disorder> {
-        self.highest = Some(epoch.sequence);
+    fn add(&mut self, epoch: &NamedEpoch) -> Result<(), Disorder> {
+        self.highest = Some(epoch.derived.key);
         // one without a time has no header; that is said when it is given back
         let linked = self.chain.link(epoch, ObservationHeader::hash).ok().flatten();
         self.run.add(epoch, linked.map(|(_, hash)| hash)).map_err(Disorder::Room)
     }
 
     /// The epochs and the highest of them, after the last part.
-    pub(super) fn finish(&mut self) -> Result<(Run, Option<u64>), Disorder> {
+    pub(super) fn finish(&mut self) -> Result<(Run, Option<EpochKey>), Disorder> {
         // the last of all is not below any end
         let last = std::mem::take(&mut self.edges);
         let mut batch = Batch::new(self.rule);
-        last.iter().filter(|(_, records)| !records.is_empty()).for_each(|(epoch, records)| batch.add(*epoch, records));
-        batch.derive().iter().try_for_each(|epoch| self.add(epoch))?;
+        last.iter()
+            .filter(|(_, records)| !records.is_empty())
+            .for_each(|(epoch, records)| batch.add(EpochKey::timeline(*epoch), records));
+        named(self.rule, batch.derive()).iter().try_for_each(|epoch| self.add(epoch))?;
         let run = std::mem::replace(&mut self.run, RunWriter::new()).finish(self.rule).map_err(Disorder::Room)?;
         Ok((run, self.highest))
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ec_observation::{
-    DerivedEpoch, EpochRecords, EpochRule, Record, StreamRule,
+    DerivedEpoch, EpochKey, EpochRecords, EpochRule, NamedEpoch, Record, StreamRule,
     derive::{Batch, Gathered},
     tree::leaf_preimage,
 };
@@ -43,7 +43,7 @@ impl<'a> Scratch<'a> {
 #[derive(Debug, Default)]
 pub(super) struct Read {
     /// Epochs that no other part can touch, in order.
-    pub(super) inner: Vec<DerivedEpoch>,
+    pub(super) inner: Vec<NamedEpoch>,
     /// Epochs near the cuts.
     pub(super) edges: BTreeMap<u64, EpochRecords>,
     /// Per track.
@@ -122,7 +122,7 @@ impl Part {
             }
             let leaf_count = slices.iter().map(|slice| slice.len() as u64).sum();
             let gathered = Gathered {
-                sequence: epoch,
+                key: EpochKey::timeline(epoch),
                 leaf_count,
                 complete: full == Some(leaf_count) && !bad.contains(&epoch),
                 conflicting: false,
@@ -140,10 +140,10 @@ impl Part {
             });
             batch.add_gathered(gathered, leaves);
             if batch.underived() == BATCH {
-                inner.append(&mut batch.derive());
+                inner.append(&mut named(stream, batch.derive()));
             }
         }
-        inner.append(&mut batch.derive());
+        inner.append(&mut named(stream, batch.derive()));
         Read { inner, edges, ..Read::default() }
     }
 
@@ -159,11 +159,11 @@ impl Part {
             let is_edge = self.bounds.is_edge(*epoch);
             if !is_edge {
                 bad.contains(epoch).then(|| records.add_bad_line());
-                batch.add(*epoch, records);
+                batch.add(EpochKey::timeline(*epoch), records);
             }
             is_edge
         });
-        Read { inner: batch.derive(), edges, ..Read::default() }
+        Read { inner: named(stream, batch.derive()), edges, ..Read::default() }
     }
 }
 
@@ -172,6 +172,17 @@ fn leading(records: &[Record], epoch: u64, epochs: EpochRule) -> usize {
     let end = epoch.checked_add(1).and_then(|next| next.checked_mul(epochs.groups_per_epoch.get()));
     let after = end.and_then(|end| records.iter().position(|record| record.group_sequence >= end));
     after.unwrap_or(records.len())
+}
+
+/// Names epochs of the timeline.
+pub(super) fn named(stream: &StreamRule, derived: Vec<DerivedEpoch>) -> Vec<NamedEpoch> {
+    let unmarked = derived.into_iter().map(|epoch| (epoch, 0)).collect();
+    stream.name_each(unmarked).expect("an index alone is a sequence")
+}
+
+/// The epoch of a record on the timeline.
+fn key(record: &Record, epochs: EpochRule) -> EpochKey {
+    EpochKey::timeline(epochs.index(record.group_sequence))
 }
 
 impl Track {
@@ -232,7 +243,7 @@ impl Track {
             Ok(record) => self.take(record, epochs),
             Err(bad) => {
                 self.pass(epochs);
-                self.neighbours.bad(&bad, epochs, |epoch| self.bad.push(epoch));
+                self.neighbours.bad(&bad, epochs, |epoch| self.bad.push(epoch.index));
                 self.quarantined.push((offset, bad.reason));
                 if self.quarantined.len() > MAX_BAD_LINES {
                     return Err(Disorder::Order);
@@ -245,13 +256,13 @@ impl Track {
     /// Tells the neighbours of the good lines so far: it is needed at a bad line and at the end only.
     fn pass(&mut self, epochs: EpochRule) {
         if let Some((first, last)) = self.records.first().zip(self.records.last()) {
-            self.neighbours.pass(epochs.index(first.group_sequence), epochs.index(last.group_sequence));
+            self.neighbours.pass(key(first, epochs), key(last, epochs));
         }
     }
 
     fn take(&mut self, record: Record, epochs: EpochRule) {
         if self.neighbours.waiting {
-            self.neighbours.good(epochs.index(record.group_sequence), |epoch| self.bad.push(epoch));
+            self.neighbours.good(key(&record, epochs), |epoch| self.bad.push(epoch.index));
         }
         let sequence = record.group_sequence;
         self.disordered |= self.records.last().is_some_and(|before| before.group_sequence >= sequence);

@@ -3,7 +3,9 @@
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 
 use alloy_primitives::B256;
-use ec_observation::{Content, DerivedEpoch, EpochHash, ObservationHash, SlotId, StreamHash, StreamRule};
+use ec_observation::{
+    Content, DerivedEpoch, EpochHash, EpochKey, EpochName, NamedEpoch, ObservationHash, SlotId, StreamHash, StreamRule,
+};
 use tempfile::SpooledTempFile;
 
 /// Bytes that stay in memory before a file is made.
@@ -39,16 +41,17 @@ impl RunWriter {
     }
 
     /// Adds an epoch, and the hash of its header if it has one.
-    pub(super) fn add(&mut self, epoch: &DerivedEpoch, header: Option<ObservationHash>) -> io::Result<()> {
+    pub(super) fn add(&mut self, epoch: &NamedEpoch, header: Option<ObservationHash>) -> io::Result<()> {
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
-        let flags = flag(epoch.complete, COMPLETE)
+        let derived = &epoch.derived;
+        let flags = flag(derived.complete, COMPLETE)
             | flag(epoch.content.is_some(), HAS_CONTENT)
-            | flag(epoch.time.is_ok(), HAS_TIME);
+            | flag(derived.time.is_ok(), HAS_TIME);
         let [epoch_hash, data_root, locator_hash] = epoch
             .content
             .map(|content| [content.epoch_hash.0, content.data_root, content.locator_hash])
             .unwrap_or_default();
-        for integer in [epoch.sequence, epoch.leaf_count, *epoch.time.as_ref().unwrap_or(&0)] {
+        for integer in [epoch.sequence, derived.leaf_count, *derived.time.as_ref().unwrap_or(&0)] {
             self.file.write_all(&integer.to_le_bytes())?;
         }
         self.file.write_all(&[flags])?;
@@ -74,7 +77,7 @@ impl Run {
     }
 
     /// The next epoch, of a stream with this rule, and the hash of its header; zero where it has none.
-    pub(super) fn next(&mut self, rule: &StreamRule) -> io::Result<Option<(DerivedEpoch, ObservationHash)>> {
+    pub(super) fn next(&mut self, rule: &StreamRule) -> io::Result<Option<(NamedEpoch, ObservationHash)>> {
         let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
         self.left = left;
         let mut bytes = [0; EPOCH_LEN];
@@ -82,21 +85,28 @@ impl Run {
         let integer = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| bytes[at * 8 + i]));
         let hash = |at: usize| B256::from_slice(&bytes[25 + at * 32..][..32]);
         let (sequence, has) = (integer(0), |flag| bytes[24] & flag != 0);
-        let epoch = DerivedEpoch {
-            sequence,
-            epoch_id: rule.epochs.id(sequence),
-            slot: SlotId(hash(0)),
+        let (content, name) = (has(HAS_CONTENT), EpochName::timeline(sequence));
+        let derived = DerivedEpoch {
+            key: EpochKey::timeline(sequence),
             leaf_count: integer(1),
             complete: has(COMPLETE),
-            content: has(HAS_CONTENT).then(|| Content {
+            data_root: content.then(|| hash(2)),
+            // without a receive time only the error is left
+            time: if has(HAS_TIME) { Ok(integer(2)) } else { rule.observed_time(sequence, None) },
+        };
+        let epoch = NamedEpoch {
+            derived,
+            name,
+            sequence,
+            epoch_id: rule.epochs.id(name),
+            slot: SlotId(hash(0)),
+            content: content.then(|| Content {
                 stream_hash: self.stream_hash,
                 epoch_hash: EpochHash(hash(1)),
                 data_root: hash(2),
                 locator_hash: hash(3),
                 sequence,
             }),
-            // without a receive time only the error is left
-            time: if has(HAS_TIME) { Ok(integer(2)) } else { rule.observed_time(sequence, None) },
         };
         Ok(Some((epoch, ObservationHash(hash(4)))))
     }

@@ -11,7 +11,7 @@ const TRACKS: [&str; 2] = ["a", "v"];
 fn rule(groups_per_epoch: u64) -> StreamRule {
     StreamRule {
         tracks: Tracks::new(TRACKS).unwrap(),
-        epochs: EpochRule { groups_per_epoch: NonZeroU64::new(groups_per_epoch).unwrap() },
+        epochs: EpochRule::timeline(NonZeroU64::new(groups_per_epoch).unwrap()),
         ..StreamRule::new("x")
     }
 }
@@ -131,9 +131,10 @@ fn assert_alike(files: &[String], groups_per_epoch: u64, jobs: usize, block_len:
     let mut expected_told = Told::default();
     let mut index = StreamIndex::new(&broadcast, rule.clone(), &names);
     index.read_on(&mut expected_told).unwrap();
-    let expected = up_to_error(AtRest::new(&index).map(|observation| {
-        observation.map(|it| LinkedEpoch { hash: it.hash(), header: it.header, derived: it.derived })
-    }));
+    let expected =
+        up_to_error(AtRest::new(&index).map(|observation| {
+            observation.map(|it| LinkedEpoch { hash: it.hash(), header: it.header, named: it.named })
+        }));
 
     let mut told = Told::default();
     let jobs = NonZeroUsize::new(jobs).unwrap();
