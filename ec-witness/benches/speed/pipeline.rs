@@ -71,7 +71,7 @@ pub(crate) fn pipeline() {
     let (records, bytes) = write(directory.path(), BROADCAST, BYTES).unwrap();
     let broadcast = &Archive::at(directory.path()).broadcast(BROADCAST);
     let expected = naive(broadcast, keccak_asm);
-    let found: Vec<_> = derive(broadcast, 2).iter().map(|epoch| epoch.derived.content.unwrap().data_root).collect();
+    let found: Vec<_> = derive(broadcast, 2).iter().map(|epoch| epoch.named.content.unwrap().data_root).collect();
     // the last epoch is not closed unless it is complete
     assert_eq!(found, expected[..found.len()]);
     println!("\n{records} records, {bytes} bytes, keccak at level {}", Level::current());

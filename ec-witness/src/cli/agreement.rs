@@ -58,6 +58,18 @@ pub(crate) struct AgreementArgs {
     #[arg(help = with_default("Slots of one stream that are judged at once", Agreement::default().max_inflight))]
     #[arg(long, env = "EC_WITNESS_MAX_INFLIGHT", value_name = "N", hide_short_help = true)]
     max_inflight: Option<usize>,
+
+    #[arg(help = with_default(
+        "How long a session may be undecided before its naming rounds begin",
+        Agreement::default().round_grace_ms
+    ))]
+    #[arg(long, env = "EC_WITNESS_ROUND_GRACE_MS", value_name = "MS", hide_short_help = true)]
+    round_grace_ms: Option<u64>,
+
+    #[arg(help = with_default("How long a naming round lasts", Agreement::default().round_ms))]
+    #[arg(long, env = "EC_WITNESS_ROUND_MS", value_name = "MS", hide_short_help = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    round_ms: Option<u64>,
 }
 
 impl AgreementArgs {
@@ -80,6 +92,8 @@ impl AgreementArgs {
             disputed_after_ms: self.disputed_after_ms.or(file.disputed_after_ms).unwrap_or(default.disputed_after_ms),
             parent_window: self.parent_window.or(file.parent_window).unwrap_or(default.parent_window),
             max_inflight: self.max_inflight.or(file.max_inflight).unwrap_or(default.max_inflight),
+            round_grace_ms: self.round_grace_ms.or(file.round_grace_ms).unwrap_or(default.round_grace_ms),
+            round_ms: self.round_ms.or(file.round_ms).unwrap_or(default.round_ms),
         }
     }
 }

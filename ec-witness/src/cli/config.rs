@@ -1,9 +1,10 @@
 //! The configuration file: one section per concern, and no key that is not known.
 
-use std::{fs, num::NonZeroU64, path::PathBuf};
+use std::{collections::BTreeMap, fs, num::NonZeroU64, path::PathBuf};
 
 use clap::Args;
 use ec_archive::FieldNames;
+use ec_observation::Numbering;
 use eyre::WrapErr;
 use serde::Deserialize;
 
@@ -14,6 +15,9 @@ use super::{
 
 /// How long an incomplete epoch stays open after a later record came, where nothing else is configured.
 pub(super) const DEFAULT_GRACE_MS: u64 = 10_000;
+
+/// How the groups of broadcasts are numbered, where nothing else is configured: as MoQ relays hand them on.
+pub(super) const DEFAULT_NUMBERING: Numbering = Numbering::Session;
 
 /// The TOML file, whole. Every section's keys are the flags' names with underscores.
 #[derive(Debug, Default, Deserialize)]
@@ -54,6 +58,7 @@ pub(crate) struct ArchiveSection {
     pub(crate) dir: Option<PathBuf>,
     pub(crate) manifests: Option<PathBuf>,
     pub(crate) cas: Option<PathBuf>,
+    pub(crate) numbering: Option<Numbering>,
     pub(crate) groups_per_epoch: Option<NonZeroU64>,
     pub(crate) tracks: Option<Vec<String>>,
     pub(crate) grace_ms: Option<u64>,
@@ -78,18 +83,34 @@ pub(crate) fn only_in_the_file() -> String {
 }
 
 /// One of the file's `[[stream]]` tables: what is special about a broadcast.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct StreamTable {
     pub(crate) broadcast: String,
     pub(crate) stream_id: Option<String>,
     pub(crate) locator_broadcast: Option<String>,
+    pub(crate) numbering: Option<Numbering>,
     pub(crate) groups_per_epoch: Option<NonZeroU64>,
+    /// Of the lanes that have another number than the broadcast.
+    #[serde(default)]
+    pub(crate) track_groups_per_epoch: BTreeMap<String, NonZeroU64>,
     pub(crate) tracks: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) time: TimeSetting,
     pub(crate) chunk_duration_ms: Option<NonZeroU64>,
     pub(crate) from_sequence: Option<u64>,
+}
+
+impl StreamTable {
+    /// The `stream_id` of the broadcast: its lanes' ids begin with it.
+    pub(crate) fn stream_id(&self) -> &str {
+        self.stream_id.as_ref().unwrap_or(&self.broadcast)
+    }
+
+    /// The broadcast's name in locators.
+    pub(crate) fn locator_broadcast(&self) -> &str {
+        self.locator_broadcast.as_ref().unwrap_or(&self.broadcast)
+    }
 }
 
 /// Where a header's time comes from, in the file's words.

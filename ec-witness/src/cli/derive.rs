@@ -1,22 +1,27 @@
 //! `derive`: archive → headers. No key, no chain.
 
+mod listed;
+
 use std::{io::Write, iter, num::NonZeroUsize, time::Instant};
 
 use clap::Args;
 use ec_archive::{
-    ArchiveError, Broadcast, DeriveError, Epochs, LinkedEpoch, Quarantined, Source, StreamIndex, Sweep, Watch,
+    ArchiveError, Broadcast, DeriveError, Epochs, LinkedEpoch, Quarantined, Source, StreamIndex, Watch,
     in_order::map_in_order,
 };
-use ec_observation::{Listing, ObservationHash, ObservationHeader, SlotId, StreamRule};
+use ec_observation::{NamedEpoch, ObservationHash, ObservationHeader, SlotId, StreamRule};
 use eyre::bail;
 use serde::Serialize;
 
 use super::{
     Answer,
+    agreement::AgreementArgs,
     config::ConfigArg,
-    output::{JobsArg, JsonArg, Progress, Unit, json_line, push_json_line},
+    numbering::{Seen, Told},
+    output::{JobsArg, JsonArg, Progress, Unit, mark_time, push_json_line},
     roster::{ArchiveArgs, Sources},
 };
+use listed::Asked;
 
 /// Epochs whose lines a thread writes at once: some 90 kB.
 const CHUNK: usize = 128;
@@ -25,6 +30,9 @@ const CHUNK: usize = 128;
 const LINE_LEN: usize = 800;
 
 /// Which archive to derive from.
+///
+/// Epochs of lanes are named by marks: the names here are this archive's own. Only the mark under which a session stands on
+/// the ledger is common to all witnesses.
 #[derive(Debug, Args)]
 pub(crate) struct DeriveArgs {
     #[command(flatten)]
@@ -33,9 +41,10 @@ pub(crate) struct DeriveArgs {
     #[command(flatten)]
     archive: ArchiveArgs,
 
-    /// Write out the records of this epoch instead, as JSON: for another witness's `diff --author`.
-    #[arg(long, env = "EC_WITNESS_RECORDS", value_name = "EPOCH")]
-    records: Option<u64>,
+    /// Write out the records of this epoch instead, as JSON: for another witness's `diff --author`. In a lane, its sequence
+    /// as shown here, or the mark and the index by which the ledger has it.
+    #[arg(long, env = "EC_WITNESS_RECORDS", value_name = "EPOCH|MARK/INDEX")]
+    records: Option<Asked>,
 
     #[command(flatten)]
     jobs: JobsArg,
@@ -49,6 +58,8 @@ pub(crate) struct DeriveArgs {
 struct Line<'a> {
     stream_id: &'a str,
     epoch_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<Session>,
     slot: SlotId,
     observation_hash: Option<ObservationHash>,
     leaf_count: Option<u64>,
@@ -57,17 +68,32 @@ struct Line<'a> {
     header: Option<ObservationHeader>,
 }
 
+/// Which epoch of which session it is, and in which segment of the archive; of an epoch of a lane.
+#[derive(Clone, Copy, Serialize)]
+struct Session {
+    mark: u64,
+    index: u64,
+    segment: u64,
+}
+
+impl Session {
+    fn of(rule: &StreamRule, NamedEpoch { name, derived, .. }: &NamedEpoch) -> Option<Self> {
+        rule.is_lane().then_some(Self { mark: name.mark, index: name.index, segment: derived.key.segment })
+    }
+}
+
 impl<'a> Line<'a> {
-    fn new(stream_id: &'a str, closed: &'a LinkedEpoch) -> Self {
-        let derived = &closed.derived;
+    fn new(rule: &'a StreamRule, closed: &'a LinkedEpoch) -> Self {
+        let named = &closed.named;
         Self {
-            stream_id,
-            epoch_id: &derived.epoch_id,
-            slot: derived.slot,
+            stream_id: &rule.stream_id,
+            epoch_id: &named.epoch_id,
+            session: Session::of(rule, named),
+            slot: named.slot,
             observation_hash: closed.hash,
-            leaf_count: closed.header.map(|_| derived.leaf_count),
-            complete: derived.complete,
-            conflicting: derived.is_conflicting(),
+            leaf_count: closed.header.map(|_| named.derived.leaf_count),
+            complete: named.derived.complete,
+            conflicting: named.derived.is_conflicting(),
             header: closed.header,
         }
     }
@@ -80,7 +106,8 @@ impl<'a> Line<'a> {
         };
         let hash = self.observation_hash.map_or_else(|| "-".into(), |hash| hash.to_string());
         let leaves = self.leaf_count.map_or_else(|| "-".into(), |leaves| leaves.to_string());
-        Ok(writeln!(out, "{}  {}  {leaves:>4} records  {state:<11}  {hash}", self.stream_id, self.epoch_id)?)
+        let begun = self.session.map_or_else(String::new, |session| format!("  of {}", mark_time(session.mark)));
+        Ok(writeln!(out, "{}  {}{begun}  {leaves:>4} records  {state:<11}  {hash}", self.stream_id, self.epoch_id)?)
     }
 }
 
@@ -88,14 +115,18 @@ impl DeriveArgs {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
         let sources = self.archive.sources(file.archive, &file.stream)?;
-        if let Some(epoch) = self.records {
-            return self.list(&sources, epoch);
+        if let Some(asked) = self.records {
+            let agreement = AgreementArgs::default().or(file.agreement);
+            return listed::list(&sources, asked, agreement, self.json.json);
         }
-        let mut any = false;
+        let (mut any, mut told) = (false, Told::default());
         for source in &sources.streams {
             let mut epochs = read_epochs(&sources, source, self.jobs, self.json.json)?;
-            any |= self.print(&source.rule.stream_id, &mut epochs)?;
+            let seen = self.print(&source.rule, &mut epochs)?;
+            any |= seen.any();
+            told.take(source, seen);
         }
+        told.tell();
         if !any {
             bail!(
                 "{}: no closed epoch: none is complete, and none has a record of a later one after it",
@@ -105,50 +136,36 @@ impl DeriveArgs {
         Ok(Answer::Yes)
     }
 
-    /// Prints a line for each closed epoch of a stream; whether there was any.
-    fn print(&self, stream_id: &str, epochs: &mut Epochs) -> eyre::Result<bool> {
+    /// Prints a line for each closed epoch of a stream, and tells what was seen of them.
+    fn print(&self, rule: &StreamRule, epochs: &mut Epochs) -> eyre::Result<Seen> {
         // epochs in any order are gathered while they are printed: on several threads, each would keep that memory
         let jobs = if epochs.is_from_one_pass() { self.jobs.count() } else { NonZeroUsize::MIN };
-        let (mut any, mut out, mut epochs) = (false, std::io::stdout(), epochs.closed()?);
+        let (mut seen, mut out) = (Seen::default(), std::io::stdout());
+        let mut epochs = epochs.closed()?.inspect(|epoch| {
+            if let Ok(epoch) = epoch {
+                seen.take(rule.epochs, &epoch.named.derived);
+            }
+        });
         let chunks =
             iter::from_fn(|| Some(Vec::from_iter(epochs.by_ref().take(CHUNK))).filter(|chunk| !chunk.is_empty()));
-        let worker = || |chunk| self.lines(stream_id, chunk);
+        let worker = || |chunk| self.lines(rule, chunk);
         map_in_order(jobs, chunks, worker, |(lines, end): (Vec<u8>, eyre::Result<()>)| {
-            any |= !lines.is_empty();
             out.write_all(&lines)?;
             end
         })?;
         out.flush()?;
-        Ok(any)
+        Ok(seen)
     }
 
     /// The lines of some epochs, up to what keeps the next one from being shown.
-    fn lines(&self, stream_id: &str, epochs: Vec<Result<LinkedEpoch, DeriveError>>) -> (Vec<u8>, eyre::Result<()>) {
+    fn lines(&self, rule: &StreamRule, epochs: Vec<Result<LinkedEpoch, DeriveError>>) -> (Vec<u8>, eyre::Result<()>) {
         let mut lines = Vec::with_capacity(epochs.len() * LINE_LEN);
         let end = epochs.into_iter().try_for_each(|epoch| {
             let epoch = epoch?;
-            let line = Line::new(stream_id, &epoch);
+            let line = Line::new(rule, &epoch);
             if self.json.json { push_json_line(&mut lines, &line) } else { line.print(&mut lines) }
         });
         (lines, end)
-    }
-}
-
-impl DeriveArgs {
-    /// Writes out one epoch's records, of each stream that has any.
-    fn list(&self, sources: &Sources, epoch: u64) -> eyre::Result<Answer> {
-        let mut listed = false;
-        for source in &sources.streams {
-            let index = read_index(sources, source, self.json.json)?;
-            for swept in Sweep::new(&index, epoch..=epoch) {
-                listed = true;
-                json_line(&Listing::new(&source.rule, epoch, &swept?.records))?;
-            }
-        }
-        if !listed {
-            bail!("--records {epoch}: no stream of the archive has a record of this epoch");
-        }
-        Ok(Answer::Yes)
     }
 }
 

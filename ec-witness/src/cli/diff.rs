@@ -6,24 +6,29 @@ use std::{
 };
 
 use clap::{ArgGroup, Args};
-use ec_archive::{Archive, Source, StreamIndex, Sweep, SweptEpoch};
-use ec_observation::{EpochRecords, ListedRecord, Listing, tree};
+use ec_archive::{Archive, ArchiveError, Source, StreamIndex, Sweep, SweptEpoch};
+use ec_observation::{EpochKey, EpochName, EpochRecords, ListedRecord, Listing, TimeMode, tree};
 use eyre::{OptionExt, WrapErr, bail};
 use serde::Serialize;
 
 use super::{
     Answer,
+    agreement::AgreementArgs,
     chain::ChainArgs,
     config::ConfigArg,
     connection::block_on,
     derive::read_index,
     input::read_text,
+    lanes::{self, Received},
     ledger,
     output::{JsonArg, json_line},
     roster::{ArchiveArgs, Sources},
 };
 
 /// Which archives to compare. Exit code 1 when they differ.
+///
+/// Epochs of a lane are compared with those of the same index that were received at about the same time, however often the
+/// numbers have begun anew in either archive.
 ///
 /// For each epoch that differs, the first differing record is found by descending the two trees. The other side is
 /// another archive, or the records of one epoch that a candidate's author wrote out with `derive --records`; with a
@@ -57,6 +62,9 @@ pub(crate) struct DiffArgs {
 struct Difference<'a> {
     stream_id: &'a str,
     sequence: u64,
+    /// The segment of the own archive, of an epoch of a lane that is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segment: Option<u64>,
     /// The first leaf that differs; null where only completeness or a conflict does.
     index: Option<usize>,
     own: Option<ListedRecord>,
@@ -69,9 +77,12 @@ impl DiffArgs {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
         let sources = self.archive.sources(file.archive, &file.stream)?;
+        let tolerance_ms = AgreementArgs::default().or(file.agreement).tolerance_ms(TimeMode::Received);
         let differences = match (&self.other, &self.author) {
-            (Some(other), _) => self.with_archive(&sources, other)?,
-            (None, Some(author)) => self.with_author(&sources, author, self.chain.clone().or(file.chain))?,
+            (Some(other), _) => self.with_archive(&sources, other, tolerance_ms)?,
+            (None, Some(author)) => {
+                self.with_author(&sources, author, self.chain.clone().or(file.chain), tolerance_ms)?
+            }
             (None, None) => bail!("give --other DIR or --author FILE"),
         };
         if differences == 0 && !self.json.json {
@@ -80,7 +91,7 @@ impl DiffArgs {
         Ok((differences == 0).into())
     }
 
-    fn with_archive(&self, sources: &Sources, other: &Path) -> eyre::Result<usize> {
+    fn with_archive(&self, sources: &Sources, other: &Path, tolerance_ms: u64) -> eyre::Result<usize> {
         let others = Sources { archive: Archive::at(other), ..sources.clone() };
         if !others.archive.manifests.is_dir() {
             bail!("--other {}: no `manifests/` in this directory", other.display());
@@ -89,28 +100,70 @@ impl DiffArgs {
         for source in &sources.streams {
             let own = read_index(sources, source, self.json.json)?;
             let other = read_index(&others, source, self.json.json)?;
-            differences += self.compare(source, &own, &other)?;
+            differences += match source.rule.is_lane() {
+                true => self.compare_lanes(source, &own, &other, tolerance_ms)?,
+                false => self.compare(source, &own, &other)?,
+            };
         }
         Ok(differences)
     }
 
-    fn with_author(&self, sources: &Sources, author: &Path, chain: ChainArgs) -> eyre::Result<usize> {
+    fn with_author(
+        &self,
+        sources: &Sources,
+        author: &Path,
+        chain: ChainArgs,
+        tolerance_ms: u64,
+    ) -> eyre::Result<usize> {
         let shown = author.display();
         let listing = read_listing(author).wrap_err_with(|| format!("--author {shown}"))?;
         let source = sources.streams.iter().find(|source| source.rule.stream_id == listing.stream_id);
         let source =
             source.ok_or_else(|| eyre::eyre!("--author {shown}: the archive has no stream {:?}", listing.stream_id))?;
         let other = listing.records(&source.rule).wrap_err_with(|| format!("--author {shown}"))?;
+        let name = listing.name().ok_or_eyre("its mark is above its sequence")?;
         if chain.ledger.is_some() {
-            block_on(require_candidate(chain, source, listing.sequence, &other))?;
+            block_on(require_candidate(chain, source, name, &other))?;
         }
         let index = read_index(sources, source, self.json.json)?;
-        let own = Sweep::new(&index, listing.sequence..=listing.sequence).next().transpose()?;
-        let own = own.map(|swept| swept.records).unwrap_or_default();
-        match difference(source, listing.sequence, &own, &other) {
-            Some(difference) => self.show(&difference).map(|()| 1),
+        let own = lanes::called(&index, name, tolerance_ms)?;
+        let epochs: Vec<_> = own.iter().map(|swept| (Some(swept.derived.key), &swept.records)).collect();
+        let none = [(None, &EpochRecords::default())];
+        let epochs = if epochs.is_empty() { none.as_slice() } else { epochs.as_slice() };
+        let differences: Vec<_> =
+            epochs.iter().map(|(key, own)| difference(source, (listing.sequence, *key), own, &other)).collect();
+        // where several segments have the epoch, one that is equal is enough
+        match differences.into_iter().collect::<Option<Vec<_>>>() {
+            Some(differences) => differences.iter().try_for_each(|difference| self.show(difference)).map(|()| 1),
             None => Ok(0),
         }
+    }
+
+    /// Compares the epochs of two archives of a lane, in the order of the own one; returns how many differ.
+    fn compare_lanes(
+        &self,
+        source: &Source,
+        own: &StreamIndex,
+        other: &StreamIndex,
+        tolerance_ms: u64,
+    ) -> eyre::Result<usize> {
+        let marks = [lanes::own_marks(own)?, lanes::own_marks(other)?];
+        let mut differences = 0;
+        for (ours, theirs) in lanes::pairs(&Received::all(own)?, &Received::all(other)?, tolerance_ms) {
+            let (key, marks) = match (ours, theirs) {
+                (Some(key), _) => (key, &marks[0]),
+                (None, Some(key)) => (key, &marks[1]),
+                (None, None) => continue,
+            };
+            let mark = marks.get(&key.segment).copied().unwrap_or_default();
+            let sequence = mark.saturating_add(key.index);
+            let (our, their) = (records(own, ours)?, records(other, theirs)?);
+            if let Some(difference) = difference(source, (sequence, ours), &our, &their) {
+                differences += 1;
+                self.show(&difference)?;
+            }
+        }
+        Ok(differences)
     }
 
     /// Walks both archives by ascending epoch; returns how many differ.
@@ -118,13 +171,13 @@ impl DiffArgs {
         let (mut ours, mut theirs) = (Sweep::all(own).peekable(), Sweep::all(other).peekable());
         let mut differences = 0;
         let epoch = |swept: Option<&Result<SweptEpoch, _>>| match swept {
-            Some(Ok(swept)) => Some(swept.derived.sequence),
+            Some(Ok(swept)) => Some(swept.derived.key.index),
             _ => None,
         };
         loop {
             let lowest = [epoch(ours.peek()), epoch(theirs.peek())].into_iter().flatten().min();
             let is_lowest = |swept: &Result<SweptEpoch, _>| {
-                swept.as_ref().map_or(true, |swept| Some(swept.derived.sequence) == lowest)
+                swept.as_ref().map_or(true, |swept| Some(swept.derived.key.index) == lowest)
             };
             let our = ours.next_if(is_lowest).transpose()?;
             let their = theirs.next_if(is_lowest).transpose()?;
@@ -136,7 +189,7 @@ impl DiffArgs {
             let records =
                 |swept: &Option<SweptEpoch>| swept.as_ref().map_or(empty.clone(), |swept| swept.records.clone());
             let sequence = lowest.unwrap_or_default();
-            if let Some(difference) = difference(source, sequence, &records(&our), &records(&their)) {
+            if let Some(difference) = difference(source, (sequence, None), &records(&our), &records(&their)) {
                 differences += 1;
                 self.show(&difference)?;
             }
@@ -163,29 +216,44 @@ impl DiffArgs {
     }
 }
 
+/// An epoch's records; none where it is none.
+fn records(index: &StreamIndex, key: Option<EpochKey>) -> Result<EpochRecords, ArchiveError> {
+    let swept = key.and_then(|key| Sweep::new(index, key..=key).next()).transpose()?;
+    Ok(swept.map(|swept| swept.records).unwrap_or_default())
+}
+
 fn read_listing(path: &Path) -> eyre::Result<Listing> {
     let text = read_text(path)?;
     serde_json::from_str(&text).wrap_err("not one epoch's records, as `derive --records` writes them")
 }
 
 /// Fails unless a candidate on the ledger says just what these records say.
-async fn require_candidate(chain: ChainArgs, source: &Source, epoch: u64, records: &EpochRecords) -> eyre::Result<()> {
-    let follower = ledger::read(chain, [source.rule.stream_hash()], None).await?;
-    let content = source.rule.derive(epoch, records).content.ok_or_eyre("the author's records conflict")?;
-    let slot = follower.ledger().slot(source.rule.slot(epoch));
+async fn require_candidate(
+    chain: ChainArgs,
+    source: &Source,
+    name: EpochName,
+    records: &EpochRecords,
+) -> eyre::Result<()> {
+    let rule = &source.rule;
+    let follower = ledger::read(chain, [(rule.stream_hash(), rule.epochs)], None).await?;
+    let named = rule.name(rule.derive(EpochKey::timeline(name.index), records), name.mark)?;
+    let content = named.content.ok_or_eyre("the author's records conflict")?;
+    let slot = follower.ledger().slot(named.slot);
     let candidates = slot.map(|slot| slot.candidates.as_slice()).unwrap_or_default();
     if !candidates.iter().any(|candidate| candidate.header.content() == content) {
         bail!(
-            "epoch {epoch}: none of the {} candidates on the ledger says what the author's records say",
+            "epoch {}: none of the {} candidates on the ledger says what the author's records say",
+            named.sequence,
             candidates.len()
         );
     }
     Ok(())
 }
 
+/// How the records of an epoch differ, by its sequence and, in a lane, by where it stands in the own archive.
 fn difference<'a>(
     source: &'a Source,
-    sequence: u64,
+    (sequence, key): (u64, Option<EpochKey>),
     own: &EpochRecords,
     other: &EpochRecords,
 ) -> Option<Difference<'a>> {
@@ -199,6 +267,7 @@ fn difference<'a>(
     Some(Difference {
         stream_id: &source.rule.stream_id,
         sequence,
+        segment: key.filter(|_| source.rule.is_lane()).map(|key| key.segment),
         index,
         own: shown(own),
         other: shown(other),

@@ -1,12 +1,12 @@
 //! `init`: creates the vote store, after reading the chain for what its key has done before.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use alloy::primitives::Address;
 use clap::Args;
-use ec_archive::{Source, StreamIndex, Sweep, is_closed};
+use ec_archive::{ArchiveError, Source, StreamIndex, Sweep, is_closed};
 use ec_ledger::{Follower, LedgerSettings, contracts::EveryChannelWitnessRegistry};
-use ec_observation::ObservationHeader;
+use ec_observation::{DerivedEpoch, EpochKey, ObservationHeader};
 use ec_witness::store::{Identity, StoreError, VoteStore};
 use eyre::{OptionExt, WrapErr};
 use serde::Serialize;
@@ -18,8 +18,10 @@ use super::{
     connection::block_on,
     derive::read_index,
     key::KeyArgs,
+    lanes::{Length, newest_lengths},
     ledger,
-    output::{JsonArg, json_line},
+    numbering::{Seen, Told},
+    output::{JsonArg, json_line, mark_time},
     roster::{ArchiveArgs, Sources},
     store::StoreArgs,
 };
@@ -49,7 +51,7 @@ pub(crate) struct InitArgs {
     witness: Option<Address>,
 
     /// First epoch that is judged, for every stream that does not configure one: `newest` closed one, `first` one
-    /// of the archive, or an epoch's index.
+    /// of the archive, or an epoch's index; of a lane, a time in milliseconds since 1970.
     #[arg(long, env = "EC_WITNESS_FROM_SEQUENCE", value_name = "newest|first|N", default_value = "newest")]
     from_sequence: StartArg,
 
@@ -72,7 +74,10 @@ impl FromStr for StartArg {
         match text {
             "newest" => Ok(Self::Newest),
             "first" => Ok(Self::First),
-            _ => text.parse().map(Self::At).map_err(|_| "must be `newest`, `first` or an epoch's index"),
+            _ => text
+                .parse()
+                .map(Self::At)
+                .map_err(|_| "must be `newest`, `first`, or an epoch's index, of a lane a time in milliseconds"),
         }
     }
 }
@@ -85,29 +90,43 @@ impl StartArg {
         }
         match self {
             Self::At(epoch) => Ok(epoch),
-            Self::First => Ok(Sweep::all(index).next().transpose()?.map_or(0, |swept| swept.derived.sequence)),
-            Self::Newest => newest_closed(index),
+            Self::First => Ok(Sweep::all(index).next().transpose()?.map_or(0, |swept| start_at(index, &swept.derived))),
+            Self::Newest => Ok(newest_closed(index)?.map_or(0, |derived| start_at(index, &derived))),
         }
     }
 }
 
-/// The newest closed epoch; the highest one while none is closed, 0 for an empty stream.
-fn newest_closed(index: &StreamIndex) -> eyre::Result<u64> {
-    let Some(highest) = index.highest_epoch() else { return Ok(0) };
+/// The sequence from which an epoch is judged: its index, or in a lane its time, which is the least mark it can have.
+fn start_at(index: &StreamIndex, derived: &DerivedEpoch) -> u64 {
+    match index.rule().is_lane() {
+        true => derived.time.as_ref().copied().unwrap_or_default(),
+        false => derived.key.index,
+    }
+}
+
+/// The newest closed epoch; the highest one while none is closed, none of an empty stream.
+fn newest_closed(index: &StreamIndex) -> Result<Option<DerivedEpoch>, ArchiveError> {
+    let Some(highest) = index.highest_epoch() else { return Ok(None) };
+    let mut last = None;
     // most often the highest or the one below is closed; the whole archive is swept only where both are no help
     for reach in [1, 64, u64::MAX] {
+        let low = match reach {
+            u64::MAX => EpochKey::MIN,
+            _ => EpochKey { index: highest.index.saturating_sub(reach), ..highest },
+        };
         let mut newest = None;
-        for swept in Sweep::new(index, highest.saturating_sub(reach)..=highest) {
+        for swept in Sweep::new(index, low..=highest) {
             let derived = swept?.derived;
+            last = Some(derived.clone());
             if is_closed(&derived, Some(highest)) {
-                newest = Some(derived.sequence);
+                newest = Some(derived);
             }
         }
-        if let Some(newest) = newest {
+        if newest.is_some() {
             return Ok(newest);
         }
     }
-    Ok(highest)
+    Ok(last)
 }
 
 /// What `init --json` says.
@@ -127,6 +146,24 @@ struct Created<'a> {
 struct Start {
     stream_id: String,
     from_sequence: u64,
+    /// How long an epoch of a lane lasts, as observed, seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch_s: Option<u64>,
+    #[serde(skip)]
+    advice: Option<(String, String)>,
+    #[serde(skip)]
+    is_lane: bool,
+}
+
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stream_id, from_sequence, epoch_s, is_lane, .. } = self;
+        if !is_lane {
+            return write!(f, "{stream_id}: judged from epoch {from_sequence}");
+        }
+        write!(f, "{stream_id}: judged from {}", mark_time(*from_sequence))?;
+        epoch_s.map_or(Ok(()), |s| write!(f, "; an epoch lasts {s} s"))
+    }
 }
 
 impl InitArgs {
@@ -138,7 +175,7 @@ impl InitArgs {
         let file = self.config.read()?;
         let witness = self.witness(file.key)?;
         let directory = self.store.directory(&file.store)?.to_owned();
-        let roster = self.archive.roster(file.archive, &file.stream)?;
+        let mut roster = self.archive.roster(file.archive, &file.stream)?;
         let connection = self.chain.clone().or(file.chain).connect().await?;
         let ledger = ledger::settings(&connection).await?;
         let registry = EveryChannelWitnessRegistry::new(ledger.registry, &connection.provider);
@@ -151,7 +188,7 @@ impl InitArgs {
         let mut adopted_votes = 0;
         VoteStore::create(&directory, identity, first_nonce, |store| {
             adopted_votes = store.adopt(&past)?;
-            for Start { stream_id, from_sequence } in &starts {
+            for Start { stream_id, from_sequence, .. } in &starts {
                 store.fix_from_sequence(stream_id, *from_sequence)?;
             }
             Ok::<_, StoreError>(())
@@ -170,17 +207,28 @@ impl InitArgs {
     }
 
     fn starts(&self, sources: &Sources) -> eyre::Result<Vec<Start>> {
+        let mut told = Told::default();
         let start = |source: &Source| {
             let index = read_index(sources, source, self.json.json)?;
             let from_sequence = self.from_sequence.of(&index, source.from_sequence)?;
-            Ok(Start { stream_id: source.rule.stream_id.clone(), from_sequence })
+            let (stream_id, is_lane) = (source.rule.stream_id.clone(), source.rule.is_lane());
+            let length = if is_lane { newest_lengths(&index)? } else { None };
+            let track = source.rule.tracks.names().first().map(String::as_str).unwrap_or_default();
+            let advice = length.and_then(|length| length.advice(track));
+            told.take(source, Seen::of_newest(&index)?);
+            Ok(Start { stream_id, from_sequence, epoch_s: length.map(Length::seconds), advice, is_lane })
         };
-        sources.streams.iter().map(start).collect()
+        let starts = sources.streams.iter().map(start).collect();
+        told.tell();
+        starts
     }
 
     fn show(&self, created: &Created<'_>) -> eyre::Result<()> {
         if created.streams.is_empty() {
             eprintln!("warning: the archive has no broadcast yet; each stream will be judged from its first epoch");
+        }
+        for Start { stream_id, advice, .. } in &created.streams {
+            advice.iter().for_each(|(why, fix)| eprintln!("warning: {stream_id}: {why}; {fix}"));
         }
         if self.json.json {
             return json_line(created);
@@ -188,8 +236,8 @@ impl InitArgs {
         let Created { store, witness, ledger, chain_id, adopted_votes, .. } = created;
         println!("vote store {} for witness {witness} on ledger {ledger}, chain {chain_id}", store.display());
         println!("{adopted_votes} earlier votes taken over from the chain");
-        for Start { stream_id, from_sequence } in &created.streams {
-            println!("{stream_id}: judged from epoch {from_sequence}");
+        for start in &created.streams {
+            println!("{start}");
         }
         if !created.active {
             eprintln!("warning: {witness} is not an active witness; the registry's owner adds it with `registry add`");

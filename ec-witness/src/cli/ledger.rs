@@ -1,10 +1,10 @@
 //! The configured ledger: where it is, and its log.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use alloy::primitives::Address;
 use ec_ledger::{Follower, LedgerSettings, identity};
-use ec_observation::StreamHash;
+use ec_observation::{EpochRule, StreamHash};
 use eyre::{OptionExt, WrapErr};
 
 use super::{chain::ChainArgs, connection::Connection};
@@ -36,7 +36,7 @@ async fn settings_of(connection: &Connection, ledger: Address) -> eyre::Result<L
 /// Connects and reads the ledger's whole log, for these streams.
 pub(super) async fn read(
     chain: ChainArgs,
-    streams: impl IntoIterator<Item = StreamHash>,
+    streams: impl IntoIterator<Item = (StreamHash, EpochRule)>,
     witness: Option<Address>,
 ) -> eyre::Result<Follower> {
     follow(&chain.connect().await?, streams, witness).await
@@ -45,11 +45,11 @@ pub(super) async fn read(
 /// Reads the whole log of the ledger that a connection names, for these streams.
 pub(super) async fn follow(
     connection: &Connection,
-    streams: impl IntoIterator<Item = StreamHash>,
+    streams: impl IntoIterator<Item = (StreamHash, EpochRule)>,
     witness: Option<Address>,
 ) -> eyre::Result<Follower> {
     let settings = settings(connection).await?;
-    let streams: HashSet<_> = streams.into_iter().collect();
+    let streams: HashMap<_, _> = streams.into_iter().collect();
     read_log(Follower::new(connection.endpoints.clone(), settings, witness, Some(streams))).await
 }
 

@@ -218,6 +218,12 @@ pub(crate) fn fact(json: bool, value: &(impl Serialize + Display)) -> eyre::Resu
     Ok(())
 }
 
+/// The time that a mark is, for people.
+pub(crate) fn mark_time(mark: u64) -> String {
+    let time = i64::try_from(mark).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map_or_else(|| mark.to_string(), |time| format!("{time:.3}"))
+}
+
 /// Whether the reader of our stdout went away, which ends a command without an error, as in `| head`.
 pub(crate) fn is_broken_pipe(report: &eyre::Report) -> bool {
     report

@@ -7,24 +7,27 @@ use std::{
 
 use clap::Args;
 use ec_archive::{AtRest, Observation, Source, StreamIndex};
-use ec_ledger::contracts::EveryChannelObservationLedger;
-use ec_observation::{ObservationHash, ObservationHeader, Proof};
+use ec_ledger::{Follower, contracts::EveryChannelObservationLedger};
+use ec_observation::{EpochRecords, NamedEpoch, ObservationHash, ObservationHeader, Proof, TimeMode};
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde_json::json;
 
 use super::{
     Answer,
+    agreement::AgreementArgs,
     chain::ChainArgs,
     config::ConfigArg,
     connection::block_on,
     derive::read_index,
     input::read_text,
-    ledger,
-    output::{JsonArg, json_line},
+    lanes, ledger,
+    output::{JsonArg, json_line, mark_time},
     roster::ArchiveArgs,
 };
 
 /// Which record to prove. Prints the proof as JSON.
+///
+/// In a lane a group's number may stand in several segments; then `--at` or `--blake3` says which is meant.
 ///
 /// With a ledger configured the proof holds the slot's final header, without one the header that `derive` shows.
 #[derive(Debug, Args)]
@@ -45,6 +48,25 @@ pub(crate) struct ProveArgs {
     /// The record's group.
     #[arg(long, env = "EC_WITNESS_GROUP_SEQUENCE", value_name = "N")]
     group_sequence: u64,
+
+    /// In a lane: a time, as 2026-03-06T19:18:00Z or in milliseconds since 1970, at which the record's epoch was the newest
+    /// of those that have this number.
+    #[arg(long, env = "EC_WITNESS_AT", value_name = "TIME", value_parser = unix_ms)]
+    at: Option<u64>,
+
+    /// The hash of the record's object, 64 hex digits.
+    #[arg(long, env = "EC_WITNESS_BLAKE3", value_name = "HEX", value_parser = blake3)]
+    blake3: Option<[u8; 32]>,
+}
+
+/// A time in milliseconds since 1970.
+fn unix_ms(text: &str) -> Result<u64, &'static str> {
+    let time = || text.parse::<jiff::Timestamp>().ok().and_then(|time| u64::try_from(time.as_millisecond()).ok());
+    text.parse().ok().or_else(time).ok_or("must be a time, as 2026-03-06T19:18:00Z or in milliseconds since 1970")
+}
+
+fn blake3(text: &str) -> Result<[u8; 32], &'static str> {
+    alloy::hex::decode_to_array(text).map_err(|_| "must be 64 hex digits")
 }
 
 impl ProveArgs {
@@ -55,46 +77,113 @@ impl ProveArgs {
     async fn work(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
         let chain = self.chain.clone().or(file.chain.clone());
+        let tolerance_ms = AgreementArgs::default().or(file.agreement).tolerance_ms(TimeMode::Received);
         let sources = self.archive.sources(file.archive, &file.stream)?;
-        let [source] = sources.streams.as_slice() else {
-            bail!("the archive has {} streams: say whose record with --stream", sources.streams.len());
+        // of the lanes of a broadcast the track tells which is meant
+        let may_have = |source: &&Source| !source.rule.is_lane() || source.rule.tracks.names().contains(&self.track);
+        let may_have: Vec<_> = sources.streams.iter().filter(may_have).collect();
+        let [source] = may_have[..] else {
+            let (streams, of) = (may_have.len(), sources.streams.len());
+            bail!("{streams} of the {of} streams of the archive may have it: say whose record with --stream");
         };
         let index = read_index(&sources, source, false)?;
-        let observation = observation(&index, source.rule.epochs.index(self.group_sequence))?;
+        let Observation { named, header, records } = self.observation(&index)?;
         let header = match chain.ledger {
-            Some(_) => final_header(chain, source, &observation).await?,
-            None => observation.header.ok_or_eyre("the epoch's records conflict; it has no header")?,
+            Some(_) => final_header(chain, source, &index, named, tolerance_ms).await?,
+            None => header.ok_or_eyre("the epoch's records conflict; it has no header")?,
         };
-        let proof = Proof::new(&source.rule, &observation.records, header, &self.track, self.group_sequence)?;
+        let proof = Proof::new(&source.rule, &records, header, &self.track, self.group_sequence)?;
         json_line(&proof)?;
         Ok(Answer::Yes)
     }
-}
 
-/// The closed epoch, as `derive` shows it.
-fn observation(index: &StreamIndex, epoch: u64) -> eyre::Result<Observation> {
-    for observation in AtRest::new(index) {
-        let observation = observation?;
-        if observation.derived.sequence == epoch {
-            return Ok(observation);
+    /// The closed epoch that holds the record, as `derive` shows it.
+    fn observation(&self, index: &StreamIndex) -> eyre::Result<Observation> {
+        let epoch = index.rule().epochs.index(self.group_sequence);
+        let mut found = Vec::new();
+        for observation in AtRest::new(index) {
+            let observation = observation?;
+            if observation.named.name.index == epoch && self.may_be_of(&observation.records) {
+                found.push(observation);
+            }
+        }
+        if let Some(at) = self.at {
+            let newest =
+                found.iter().rposition(|observation| observation.named.derived.time.as_ref().is_ok_and(|&t| t <= at));
+            found = newest.map(|at| found.swap_remove(at)).into_iter().collect();
+        }
+        match found.len() {
+            0 => Err(eyre!("epoch {epoch} is not closed in this archive, or has no record{}", self.asked())),
+            1 => Ok(found.swap_remove(0)),
+            _ => Err(self.ambiguous(&found)),
         }
     }
-    Err(eyre!("epoch {epoch} is not closed in this archive, or has no record"))
+
+    /// Whether an epoch has the record, as far as its hash is asked for.
+    fn may_be_of(&self, records: &EpochRecords) -> bool {
+        let is_asked = |blake3: [u8; 32]| {
+            records.objects().any(|(at, object)| at.group_sequence == self.group_sequence && object.blake3 == blake3)
+        };
+        self.blake3.is_none_or(is_asked)
+    }
+
+    fn asked(&self) -> String {
+        let at = self.at.map(|at| format!(" by {}", mark_time(at)));
+        let blake3 = self.blake3.map(|blake3| format!(" of blake3 {}", alloy::hex::encode(blake3)));
+        at.into_iter().chain(blake3).collect()
+    }
+
+    fn ambiguous(&self, found: &[Observation]) -> eyre::Report {
+        let mut lines = vec![format!(
+            "{} group {} stands in {} segments; say which with --at or --blake3:",
+            self.track,
+            self.group_sequence,
+            found.len()
+        )];
+        for Observation { named, records, .. } in found {
+            let time = named.derived.time.as_ref().map_or_else(|_| "-".to_owned(), |&time| mark_time(time));
+            let record = records.objects().find(|(at, _)| at.group_sequence == self.group_sequence);
+            let blake3 = record.map_or_else(|| "-".to_owned(), |(_, object)| alloy::hex::encode(object.blake3));
+            lines.push(format!("  segment {}  --at {time}  --blake3 {blake3}", named.derived.key.segment));
+        }
+        eyre!(lines.join("\n"))
+    }
 }
 
 /// The final header of the epoch's slot, which must have the archive's content.
-async fn final_header(chain: ChainArgs, source: &Source, observation: &Observation) -> eyre::Result<ObservationHeader> {
+async fn final_header(
+    chain: ChainArgs,
+    source: &Source,
+    index: &StreamIndex,
+    epoch: NamedEpoch,
+    tolerance_ms: u64,
+) -> eyre::Result<ObservationHeader> {
     let stream = source.rule.stream_hash();
-    let follower = ledger::read(chain, [stream], None).await?;
-    let (sequence, slot) = (observation.derived.sequence, observation.derived.slot);
+    let follower = ledger::read(chain, [(stream, source.rule.epochs)], None).await?;
+    let NamedEpoch { sequence, slot, content, .. } = on_ledger(&follower, index, epoch, tolerance_ms)?;
     let Some(found) = follower.ledger().final_of(stream, sequence, slot) else {
         bail!("epoch {sequence} is not final on the ledger; without --ledger the proof is made for the derived header");
     };
-    if observation.derived.content.is_none_or(|content| content.hash() != found.content) {
+    if content.is_none_or(|content| content.hash() != found.content) {
         bail!("epoch {sequence}: the ledger finalized other content than this archive has; `verify` tells more");
     }
     let candidate = follower.ledger().slot(slot).and_then(|slot| slot.candidate(found.hash));
     Ok(candidate.ok_or_eyre("the ledger's log lacks the final header")?.header)
+}
+
+/// The epoch as the ledger calls it.
+fn on_ledger(
+    follower: &Follower,
+    index: &StreamIndex,
+    epoch: NamedEpoch,
+    tolerance_ms: u64,
+) -> eyre::Result<NamedEpoch> {
+    if !index.rule().is_lane() {
+        return Ok(epoch);
+    }
+    let mark = lanes::marks(follower, index, tolerance_ms)?(epoch.derived.key.segment);
+    let mark = mark.ok_or_eyre("the record's segment has no session on the ledger yet")?;
+    Ok(index.rule().name(epoch.derived, mark)?)
 }
 
 /// Which proof to check. Exit code 1 when it is not one.

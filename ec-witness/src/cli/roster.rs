@@ -1,26 +1,33 @@
 //! The `[archive]` and `[[stream]]` settings: which streams an archive's broadcasts are.
 
+mod fixed;
 mod rule;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     num::NonZeroU64,
 };
 
-use clap::Args;
-use ec_archive::{Archive, ArchiveError, FieldNames, Mapping, Source};
+use clap::{
+    Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
+use ec_archive::{Archive, ArchiveError, Broadcast, FieldNames, Mapping, Source};
 use ec_observation::{
-    EpochRule, StreamHash, StreamRule, Tracks,
+    EpochRule, Numbering, StreamHash, Tracks,
     stream::{DEFAULT_GROUPS_PER_EPOCH, DEFAULT_TRACKS},
 };
 use eyre::{bail, eyre};
+use strum::VariantNames;
 
 use super::{
     archive::dirs::ArchiveDirs,
-    config::{ArchiveSection, DEFAULT_GRACE_MS, StreamTable},
+    config::{ArchiveSection, DEFAULT_GRACE_MS, DEFAULT_NUMBERING, StreamTable},
     defaults::with_default,
 };
-use rule::{by_broadcast, source};
+use fixed::Fixed;
+use rule::{Defaults, by_broadcast, is_of, sources, without_tracks};
+pub(super) use rule::{MEDIA_ENDING, lane_of};
 
 /// Which archive, and how its records make epochs.
 #[derive(Clone, Debug, Args)]
@@ -29,15 +36,28 @@ pub(crate) struct ArchiveArgs {
     #[command(flatten)]
     pub(crate) dirs: ArchiveDirs,
 
+    #[arg(help = with_default(
+        "How groups are numbered: `session`, each track from 0 with each start of the publisher, as relays hand them on; \
+         `timeline`, all tracks by broadcast time. Equal at all witnesses",
+        DEFAULT_NUMBERING
+    ))]
+    #[arg(long, env = "EC_WITNESS_NUMBERING", value_name = "WORD")]
+    #[arg(value_parser = PossibleValuesParser::new(Numbering::VARIANTS).try_map(|word| word.parse::<Numbering>()))]
+    numbering: Option<Numbering>,
+
     #[arg(help = with_default("Sequence numbers per epoch", DEFAULT_GROUPS_PER_EPOCH))]
     #[arg(long, env = "EC_WITNESS_GROUPS_PER_EPOCH", value_name = "N")]
     groups_per_epoch: Option<NonZeroU64>,
 
-    #[arg(help = with_default("Observed tracks", DEFAULT_TRACKS.join(",")))]
+    #[arg(help = with_default(
+        "Observed tracks",
+        format_args!("all that end in {MEDIA_ENDING}; with timeline numbering {}", DEFAULT_TRACKS.join(","))
+    ))]
     #[arg(long, env = "EC_WITNESS_TRACKS", value_name = "TRACK", value_delimiter = ',')]
     tracks: Option<Vec<String>>,
 
-    /// Only these streams, by stream id [default: every broadcast of the archive].
+    /// Only these streams, by stream id; that of a broadcast stands for all its lanes [default: every broadcast of the
+    /// archive].
     #[arg(long = "stream", env = "EC_WITNESS_STREAMS", value_name = "STREAM_ID", value_delimiter = ',')]
     streams: Option<Vec<String>>,
 }
@@ -52,9 +72,9 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// The streams' hashes.
-    pub(crate) fn hashes(&self) -> HashSet<StreamHash> {
-        self.streams.iter().map(|source| source.rule.stream_hash()).collect()
+    /// The streams' hashes, each with how its epochs are cut.
+    pub(crate) fn hashes(&self) -> HashMap<StreamHash, EpochRule> {
+        self.streams.iter().map(|source| (source.rule.stream_hash(), source.rule.epochs)).collect()
     }
 }
 
@@ -64,10 +84,14 @@ pub(crate) struct Roster {
     pub(crate) archive: Archive,
     pub(crate) names: FieldNames,
     pub(crate) grace_ms: u64,
-    defaults: StreamRule,
+    defaults: Defaults,
     tables: Vec<StreamTable>,
     /// The streams that `--stream` names.
     wanted: Option<Vec<String>>,
+    /// Those that the vote store knows.
+    fixed: Fixed,
+    /// Broadcasts of which something was told.
+    told: HashSet<String>,
 }
 
 impl ArchiveArgs {
@@ -79,101 +103,133 @@ impl ArchiveArgs {
     /// What is configured of the archive's streams; whether each can be followed is checked here.
     pub(crate) fn roster(&self, section: ArchiveSection, tables: &[StreamTable]) -> eyre::Result<Roster> {
         let archive = self.dirs.clone().or(section.dir, section.manifests, section.cas).archive()?;
-        let groups_per_epoch = self.groups_per_epoch.or(section.groups_per_epoch).unwrap_or(DEFAULT_GROUPS_PER_EPOCH);
-        let tracks = match self.tracks.clone().or(section.tracks) {
-            Some(tracks) => Tracks::new(tracks)?,
-            None => Tracks::default(),
+        let defaults = Defaults {
+            numbering: self.numbering.or(section.numbering).unwrap_or(DEFAULT_NUMBERING),
+            groups_per_epoch: self.groups_per_epoch.or(section.groups_per_epoch).unwrap_or(DEFAULT_GROUPS_PER_EPOCH),
+            tracks: self.tracks.clone().or(section.tracks).map(Tracks::new).transpose()?,
         };
-        let defaults = StreamRule { epochs: EpochRule { groups_per_epoch }, tracks, ..StreamRule::new("") };
-        for (broadcast, table) in by_broadcast(tables)? {
-            source(broadcast, Some(table), &defaults)?;
+        for table in by_broadcast(tables)?.into_values() {
+            sources(table, &[], &defaults)?;
         }
         let grace_ms = section.grace_ms.unwrap_or(DEFAULT_GRACE_MS);
         let (names, tables, wanted) = (section.fields, tables.to_vec(), self.streams.clone());
-        Ok(Roster { archive, names, grace_ms, defaults, tables, wanted })
+        let (fixed, told) = (Fixed::default(), HashSet::new());
+        Ok(Roster { archive, names, grace_ms, defaults, tables, wanted, fixed, told })
     }
 }
 
 impl Roster {
+    /// Refuses streams that the vote store knows with another numbering, by the ids of those it knows.
+    pub(crate) fn fixed(self, stream_ids: impl IntoIterator<Item = String>) -> Self {
+        Self { fixed: Fixed::new(stream_ids), ..self }
+    }
+
     /// Finds the archive's streams, sorted by stream id bytes.
-    pub(crate) fn sources(self) -> eyre::Result<Sources> {
-        let mut tables = by_broadcast(&self.tables)?;
-        let mut sources = Vec::new();
-        for broadcast in self.archive.broadcasts()? {
-            tables.remove(broadcast.name.as_str());
-            sources.push(self.source(&broadcast.name)?);
+    pub(crate) fn sources(&mut self) -> eyre::Result<Sources> {
+        let broadcasts = self.archive.broadcasts()?;
+        for StreamTable { broadcast, .. } in &self.tables {
+            if !broadcasts.iter().any(|found| found.name == *broadcast) {
+                tracing::warn!(broadcast, "a [[stream]] table names a broadcast that is not in the archive");
+            }
         }
-        tables.keys().for_each(|broadcast| {
-            tracing::warn!(broadcast, "a [[stream]] table names a broadcast that is not in the archive");
-        });
-        let streams = self.chosen(distinct(sources)?)?;
-        if streams.is_empty() {
-            let manifests = self.archive.manifests.display();
+        let mut found = Vec::new();
+        for broadcast in &broadcasts {
+            found.extend(self.sources_of(broadcast)?);
+        }
+        let manifests = self.archive.manifests.display();
+        if broadcasts.is_empty() {
             bail!("{manifests}: no broadcast with a track file; is this the index of an archive?");
         }
-        Ok(Sources { archive: self.archive, names: self.names, grace_ms: self.grace_ms, streams })
+        if found.is_empty() {
+            bail!("{manifests}: no broadcast has a track whose name ends in {MEDIA_ENDING}; set tracks");
+        }
+        Ok(self.with(self.chosen(distinct(found)?)?))
     }
 
     /// The same for a witness, which may be there before its archive: none is no error.
-    pub(crate) fn sources_so_far(self) -> eyre::Result<Sources> {
-        let found = self.archive.broadcasts().map(|broadcasts| !broadcasts.is_empty());
-        if matches!(found, Ok(true)) {
-            return self.sources();
+    pub(crate) fn sources_so_far(&mut self) -> eyre::Result<Sources> {
+        match self.archive.broadcasts() {
+            Err(error) if !matches!(error, ArchiveError::NoManifests { .. }) => Err(error.into()),
+            Ok(broadcasts) if self.any_stream(&broadcasts)? => self.sources(),
+            _ => Ok(self.with(Vec::new())),
         }
-        match found {
-            Err(error) if !matches!(error, ArchiveError::NoManifests { .. }) => return Err(error.into()),
-            _ => {}
-        }
-        Ok(Sources { archive: self.archive, names: self.names, grace_ms: self.grace_ms, streams: Vec::new() })
     }
 
     /// Maps broadcasts to streams as long as the witness runs. A broadcast that cannot be one is left out.
-    pub(crate) fn mapping(self) -> Mapping {
-        let mut told = HashSet::new();
+    pub(crate) fn mapping(mut self) -> Mapping {
+        let mut refused = HashSet::new();
         Box::new(move |broadcasts| {
-            let mut sources = BTreeMap::new();
+            let mut found = BTreeMap::new();
             for broadcast in broadcasts {
-                match self.wanted_source(&broadcast, &sources) {
-                    Ok(Some(source)) => _ = sources.insert(source.rule.stream_id.clone(), source),
-                    Ok(None) => {}
-                    Err(error) if told.insert(broadcast.clone()) => {
-                        tracing::error!(broadcast, %error, "the broadcast is left out");
-                    }
-                    Err(_) => {}
+                if let Err(error) = self.take(&broadcast, &mut found)
+                    && refused.insert(broadcast.name.clone())
+                {
+                    tracing::error!(broadcast = broadcast.name, %error, "the broadcast is left out");
                 }
             }
-            sources.into_values().collect()
+            found.into_values().collect()
         })
     }
 
-    /// The stream that a broadcast is, if it is one of those to be followed and no other broadcast is it already.
-    fn wanted_source(&self, broadcast: &str, found: &BTreeMap<String, Source>) -> eyre::Result<Option<Source>> {
-        let source = self.source(broadcast)?;
-        let stream = &source.rule.stream_id;
-        if self.wanted.as_ref().is_some_and(|wanted| !wanted.contains(stream)) {
-            return Ok(None);
+    /// Adds the streams that a broadcast is and that are to be followed, unless another broadcast is one of them already.
+    fn take(&mut self, broadcast: &Broadcast, found: &mut BTreeMap<String, Source>) -> eyre::Result<()> {
+        let mut sources = self.sources_of(broadcast)?;
+        sources.retain(|source| self.is_wanted(source));
+        if let Some((other, stream)) = sources.iter().find_map(|source| {
+            let stream = &source.rule.stream_id;
+            Some((&found.get(stream)?.broadcast, stream))
+        }) {
+            bail!("broadcast {other:?} is stream {stream:?} already; give each its own stream_id");
         }
-        match found.get(stream) {
-            Some(other) => {
-                bail!("broadcast {:?} is stream {stream:?} already; give each its own stream_id", other.broadcast)
-            }
-            None => Ok(Some(source)),
-        }
+        found.extend(sources.into_iter().map(|source| (source.rule.stream_id.clone(), source)));
+        Ok(())
     }
 
-    fn source(&self, broadcast: &str) -> eyre::Result<Source> {
-        source(broadcast, self.tables.iter().find(|table| table.broadcast == broadcast), &self.defaults)
+    /// The streams that a broadcast is. Says once of one that has none of its tracks which it has.
+    fn sources_of(&mut self, broadcast: &Broadcast) -> eyre::Result<Vec<Source>> {
+        let (table, tracks) = (self.table(&broadcast.name), broadcast.tracks()?);
+        let found = sources(&table, &tracks, &self.defaults)?;
+        found.iter().try_for_each(|source| self.fixed.check(&source.rule))?;
+        if let Some(reason) = without_tracks(&table, &tracks, &self.defaults)?
+            && self.told.insert(broadcast.name.clone())
+        {
+            tracing::warn!(broadcast = broadcast.name, "{reason}");
+        }
+        Ok(found)
+    }
+
+    /// Whether any of these is a stream.
+    fn any_stream(&mut self, broadcasts: &[Broadcast]) -> eyre::Result<bool> {
+        for broadcast in broadcasts {
+            if !self.sources_of(broadcast)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What is configured of a broadcast.
+    fn table(&self, broadcast: &str) -> StreamTable {
+        let table = self.tables.iter().find(|table| table.broadcast == broadcast).cloned();
+        table.unwrap_or_else(|| StreamTable { broadcast: broadcast.to_owned(), ..StreamTable::default() })
+    }
+
+    fn with(&self, streams: Vec<Source>) -> Sources {
+        Sources { archive: self.archive.clone(), names: self.names.clone(), grace_ms: self.grace_ms, streams }
+    }
+
+    fn is_wanted(&self, source: &Source) -> bool {
+        self.wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|wanted| is_of(&source.rule, wanted)))
     }
 
     /// The streams that `--stream` names, or all.
     fn chosen(&self, mut sources: Vec<Source>) -> eyre::Result<Vec<Source>> {
-        let Some(wanted) = &self.wanted else { return Ok(sources) };
-        let known: HashSet<_> = sources.iter().map(|source| source.rule.stream_id.clone()).collect();
-        if let Some(unknown) = wanted.iter().find(|wanted| !known.contains(*wanted)) {
-            let known: BTreeSet<_> = known.iter().map(String::as_str).collect();
+        let is_there = |wanted: &&String| sources.iter().any(|source| is_of(&source.rule, wanted));
+        if let Some(unknown) = self.wanted.iter().flatten().find(|wanted| !is_there(wanted)) {
+            let known: BTreeSet<_> = sources.iter().map(|source| source.rule.stream_id.as_str()).collect();
             bail!("--stream {unknown}: no such stream; the archive has {}", Vec::from_iter(known).join(", "));
         }
-        sources.retain(|source| wanted.contains(&source.rule.stream_id));
+        sources.retain(|source| self.is_wanted(source));
         Ok(sources)
     }
 }

@@ -2,7 +2,7 @@
 
 mod settings;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use alloy::primitives::{Address, U256};
 use ec_archive::Checkpoints;
@@ -63,10 +63,10 @@ async fn daemon(settings: Settings) -> eyre::Result<Daemon> {
     let connection = settings.chain.clone().connect().await?;
     let ledger = ledger::settings(&connection).await?;
     let voter = voter(&settings, &connection, ledger).await?;
-    let intake = intake(&settings)?;
+    let intake = intake(&settings, fixed_streams(&voter)?)?;
     let witness = voter.witness();
     // streams are added as they are taken in
-    let follower = Follower::new(connection.endpoints, ledger, Some(witness), Some(HashSet::new()))
+    let follower = Follower::new(connection.endpoints, ledger, Some(witness), Some(HashMap::new()))
         .resting_on(voter.finalized_head()?);
     metrics::gauge!(
         INFO, "chain_id" => ledger.chain_id.to_string(), "ledger" => ledger.ledger.to_string(),
@@ -104,20 +104,28 @@ async fn voter(settings: &Settings, connection: &Connection, ledger: LedgerSetti
     }
 }
 
-/// How the archive is taken in. What is there is checked now; what comes later, when it comes.
-fn intake(Settings { roster, pace, voting, .. }: &Settings) -> eyre::Result<Intake> {
-    let (archive, names) = (roster.archive.clone(), roster.names.clone());
-    let mapping = roster.clone().mapping();
-    if pace.once.is_some() {
-        roster.clone().sources()?;
-        return Ok(Intake::new(archive, names, Closing::AtRest, mapping, None));
+/// The streams that the vote store knows.
+fn fixed_streams(voter: &Voter) -> eyre::Result<Vec<String>> {
+    match voter {
+        Voter::Casting { store, .. } => Ok(store.fixed_streams()?),
+        Voter::Dry { .. } => Ok(Vec::new()),
     }
-    roster.clone().sources_so_far()?;
+}
+
+/// How the archive is taken in. What is there is checked now; what comes later, when it comes.
+fn intake(Settings { roster, pace, voting, .. }: &Settings, fixed: Vec<String>) -> eyre::Result<Intake> {
+    let mut roster = roster.clone().fixed(fixed);
+    let (archive, names, grace_ms) = (roster.archive.clone(), roster.names.clone(), roster.grace_ms);
+    if pace.once.is_some() {
+        roster.sources()?;
+        return Ok(Intake::new(archive, names, Closing::AtRest, roster.mapping(), None));
+    }
+    roster.sources_so_far()?;
     let checkpoints = match voting {
         Voting::Cast { store, .. } => Some(Checkpoints::at(store.join(CHECKPOINTS))),
         Voting::Dry { .. } => None,
     };
-    Ok(Intake::new(archive, names, Closing::Grace(roster.grace_ms), mapping, checkpoints))
+    Ok(Intake::new(archive, names, Closing::Grace(grace_ms), roster.mapping(), checkpoints))
 }
 
 /// The first active witness: the seat of a dry run that names none.

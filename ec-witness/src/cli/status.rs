@@ -3,20 +3,20 @@
 
 mod summary;
 
-use std::{collections::HashSet, net::SocketAddr, path::Path};
+use std::{collections::HashMap, net::SocketAddr, path::Path};
 
 use alloy::{primitives::Address, providers::Provider};
 use clap::Args;
 use ec_archive::{Source, StreamIndex, Sweep, is_closed};
 use ec_ledger::Follower;
-use ec_observation::{DerivedEpoch, StreamHash};
+use ec_observation::{DerivedEpoch, EpochKey, EpochRule, StreamHash};
 use ec_witness::{
     daemon::show,
     standing::SlotReport,
     store::VoteStore,
     witness::{
-        decision::{Agreement, OwnVote},
-        engine::{Engine, Situation, SlotKey},
+        decision::{Agreement, OwnVote, Proposing},
+        engine::{Admitted, Engine, Situation, SlotKey},
         own::own_epoch,
     },
 };
@@ -28,7 +28,9 @@ use super::{
     config::ConfigArg,
     connection::block_on,
     derive::read_index,
+    lanes::{self, newest_lengths},
     ledger,
+    numbering::{Seen, Told},
     output::{JsonArg, json_line},
     roster::ArchiveArgs,
     slots,
@@ -113,6 +115,7 @@ impl StatusArgs {
         let directory = self.store.directory_if_set(&file.store).map(Path::to_owned);
         let store = directory.as_deref().map(VoteStore::read).transpose();
         let sources = self.archive.sources(file.archive, &file.stream)?;
+        let mut told = Told::default();
         let listen = self.metrics_listen.or(file.monitor.metrics_listen);
         let chain = self.chain.clone().or(file.chain);
         let mut summary = Summary::new(directory.as_deref(), chain.chain_id, chain.ledger, listen).await;
@@ -129,12 +132,17 @@ impl StatusArgs {
             Ok(follower) => {
                 for source in &sources.streams {
                     let index = read_index(&sources, source, self.json.json)?;
-                    let engine =
-                        self.judge(source, &index, store.as_ref(), &follower, me.unwrap_or_default(), agreement)?;
+                    let judging = Judging { source, index: &index, store: store.as_ref(), follower: &follower };
+                    let (engine, seen) = judging.judge(self.last, me.unwrap_or_default(), agreement)?;
+                    told.take(source, seen);
                     let report = |(key, slot)| show::slot(&source.rule, key, slot, &follower);
                     reports.extend(engine.slots().map(|(key, slot)| report((*key, slot))));
                     summary.take_stream(&source.rule, &index, &engine, &follower);
+                    if source.rule.is_lane() {
+                        summary.take_length(&source.rule, newest_lengths(&index)?);
+                    }
                 }
+                told.tell();
             }
             Err(unreadable) => {
                 summary.snapshot.ledger.error = Some(format!("{unreadable:#}"));
@@ -147,7 +155,7 @@ impl StatusArgs {
     async fn ledger(
         &self,
         chain: ChainArgs,
-        streams: HashSet<StreamHash>,
+        streams: HashMap<StreamHash, EpochRule>,
         me: Option<Address>,
         summary: &mut Summary,
     ) -> eyre::Result<Follower> {
@@ -161,42 +169,68 @@ impl StatusArgs {
         }
         Ok(follower)
     }
+}
 
+/// One stream's archive beside the ledger and the vote store.
+struct Judging<'a> {
+    source: &'a Source,
+    index: &'a StreamIndex,
+    store: Option<&'a VoteStore>,
+    follower: &'a Follower,
+}
+
+impl Judging<'_> {
     /// Judges the newest closed epochs once, as an archive at rest; what is not closed stays open.
-    fn judge(
-        &self,
-        source: &Source,
-        index: &StreamIndex,
-        store: Option<&VoteStore>,
-        follower: &Follower,
-        me: Address,
-        agreement: Agreement,
-    ) -> eyre::Result<Engine> {
-        let mut engine = Engine::new(me, agreement);
-        let Some(highest) = index.highest_epoch() else { return Ok(engine) };
-        let low = if self.last == 0 { 0 } else { highest.saturating_sub(self.last - 1) };
+    fn judge(&self, last: u64, me: Address, agreement: Agreement) -> eyre::Result<(Engine, Seen)> {
+        let (mut engine, mut seen) = (Engine::new(me, agreement), Seen::default());
+        let Some(highest) = self.index.highest_epoch() else { return Ok((engine, seen)) };
+        let mark = self.marks(agreement.tolerance_ms(self.source.rule.time))?;
         let mut open = Vec::new();
-        for swept in Sweep::new(index, low..=highest) {
+        for swept in Sweep::new(self.index, lowest_of_newest(self.index, last)..=highest) {
             let derived = swept?.derived;
+            seen.take(self.source.rule.epochs, &derived);
             if is_closed(&derived, Some(highest)) {
-                admit(&mut engine, source, &derived, store)?;
+                self.admit(&mut engine, derived, &mark)?;
             } else {
                 open.push(derived);
             }
         }
-        let (ledger, set) = (follower.ledger(), follower.set());
-        engine.judge(&Situation { ledger, set, now_ms: 0, live_since_ms: follower.live_since_ms() });
-        open.iter().try_for_each(|derived| admit(&mut engine, source, derived, store))?;
-        Ok(engine)
+        let (ledger, set) = (self.follower.ledger(), self.follower.set());
+        engine.judge(&Situation { ledger, set, now_ms: 0, live_since_ms: self.follower.live_since_ms() });
+        open.into_iter().try_for_each(|derived| self.admit(&mut engine, derived, &mark))?;
+        Ok((engine, seen))
+    }
+
+    /// By which mark the epochs of a segment are shown: the ledger's, else the archive's own.
+    fn marks(&self, tolerance_ms: u64) -> eyre::Result<impl Fn(u64) -> Option<u64>> {
+        let own = lanes::own_marks(self.index)?;
+        let known = lanes::marks(self.follower, self.index, tolerance_ms)?;
+        Ok(move |segment| known(segment).or_else(|| own.get(&segment).copied()))
+    }
+
+    fn admit(&self, engine: &mut Engine, derived: DerivedEpoch, mark: impl Fn(u64) -> Option<u64>) -> eyre::Result<()> {
+        let Source { rule, .. } = self.source;
+        let Some(mark) = mark(derived.key.segment) else { return Ok(()) };
+        let named = rule.name(derived, mark)?;
+        let Some(own) = own_epoch(rule, engine.agreement(), &named, true)? else { return Ok(()) };
+        let past = self.store.map(|store| store.vote(named.slot)).transpose()?.flatten();
+        let past = past.map(|(header, _)| (header, OwnVote::Cast));
+        let key = SlotKey { stream: rule.stream_hash(), sequence: named.sequence, slot: named.slot };
+        let (epoch, proposing) = (named.derived.key, Proposing::InTurn(named.sequence));
+        engine.admit(key, Admitted { epoch, name: named.name, proposing, own, closed_ms: 0 }, past);
+        Ok(())
     }
 }
 
-fn admit(engine: &mut Engine, source: &Source, derived: &DerivedEpoch, store: Option<&VoteStore>) -> eyre::Result<()> {
-    if let Some(own) = own_epoch(&source.rule, engine.agreement(), derived, true)? {
-        let past = store.map(|store| store.vote(derived.slot)).transpose()?.flatten();
-        let past = past.map(|(header, _)| (header, OwnVote::Cast));
-        let key = SlotKey { stream: source.rule.stream_hash(), sequence: derived.sequence };
-        engine.admit(key, derived.slot, own, 0, past);
+/// The lowest of the newest epochs of an archive, so many as asked for; all for 0.
+fn lowest_of_newest(index: &StreamIndex, last: u64) -> EpochKey {
+    let mut left = last;
+    for span in index.segments().into_iter().rev().filter(|_| last > 0) {
+        let epochs = (span.highest - span.lowest).saturating_add(1);
+        if left <= epochs {
+            return EpochKey { segment: span.segment, index: span.highest - (left - 1) };
+        }
+        left -= epochs;
     }
-    Ok(())
+    EpochKey::MIN
 }

@@ -1,20 +1,25 @@
 //! `verify`: an archive at rest against the ledger.
 
-use std::{cell::OnceCell, collections::BTreeMap, io::Write};
+use std::{
+    cell::OnceCell,
+    collections::{BTreeMap, HashSet},
+    io::Write,
+};
 
 use clap::Args;
 use ec_archive::{Epochs, Source, StreamIndex, Sweep, for_each_closed, late_records};
-use ec_ledger::{Final, LedgerState};
-use ec_observation::{ContentHash, DerivedEpoch, ObservationHash, SlotId};
+use ec_ledger::{Final, Follower};
+use ec_observation::{ContentHash, EpochKey, EpochName, NamedEpoch, ObservationHash, SlotId, TimeMode};
 use serde::Serialize;
 
 use super::{
     Answer,
+    agreement::AgreementArgs,
     chain::ChainArgs,
     config::ConfigArg,
     connection::block_on,
     derive::read_epochs,
-    ledger,
+    lanes, ledger,
     output::{JobsArg, JsonArg, json_line},
     roster::{ArchiveArgs, Sources},
 };
@@ -83,13 +88,14 @@ impl VerifyArgs {
 
     async fn work(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
+        let tolerance_ms = AgreementArgs::default().or(file.agreement).tolerance_ms(TimeMode::Received);
         let sources = self.archive.sources(file.archive, &file.stream)?;
         let follower = ledger::read(self.chain.clone().or(file.chain), sources.hashes(), None).await?;
         let mut totals = BTreeMap::new();
         for source in &sources.streams {
             let epochs = read_epochs(&sources, source, self.jobs, self.json.json)?;
             let verification =
-                Verification { sources: &sources, source, index: OnceCell::new(), ledger: follower.ledger() };
+                Verification { sources: &sources, source, index: OnceCell::new(), follower: &follower, tolerance_ms };
             verification.run(epochs, |line| {
                 *totals.entry(line.verdict).or_insert(0u64) += 1;
                 self.show(&line)
@@ -130,16 +136,22 @@ struct Verification<'a> {
     source: &'a Source,
     /// Read when an epoch differs.
     index: OnceCell<StreamIndex>,
-    ledger: &'a LedgerState,
+    follower: &'a Follower,
+    /// How far times that are near may be apart, milliseconds.
+    tolerance_ms: u64,
 }
 
 impl<'a> Verification<'a> {
+    fn run(&self, epochs: Epochs, sink: impl FnMut(Line<'a>) -> eyre::Result<()>) -> eyre::Result<()> {
+        if self.source.rule.is_lane() { self.by_session(epochs, sink) } else { self.in_order(epochs, sink) }
+    }
+
     /// Walks both by ascending sequence.
-    fn run(&self, epochs: Epochs, mut sink: impl FnMut(Line<'a>) -> eyre::Result<()>) -> eyre::Result<()> {
-        let mut finals = self.ledger.finals(self.source.rule.stream_hash()).peekable();
+    fn in_order(&self, epochs: Epochs, mut sink: impl FnMut(Line<'a>) -> eyre::Result<()>) -> eyre::Result<()> {
+        let mut finals = self.follower.ledger().finals(self.source.rule.stream_hash()).peekable();
         let mut lowest = None;
         for_each_closed(epochs, |closed| {
-            let (sequence, slot) = (closed.derived.sequence, closed.derived.slot);
+            let (sequence, slot) = (closed.named.sequence, closed.named.slot);
             let lowest = *lowest.get_or_insert(sequence);
             while let Some((before, slot, found)) = finals.next_if(|(at, other, _)| (*at, *other) < (sequence, slot)) {
                 if before >= lowest {
@@ -147,8 +159,35 @@ impl<'a> Verification<'a> {
                 }
             }
             let found = finals.next_if(|(_, other, _)| *other == slot).map(|(_, _, found)| found);
-            sink(self.judge(&closed.derived, found)?)
+            sink(self.judge(&closed.named, found)?)
         })
+    }
+
+    /// Walks the archive by segment and index, each segment under the mark of its session, and then what else those sessions
+    /// have between the first and the last epoch that is here.
+    fn by_session(&self, mut epochs: Epochs, mut sink: impl FnMut(Line<'a>) -> eyre::Result<()>) -> eyre::Result<()> {
+        let rule = &self.source.rule;
+        let (mut compared, mut sessions) = (HashSet::new(), BTreeMap::<u64, (u64, u64)>::new());
+        for closed in epochs.closed_as(lanes::marks(self.follower, self.index()?, self.tolerance_ms)?)? {
+            let named = closed?.named;
+            let EpochName { mark, index } = named.name;
+            let (_, last) = sessions.entry(mark).or_insert((index, index));
+            *last = index.max(*last);
+            if compared.insert(named.slot) {
+                let found = self.follower.ledger().final_of(rule.stream_hash(), named.sequence, named.slot);
+                sink(self.judge(&named, found)?)?;
+            }
+        }
+        for (sequence, slot, found) in self.follower.ledger().finals(rule.stream_hash()) {
+            let is_called = |mark: u64| rule.slot(EpochName { mark, index: sequence - mark }) == slot;
+            let within = |(mark, (first, last)): (&u64, &(u64, u64))| {
+                sequence.checked_sub(*mark).is_some_and(|index| (*first..=*last).contains(&index)) && is_called(*mark)
+            };
+            if !compared.contains(&slot) && sessions.iter().any(within) {
+                sink(self.line(sequence, slot, Likeness::Missing, Some(found)))?;
+            }
+        }
+        Ok(())
     }
 
     fn line(&self, sequence: u64, slot: SlotId, likeness: Likeness, found: Option<&Final>) -> Line<'a> {
@@ -163,34 +202,36 @@ impl<'a> Verification<'a> {
         }
     }
 
-    fn judge(&self, derived: &DerivedEpoch, found: Option<&Final>) -> eyre::Result<Line<'a>> {
-        let own = derived.content.map(|content| content.hash());
+    fn judge(&self, epoch: &NamedEpoch, found: Option<&Final>) -> eyre::Result<Line<'a>> {
+        let own = epoch.content.map(|content| content.hash());
         let mut late = None;
         let likeness = match (found, own) {
             (None, _) => Likeness::Open,
             (Some(_), None) => Likeness::Conflicting,
             (Some(found), Some(own)) if found.content == own => Likeness::Equal,
             (Some(found), Some(_)) => {
-                late = self.late(derived.sequence, found.content)?;
+                late = self.late(epoch, found.content)?;
                 match late {
                     Some(_) => Likeness::Late,
-                    None if derived.complete => Likeness::Mismatch,
+                    None if epoch.derived.complete => Likeness::Mismatch,
                     None => Likeness::Incomplete,
                 }
             }
         };
-        let leaf_count = own.map(|_| derived.leaf_count);
-        Ok(Line { leaf_count, late_records: late, ..self.line(derived.sequence, derived.slot, likeness, found) })
+        let leaf_count = own.map(|_| epoch.derived.leaf_count);
+        Ok(Line { leaf_count, late_records: late, ..self.line(epoch.sequence, epoch.slot, likeness, found) })
     }
 
     /// How many late records explain a difference, if any number does: the epoch closed when the grace after the next
     /// one's first record had passed.
-    fn late(&self, epoch: u64, voted: ContentHash) -> eyre::Result<Option<usize>> {
-        let Some(after) = epoch.checked_add(1) else { return Ok(None) };
+    fn late(&self, epoch: &NamedEpoch, voted: ContentHash) -> eyre::Result<Option<usize>> {
+        let key = epoch.derived.key;
+        let Some(after) = key.next() else { return Ok(None) };
         let index = self.index()?;
-        let next = Sweep::new(index, after..=u64::MAX).next().transpose()?;
+        let next = Sweep::new(index, after..=EpochKey::MAX).next().transpose()?;
         let Some(first_later_ms) = next.and_then(|next| next.records.first_received_unix_ms()) else { return Ok(None) };
-        Ok(late_records(index, epoch, first_later_ms.saturating_add(self.sources.grace_ms), voted)?)
+        let closed_ms = first_later_ms.saturating_add(self.sources.grace_ms);
+        Ok(late_records(index, key, closed_ms, voted, epoch.name.mark)?)
     }
 
     /// Where the records of an epoch stand. Its bad lines were shown before.

@@ -160,7 +160,7 @@ impl Intake {
                 if self.trouble.take().is_some() {
                     tracing::info!("the archive can be read again");
                 }
-                let sources = (self.mapping)(broadcasts.into_iter().map(|broadcast| broadcast.name).collect());
+                let sources = (self.mapping)(broadcasts);
                 self.join(sources, now_ms);
                 Ok(())
             }

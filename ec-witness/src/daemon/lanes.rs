@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ec_archive::{ArchiveError, StreamIndex, Sweep};
-use ec_ledger::sessions::{OwnEpochSeen, OwnLane, SegmentSpan};
+use ec_ledger::{
+    LedgerState, WitnessSet,
+    sessions::{Matching, OwnEpochSeen, OwnLane, SegmentSpan},
+};
 use ec_observation::EpochKey;
 
 /// Epochs that are kept; with more, all are looked up again.
@@ -95,4 +98,26 @@ impl OwnLane for OwnEpochs<'_> {
         }
         Some(seen)
     }
+}
+
+/// The marks of the segments of an archive that have a session on the ledger, by segment; none on the timeline.
+///
+/// # Errors
+///
+/// The archive cannot be read.
+pub fn session_marks(
+    index: &StreamIndex,
+    ledger: &LedgerState,
+    set: &WitnessSet,
+    tolerance_ms: u64,
+) -> Result<BTreeMap<u64, u64>, ArchiveError> {
+    let Some(matching) = Matching::new(ledger, index.rule().stream_hash(), set, tolerance_ms) else {
+        return Ok(BTreeMap::new());
+    };
+    let mut seen = Seen::default();
+    let mut own = OwnEpochs::new(index, &mut seen);
+    let segments: Vec<u64> = own.spans().map(|(segment, _)| segment).collect();
+    let mark = |segment| Some((segment, matching.session_of(&mut own, segment).mark?));
+    let marks = segments.into_iter().filter_map(mark).collect();
+    own.error().map_or(Ok(marks), Err)
 }

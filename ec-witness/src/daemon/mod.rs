@@ -42,6 +42,7 @@ pub use closing::Closing;
 pub use halt::Halt;
 pub use heard::Heard;
 pub use intake::Intake;
+pub use lanes::session_marks;
 pub use streams::{FollowedStream, NewlyClosed};
 pub use voter::Voter;
 pub use work::{Pace, Until};

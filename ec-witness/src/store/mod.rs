@@ -220,6 +220,16 @@ impl VoteStore {
         Ok(self.connection.query_row(query, [stream_id], |row| parsed(row, 0)).optional()?)
     }
 
+    /// The ids of the streams whose starts are fixed.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn fixed_streams(&self) -> Result<Vec<String>, StoreError> {
+        let mut query = self.connection.prepare("SELECT stream_id FROM streams ORDER BY stream_id")?;
+        Ok(query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+    }
+
     /// Fixes where a stream's judging starts. What was fixed before stays and is returned.
     ///
     /// # Errors

@@ -175,7 +175,8 @@ impl Outcome {
     }
 }
 
-/// The binary with arguments separated by blanks, and none of this process's settings for it.
+/// The binary with arguments separated by blanks, and none of this process's settings for it. Archives here have numbers of
+/// the timeline, unless a test says otherwise.
 pub(crate) fn ec_witness(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ec-witness"));
     for (name, _) in env::vars_os() {
@@ -183,7 +184,7 @@ pub(crate) fn ec_witness(arguments: &str) -> Command {
             command.env_remove(name);
         }
     }
-    command.args(arguments.split_whitespace());
+    command.args(arguments.split_whitespace()).env("EC_WITNESS_NUMBERING", "timeline");
     command
 }
 

@@ -5,14 +5,14 @@ use std::{fs::OpenOptions, io::Write, num::NonZeroU64, path::PathBuf};
 use ec_archive::{
     ArchiveError, AtRest, CheckpointError, Checkpoints, FieldNames, Lost, StreamIndex, TrackEvent, Watch,
 };
-use ec_observation::{EpochRule, StreamRule, Tracks};
+use ec_observation::{EpochKey, EpochRule, StreamRule, Tracks};
 
 use super::*;
 
 pub(super) fn rule() -> StreamRule {
     StreamRule {
         tracks: Tracks::new(["v"]).unwrap(),
-        epochs: EpochRule { groups_per_epoch: NonZeroU64::new(2).unwrap() },
+        epochs: EpochRule::timeline(NonZeroU64::new(2).unwrap()),
         ..StreamRule::new("x")
     }
 }
@@ -90,9 +90,10 @@ impl Track {
 
     /// The epochs that are complete and not withheld.
     fn complete(&self) -> Vec<u64> {
-        let epochs = AtRest::new(&self.index).map(|epoch| epoch.unwrap().derived);
-        let complete = epochs.filter(|epoch| epoch.complete && !self.index.withholds(epoch.sequence));
-        complete.map(|epoch| epoch.sequence).collect()
+        let epochs = AtRest::new(&self.index).map(|epoch| epoch.unwrap().named.derived);
+        let complete =
+            epochs.filter(|epoch| epoch.complete && !self.index.withholds(EpochKey::timeline(epoch.key.index)));
+        complete.map(|epoch| epoch.key.index).collect()
     }
 
     fn checkpoints(&self) -> Checkpoints {
@@ -174,11 +175,11 @@ fn of_a_truncated_file_every_epoch_is_withheld_up_to_the_first_one_after() {
     fs::write(track.path(), "").unwrap();
     assert!(matches!(track.read().lost()[..], [Lost::Truncated { found: 0, .. }]));
     assert!(track.index.hindrance().unwrap().contains("lost"), "nothing is derived before a record comes");
-    assert!(track.index.withholds(u64::MAX));
+    assert!(track.index.withholds(EpochKey::timeline(u64::MAX)));
     track.append(&lines(9..14));
     track.read();
     assert_eq!((track.complete(), track.index.hindrance()), (vec![5, 6], None));
-    assert!((0..=4).all(|epoch| track.index.withholds(epoch)));
+    assert!((0..=4).all(|epoch| track.index.withholds(EpochKey::timeline(epoch))));
 }
 
 #[test]
@@ -231,7 +232,7 @@ fn no_more_than_a_few_rotated_files_are_held() {
     let held = descriptors().filter(|path| path.starts_with(track.archive.manifests())).count();
     assert_eq!(held, 4);
     assert_eq!(track.complete(), [16, 17, 18, 19]);
-    assert!(track.index.withholds(15) && !track.index.withholds(16));
+    assert!(track.index.withholds(EpochKey::timeline(15)) && !track.index.withholds(EpochKey::timeline(16)));
 }
 
 #[test]
@@ -281,12 +282,12 @@ fn what_changed_while_nobody_looked_is_withheld_after_the_restart() {
         fs::write(track.path(), text).unwrap();
         let (heard, _) = track.restart();
         assert_eq!(heard.lost(), [Lost::NotFound], "{lost:?}");
-        assert!(track.index.withholds(2));
-        assert!(!text.is_empty() || track.index.withholds(u64::MAX));
+        assert!(track.index.withholds(EpochKey::timeline(2)));
+        assert!(!text.is_empty() || track.index.withholds(EpochKey::timeline(u64::MAX)));
         track.append(&lines(20..22));
         track.read();
         assert_eq!(track.complete().last(), (!text.is_empty()).then_some(&10));
-        assert_eq!(track.index.withholds(10), text.is_empty());
+        assert_eq!(track.index.withholds(EpochKey::timeline(10)), text.is_empty());
     }
 }
 
@@ -309,7 +310,7 @@ fn a_damaged_or_foreign_checkpoint_is_left_aside() {
     }
     assert_eq!(track.complete(), whole);
     fs::write(&kept[0], text).unwrap();
-    let rule = StreamRule { epochs: EpochRule { groups_per_epoch: NonZeroU64::MIN }, ..rule() };
+    let rule = StreamRule { epochs: EpochRule::timeline(NonZeroU64::MIN), ..rule() };
     let names = FieldNames { blake3: vec!["b3".into()], ..FieldNames::default() };
     for (rule, names) in [(rule, FieldNames::default()), (self::rule(), names)] {
         let mut other = StreamIndex::new(&track.archive.open().broadcast("x"), rule, &names);

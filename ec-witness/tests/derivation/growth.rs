@@ -8,7 +8,7 @@ use std::{
 };
 
 use ec_archive::{AtRest, FieldNames, StreamIndex, Sweep, is_closed};
-use ec_observation::{DerivedEpoch, EpochRule, StreamRule, Tracks};
+use ec_observation::{DerivedEpoch, EpochKey, EpochRule, StreamRule, Tracks};
 use ec_witness::daemon::{Closing, FollowedStream};
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ const TRACKS: [&str; 2] = ["a", "v"];
 fn rule() -> StreamRule {
     StreamRule {
         tracks: Tracks::new(TRACKS).unwrap(),
-        epochs: EpochRule { groups_per_epoch: NonZeroU64::new(2).unwrap() },
+        epochs: EpochRule::timeline(NonZeroU64::new(2).unwrap()),
         ..StreamRule::new("x")
     }
 }
@@ -34,7 +34,7 @@ fn new_index(archive: &TestArchive) -> StreamIndex {
 }
 
 fn derive(index: &StreamIndex) -> Vec<DerivedEpoch> {
-    AtRest::new(index).map(|epoch| epoch.unwrap().derived).collect()
+    AtRest::new(index).map(|epoch| epoch.unwrap().named.derived).collect()
 }
 
 fn derive_anew(archive: &TestArchive) -> Vec<DerivedEpoch> {
@@ -139,13 +139,13 @@ impl Follower {
         let everything = |from, to| (from <= to).then_some(from..=to);
         self.stream.newly_closed(self.now_ms, |_| undecided, everything, &mut closed).unwrap();
         for closed in closed {
-            let sequence = closed.derived.sequence;
+            let sequence = closed.derived.key.index;
             assert!(self.handed_over.insert(sequence), "epoch {sequence} came twice");
             self.derived.insert(sequence, closed.derived);
         }
         self.stream.rederived(&mut again).unwrap();
         for derived in again {
-            let sequence = derived.sequence;
+            let sequence = derived.key.index;
             assert!(self.derived.insert(sequence, derived).is_some(), "epoch {sequence} came again before it came");
         }
     }
@@ -153,7 +153,7 @@ impl Follower {
 
 fn follow(steps: &[Step], from: u64, max_inflight: usize, closing: Closing) {
     let archive = TestArchive::new([("x/a.jsonl", ""), ("x/v.jsonl", "")]);
-    let stream = FollowedStream::new(new_index(&archive), from, max_inflight, closing);
+    let stream = FollowedStream::new(new_index(&archive), EpochKey::timeline(from), max_inflight, closing);
     let mut follower = Follower { stream, now_ms: 0, handed_over: BTreeSet::new(), derived: BTreeMap::new() };
     let mut held_back: [Vec<u8>; 2] = Default::default();
     for step in steps {
@@ -176,8 +176,8 @@ fn follow(steps: &[Step], from: u64, max_inflight: usize, closing: Closing) {
     index.read_on(&mut ()).unwrap();
     let is_expected = |epoch: &DerivedEpoch| {
         // what closed by being complete stays closed, though a later line can make the newest epoch incomplete again
-        let reopened = Some(epoch.sequence) == index.highest_epoch() && follower.handed_over.contains(&epoch.sequence);
-        epoch.sequence >= from && (is_closed(epoch, index.highest_epoch()) || reopened)
+        let reopened = Some(epoch.key) == index.highest_epoch() && follower.handed_over.contains(&epoch.key.index);
+        epoch.key.index >= from && (is_closed(epoch, index.highest_epoch()) || reopened)
     };
     let expected: Vec<_> = Sweep::all(&index).map(|swept| swept.unwrap().derived).filter(is_expected).collect();
     let found: Vec<_> = follower.derived.into_values().collect();
@@ -188,7 +188,7 @@ fn follow(steps: &[Step], from: u64, max_inflight: usize, closing: Closing) {
 fn a_complete_epoch_that_a_conflict_reopens_comes_again() {
     let archive =
         TestArchive::new([("x/a.jsonl", line(58, 1) + &line(59, 1)), ("x/v.jsonl", line(58, 1) + &line(59, 1))]);
-    let stream = FollowedStream::new(new_index(&archive), 5, 11, Closing::Grace(51));
+    let stream = FollowedStream::new(new_index(&archive), EpochKey::timeline(5), 11, Closing::Grace(51));
     let mut follower = Follower { stream, now_ms: 0, handed_over: BTreeSet::new(), derived: BTreeMap::new() };
     follower.turn(6, 1);
     assert!(follower.derived[&29].complete);
@@ -233,7 +233,7 @@ fn an_epoch_that_comes_late_into_a_gap_is_handed_over_once_its_grace_has_passed(
         ("x/a.jsonl", line(0, 1) + &line(1, 1) + &line(200, 1)),
         ("x/v.jsonl", line(0, 1) + &line(1, 1)),
     ]);
-    let stream = FollowedStream::new(new_index(&archive), 0, 4, Closing::Grace(1000));
+    let stream = FollowedStream::new(new_index(&archive), EpochKey::timeline(0), 4, Closing::Grace(1000));
     let mut follower = Follower { stream, now_ms: 0, handed_over: BTreeSet::new(), derived: BTreeMap::new() };
     follower.turn(1, 0);
     append(&archive, 0, line(100, 1).as_bytes());
@@ -247,10 +247,10 @@ fn an_epoch_that_comes_late_into_a_gap_is_handed_over_once_its_grace_has_passed(
 fn the_last_epochs_of_all_are_handed_over() {
     let last = (0..40u64).map(|below| line(u64::MAX - below, 1)).collect::<String>();
     let archive = TestArchive::new([("x/v.jsonl", last)]);
-    let epochs = EpochRule { groups_per_epoch: NonZeroU64::MIN };
+    let epochs = EpochRule::timeline(NonZeroU64::MIN);
     let rule = StreamRule { epochs, tracks: Tracks::new(["v"]).unwrap(), ..rule() };
     let index = StreamIndex::new(&archive.open().broadcast("x"), rule, &FieldNames::default());
-    let stream = FollowedStream::new(index, 0, 4, Closing::Grace(1000));
+    let stream = FollowedStream::new(index, EpochKey::timeline(0), 4, Closing::Grace(1000));
     let mut follower = Follower { stream, now_ms: 0, handed_over: BTreeSet::new(), derived: BTreeMap::new() };
     (0..40).for_each(|_| follower.turn(1, 0));
     assert_eq!(follower.handed_over, (u64::MAX - 39..=u64::MAX).collect());

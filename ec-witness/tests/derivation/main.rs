@@ -6,6 +6,7 @@ mod errors;
 mod generations;
 mod growth;
 mod jobs;
+mod lanes;
 mod lines;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -28,8 +29,11 @@ use serde_json::Value;
 trait Derivable {
     fn open(&self) -> Archive;
 
-    /// `derive` on this archive.
+    /// `derive` on this archive, as one with numbers of the timeline.
     fn derive(&self, args: &[&str]) -> Derived;
+
+    /// `derive` on this archive, by nothing but these arguments.
+    fn derive_as_said(&self, args: &[&str]) -> Derived;
 }
 
 impl Derivable for TestArchive {
@@ -39,6 +43,10 @@ impl Derivable for TestArchive {
 
     fn derive(&self, args: &[&str]) -> Derived {
         run(&[&["derive", "--archive", self.dir()], args].concat())
+    }
+
+    fn derive_as_said(&self, args: &[&str]) -> Derived {
+        ended(program(&[&["derive", "--archive", self.dir()], args].concat()).env_remove(NUMBERING))
     }
 }
 
@@ -68,18 +76,25 @@ fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Set for the program, unless a test says otherwise: most of the archives here have numbers of the timeline.
+const NUMBERING: &str = "EC_WITNESS_NUMBERING";
+
 /// The program, untouched by the environment of whoever runs the tests.
 fn program(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ec-witness"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("EC_WITNESS_")) {
         command.env_remove(name);
     }
-    command.args(args);
+    command.args(args).env(NUMBERING, "timeline");
     command
 }
 
 fn run(args: &[&str]) -> Derived {
-    let Output { status, stdout, stderr } = program(args).output().unwrap();
+    ended(&mut program(args))
+}
+
+fn ended(command: &mut Command) -> Derived {
+    let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Derived { code: status.code().unwrap(), stdout: text(stdout), stderr: text(stderr) }
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use ec_archive::{ArchiveError, Checkpoints, FieldNames, StreamIndex, Sweep, TrackEvent, Watch, line::LineRule};
-use ec_observation::{EpochRecords, Record};
+use ec_observation::{EpochKey, EpochRecords, Record};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::{
@@ -356,7 +356,7 @@ impl World {
             let swept: Result<Vec<_>, _> = Sweep::all(&self.index).collect();
             match swept {
                 Ok(swept) => {
-                    let found = swept.into_iter().map(|epoch| (epoch.derived.sequence, epoch.records)).collect();
+                    let found = swept.into_iter().map(|epoch| (epoch.derived.key.index, epoch.records)).collect();
                     return self.check(&found);
                 }
                 Err(ArchiveError::Changed { path, generation, .. }) => {
@@ -396,13 +396,15 @@ impl World {
             }
         }
         for epoch in 0..=self.next / 2 + 1 {
-            if self.index.withholds(epoch) {
+            if self.index.withholds(EpochKey::timeline(epoch)) {
                 assert!(known.lossy, "epoch {epoch} is withheld and nothing was ever lost");
                 continue;
             }
             assert!(!known.lost.contains(&epoch), "epoch {epoch} rested on a lost file");
             let derive = |records: Option<&EpochRecords>| {
-                records.filter(|records| !records.is_empty()).map(|records| rule().derive(epoch, records))
+                records
+                    .filter(|records| !records.is_empty())
+                    .map(|records| rule().derive(EpochKey::timeline(epoch), records))
             };
             assert_eq!(derive(found.get(&epoch)), derive(expected.get(&epoch)), "epoch {epoch}");
         }
@@ -445,7 +447,7 @@ fn every_history_of_files_gives_what_they_held_or_nothing() {
         (0..STEPS).for_each(|_| world.step(&mut rng));
         world.read();
         lossy += usize::from(world.known.lossy);
-        withheld += (0..world.next / 2).filter(|&epoch| world.index.withholds(epoch)).count();
+        withheld += (0..world.next / 2).filter(|&epoch| world.index.withholds(EpochKey::timeline(epoch))).count();
     }
     println!("{count} histories, {lossy} with a loss, {withheld} epochs withheld");
 }

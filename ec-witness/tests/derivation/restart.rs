@@ -12,7 +12,7 @@ use std::{
 use alloy::primitives::{Address, B256};
 use ec_archive::{Checkpoints, FieldNames, StreamIndex, Sweep};
 use ec_ledger::{LedgerEvent, LedgerState};
-use ec_observation::{EpochRule, ObservationHash, StreamRule, Tracks};
+use ec_observation::{EpochKey, EpochName, EpochRule, ObservationHash, StreamRule, Tracks};
 use ec_rpc::BlockRef;
 use ec_witness::{
     daemon::{Closing, FollowedStream},
@@ -30,7 +30,7 @@ fn variable(name: &str, default: u64) -> u64 {
 fn rule(groups_per_epoch: u64) -> StreamRule {
     StreamRule {
         tracks: Tracks::new(["v"]).unwrap(),
-        epochs: EpochRule { groups_per_epoch: NonZeroU64::new(groups_per_epoch).unwrap() },
+        epochs: EpochRule::timeline(NonZeroU64::new(groups_per_epoch).unwrap()),
         ..StreamRule::new("x")
     }
 }
@@ -83,7 +83,9 @@ fn an_index_is_taken_up_without_being_read() {
     let restored = begun.elapsed();
     assert_eq!((heard_again.bytes, heard_again.events.len()), (0, 0));
     let last = records / 30 - 1;
-    let newest = |index: &StreamIndex| Sweep::new(index, last..=last).next().unwrap().unwrap();
+    let newest = |index: &StreamIndex| {
+        Sweep::new(index, EpochKey::timeline(last)..=EpochKey::timeline(last)).next().unwrap().unwrap()
+    };
     assert_eq!(newest(&index), newest(&again));
     let kept = fs::read_dir(archive.manifests().with_file_name("kept")).unwrap();
     let kept: u64 = kept.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
@@ -109,28 +111,28 @@ fn a_backlog_is_walked_once_and_what_is_final_is_not_derived() {
     let mut ledger = LedgerState::new(None);
     for swept in Sweep::all(&index) {
         let derived = swept.unwrap().derived;
-        if !is_open(derived.sequence) {
-            let header = derived.header(ObservationHash::ZERO).unwrap().unwrap();
+        if !is_open(derived.key.index) {
+            let number = derived.key.index;
+            let header = rule.name(derived, 0).unwrap().header(ObservationHash::ZERO).unwrap().unwrap();
             let proposed = LedgerEvent::Proposed { proposer: Address::ZERO, header, timestamp_s: 0 };
             let finalized = LedgerEvent::Finalized { slot: header.slot(), observation: header.hash() };
-            let block = BlockRef {
-                number: derived.sequence,
-                hash: B256::from(alloy::primitives::U256::from(derived.sequence)),
-            };
+            let block = BlockRef { number, hash: B256::from(alloy::primitives::U256::from(number)) };
             ledger.apply(block, [proposed, finalized]);
         }
     }
     for (name, with_ledger) in [("mostly final", true), ("nothing final", false)] {
         let asked = Cell::new(0u64);
-        let gap = |from: u64, to: u64| {
+        let slot_of = |sequence| rule.slot(EpochName::timeline(sequence));
+        let gap = |from: EpochKey, to: EpochKey| {
             asked.set(asked.get() + 1);
-            match with_ledger {
-                true => ledger.next_gap(rule.stream_hash(), (from, to), u64::MAX, |sequence| rule.slot(sequence)),
-                false => (from <= to).then_some(from..=to),
-            }
+            let gap = match with_ledger {
+                true => ledger.next_gap(rule.stream_hash(), (from.index, to.index), u64::MAX, slot_of),
+                false => (from <= to).then_some(from.index..=to.index),
+            };
+            gap.map(|gap| EpochKey::timeline(*gap.start())..=EpochKey::timeline(*gap.end()))
         };
         let begun = Instant::now();
-        let mut stream = FollowedStream::new(index.clone(), 0, MAX_INFLIGHT, Closing::Grace(0));
+        let mut stream = FollowedStream::new(index.clone(), EpochKey::timeline(0), MAX_INFLIGHT, Closing::Grace(0));
         let (mut closed, mut turns) = (Vec::new(), 0);
         let newest = epochs - MAX_INFLIGHT as u64 / 2;
         loop {
@@ -144,7 +146,7 @@ fn a_backlog_is_walked_once_and_what_is_final_is_not_derived() {
             }
         }
         let took = begun.elapsed();
-        let mut found: Vec<_> = closed.iter().map(|closed| closed.derived.sequence).collect();
+        let mut found: Vec<_> = closed.iter().map(|closed| closed.derived.key.index).collect();
         found.sort_unstable();
         let expected: Vec<_> = (0..epochs).filter(|&epoch| !with_ledger || is_open(epoch) || epoch >= newest).collect();
         assert_eq!(found, expected);

@@ -12,7 +12,7 @@ use super::*;
 const TRACKS: [&str; 2] = ["audio0.m4s", "video0.m4s"];
 
 fn rule() -> StreamRule {
-    StreamRule { epochs: EpochRule { groups_per_epoch: NonZeroU64::new(4).unwrap() }, ..StreamRule::new("x") }
+    StreamRule { epochs: EpochRule::timeline(NonZeroU64::new(4).unwrap()), ..StreamRule::new("x") }
 }
 
 fn line(record: &Record) -> String {
@@ -31,7 +31,7 @@ fn derive(files: &[String; 2]) -> Vec<Observation> {
 }
 
 fn headers(files: &[String; 2]) -> Vec<String> {
-    derive(files).iter().map(|epoch| format!("{:?} {:?}", epoch.derived, epoch.header)).collect()
+    derive(files).iter().map(|epoch| format!("{:?} {:?}", epoch.named.derived, epoch.header)).collect()
 }
 
 fn record() -> impl Strategy<Value = Record> {
@@ -101,10 +101,10 @@ proptest! {
         let (time, size) = ["received", "size"].map(|name| files[track][line_start..].find(name).unwrap()).into();
         let in_time = (time..size).contains(&(at - line_start));
         let sequence = tracks[track][files[track][..at].matches('\n').count()].group_sequence;
-        if before.iter().any(|epoch| epoch.derived.sequence == sequence / 4) && !in_time {
+        if before.iter().any(|epoch| epoch.named.derived.key.index == sequence / 4) && !in_time {
             let after: Vec<_> = after.into_iter().map(Result::unwrap).collect();
             let hash = |epochs: &[Observation]| {
-                epochs.iter().find(|epoch| epoch.derived.sequence == sequence / 4).map(Observation::hash)
+                epochs.iter().find(|epoch| epoch.named.derived.key.index == sequence / 4).map(Observation::hash)
             };
             prop_assert_ne!(hash(&before), hash(&after));
         }

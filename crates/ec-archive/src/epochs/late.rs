@@ -15,9 +15,10 @@ const MAX_LATE: usize = 512;
 /// The archive cannot be read.
 pub fn late_records(
     index: &StreamIndex,
-    (epoch, mark): (EpochKey, u64),
+    epoch: EpochKey,
     closed_unix_ms: u64,
     voted: ContentHash,
+    mark: u64,
 ) -> Result<Option<usize>, ArchiveError> {
     let mut records: Vec<(usize, Record)> = Vec::new();
     index.for_each_record(epoch, |track, record| records.push((track, record)))?;

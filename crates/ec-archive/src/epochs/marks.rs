@@ -9,7 +9,7 @@ use super::sweep::Sweep;
 use crate::{ArchiveError, files::StreamIndex};
 
 /// A source of marks: the mark of a segment's session, where another knows it.
-pub type KnownMark<'a> = Box<dyn FnMut(u64) -> Option<u64> + 'a>;
+pub type KnownMark<'a> = Box<dyn FnMut(u64) -> Option<u64> + Send + 'a>;
 
 /// Names segments, one after the other.
 pub(crate) struct Marks<'a> {

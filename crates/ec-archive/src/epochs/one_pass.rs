@@ -29,7 +29,7 @@ use self::{
 };
 use super::{
     closed::{Chain, DeriveError, LinkedEpoch, is_closed},
-    marks::{KnownMark, Marks, own_mark},
+    marks::{Marks, own_mark},
     sweep::Sweep,
 };
 use crate::{
@@ -130,7 +130,7 @@ impl Epochs {
     ///
     /// What was derived cannot be read again.
     pub fn closed(&mut self) -> Result<Closed<'_>, ArchiveError> {
-        self.closed_as(Box::new(|_| None))
+        self.closed_as(|_| None)
     }
 
     /// The same with the marks of segments whose sessions are known: the others are named by what the archive says.
@@ -138,13 +138,13 @@ impl Epochs {
     /// # Errors
     ///
     /// What was derived cannot be read again.
-    pub fn closed_as<'a>(&'a mut self, known: KnownMark<'a>) -> Result<Closed<'a>, ArchiveError> {
+    pub fn closed_as<'a>(&'a mut self, known: impl FnMut(u64) -> Option<u64> + Send + 'a) -> Result<Closed<'a>, ArchiveError> {
         let source = match &mut self.from {
             From::Run(run) => {
                 run.rewind().map_err(unreadable_run)?;
                 Derived::Run(run, &self.rule)
             }
-            From::Index(index) => Derived::Sweep(index, Sweep::all(index), Marks::new(known)),
+            From::Index(index) => Derived::Sweep(index, Sweep::all(index), Marks::new(Box::new(known))),
         };
         Ok(Closed { source, highest: self.highest, chain: Chain::default(), failed: false })
     }

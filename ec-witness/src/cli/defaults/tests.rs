@@ -13,12 +13,13 @@ use toml::Table;
 use crate::cli::{
     agreement::AgreementArgs,
     chain::ChainArgs,
-    config::{ArchiveSection, ConfigFile, DEFAULT_GRACE_MS, StreamTable, only_in_the_file},
+    config::{ArchiveSection, ConfigFile, DEFAULT_GRACE_MS, DEFAULT_NUMBERING, StreamTable, only_in_the_file},
     init::InitArgs,
     key::KeyArgs,
     ledger::HEAD_STALE,
     monitor::MonitorArgs,
     output::DAEMON_LOG,
+    roster::MEDIA_ENDING,
     run_settings::RunSettingsArgs,
 };
 
@@ -67,6 +68,7 @@ fn the_readme_shows_every_setting() {
             dir: Some(_),
             manifests: Some(_),
             cas: Some(_),
+            numbering: Some(_),
             groups_per_epoch: Some(_),
             tracks: Some(_),
             grace_ms: Some(_),
@@ -75,16 +77,21 @@ fn the_readme_shows_every_setting() {
     ));
     assert!(matches!(
         &stream[..],
-        [StreamTable {
-            broadcast: _,
-            stream_id: Some(_),
-            locator_broadcast: Some(_),
-            groups_per_epoch: Some(_),
-            tracks: Some(_),
-            time: _,
-            chunk_duration_ms: Some(_),
-            from_sequence: Some(_)
-        }]
+        [
+            StreamTable {
+                broadcast: _,
+                stream_id: Some(_),
+                locator_broadcast: Some(_),
+                numbering: Some(_),
+                groups_per_epoch: Some(_),
+                track_groups_per_epoch: _,
+                tracks: Some(_),
+                time: _,
+                chunk_duration_ms: Some(_),
+                from_sequence: Some(_)
+            },
+            StreamTable { track_groups_per_epoch: of_tracks, .. }
+        ] if !of_tracks.is_empty()
     ));
 }
 
@@ -92,7 +99,10 @@ fn the_readme_shows_every_setting() {
 fn what_the_readme_shows_of_the_archive_is_the_default() {
     let archive = file().archive;
     assert_eq!(archive.groups_per_epoch, Some(DEFAULT_GROUPS_PER_EPOCH));
-    assert_eq!(archive.tracks.unwrap(), DEFAULT_TRACKS);
+    assert_eq!(archive.numbering, Some(DEFAULT_NUMBERING));
+    assert!(archive.tracks.unwrap().iter().all(|track| track.ends_with(MEDIA_ENDING)));
+    let told = format!("default: all that end in {MEDIA_ENDING}; with \"timeline\" {}", DEFAULT_TRACKS.join(" and "));
+    assert!(README.contains(&told), "{told}");
     assert_eq!(archive.grace_ms, Some(DEFAULT_GRACE_MS));
     assert_eq!(archive.fields, FieldNames::default());
 }
@@ -145,6 +155,8 @@ fn the_protocol_lists_the_constants() {
         ("`incomplete_delay_ms`", agreement.incomplete_delay_ms),
         ("`disputed_after_ms`", agreement.disputed_after_ms),
         ("`parent_window`", agreement.parent_window),
+        ("`round_grace_ms`", agreement.round_grace_ms),
+        ("`round_ms`", agreement.round_ms),
         ("`max_inflight`", agreement.max_inflight as u64),
         ("stale", HEAD_STALE.as_millis() as u64),
         ("`resend_after_ms`", sending.resend_after_ms),

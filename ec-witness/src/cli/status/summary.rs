@@ -27,6 +27,8 @@ use ec_witness::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::cli::lanes::Length;
+
 /// How long the daemon may take to answer.
 const ASKING: Duration = Duration::from_secs(3);
 
@@ -64,6 +66,7 @@ pub(super) struct Summary {
     process: Option<u32>,
     /// The daemon's own checks; `None` where it does not answer or is not asked.
     daemon: Option<Vec<Check>>,
+    lengths: Vec<(StreamRule, Length)>,
 }
 
 /// What `status --summary --json` prints.
@@ -102,6 +105,7 @@ impl Summary {
                 Some(listen) => ask(listen).await.ok(),
                 None => None,
             },
+            lengths: Vec::new(),
         }
     }
 
@@ -137,6 +141,23 @@ impl Summary {
         self.snapshot.streams.push(standing);
     }
 
+    /// Notes how long the epochs of a lane last, as observed.
+    pub(super) fn take_length(&mut self, rule: &StreamRule, length: Option<Length>) {
+        self.lengths.extend(length.map(|length| (rule.clone(), length)));
+    }
+
+    /// Whether the epochs of the lanes have a good length; nothing where none was observed.
+    fn length_checks(&self) -> impl Iterator<Item = Check> + '_ {
+        self.lengths.iter().map(|(rule, length)| {
+            let track = rule.tracks.names().first().map(String::as_str).unwrap_or_default();
+            let stream_id = &rule.stream_id;
+            match length.advice(track) {
+                None => Check::ok("epochs", format!("{stream_id}: an epoch lasts {} s", length.seconds())),
+                Some((reason, fix)) => Check::warn("epochs", format!("{stream_id}: {reason}"), fix),
+            }
+        })
+    }
+
     /// Everything that was checked, from outside and by the daemon.
     fn checks(&self) -> Vec<Check> {
         let mut found = checks(&self.snapshot, clock::unix_s());
@@ -144,6 +165,7 @@ impl Summary {
             found.retain(|check| check.name != "streams");
         }
         found.extend(self.process());
+        found.extend(self.length_checks());
         for told in self.daemon.iter().flatten().filter(|told| told.level != Level::Ok) {
             if !found.iter().any(|check| check.name == told.name && check.level >= told.level) {
                 found.push(told.clone());

@@ -43,7 +43,8 @@ fn any_facts() -> impl Strategy<Value = Facts> {
         |(own, candidates, membership, clock, vote, is_final)| {
             let finalized = is_final.then(|| content().hash());
             let seen = Seen { finalized, candidates, parent: parent() };
-            Facts { own, seen, membership, clock, vote, agreement: Agreement::default() }
+            let proposing = Proposing::InTurn(content().sequence);
+            Facts { own, seen, membership, clock, vote, proposing, agreement: Agreement::default() }
         },
     )
 }
