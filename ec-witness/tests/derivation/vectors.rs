@@ -42,6 +42,7 @@ struct Vector {
     segments: Value,
     /// Why there are no lines.
     error: Option<String>,
+    #[serde(default)]
     expected: Vec<Value>,
 }
 
