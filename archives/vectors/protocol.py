@@ -1,6 +1,7 @@
 """The derivation rules of docs/protocol.md, a second time: plain, slow, sharing nothing with the Rust code.
 
-It holds a whole archive in memory and computes every closed epoch's expected line.
+It holds a whole archive in memory and computes every closed epoch's expected line. Here are lines, epochs and headers, and
+streams with `timeline` numbering; lanes.py has those with `session` numbering.
 """
 
 import json
@@ -27,6 +28,10 @@ def word(number):
 
 def text_hash(text):
     return keccak256(text.encode())
+
+
+class Underivable(Exception):
+    """An archive from which nothing can be derived: the program says why and exits 2."""
 
 
 # Lines
@@ -163,13 +168,18 @@ class Epoch:
             self.times.append(record["received_unix_ms"])
 
 
+def read(broadcast, track, files, names):
+    """Offset, record or None, and stated sequence or None, of each line of one track's file."""
+    path_says = {"broadcast": broadcast, "track": track}
+    return [(at, *judge(text, names, path_says)) for at, text in lines(files.get(f"{broadcast}/{track}.jsonl", b""))]
+
+
 def gather(stream, files, names):
     """The epochs of one stream, and the offsets of its bad lines by file."""
     epochs, quarantined, size = {}, {}, stream["groups_per_epoch"]
     for track in stream["tracks"]:
         path = f"{stream['broadcast']}/{track}.jsonl"
-        path_says = {"broadcast": stream["broadcast"], "track": track}
-        found = [(at, *judge(text, names, path_says)) for at, text in lines(files.get(path, b""))]
+        found = read(stream["broadcast"], track, files, names)
         good = [(i, record["group_sequence"]) for i, (_, record, _) in enumerate(found) if record]
         for i, (offset, record, sequence) in enumerate(found):
             if record:
@@ -215,20 +225,54 @@ def locator_hash(stream, epoch_id):
 def observed_unix_ms(stream, index, epoch):
     if stream["time"] == "timeline":
         return index * stream["groups_per_epoch"] * stream["chunk_duration_ms"]
+    if not epoch.times:
+        raise Underivable(f"epoch {index} of {stream['stream_id']} has no receive time")
     return min(epoch.times)
 
 
-def line_of(stream, index, epoch, parent):
-    """The expected line of one closed epoch."""
+def is_complete(stream, epoch):
+    whole = len(epoch.objects) == stream["groups_per_epoch"] * len(stream["tracks"])
+    return whole and not epoch.bad and not epoch.conflicting
+
+
+def header_of(stream, epoch_id, epoch, parent, observed, sequence):
+    return {
+        "streamHash": text_hash(stream["stream_id"]),
+        "epochHash": text_hash(epoch_id),
+        "parentObservationHash": parent,
+        "dataRoot": data_root(epoch),
+        "locatorHash": locator_hash(stream, epoch_id),
+        "observedUnixMs": observed,
+        "sequence": sequence,
+    }
+
+
+def slot(header):
+    return keccak256(header["streamHash"] + header["epochHash"])
+
+
+def observation_hash(header):
+    return keccak256(b"".join(word(value) if isinstance(value, int) else value for value in header.values()))
+
+
+def shown(header):
+    """As JSON has it: hashes as 0x and hex digits."""
+    return {name: value if isinstance(value, int) else "0x" + value.hex() for name, value in header.items()}
+
+
+def line_of(stream, index, epoch, parent, session=None):
+    """The expected line of one closed epoch; of a lane's, with the mark, index and segment of its session."""
     size = stream["groups_per_epoch"]
-    epoch_id = f"ec/epoch/v1/g{size}/{index}"
-    whole = len(epoch.objects) == size * len(stream["tracks"])
-    stream_hash, epoch_hash = text_hash(stream["stream_id"]), text_hash(epoch_id)
+    epoch_id = f"ec/epoch/v2/g{size}/{session['mark']}/{index}" if session else f"ec/epoch/v1/g{size}/{index}"
+    sequence = session["mark"] + index if session else index
+    if sequence > U64_MAX:
+        raise Underivable(f"mark and index of epoch {index} of {stream['stream_id']} are together above 2^64-1")
     line = {
         "stream_id": stream["stream_id"],
         "epoch_id": epoch_id,
-        "slot": "0x" + keccak256(stream_hash + epoch_hash).hex(),
-        "complete": whole and not epoch.bad and not epoch.conflicting,
+        **({"session": session} if session else {}),
+        "slot": "0x" + keccak256(text_hash(stream["stream_id"]) + text_hash(epoch_id)).hex(),
+        "complete": is_complete(stream, epoch),
         "conflicting": epoch.conflicting,
         "leaf_count": None,
         "observation_hash": None,
@@ -236,27 +280,21 @@ def line_of(stream, index, epoch, parent):
     }
     if epoch.conflicting:
         return line
-    hashes = [stream_hash, epoch_hash, parent, data_root(epoch), locator_hash(stream, epoch_id)]
-    numbers = [observed_unix_ms(stream, index, epoch), index]
-    names = ["streamHash", "epochHash", "parentObservationHash", "dataRoot", "locatorHash"]
+    header = header_of(stream, epoch_id, epoch, parent, observed_unix_ms(stream, index, epoch), sequence)
     line["leaf_count"] = len(epoch.objects)
-    line["observation_hash"] = "0x" + keccak256(b"".join(hashes) + b"".join(map(word, numbers))).hex()
-    line["header"] = {name: "0x" + value.hex() for name, value in zip(names, hashes)}
-    line["header"] |= {"observedUnixMs": numbers[0], "sequence": index}
+    line["observation_hash"] = "0x" + observation_hash(header).hex()
+    line["header"] = shown(header)
     return line
 
 
-def derive(streams, files, names):
-    """The expected lines of an archive at rest, and the offsets of its bad lines by file."""
-    expected, quarantined = [], {}
-    for stream in sorted(streams, key=lambda stream: stream["stream_id"].encode()):
-        epochs, bad = gather(stream, files, names)
-        quarantined |= bad
-        parent = ZERO
-        for index in sorted(epochs):
-            line = line_of(stream, index, epochs[index], parent)
-            if line["complete"] or index < max(epochs):
-                expected.append(line)
-            if line["complete"]:
-                parent = bytes.fromhex(line["observation_hash"][2:])
+def derive(stream, files, names):
+    """The expected lines of a stream of an archive at rest, and the offsets of its bad lines by file."""
+    expected, parent = [], ZERO
+    epochs, quarantined = gather(stream, files, names)
+    for index in sorted(epochs):
+        line = line_of(stream, index, epochs[index], parent)
+        if line["complete"] or index < max(epochs):
+            expected.append(line)
+        if line["complete"]:
+            parent = bytes.fromhex(line["observation_hash"][2:])
     return expected, quarantined

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 struct Vector {
     #[allow(dead_code)]
     about: String,
+    #[allow(dead_code)]
+    numbering: String,
     groups_per_epoch: NonZeroU64,
     tracks: Vec<String>,
     manifests: BTreeMap<String, Vec<VectorRecord>>,
@@ -56,7 +58,13 @@ fn vectors() -> Vec<Vector> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../archives/vectors");
     let files = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     let texts = files.filter(|file| file.extension().is_some_and(|is| is == "json")).map(fs::read_to_string);
-    texts.filter_map(|text| serde_json::from_str(&text.unwrap()).ok()).collect()
+    let vectors = texts.map(|text| serde_json::from_str(&text.unwrap()).unwrap());
+    // those with lanes are cut into segments first, which is not done here yet
+    let (skipped, known): (Vec<Value>, Vec<_>) = vectors.partition(|vector: &Value| vector["numbering"] == "session");
+    if !skipped.is_empty() {
+        eprintln!("SKIPPED: {} vectors with session numbering", skipped.len());
+    }
+    known.into_iter().filter_map(|vector| serde_json::from_value(vector).ok()).collect()
 }
 
 #[test]
