@@ -27,6 +27,7 @@
             (import ./nix/packages/options.nix {
               inherit pkgs;
               modules = [
+                ./nix/modules/ec-archive.nix
                 ./nix/modules/ec-op-stack.nix
                 ./nix/modules/ec-witness.nix
               ];
@@ -36,6 +37,7 @@
       nixosModules = {
         default = {
           imports = [
+            ./nix/modules/ec-archive.nix
             ./nix/modules/ec-op-stack.nix
             ./nix/modules/ec-witness.nix
             (import ./nix/modules/packages.nix self.packages)

@@ -15,9 +15,18 @@ let
   );
 in
 {
-  options.services.every-channel.witness = mkOption {
-    type = types.attrsOf (types.submodule { package = mkDefault own.ec-witness; });
-  };
+  options.services.every-channel =
+    lib.genAttrs
+      [
+        "archive"
+        "witness"
+      ]
+      (
+        _:
+        mkOption {
+          type = types.attrsOf (types.submodule { package = mkDefault own.ec-witness; });
+        }
+      );
 
   config.services.every-channel.op-stack = {
     tools = mkDefault own.ec-op-stack;

@@ -49,6 +49,9 @@ in
     Written by `scripts/check-nix --nixpkgs DIR --update` from the modules in `nix/modules`; do not edit. Names are
     below `services.every-channel`.
 
+    ## Archives: `archive.<name>`
+
+    ${lib.concatMapStringsSep "\n" one (section "archive")}
     ## The chain: `op-stack`
 
     ${lib.concatMapStringsSep "\n" one (section "op-stack")}

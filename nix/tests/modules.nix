@@ -34,6 +34,7 @@ let
     (evalConfig {
       system = "x86_64-linux";
       modules = [
+        ../modules/ec-archive.nix
         ../modules/ec-op-stack.nix
         ../modules/ec-witness.nix
         ../hosts/ecp-forge.nix
@@ -52,6 +53,19 @@ let
         witness = change;
       };
     };
+  archive =
+    change:
+    host (
+      { pkgs, ... }:
+      {
+        services.every-channel = {
+          op-stack.backend = "native";
+          archive.la = change // {
+            package = pkgs.writeShellScriptBin "ec-witness" "";
+          };
+        };
+      }
+    );
 
   failed = config: map (a: a.message) (lib.filter (a: !a.assertion) config.assertions);
   units =
@@ -253,6 +267,36 @@ in
     (refused "a witness's key in the store" (witness {
       la.keyFile = lib.mkForce "${builtins.storeDir}/00000000000000000000000000000000-key";
     }) "witness.la.keyFile" "nix store")
+    (
+      let
+        config = archive {
+          urlFile = "/run/agenix/relay-url";
+          broadcast = "la/nbc";
+          tracks = [ "0.m4s" ];
+          limits.max-group-bytes = 1000000;
+        };
+        service = config.systemd.services.ec-archive-la.serviceConfig;
+        start = lib.concatStringsSep " " [
+          "archive subscribe --url-file /run/credentials/ec-archive-la.service/url --name la/nbc"
+          "--archive /var/lib/ec-archive/la --track 0.m4s --max-group-bytes 1000000"
+        ];
+      in
+      expect (failed config == [ ]) "an archive: ${builtins.toJSON (failed config)}"
+      ++ expect (lib.hasSuffix start service.ExecStart) "an archive is recorded by ${service.ExecStart}"
+      ++ expect (
+        service.LoadCredential == [ "url:/run/agenix/relay-url" ]
+        && service.ReadWritePaths == [ "/var/lib/ec-archive/la" ]
+      ) "an archive's recorder may do more than it needs"
+    )
+    (refused "an archive without a relay" (archive { }) "archive.la.url" "exactly one of")
+    (refused "a token in the store" (archive {
+      url = "https://relay.example/?jwt=x";
+    }) "archive.la.url" "urlFile")
+    (refused "an archive with an unknown limit" (archive {
+      url = "https://relay.example/";
+      limits.max-tracks = 3;
+    }) "archive.la.limits" "max-tracks")
+
     (refused "a witness without a ledger" (witness {
       la.settings.chain = lib.mkForce { rpc = "http://127.0.0.1:1"; };
     }) "witness.la.settings.chain" "deploy --write-config")

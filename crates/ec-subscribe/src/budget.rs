@@ -31,11 +31,6 @@ impl Budget {
 }
 
 impl Reserved {
-    /// The bytes reserved.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
     /// Reserves `more` bytes; false, and nothing is reserved, where they would exceed the budget.
     pub(crate) fn grow(&mut self, more: u64) -> bool {
         let fits = |used: u64| used.checked_add(more).filter(|used| *used <= self.budget.limit);
@@ -60,7 +55,7 @@ mod tests {
         let budget = Budget::of(10);
         let (mut first, mut second) = (budget.empty(), budget.empty());
         assert!(first.grow(4) && first.grow(2) && !second.grow(5) && second.grow(4));
-        assert_eq!((first.bytes(), second.bytes()), (6, 4));
+        assert_eq!((first.bytes, second.bytes), (6, 4));
         drop(first);
         assert!(second.grow(6) && !second.grow(1) && !second.grow(u64::MAX));
     }

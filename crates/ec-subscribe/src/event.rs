@@ -31,6 +31,13 @@ pub enum Event {
         /// Which.
         track: String,
     },
+    /// A track cannot be had; it is asked for again while the broadcast is live.
+    Unavailable {
+        /// Which.
+        track: String,
+        /// Why.
+        error: String,
+    },
     /// A track is not received any more; it is asked for again while the broadcast is live.
     Unsubscribed {
         /// Which.

@@ -1,10 +1,10 @@
 //! Receives a broadcast from a MoQ relay into an archive.
 //!
 //! Each group is kept as it was received: its frames one after the other are one object, and a line of the index says when
-//! it was complete. A group that did not end is not kept. What is received and what is written are [`Session`]'s and the
-//! keeper's; a relay or a publisher that goes away is waited for.
+//! it was complete. A group whose end was not received is not kept. A relay or a publisher that goes away is waited for.
 //!
-//! [`Session`]: session::Session
+//! `relay` connects, again and again; `session` follows the broadcast over one connection; `track` receives one track of it,
+//! by a `group` at a time; `keeper` is the thread that writes. What happens is told to a [`Listener`].
 
 mod backoff;
 mod budget;

@@ -85,7 +85,8 @@ pub async fn subscribe(
     }
     // the last ways to the keeper: it writes what it has, and ends
     drop(shared);
-    client.close().await;
+    // a courtesy to the relay, which else waits for its timeout
+    let _ = tokio::time::timeout(DRAINED_WITHIN, client.close()).await;
     ended(outcome).await
 }
 

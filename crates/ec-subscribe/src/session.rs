@@ -65,7 +65,8 @@ impl Session<'_> {
             tokio::select! {
                 _ = broadcast.closed() => return,
                 Some(name) = names.recv(), if self.wanted.is_empty() => {
-                    if !begun.insert(name.clone()) {
+                    // one too many is told, what comes after it is not even remembered
+                    if begun.len() > MOST_TRACKS || !begun.insert(name.clone()) {
                         continue;
                     }
                     match accept(&name, begun.len()) {

@@ -19,8 +19,14 @@ use crate::{
     shared::Shared,
 };
 
+/// How much longer a group is waited for than a subscription reaches back, by the media's time.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
+
 /// How long groups that were begun are waited for when their broadcast is gone.
 const LINGER: Duration = Duration::from_secs(10);
+
+/// How long those of a track that failed are.
+const RESET_WITHIN: Duration = Duration::from_secs(1);
 
 /// One track of a broadcast that is live.
 #[derive(Clone, Debug)]
@@ -41,11 +47,22 @@ impl Track {
         let mut backoff = Backoff::default();
         loop {
             let started = Instant::now();
-            let ended = self.subscribe(&broadcast).await;
-            let error = ended.as_ref().err().map(ToString::to_string);
-            self.shared.tell(&Event::Unsubscribed { track: self.name.to_string(), error });
-            if ended.is_ok() {
-                return;
+            let track = self.name.to_string();
+            let subscribed = tokio::select! {
+                () = self.gone.cancelled() => return,
+                subscribed = self.subscribe(&broadcast) => subscribed,
+            };
+            match subscribed {
+                Ok((consumer, subscriber)) => {
+                    self.shared.tell(&Event::Subscribed { track: track.clone() });
+                    let ended = self.receive_all(&consumer, subscriber).await;
+                    let error = ended.as_ref().err().map(ToString::to_string);
+                    self.shared.tell(&Event::Unsubscribed { track, error });
+                    if ended.is_ok() {
+                        return;
+                    }
+                }
+                Err(error) => self.shared.tell(&Event::Unavailable { track, error: error.to_string() }),
             }
             tokio::select! {
                 () = self.gone.cancelled() => return,
@@ -54,29 +71,41 @@ impl Track {
         }
     }
 
-    /// Receives the track once, to its end.
-    async fn subscribe(&self, broadcast: &broadcast::Consumer) -> Result<(), Error> {
+    /// Asks for the track, and for what was sent of it lately.
+    async fn subscribe(&self, broadcast: &broadcast::Consumer) -> Result<(track::Consumer, track::Subscriber), Error> {
         let consumer = broadcast.track(self.name.as_str())?;
         let wanted = track::Subscription::default().with_max_age(self.shared.limits.max_age);
-        let mut subscriber = consumer.subscribe(wanted).await?;
+        let subscriber = consumer.subscribe(wanted).await?;
+        Ok((consumer, subscriber))
+    }
+
+    /// Receives groups, until the track ends.
+    async fn receive_all(&self, consumer: &track::Consumer, mut subscriber: track::Subscriber) -> Result<(), Error> {
+        let max_age = self.shared.limits.max_age + ON_THE_WAY;
+        let mut patient = Some(track::Subscription::default().with_max_age(max_age));
         let subscription = self.shared.subscriptions.fetch_add(1, Ordering::Relaxed) + 1;
-        self.shared.tell(&Event::Subscribed { track: self.name.to_string() });
         let mut open = JoinSet::new();
+        let mut lingered = std::pin::pin!(lingered(&self.gone));
         let ended = loop {
             tokio::select! {
                 group = subscriber.recv_group(), if open.len() < self.shared.limits.open_groups => match group {
                     Ok(Some(group)) => {
+                        // the relay has chosen what to begin with: the oldest of that must not be given up on its way
+                        if let Some(patient) = patient.take() {
+                            subscriber.update(patient)?;
+                        }
                         open.spawn(self.clone().receive(group, consumer.clone(), subscription));
                     }
                     Ok(None) => break Ok(()),
                     Err(error) => break Err(error),
                 },
                 Some(_) = open.join_next() => {}
-                () = lingered(&self.gone) => break Ok(()),
+                () = &mut lingered => break Ok(()),
             }
         };
-        // what was begun ends by itself: whole, or reset
-        let _ = tokio::time::timeout(LINGER, async { while open.join_next().await.is_some() {} }).await;
+        // what was begun ends by itself: whole, or reset; after an error the track is wanted again soon
+        let within = if ended.is_ok() { LINGER } else { RESET_WITHIN };
+        let _ = tokio::time::timeout(within, async { while open.join_next().await.is_some() {} }).await;
         ended
     }
 

@@ -12,6 +12,7 @@
 //! - `proxy`: an RPC endpoint that fails as they fail
 //! - `running`, `served`: a program that goes on until it is stopped, and what it serves
 //! - `archive::made`: small archives
+//! - `relay`: a MoQ relay, and publishers on it
 //!
 //! Two programs are built from it: `smoke`, which `scripts/op-stack/anvil-reality-smoke.sh` runs, and `fixture`, which
 //! makes what other scripts test with.
@@ -23,6 +24,8 @@ pub mod processes;
 #[cfg(feature = "black-box")]
 pub mod proxy;
 pub mod rail;
+#[cfg(feature = "black-box")]
+pub mod relay;
 #[cfg(feature = "black-box")]
 pub mod running;
 #[cfg(feature = "black-box")]

@@ -40,9 +40,4 @@ impl ArchiveCommand {
             Self::Check(args) => args.run(),
         }
     }
-
-    /// Whether it goes on until it is told to stop.
-    pub(crate) fn is_daemon(&self) -> bool {
-        matches!(self, Self::Subscribe(_))
-    }
 }

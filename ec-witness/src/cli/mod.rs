@@ -121,6 +121,17 @@ enum Command {
     Rail(rail::RailCommand),
 }
 
+impl Command {
+    /// The log filter where none is given.
+    fn default_log(&self) -> &'static str {
+        match self {
+            Self::Run(run) if run.is_daemon() => output::DAEMON_LOG,
+            Self::Archive(archive::ArchiveCommand::Subscribe(_)) => output::RECORDER_LOG,
+            _ => output::COMMAND_LOG,
+        }
+    }
+}
+
 /// Parses the command line, runs the command and maps its outcome to an exit code.
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -131,12 +142,7 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(if asked { 0 } else { 2 });
         }
     };
-    let is_daemon = match &cli.command {
-        Command::Run(run) => run.is_daemon(),
-        Command::Archive(archive) => archive.is_daemon(),
-        _ => false,
-    };
-    cli.log.start(if is_daemon { output::DAEMON_LOG } else { output::COMMAND_LOG });
+    cli.log.start(cli.command.default_log());
     if let Some(Err(error)) = cli.keccak.map(Level::choose) {
         eprintln!("error: --keccak: {error}");
         return ExitCode::from(2);

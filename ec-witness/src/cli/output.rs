@@ -19,6 +19,9 @@ use super::defaults::with_default;
 /// The log filter of the daemon where none is given.
 pub(crate) const DAEMON_LOG: &str = "info";
 
+/// The log filter of the recorder where none is given: the libraries below it tell again what it tells itself.
+pub(crate) const RECORDER_LOG: &str = "info,moq_net=error,moq_tokio=error,web_transport_moq=error";
+
 /// The log filter of every other command where none is given: what it found goes to stdout.
 pub(crate) const COMMAND_LOG: &str = "warn";
 

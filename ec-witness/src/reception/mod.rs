@@ -3,7 +3,7 @@
 pub mod metrics;
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -36,7 +36,8 @@ struct State {
     is_stopping: bool,
     /// Why there is no connection.
     error: Option<String>,
-    tracks: BTreeSet<String>,
+    /// The tracks that are received, and how often: at a change of publishers twice.
+    tracks: BTreeMap<String, usize>,
     totals: Totals,
     last_group_unix_ms: Option<u64>,
 }
@@ -82,10 +83,11 @@ impl Reception {
             }
             Event::Gone => state.is_live = false,
             Event::Subscribed { track } => {
-                state.tracks.insert(track.clone());
+                *state.tracks.entry(track.clone()).or_default() += 1;
             }
             Event::Unsubscribed { track, .. } => {
-                state.tracks.remove(track);
+                state.tracks.entry(track.clone()).and_modify(|times| *times = times.saturating_sub(1));
+                state.tracks.retain(|_, times| *times > 0);
             }
             Event::Recorded(recorded) => state.recorded(recorded),
             Event::Known { track, .. } => counter!(KNOWN, "track" => track.clone()).increment(1),
@@ -216,6 +218,18 @@ mod tests {
         reception.heard(&Event::Disconnected { error: "timed out".into(), retry_ms: 250 });
         assert_eq!(levels(&reception), [Level::Ok, Level::Fail, Level::Fail]);
         assert_eq!(reception.headline(), "no relay: timed out");
+    }
+
+    #[test]
+    fn a_track_is_received_until_its_last_subscription_ends() {
+        let reception = Reception::new(Duration::from_secs(60));
+        let (track, error) = ("0.m4s".to_owned(), None);
+        reception.heard(&Event::Subscribed { track: track.clone() });
+        reception.heard(&Event::Subscribed { track: track.clone() });
+        reception.heard(&Event::Unsubscribed { track: track.clone(), error: error.clone() });
+        assert_eq!(reception.totals().tracks, 1);
+        reception.heard(&Event::Unsubscribed { track, error });
+        assert_eq!(reception.totals().tracks, 0);
     }
 
     #[test]

@@ -33,12 +33,14 @@ const VARIABLES: usize = 20;
 
 /// Documents about this program.
 fn own_documents() -> Vec<Document> {
-    let docs =
-        ["protocol", "operating-a-witness", "vote-history", "threat-model"].map(|name| format!("docs/{name}.md"));
-    commands::all(&["README.md", &docs[0], &docs[1], &docs[2], &docs[3]])
+    let docs = ["protocol", "operating-a-witness", "recording", "vote-history", "threat-model"];
+    let docs = docs.map(|name| format!("docs/{name}.md"));
+    commands::all(&["README.md", &docs[0], &docs[1], &docs[2], &docs[3], &docs[4]])
 }
 
 /// What is shipped with it and sets its variables.
 fn packaging() -> Vec<Document> {
-    commands::all(&["ec-witness/packaging/ec-witness.service", "ec-witness/packaging/Containerfile"])
+    let packaging = ["ec-witness.service", "ec-archive@.service", "Containerfile"];
+    let packaging = packaging.map(|name| format!("ec-witness/packaging/{name}"));
+    commands::all(&[&packaging[0], &packaging[1], &packaging[2]])
 }

@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     fs::File,
-    io::{self, BufReader, Read},
+    io::{self, BufRead, BufReader, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -71,6 +71,24 @@ impl TrackFile {
         Ok((end, file.metadata().map_err(ArchiveError::io(&self.path))?.len()))
     }
 
+    /// Hands over the complete lines of about the last `bytes` bytes, like [`Self::for_each_line`].
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub(crate) fn for_each_of_the_last_lines(
+        &self,
+        bytes: u64,
+        visit: impl FnMut(FileLine),
+    ) -> Result<(u64, u64), ArchiveError> {
+        let Some(file) = self.open()? else { return Ok((0, 0)) };
+        let failed = ArchiveError::io(&self.path);
+        let within = file.metadata().map(|metadata| metadata.len().saturating_sub(bytes));
+        let start = within.and_then(|within| next_line(&file, within)).map_err(failed)?;
+        let end = self.read(Stretch { file: &file, start, end: u64::MAX }, u64::MAX, visit)?;
+        Ok((end, file.metadata().map_err(ArchiveError::io(&self.path))?.len()))
+    }
+
     /// Opens it; `None` while there is none.
     pub(crate) fn open(&self) -> Result<Option<File>, ArchiveError> {
         match File::open(&self.path) {
@@ -100,5 +118,42 @@ impl TrackFile {
             visit(FileLine { offset: line.offset, end: line.end, said, checksum: checksum.get() });
         }
         Ok(last)
+    }
+}
+
+/// Where the first line begins after a place within one; the file's begin, if no line ends after that place.
+fn next_line(file: &File, within: u64) -> io::Result<u64> {
+    if within == 0 {
+        return Ok(0);
+    }
+    let mut passed = Vec::new();
+    let rest = Stretch { file, start: within, end: u64::MAX };
+    let len = BufReader::new(rest).read_until(b'\n', &mut passed)? as u64;
+    Ok(if passed.ends_with(b"\n") { within + len } else { 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::Archive;
+
+    #[test]
+    fn the_last_lines_begin_with_a_whole_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let broadcast = Archive::at(dir.path()).broadcast("b");
+        let file = TrackFile::new(&broadcast, "t", FieldNames::default());
+        assert_eq!(file.for_each_of_the_last_lines(10, |_| ()).unwrap(), (0, 0));
+        fs::create_dir_all(&broadcast.directory).unwrap();
+        fs::write(file.path(), "1\n22\n333\n44").unwrap();
+        let all = || vec![0, 2, 5];
+        for (bytes, expected) in
+            [(1, all()), (3, vec![]), (6, vec![]), (7, vec![5]), (9, vec![5]), (10, vec![2, 5]), (99, all())]
+        {
+            let mut offsets = Vec::new();
+            let ends = file.for_each_of_the_last_lines(bytes, |line| offsets.push(line.offset)).unwrap();
+            assert_eq!((offsets, ends), (expected, (9, 11)), "{bytes}");
+        }
     }
 }

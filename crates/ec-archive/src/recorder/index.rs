@@ -120,17 +120,17 @@ pub(super) fn present(
 ) -> Result<Present, IndexError> {
     let file = TrackFile::new(broadcast, track, FieldNames::default());
     let mut found = Present::default();
-    for_each_record(&file, |record| found.add(wanted, record.into()))?;
+    for_each_record(&file, u64::MAX, |record| found.add(wanted, record.into()))?;
     Ok(found)
 }
 
-/// Hands over the records of a file that is to be appended to. Bad lines are logged.
+/// Hands over the records in the last `bytes` bytes of a file that is to be appended to. Bad lines are logged.
 ///
 /// # Errors
 ///
 /// The file cannot be read, and [`IndexError::TornLine`] if it cannot be appended to.
-pub(super) fn for_each_record(file: &TrackFile, mut visit: impl FnMut(Record)) -> Result<(), IndexError> {
-    let (complete, len) = file.for_each_line(|line| match line.said {
+pub(super) fn for_each_record(file: &TrackFile, bytes: u64, mut visit: impl FnMut(Record)) -> Result<(), IndexError> {
+    let (complete, len) = file.for_each_of_the_last_lines(bytes, |line| match line.said {
         Some(Ok(record)) => visit(record),
         Some(Err(bad)) => {
             tracing::warn!(path = %file.path().display(), offset = line.offset, reason = %bad.reason, "bad line in the index");

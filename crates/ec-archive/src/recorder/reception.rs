@@ -100,10 +100,13 @@ impl Reception {
     }
 }
 
-/// The present stretch of a track's file.
+/// How much of a track's file is read at the start, bytes: minutes of any track's lines, where seconds count.
+const READ_BYTES: u64 = 4 << 20;
+
+/// The present stretch of a track's file, as far back as its end tells.
 fn read(file: &TrackFile) -> Result<Stretch, IndexError> {
     let (mut stretch, mut last_unix_ms) = (Stretch::default(), 0);
-    index::for_each_record(file, |record| {
+    index::for_each_record(file, READ_BYTES, |record| {
         last_unix_ms = record.received_unix_ms.unwrap_or(last_unix_ms);
         stretch.take(record.into(), last_unix_ms, None);
     })?;

@@ -13,7 +13,7 @@ use ec_archive::{
     cas::Cas,
     recorder::{broadcast::BroadcastName, reception, track::TrackName},
 };
-use ec_subscribe::{Event, Limits, Listener, Settings, Tls, shown, subscribe};
+use ec_subscribe::{Event, Limits, Listener, Loss, Settings, Tls, shown, subscribe};
 use ec_witness::{
     monitor::{Scraped, tell_ready},
     reception::{Reception, Totals, metrics::describe},
@@ -65,7 +65,8 @@ pub(crate) struct SubscribeArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Relay")]
 struct RelayArgs {
-    /// URL of the relay, https or moqt, with its path, and a token as ?jwt=…; only its host is ever shown.
+    /// URL of the relay, https or moqt, with its path, and a token as ?jwt=…; only its host is ever shown. The variable
+    /// EC_WITNESS_RELAY holds it as well.
     #[arg(env = "EC_WITNESS_RELAY", value_name = "URL", hide_env_values = true)]
     url: Option<String>,
 
@@ -104,7 +105,8 @@ struct LimitArgs {
     #[arg(long, env = "EC_WITNESS_MAX_GROUP_BYTES", value_name = "BYTES", default_value = "33554432")]
     max_group_bytes: NonZeroU64,
 
-    /// Bytes of all groups in memory: those that come, and those that wait for the disk.
+    /// Bytes of all groups in memory: those that come, and those that wait for the disk. The network's cache takes as much
+    /// again at most.
     #[arg(long, env = "EC_WITNESS_MAX_BUFFERED_BYTES", value_name = "BYTES", default_value = "268435456")]
     max_buffered_bytes: NonZeroU64,
 
@@ -243,12 +245,16 @@ fn log(event: &Event) {
         Event::Live { publisher } => tracing::info!(publisher, "broadcast live"),
         Event::Gone => tracing::warn!("broadcast gone"),
         Event::Subscribed { track } => tracing::info!(track, "receiving"),
+        Event::Unavailable { track, error } => tracing::warn!(track, error, "track not to be had"),
         Event::Unsubscribed { track, error: Some(error) } => tracing::warn!(track, error, "track ended"),
         Event::Unsubscribed { track, error: None } => tracing::info!(track, "track ended"),
         Event::Recorded(recorded) => {
             tracing::debug!(track = recorded.track, sequence = recorded.group_sequence, "group recorded");
         }
         Event::Known { track, group_sequence } => tracing::debug!(track, group_sequence, "group known"),
+        Event::Lost { track, group_sequence, reason: Loss::Superseded, .. } => {
+            tracing::debug!(track, group_sequence, "group of an earlier publisher not kept");
+        }
         Event::Lost { track, group_sequence, reason, detail } => {
             tracing::warn!(track, group_sequence, reason = reason.name(), detail, "group not kept");
         }
