@@ -293,9 +293,26 @@ def relay_replayed_b():
     return about, 8, {"archive": "relay/r9-b"}
 
 
+# As archives/sample.toml says.
+SAMPLE = {
+    "la-abc": {"groups_per_epoch_of": {"audio0.m4s": 940}},
+    "la-nbc": {"numbering": "timeline", "tracks": ["audio0.m4s", "video0.m4s"], "groups_per_epoch": 30},
+}
+
+
+def sample():
+    about = "the sample archive: publishers of October and of March that were started again, beside a timeline"
+    return about, 10, {"archive": "sample", "streams": SAMPLE}
+
+
+def sample_late():
+    about = "the sample archive of the witness that subscribed 20 s later"
+    return about, 10, {"archive": "sample-late", "streams": SAMPLE}
+
+
 VECTORS = [
     lane_restart, lane_restarts, lane_late_subscriber, lane_forged, lane_replay, lane_duplicates, lane_holes, lane_forgotten,
     lane_below, lane_without_times, lane_without_any_time, lane_bad_lines, lane_groups_per_track,
     lane_without_complete_epoch, lane_highest_sequence, lane_overflow, lane_drawn, lanes_beside_timeline, relay_killed_a,
-    relay_killed_b, relay_replayed_a, relay_replayed_b,
+    relay_killed_b, relay_replayed_a, relay_replayed_b, sample, sample_late,
 ]  # fmt: skip

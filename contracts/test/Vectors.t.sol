@@ -32,7 +32,7 @@ contract VectorsTest is VectorFiles {
             string memory json = vm.readFile(entries[i].path);
             if (vm.keyExistsJson(json, ".raw") || vm.keyExistsJson(json, ".error")) continue;
             bool isOfLanes = _equal(vm.parseJsonString(json, ".numbering"), "session");
-            uint256 checked = _checkVector(_load(json));
+            uint256 checked = this.checkVector(json);
             if (isOfLanes) lanes += checked;
             else lines += checked;
         }
@@ -84,12 +84,20 @@ contract VectorsTest is VectorFiles {
         vm.assertEq(header.sequence, mark + index, "sequence");
     }
 
-    function _checkVector(Vector memory vector) private view returns (uint256 lines) {
+    /// @notice Checks one vector, and says how many lines it has. A call of its own, whose memory ends with it.
+    function checkVector(string calldata text) external view returns (uint256 lines) {
+        Vector memory vector = _load(text);
         for (uint256 i = 0; vm.keyExistsJson(vector.json, _item(".expected", i)); ++i) {
             if (!vm.keyExistsJson(vector.json, string.concat(_item(".expected", i), ".header.streamHash"))) continue;
+            if (_isBesideLanes(vector.json, _item(".expected", i))) continue;
             _checkLine(vector, _item(".expected", i));
             ++lines;
         }
+    }
+
+    /// @dev Of an archive that is not in the vector itself only the files of lanes are known.
+    function _isBesideLanes(string memory json, string memory line) private view returns (bool) {
+        return vm.keyExistsJson(json, ".archive") && !vm.keyExistsJson(json, string.concat(line, ".session"));
     }
 
     function _checkLine(Vector memory vector, string memory line) private view {

@@ -6,7 +6,6 @@ use std::{collections::BTreeSet, num::NonZeroU64};
 
 use alloy_primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
-use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::header::{EpochHash, SlotId, StreamHash};
 
@@ -113,31 +112,6 @@ impl Default for Tracks {
     }
 }
 
-/// How a stream's groups are numbered.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Serialize,
-    Deserialize,
-    strum::Display,
-    EnumString,
-    IntoStaticStr,
-    VariantNames,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Numbering {
-    /// Each track by itself, from 0 with every start of the publisher, as MoQ relays hand groups on.
-    #[default]
-    Session,
-    /// By the broadcast's timeline: all tracks share numbers, which never restart.
-    Timeline,
-}
-
 /// Where `observedUnixMs` comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeMode {
@@ -148,6 +122,27 @@ pub enum TimeMode {
         /// Milliseconds of broadcast that one group holds.
         chunk_duration_ms: NonZeroU64,
     },
+}
+
+/// How the groups of a broadcast are numbered (protocol §3.1).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Numbering {
+    /// Each track by itself, from 0 with every start of the publisher, as MoQ relays hand groups on.
+    #[default]
+    Session,
+    /// By the broadcast's timeline: all tracks share numbers, which never restart.
+    Timeline,
+}
+
+impl Numbering {
+    /// Its word, in configuration and messages.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// How group sequences are cut into epochs.

@@ -109,16 +109,64 @@ fn the_sample_archive_checks_out() {
     let (stdout, stderr) = run(0, &["archive", "check", "--json", "--archive", archive.to_str().unwrap()]);
     assert_eq!(stderr, "");
     let found = lines(&stdout);
-    assert_eq!((found.len(), &found[0]["records"], &found[0]["unreferenced"]), (1, &1264.into(), &0.into()));
+    assert_eq!((found.len(), &found[0]["records"], &found[0]["unreferenced"]), (1, &4017.into(), &0.into()));
+    let (late, cas) = (late_manifests(), archive.join("cas"));
+    let args = ["archive", "check", "--json", "--manifests", late.to_str().unwrap(), "--cas", cas.to_str().unwrap()];
+    assert_eq!(lines(&run(0, &args).0).pop().unwrap()["ok"], true);
 }
 
 #[test]
-fn the_sample_archive_has_every_sequence_once_per_track() {
-    for (broadcast, first) in [("la-nbc", FIRST), ("la-cbs", FIRST + 30)] {
-        for track in ["video0.m4s", "audio0.m4s"] {
-            let index = fs::read_to_string(sample().join(format!("manifests/{broadcast}/{track}.jsonl"))).unwrap();
-            let sequences: Vec<_> = lines(&index).iter().map(|r| r["group_sequence"].as_u64().unwrap()).collect();
-            assert_eq!(sequences, (first..first + 315).collect::<Vec<_>>(), "{broadcast} {track}");
+fn the_samples_timeline_has_every_sequence_once_per_track() {
+    for track in ["video0.m4s", "audio0.m4s"] {
+        let sequences: Vec<_> = groups_of(&sample().join("manifests"), &format!("la-nbc/{track}"));
+        let sequences: Vec<_> = sequences.into_iter().map(|group| group.0).collect();
+        assert_eq!(sequences, (FIRST..FIRST + 315).collect::<Vec<_>>(), "{track}");
+    }
+}
+
+fn late_manifests() -> PathBuf {
+    sample().with_file_name("sample-late").join("manifests")
+}
+
+/// Numbers, receive times and hashes of a track's records, in the order of its file.
+fn groups_of(manifests: &Path, track: &str) -> Vec<(u64, u64, String)> {
+    let records = lines(&fs::read_to_string(manifests.join(format!("{track}.jsonl"))).unwrap());
+    let number = |record: &Value, key: &str| record[key].as_u64().unwrap();
+    let group = |record: &Value| {
+        let blake3 = record["blake3"].as_str().unwrap().to_owned();
+        (number(record, "group_sequence"), number(record, "received_unix_ms"), blake3)
+    };
+    records.iter().map(group).collect()
+}
+
+/// The lowest and the highest number of each session: there are two, and no backlog lies across.
+fn sessions_of(groups: &[(u64, u64, String)]) -> Vec<(u64, u64)> {
+    let second = groups.iter().rposition(|group| group.0 == 0).unwrap();
+    let (first, second) = groups.split_at(second);
+    [first, second]
+        .map(|session| {
+            let numbers = || session.iter().map(|group| group.0);
+            (numbers().min().unwrap(), numbers().max().unwrap())
+        })
+        .to_vec()
+}
+
+/// What `archives/README.md` says of the broadcasts that came over a relay.
+#[test]
+fn the_samples_sessions_begin_at_0_and_the_late_witness_lacks_the_begin_of_the_first() {
+    for (track, first, second, late) in [
+        ("la-cbs/0.m4s", 39, 32, 2),
+        ("la-cbs/1.m4s", 39, 32, 2),
+        ("la-abc/video0.m4s", 20, 11, 6),
+        ("la-abc/audio0.m4s", 2024, 1158, 582),
+    ] {
+        let (own, other) = (groups_of(&sample().join("manifests"), track), groups_of(&late_manifests(), track));
+        assert_eq!(sessions_of(&own), [(0, first), (0, second)], "{track}");
+        assert_eq!(sessions_of(&other), [(late, first), (0, second)], "{track}");
+        for group in &other {
+            let same = |own: &&(u64, u64, String)| (own.0, &own.2) == (group.0, &group.2);
+            let apart = own.iter().filter(same).map(|own| own.1.abs_diff(group.1)).min();
+            assert!(apart.is_some_and(|ms| ms < 10_000), "{track} {group:?}");
         }
     }
 }

@@ -35,7 +35,7 @@ check_load() {
     read -r witnesses quorum streams times <<<"$load"
     name=load-${load// /-}
     broadcasts "$streams" "$times"
-    smoke "$name" --archive "$DIR/archive" --witnesses "$witnesses" --quorum "$quorum" --votes-only
+    EC_WITNESS_NUMBERING=timeline smoke "$name" --archive "$DIR/archive" --witnesses "$witnesses" --quorum "$quorum" --votes-only
     within 1200 "$witnesses witnesses, $streams streams, $times times: they come to an end" ended "$name"
     expect 'every slot is final' all_final "$name"
     figures "$name" "$witnesses" "$streams" | tee -a "$DIR/figures.jsonl"

@@ -18,7 +18,8 @@ fund_witnesses() {
   [[ -z $address ]] || wait_for 120 has "$address" 1 || die 1 'the deposits for the witnesses do not arrive'
 }
 
-# broadcasts NUMBER TIMES: an archive of so many, each the sample's first so many times one after the other
+# broadcasts NUMBER TIMES: an archive of so many, each the sample's la-nbc so many times one after the other; its numbers go
+# on, as a timeline's
 broadcasts() {
   rm -rf "$DIR/archive"
   "$FIXTURE" broadcasts --from "$ROOT/archives/sample" --broadcast la-nbc --count "$1" --times "$2" "$DIR/archive"

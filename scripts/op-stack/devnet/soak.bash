@@ -41,7 +41,7 @@ check_soak() {
   runs verifier-op-node || bring_up_verifier "$(sequencer_address)"
   broadcasts 2 3
   local begun=$SECONDS
-  smoke soak --archive "$DIR/archive" --live 1 --also-rpc "$VERIFIER"
+  EC_WITNESS_NUMBERING=timeline smoke soak --archive "$DIR/archive" --live 1 --also-rpc "$VERIFIER"
   wait_for 120 test -s "$DIR/soak/pid$WITNESSES" || die 1 "the witnesses do not start: $(last_words soak)"
   # the last ones are left in peace, so that the end is the archive's
   while ((SECONDS - begun < 1800)) && runs soak; do

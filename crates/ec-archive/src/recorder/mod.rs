@@ -101,9 +101,9 @@ impl fmt::Display for OtherContent {
 /// An index whose numbers are of the other kind than those of a recording.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{}: its groups are numbered from {lowest} on, by {present}, and this recording would go on by {wanted}; give \
-     --numbering {present}, or another --broadcast for the new numbers",
-    index.display()
+    "{}: its groups are numbered from {lowest} on, by {present}, and this recording would go on by {}; give --numbering \
+     {present}, or another --broadcast for the new numbers",
+    index.display(), wanted.name(), present = present.name()
 )]
 pub struct OtherNumbering {
     /// The index file.

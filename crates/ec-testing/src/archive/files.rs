@@ -128,7 +128,7 @@ mod tests {
         assert_eq!(copy(&sample(), &copied, 1, &names).unwrap(), []);
         let (from, to) = (sample().join("manifests"), copied.join("manifests"));
         assert_eq!(tracks(&from).unwrap(), tracks(&to).unwrap());
-        assert_eq!(tracks(&to).unwrap().len(), 8);
+        assert_eq!(tracks(&to).unwrap().len(), 10);
         for track in tracks(&from).unwrap() {
             let groups = |file| {
                 let mut groups: Vec<_> = read(file).unwrap().iter().map(|line| line.group(&names)).collect();

@@ -1,6 +1,9 @@
 //! When each line of an archive came, so that it can grow again as it once did.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{lines::Line, names::FieldNames};
 
@@ -15,30 +18,44 @@ pub struct Due {
     pub line: Line,
 }
 
-/// All lines, by the time they were received. The broadcasts begin together, each at its own first record. What states
-/// no time comes with the line before it in its file; before all times, at the beginning.
-pub fn schedule(files: impl IntoIterator<Item = (PathBuf, Vec<Line>)>, names: &FieldNames) -> Vec<Due> {
-    let mut broadcasts: BTreeMap<PathBuf, Vec<(Option<u64>, PathBuf, Line)>> = BTreeMap::new();
+/// When each broadcast began, by its directory: its first time, Unix milliseconds.
+pub type Beginnings = BTreeMap<PathBuf, u64>;
+
+/// When the broadcasts of these files began.
+pub fn beginnings(files: &[(PathBuf, Vec<Line>)], names: &FieldNames) -> Beginnings {
+    let mut begins = Beginnings::new();
     for (file, lines) in files {
-        let broadcast = broadcasts.entry(file.parent().map(PathBuf::from).unwrap_or_default()).or_default();
-        let mut last = None;
-        for line in lines {
-            last = line.received(names).or(last);
-            broadcast.push((last, file.clone(), line));
+        if let Some(first) = lines.iter().filter_map(|line| line.received(names)).min() {
+            let begin = begins.entry(broadcast_of(file)).or_insert(first);
+            *begin = first.min(*begin);
         }
     }
+    begins
+}
+
+/// All lines, by the time they were received. The broadcasts begin together, each at its beginning. What states no time
+/// comes with the line before it in its file; before all times, at the beginning.
+pub fn schedule(
+    files: impl IntoIterator<Item = (PathBuf, Vec<Line>)>,
+    begins: &Beginnings,
+    names: &FieldNames,
+) -> Vec<Due> {
     let mut due = Vec::new();
-    for lines in broadcasts.into_values() {
-        let first = lines.iter().filter_map(|(received, ..)| *received).min().unwrap_or(0);
-        due.extend(lines.into_iter().map(|(received, file, line)| Due {
-            after_ms: received.map_or(0, |received| received - first),
-            file,
-            line,
-        }));
+    for (file, lines) in files {
+        let begin = begins.get(&broadcast_of(&file)).copied().unwrap_or(0);
+        let mut after_ms = 0;
+        for line in lines {
+            after_ms = line.received(names).map_or(after_ms, |received| received.saturating_sub(begin));
+            due.push(Due { after_ms, file: file.clone(), line });
+        }
     }
     // stable: lines of one time stay in their order
     due.sort_by_key(|due| due.after_ms);
     due
+}
+
+fn broadcast_of(file: &Path) -> PathBuf {
+    file.parent().map(PathBuf::from).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -54,7 +71,9 @@ mod tests {
             file("a/w", "bad\n".to_owned() + &at(2000) + &at(2000)),
             file("b/v", at(9000) + &at(8500)),
         ];
-        let due = schedule(files, &FieldNames::default());
+        let names = FieldNames::default();
+        let begins = beginnings(&files, &names);
+        let due = schedule(files, &begins, &names);
         let shown: Vec<_> = due
             .iter()
             .map(|due| (due.after_ms, due.file.to_str().unwrap(), str::from_utf8(due.line.as_bytes()).unwrap()))

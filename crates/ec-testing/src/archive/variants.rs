@@ -24,7 +24,8 @@ pub fn vary(lines: &[Line], host: usize, names: &FieldNames) -> Vec<Line> {
     let mut at = 0;
     while at < jittered.len() {
         // the last line stays where it is: it may lack its ending
-        if at % SWAP_EVERY == host && at + 2 < jittered.len() {
+        // and a session that begins stays behind the one before it
+        if at % SWAP_EVERY == host && at + 2 < jittered.len() && goes_on(&jittered[at], &jittered[at + 1], names) {
             varied.push(jittered[at + 1].clone());
             varied.push(jittered[at].clone());
             at += 1;
@@ -39,17 +40,44 @@ pub fn vary(lines: &[Line], host: usize, names: &FieldNames) -> Vec<Line> {
     varied
 }
 
+/// Whether the second line is not of an earlier number than the first.
+fn goes_on(first: &Line, second: &Line, names: &FieldNames) -> bool {
+    first.group(names).is_none_or(|first| second.group(names).is_none_or(|second| first <= second))
+}
+
+/// A group by its number, and a time near which it was received: other sessions have groups of that number too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupAt {
+    /// Its number.
+    pub group: u64,
+    /// Unix milliseconds, nearer to this group than to others of the number.
+    pub unix_ms: u64,
+}
+
+impl GroupAt {
+    /// Whether each line is of the group. One without a time is, wherever its number fits.
+    fn of(self, lines: &[Line], names: &FieldNames) -> Vec<bool> {
+        let apart = |line: &Line| match line.group(names) {
+            Some(group) if group == self.group => Some(line.received(names).map_or(0, |ms| ms.abs_diff(self.unix_ms))),
+            _ => None,
+        };
+        let nearest = lines.iter().filter_map(apart).min().unwrap_or(0);
+        // the same record may stand there twice, with its time off
+        lines.iter().map(|line| apart(line).is_some_and(|apart| apart <= nearest + 2 * JITTER_MS)).collect()
+    }
+}
+
 /// The hash of this group is another one; `None` where no line states the group and a hash.
-pub fn flip(lines: &[Line], group: u64, names: &FieldNames) -> Option<Vec<Line>> {
-    let of_group = |line: &Line| line.group(names) == Some(group);
-    let flip = |line: &Line| if of_group(line) { line.with_flipped_hash(names) } else { line.clone() };
-    let flipped: Vec<_> = lines.iter().map(flip).collect();
+pub fn flip(lines: &[Line], group: GroupAt, names: &FieldNames) -> Option<Vec<Line>> {
+    let flip = |(line, hit): (&Line, bool)| if hit { line.with_flipped_hash(names) } else { line.clone() };
+    let flipped: Vec<_> = lines.iter().zip(group.of(lines, names)).map(flip).collect();
     (flipped != lines).then_some(flipped)
 }
 
 /// Without this group; `None` where no line states it.
-pub fn drop(lines: &[Line], group: u64, names: &FieldNames) -> Option<Vec<Line>> {
-    let left: Vec<_> = lines.iter().filter(|line| line.group(names) != Some(group)).cloned().collect();
+pub fn drop(lines: &[Line], group: GroupAt, names: &FieldNames) -> Option<Vec<Line>> {
+    let left: Vec<_> =
+        lines.iter().zip(group.of(lines, names)).filter(|(_, hit)| !hit).map(|(line, _)| line.clone()).collect();
     (left.len() < lines.len()).then_some(left)
 }
 
@@ -133,20 +161,51 @@ mod tests {
     #[test]
     fn one_group_is_flipped_or_dropped() {
         let lines = index(10..40);
-        let flipped = flip(&lines, 12, &names()).unwrap();
+        let at = GroupAt { group: 12, unix_ms: 0 };
+        let flipped = flip(&lines, at, &names()).unwrap();
         let differing: Vec<_> = lines.iter().zip(&flipped).filter(|(a, b)| a != b).collect();
         assert_eq!(differing.len(), 1);
         assert_eq!(differing[0].1.as_bytes()[..30], *b"{\"id\":12,\"at\":29000,\"b3\":\"1000");
         assert_eq!(
-            groups(&drop(&lines, 12, &names()).unwrap()),
+            groups(&drop(&lines, at, &names()).unwrap()),
             (10..40).filter(|&group| group != 12).collect::<Vec<_>>()
         );
     }
 
     #[test]
     fn a_group_that_is_not_there_is_no_change() {
-        assert_eq!((flip(&index(0..9), 9, &names()), drop(&index(0..9), 9, &names())), (None, None));
-        assert_eq!(drop(&index(0..9), 1, &FieldNames::default()), None, "nor one under names that are not known");
+        let at = |group| GroupAt { group, unix_ms: 0 };
+        assert_eq!((flip(&index(0..9), at(9), &names()), drop(&index(0..9), at(9), &names())), (None, None));
+        assert_eq!(drop(&index(0..9), at(1), &FieldNames::default()), None, "nor one under names that are not known");
+    }
+
+    /// Two sessions of ten groups, a minute apart.
+    fn sessions() -> Vec<Line> {
+        let second = index(0..10).iter().map(|line| line.with_received(&names(), |ms| ms + 60_000)).collect::<Vec<_>>();
+        [index(0..10), second].concat()
+    }
+
+    #[test]
+    fn a_group_is_changed_in_one_session_also_where_it_stands_twice() {
+        let mut lines = sessions();
+        lines.insert(14, lines[13].with_received(&names(), |ms| ms + 900));
+        for (unix_ms, hit) in [(5000, vec![3]), (65_000, vec![13, 14])] {
+            let flipped = flip(&lines, GroupAt { group: 3, unix_ms }, &names()).unwrap();
+            let changed: Vec<_> = (0..lines.len()).filter(|&at| flipped[at] != lines[at]).collect();
+            assert_eq!(changed, hit);
+            let left = drop(&lines, GroupAt { group: 3, unix_ms }, &names()).unwrap();
+            assert_eq!(left.len(), lines.len() - hit.len());
+        }
+    }
+
+    #[test]
+    fn a_session_stays_behind_the_one_before_it() {
+        for host in 0..17 {
+            let varied = groups(&vary(&sessions(), host, &names()));
+            let second = varied.iter().rposition(|&group| group == 0).unwrap();
+            let before = varied[..second].iter().filter(|&&group| group == 9).count();
+            assert!(before >= 1 && varied[second..].contains(&9), "host {host}: {varied:?}");
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn tell_numbering(numbering: Numbering) {
         Numbering::Session => "a new session, each track counts from 0",
         Numbering::Timeline => "all tracks share the numbers of the broadcast's timeline",
     };
-    eprintln!("numbering: {numbering} ({meaning})");
+    eprintln!("numbering: {} ({meaning})", numbering.name());
 }
 
 fn warn_of_gaps(recording: &Recording) {

@@ -21,6 +21,8 @@ pub(crate) const HELP: &str = include_str!("help.txt");
 struct Flags {
     #[arg(long, allow_hyphen_values = true)]
     archive: Option<PathBuf>,
+    #[arg(long, allow_hyphen_values = true)]
+    late: Option<PathBuf>,
     #[arg(long, allow_hyphen_values = true, default_value = "4")]
     witnesses: String,
     #[arg(long, allow_hyphen_values = true, default_value = "3")]
@@ -49,13 +51,17 @@ struct Flags {
 #[derive(Debug)]
 pub(crate) enum Asked {
     Help,
-    Smoke(Settings),
+    Smoke(Box<Settings>),
 }
 
 /// What to run.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) archive: PathBuf,
+    /// What the last witness has instead: the same broadcasts, recorded by itself.
+    pub(crate) late: Option<PathBuf>,
+    /// How the archive is read, where `EC_WITNESS_CONFIG` does not say it.
+    pub(crate) config: Option<PathBuf>,
     pub(crate) witnesses: usize,
     pub(crate) quorum: usize,
     /// The archive grows, so many times as fast as it was received.
@@ -81,7 +87,7 @@ pub(crate) struct Chain {
 /// Parses and checks the command line.
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> eyre::Result<Asked> {
     match Flags::try_parse_from(line) {
-        Ok(flags) => flags.check().map(Asked::Smoke),
+        Ok(flags) => flags.check().map(|settings| Asked::Smoke(Box::new(settings))),
         Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(Asked::Help),
         Err(error) => Err(refusal(&error)),
     }
@@ -101,10 +107,16 @@ fn refusal(error: &clap::Error) -> eyre::Report {
 
 impl Flags {
     fn check(self) -> eyre::Result<Settings> {
-        let archive = self.archive.unwrap_or_else(|| repository().join("archives/sample"));
-        let shown = archive.display();
-        ensure!(archive.join("manifests").is_dir(), "--archive {shown}: there is no manifests/ in it");
-        let archive = archive.canonicalize().wrap_err_with(|| format!("--archive {shown}"))?;
+        let archives = repository().join("archives");
+        let (archive, late, config) = match self.archive {
+            Some(archive) => (archive, self.late, None),
+            None => {
+                let late = self.late.unwrap_or_else(|| archives.join("sample-late"));
+                (archives.join("sample"), Some(late), Some(archives.join("sample.toml")))
+            }
+        };
+        let archive = index("archive", &archive)?;
+        let late = late.map(|late| index("late", &late)).transpose()?;
         let witnesses = positive("witnesses", &self.witnesses, "a number")? as usize;
         let quorum = positive("quorum", &self.quorum, "a number")? as usize;
         ensure!(
@@ -119,7 +131,40 @@ impl Flags {
         let chain = self.rpc.map(|rpc| chain(rpc, self.keys)).transpose()?;
         let (also_rpc, work) = (self.also_rpc, self.work);
         let (votes_only, tamper, keep, json) = (self.votes_only, self.tamper, self.keep, self.json);
-        Ok(Settings { archive, witnesses, quorum, live, chain, also_rpc, work, votes_only, tamper, keep, json })
+        Ok(Settings {
+            archive,
+            late,
+            config,
+            witnesses,
+            quorum,
+            live,
+            chain,
+            also_rpc,
+            work,
+            votes_only,
+            tamper,
+            keep,
+            json,
+        })
+    }
+}
+
+/// The path of an archive's directory that has an index.
+fn index(name: &str, archive: &Path) -> eyre::Result<PathBuf> {
+    let shown = archive.display();
+    ensure!(archive.join("manifests").is_dir(), "--{name} {shown}: there is no manifests/ in it");
+    archive.canonicalize().wrap_err_with(|| format!("--{name} {shown}"))
+}
+
+impl Settings {
+    /// The archive that a witness's copy is made from.
+    pub(crate) fn source(&self, witness: usize) -> &Path {
+        self.late.as_deref().filter(|_| self.is_late(witness)).unwrap_or(&self.archive)
+    }
+
+    /// Whether this is the witness with an archive of its own.
+    pub(crate) fn is_late(&self, witness: usize) -> bool {
+        self.late.is_some() && witness == self.witnesses
     }
 }
 
@@ -152,7 +197,7 @@ mod tests {
 
     fn settings(line: &str) -> Settings {
         match parse(line).unwrap() {
-            Asked::Smoke(settings) => settings,
+            Asked::Smoke(settings) => *settings,
             Asked::Help => panic!("help"),
         }
     }
@@ -175,9 +220,18 @@ mod tests {
     fn defaults_and_flags() {
         let all = settings("");
         assert!(all.archive.ends_with("archives/sample") && all.chain.is_none());
+        assert!(all.late.is_some_and(|late| late.ends_with("archives/sample-late")));
+        assert!(all.config.is_some_and(|config| config.ends_with("archives/sample.toml")));
         assert_eq!((all.witnesses, all.quorum, all.live), (4, 3, None));
         let some = settings("--live 60 --witnesses 3 --quorum 2 --tamper --json --witnesses 5 --quorum 3");
         assert_eq!((some.witnesses, some.quorum, some.live, some.tamper, some.json), (5, 3, Some(60), true, true));
+    }
+
+    #[test]
+    fn another_archive_is_read_by_its_own_rules() {
+        let sample = repository().join("archives/sample");
+        let other = settings(&format!("--archive {}", sample.display()));
+        assert_eq!((other.archive, other.late, other.config), (sample, None, None));
     }
 
     #[test]
@@ -187,6 +241,7 @@ mod tests {
             ("word", "unknown argument word; see --help"),
             ("--archive", "--archive needs a value"),
             ("--archive /nowhere", "--archive /nowhere: there is no manifests/ in it"),
+            ("--late /nowhere", "--late /nowhere: there is no manifests/ in it"),
             ("--witnesses 0", "--witnesses 0: must be a number above 0"),
             ("--quorum -1", "--quorum -1: must be a number above 0"),
             ("--quorum 2", "--quorum 2 of --witnesses 4: must be more than half of them and not more than all"),

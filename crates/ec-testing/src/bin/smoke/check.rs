@@ -6,33 +6,11 @@ use eyre::ensure;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::run::Smoke;
-
-/// A slot that the archive gives, as `derive` says.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Expected {
-    pub(crate) stream_id: String,
-    pub(crate) slot: String,
-    pub(crate) header: Header,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Header {
-    pub(crate) data_root: String,
-    pub(crate) sequence: u64,
-}
-
-impl Expected {
-    /// Of a line of `derive`; none where the records conflict.
-    pub(crate) fn of(line: &str) -> serde_json::Result<Option<Self>> {
-        let derived: Value = serde_json::from_str(line)?;
-        if derived["header"].is_null() {
-            return Ok(None);
-        }
-        serde_json::from_value(derived).map(Some)
-    }
-}
+use crate::{
+    epochs::{Epoch, Session},
+    progress::{Awaited, look},
+    run::Smoke,
+};
 
 /// A slot on the ledger, as `status` says.
 #[derive(Debug, Deserialize)]
@@ -44,6 +22,9 @@ pub(crate) struct Slot {
     pub(crate) votes: u64,
     pub(crate) witness_count: u64,
     pub(crate) state: String,
+    /// Whose epoch it is, where numbers begin again with each session.
+    #[serde(skip)]
+    pub(crate) session: Option<Session>,
     /// Whether its pointer is settled and is that of this observation.
     #[serde(skip)]
     pub(crate) settled: bool,
@@ -63,37 +44,35 @@ struct Pointer {
 
 /// What was found.
 pub(crate) struct Checked {
-    /// The expected slots that the ledger knows.
+    /// The awaited slots that the ledger knows.
     pub(crate) slots: Vec<Slot>,
     /// How many of them are final, and settled where that was wanted.
     pub(crate) r#final: usize,
     /// How many epochs `verify` found equal to the archive.
     pub(crate) equal: usize,
-    /// Whether all are, and no command failed.
+    /// Whether all are, nothing final differs from the archive, and no command failed.
     pub(crate) ok: bool,
 }
 
-pub(crate) fn check(smoke: &Smoke<'_>, expected: &[Expected]) -> eyre::Result<Checked> {
+pub(crate) fn check(smoke: &Smoke<'_>, awaited: &[Epoch]) -> eyre::Result<Checked> {
     let settings = smoke.settings;
-    let mut verify = smoke.rail.command("verify");
-    verify.arg("--archive").arg(&settings.archive).args(["--require-final", "--json"]);
-    let verified = smoke.answer(&mut verify, "verify.jsonl")? == 0;
-    let (settled, pointers) = if settings.votes_only { (true, Vec::new()) } else { settle(smoke, expected)? };
-    let slots = slots(smoke, expected, &pointers)?;
+    let progress = look(smoke, awaited)?;
+    let (settled, pointers) = if settings.votes_only { (true, Vec::new()) } else { settle(smoke, &progress.awaited)? };
+    let slots = slots(smoke, &progress.awaited, &pointers)?;
     let is_final = |slot: &&Slot| slot.finalized_hash.is_some() && (slot.settled || settings.votes_only);
     let r#final = slots.iter().filter(is_final).count();
-    let equal = smoke.objects::<Value>("verify.jsonl")?.iter().filter(|line| line["verdict"] == "equal").count();
-    let ok = verified && settled && r#final == expected.len() && equal == expected.len();
+    let equal = progress.awaited.iter().filter(|awaited| awaited.equal).count();
+    let ok = progress.agrees && settled && r#final == awaited.len() && equal == awaited.len();
     Ok(Checked { slots, r#final, equal, ok })
 }
 
 /// Settles every slot on the rail and asks for each pointer. Whether that went well; the pointers in the order of the slots.
-fn settle(smoke: &Smoke<'_>, expected: &[Expected]) -> eyre::Result<(bool, Vec<Value>)> {
+fn settle(smoke: &Smoke<'_>, awaited: &[Awaited]) -> eyre::Result<(bool, Vec<Value>)> {
     let mut settle = smoke.rail.command("rail");
     settle.arg("settle").arg("--key-file").arg(smoke.rail.key(0)).arg("--json");
     let settled = smoke.answer(&mut settle, "settle.jsonl")? == 0;
     let mut pointers = Vec::new();
-    for Expected { slot, .. } in expected {
+    for Awaited { epoch: Epoch { slot, .. }, .. } in awaited {
         let mut show = smoke.rail.command("rail");
         let shown = smoke.rail.processes().output(show.args(["show", "--slot", slot, "--json"]))?;
         // none is an answer, too
@@ -107,8 +86,8 @@ fn settle(smoke: &Smoke<'_>, expected: &[Expected]) -> eyre::Result<(bool, Vec<V
     Ok((settled, pointers))
 }
 
-/// The expected slots as witness 1 sees them, with what the rail says.
-fn slots(smoke: &Smoke<'_>, expected: &[Expected], pointers: &[Value]) -> eyre::Result<Vec<Slot>> {
+/// The awaited slots as witness 1 sees them, with what the rail says.
+fn slots(smoke: &Smoke<'_>, awaited: &[Awaited], pointers: &[Value]) -> eyre::Result<Vec<Slot>> {
     let mut status = smoke.rail.command("status");
     status.arg("--archive").arg(&smoke.settings.archive).arg("--store").arg(smoke.rail.store(1));
     let code = smoke.answer(status.args(["--last", "0", "--json"]), "status.jsonl")?;
@@ -116,9 +95,12 @@ fn slots(smoke: &Smoke<'_>, expected: &[Expected], pointers: &[Value]) -> eyre::
     let mut slots = Vec::new();
     for line in fs::read_to_string(smoke.rail.file("status.jsonl"))?.lines() {
         let mut slot: Slot = serde_json::from_str(line)?;
-        let Some(wanted) = expected.iter().find(|expected| expected.slot == slot.slot) else { continue };
+        let Some(Awaited { epoch, .. }) = awaited.iter().find(|awaited| awaited.epoch.slot == slot.slot) else {
+            continue;
+        };
         let pointer = pointers.iter().find(|pointer| pointer["slot"] == *slot.slot);
-        slot.settled = pointer.is_some_and(|pointer| points_at(pointer, &slot, &wanted.header.data_root));
+        slot.settled = pointer.is_some_and(|pointer| points_at(pointer, &slot, &epoch.header.data_root));
+        slot.session = epoch.session;
         slot.line = line.to_owned();
         slots.push(slot);
     }
@@ -153,12 +135,5 @@ mod tests {
         let announced = json!({"settled": false, "manifest_hash": "0xaa", "data_root": "0xbb"});
         assert!(!points_at(&announced, &slot(Some("0xaa")), "0xbb"));
         assert!(!points_at(&json!({"slot": "0x01"}), &slot(Some("0xaa")), "0xbb"));
-    }
-
-    #[test]
-    fn an_epoch_with_conflicts_is_not_expected() {
-        assert!(Expected::of(r#"{"stream_id":"tv","slot":"0x01","header":null}"#).unwrap().is_none());
-        let line = r#"{"stream_id":"tv","slot":"0x01","header":{"dataRoot":"0xbb","sequence":7}}"#;
-        assert_eq!(Expected::of(line).unwrap().unwrap().header.sequence, 7);
     }
 }

@@ -1,6 +1,9 @@
 //! The witnesses' configuration.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use ec_testing::archive::names::FieldNames;
 use eyre::WrapErr;
@@ -10,8 +13,9 @@ use toml::{Table, Value};
 pub(crate) const PROPOSE_STAGGER_MS: i64 = 2000;
 pub(crate) const LATE_MS: i64 = 3000;
 pub(crate) const GRACE_MS: i64 = 1500;
-const INCOMPLETE_DELAY_MS: i64 = 600_000;
-const DISPUTED_AFTER_MS: i64 = 900_000;
+pub(crate) const INCOMPLETE_DELAY_MS: i64 = 10_000;
+pub(crate) const TIME_WAIT_MS: i64 = 10_000;
+pub(crate) const DISPUTED_AFTER_MS: i64 = 60_000;
 
 /// What the archive's own configuration says, if there is one.
 #[derive(Debug, Default)]
@@ -23,11 +27,12 @@ pub(crate) struct Configuration {
 }
 
 impl Configuration {
-    /// That of `EC_WITNESS_CONFIG`.
-    pub(crate) fn of_environment() -> eyre::Result<Self> {
-        let Some(path) = env::var_os("EC_WITNESS_CONFIG").map(PathBuf::from) else { return Ok(Self::default()) };
-        let read = fs::read_to_string(&path).map_err(eyre::Report::from).and_then(|text| Self::of(&text));
-        read.wrap_err_with(|| format!("EC_WITNESS_CONFIG: {}", path.display()))
+    /// That of `EC_WITNESS_CONFIG`, else of this file.
+    pub(crate) fn of_environment_or(file: Option<&Path>) -> eyre::Result<Self> {
+        let named = env::var_os("EC_WITNESS_CONFIG").map(PathBuf::from);
+        let Some(path) = named.as_deref().or(file) else { return Ok(Self::default()) };
+        let read = fs::read_to_string(path).map_err(eyre::Report::from).and_then(|text| Self::of(&text));
+        read.wrap_err_with(|| format!("configuration {}", path.display()))
     }
 
     fn of(text: &str) -> eyre::Result<Self> {
@@ -40,8 +45,11 @@ impl Configuration {
         Ok(Self { names, of_archive })
     }
 
-    /// The broadcast of a stream: of the table that gives it this id, else of the same name.
-    pub(crate) fn broadcast<'a>(&'a self, stream_id: &'a str) -> &'a str {
+    /// The broadcast of a stream, or of the lane that this track is: of the table that gives it this id, else of the same
+    /// name.
+    pub(crate) fn broadcast<'a>(&'a self, stream_id: &'a str, track: &str) -> &'a str {
+        let lane = stream_id.strip_suffix(track).and_then(|stream_id| stream_id.strip_suffix("/track/"));
+        let stream_id = lane.unwrap_or(stream_id);
         let tables = self.of_archive.get("stream").and_then(Value::as_array).into_iter().flatten();
         tables
             .filter(|table| table.get("stream_id").and_then(Value::as_str) == Some(stream_id))
@@ -60,6 +68,7 @@ impl Configuration {
         let agreement = [
             ("propose_stagger_ms", PROPOSE_STAGGER_MS),
             ("late_ms", LATE_MS),
+            ("time_wait_ms", TIME_WAIT_MS),
             ("incomplete_delay_ms", INCOMPLETE_DELAY_MS),
             ("disputed_after_ms", DISPUTED_AFTER_MS),
         ];
@@ -90,7 +99,9 @@ mod tests {
         )
         .unwrap();
         assert_eq!(own.names.blake3, ["b3"]);
-        assert_eq!((own.broadcast("ec/nbc"), own.broadcast("la-cbs")), ("la-nbc", "la-cbs"));
+        let broadcast = |stream_id| own.broadcast(stream_id, "0.m4s");
+        assert_eq!((broadcast("ec/nbc"), broadcast("la-cbs")), ("la-nbc", "la-cbs"));
+        assert_eq!((broadcast("ec/nbc/track/0.m4s"), broadcast("la-cbs/track/0.m4s")), ("la-nbc", "la-cbs"));
         let settings: Table = own.settings().unwrap().parse().unwrap();
         assert_eq!(
             settings["archive"].as_table().unwrap().keys().collect::<Vec<_>>(),

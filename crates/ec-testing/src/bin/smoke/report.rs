@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     check::{Checked, Slot},
     copies::Copies,
+    epochs::Session,
     run::Smoke,
     totals::Totals,
 };
@@ -34,7 +35,7 @@ struct Figures {
 /// A table, or an object per slot and one of totals.
 pub(crate) fn report(
     json: bool,
-    expected: usize,
+    awaited: usize,
     checked: &Checked,
     totals: &Totals,
     took: Duration,
@@ -48,15 +49,15 @@ pub(crate) fn report(
         for slot in slots {
             writeln!(out, "{}", with_settled(&slot.line, slot.settled))?;
         }
-        let figures = Figures { slots: expected, r#final: *r#final, equal: *equal, transactions, gas, seconds, ok };
+        let figures = Figures { slots: awaited, r#final: *r#final, equal: *equal, transactions, gas, seconds, ok };
         writeln!(out, "{}", serde_json::to_string(&Summary { totals: figures })?)?;
         return Ok(());
     }
     write!(out, "{}", table(slots))?;
-    let per_slot = gas / expected as u64;
+    let per_slot = gas / awaited as u64;
     writeln!(
         out,
-        "{expected} slots, {final} final, {equal} equal; {transactions} transactions, {gas} gas ({per_slot} per slot); \
+        "{awaited} slots, {final} final, {equal} equal; {transactions} transactions, {gas} gas ({per_slot} per slot); \
          {seconds} seconds"
     )?;
     Ok(())
@@ -70,27 +71,45 @@ fn with_settled(line: &str, settled: bool) -> String {
 
 /// The slots, in columns as wide as their widest cell.
 fn table(slots: &[Slot]) -> String {
-    let heads = ["STREAM", "EPOCH", "SLOT", "OBSERVATION", "VOTES", "STATE", "POINTER"].map(str::to_owned);
+    let heads = ["STREAM", "SESSION", "SEGMENT", "EPOCH", "SLOT", "OBSERVATION", "VOTES", "STATE", "POINTER"];
+    let heads = heads.map(str::to_owned);
     let rows: Vec<_> = std::iter::once(heads).chain(slots.iter().map(row)).collect();
-    let widths: [usize; 7] = std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
-    let line = |row: &[String; 7]| {
+    let widths: [usize; 9] = std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
+    let line = |row: &[String; 9]| {
         let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
         format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
     };
     rows.iter().map(line).collect()
 }
 
-fn row(slot: &Slot) -> [String; 7] {
+/// The session is named by the time of its mark.
+fn row(slot: &Slot) -> [String; 9] {
     let begin = |hash: &str| hash.chars().take(12).collect::<String>();
+    let (mark, segment, epoch) = match slot.session {
+        Some(Session { mark, index, segment }) => (mark.map_or_else(none, time), segment.to_string(), index),
+        None => (none(), none(), slot.sequence),
+    };
     [
         slot.stream_id.clone(),
-        slot.sequence.to_string(),
+        mark,
+        segment,
+        epoch.to_string(),
         begin(&slot.slot),
         begin(slot.finalized_hash.as_deref().unwrap_or("-")),
         format!("{} of {}", slot.votes, slot.witness_count),
         slot.state.clone(),
         if slot.settled { "settled" } else { "-" }.to_owned(),
     ]
+}
+
+fn none() -> String {
+    "-".to_owned()
+}
+
+/// A time of Unix milliseconds.
+fn time(unix_ms: u64) -> String {
+    let time = i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+    time.map_or_else(|| unix_ms.to_string(), |time| format!("{time:.3}"))
 }
 
 /// Shows that the flipped record is found: by the witness itself, and by `diff`. Whether it is.
@@ -143,13 +162,20 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_has_its_session_by_the_time_of_its_mark() {
+        let session = Session { mark: Some(1_795_894_848_700), index: 1, segment: 0 };
+        let slot = Slot { session: Some(session), ..slot("la-abc/track/audio0.m4s", Some("0xfedcba9876543210"), true) };
+        assert_eq!(row(&slot)[..4], ["la-abc/track/audio0.m4s", "2026-11-28T19:40:48.700Z", "0", "1"]);
+    }
+
+    #[test]
     fn a_table_has_columns() {
         let slots = [slot("la-nbc", Some("0xfedcba9876543210"), true), slot("a-longer-name", None, false)];
         assert_eq!(
             table(&slots),
-            "STREAM         EPOCH     SLOT          OBSERVATION   VOTES   STATE      POINTER\n\
-             la-nbc         29547078  0x0123456789  0xfedcba9876  3 of 4  finalized  settled\n\
-             a-longer-name  29547078  0x0123456789  -             3 of 4  finalized  -\n"
+            "STREAM         SESSION  SEGMENT  EPOCH     SLOT          OBSERVATION   VOTES   STATE      POINTER\n\
+             la-nbc         -        -        29547078  0x0123456789  0xfedcba9876  3 of 4  finalized  settled\n\
+             a-longer-name  -        -        29547078  0x0123456789  -             3 of 4  finalized  -\n"
         );
     }
 

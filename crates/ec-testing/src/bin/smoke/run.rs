@@ -3,15 +3,15 @@
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::Command,
     sync::Arc,
     time::Instant,
 };
 
 use alloy::primitives::Address;
 use ec_testing::{
-    anvil::{Anvil, last_lines},
-    processes::{Process, Processes, exit_code},
+    anvil::Anvil,
+    processes::{Processes, exit_code},
     rail::{Rail, witness_program},
 };
 use eyre::{WrapErr, ensure};
@@ -20,10 +20,13 @@ use tempfile::TempDir;
 
 use crate::{
     args::Settings,
-    check::{Expected, check},
-    configuration::{Configuration, GRACE_MS, LATE_MS, PROPOSE_STAGGER_MS},
+    check::check,
+    configuration::{
+        Configuration, DISPUTED_AFTER_MS, GRACE_MS, INCOMPLETE_DELAY_MS, LATE_MS, PROPOSE_STAGGER_MS, TIME_WAIT_MS,
+    },
     copies::Copies,
-    live, report, say,
+    epochs::{Epoch, awaited},
+    live, once, report, say,
     totals::totals,
 };
 
@@ -49,7 +52,9 @@ pub(crate) fn run(processes: &Arc<Processes>, settings: &Settings) -> eyre::Resu
 fn run_in(work: &Path, processes: &Arc<Processes>, settings: &Settings) -> eyre::Result<bool> {
     let begun = Instant::now();
     say(format_args!(
-        "shortened for the demonstration: propose_stagger_ms={PROPOSE_STAGGER_MS} late_ms={LATE_MS} grace_ms={GRACE_MS} poll_ms={POLL_MS}"
+        "shortened for the demonstration: propose_stagger_ms={PROPOSE_STAGGER_MS} late_ms={LATE_MS} \
+         time_wait_ms={TIME_WAIT_MS} incomplete_delay_ms={INCOMPLETE_DELAY_MS} disputed_after_ms={DISPUTED_AFTER_MS} \
+         grace_ms={GRACE_MS} poll_ms={POLL_MS}"
     ));
     let program = witness_program()?;
     // declared first, so that it outlives the witnesses
@@ -62,13 +67,12 @@ fn run_in(work: &Path, processes: &Arc<Processes>, settings: &Settings) -> eyre:
         (Some(chain), _) => (chain.rpc.as_str(), chain.keys.as_path()),
         (None, anvil) => (anvil.as_ref().map_or("", Anvil::rpc), work),
     };
-    let configuration = Configuration::of_environment()?;
+    let configuration = Configuration::of_environment_or(settings.config.as_deref())?;
     let mut rail = Rail::at(processes, &program, work, keys, rpc)?;
     let first_block = rail.head()?;
-    let expected = derive_reference(&rail, &settings.archive)?;
     let ledger = rail.deploy(settings.witnesses, settings.quorum, &configuration.settings()?)?;
     let smoke = Smoke { settings, configuration, rail };
-    smoke.attest(&expected, first_block, ledger, begun)
+    smoke.attest(first_block, ledger, begun)
 }
 
 fn start_anvil(work: &Path, witnesses: usize) -> eyre::Result<Anvil> {
@@ -79,41 +83,50 @@ fn start_anvil(work: &Path, witnesses: usize) -> eyre::Result<Anvil> {
     Ok(anvil)
 }
 
-/// What the archive says by itself: the reference for all comparisons.
-fn derive_reference(rail: &Rail, archive: &Path) -> eyre::Result<Vec<Expected>> {
-    let derived = rail.file("derived.jsonl");
-    let mut derive = rail.command("derive");
-    derive.arg("--archive").arg(archive).arg("--json").stdout(File::create(&derived)?);
-    ensure!(rail.processes().spawn(&mut derive)?.wait()?.success(), "the archive has nothing to derive");
-    let text = fs::read_to_string(&derived)?;
-    let mut expected = Vec::new();
-    let mut kept = String::new();
-    for line in text.lines() {
-        if let Some(slot) = Expected::of(line)? {
-            expected.push(slot);
-            kept += line;
-            kept.push('\n');
-        }
-    }
-    fs::write(rail.file("expected.jsonl"), kept)?;
-    ensure!(!expected.is_empty(), "the archive has no closed epoch without conflicts");
-    Ok(expected)
-}
-
 impl Smoke<'_> {
     /// Everything after the deployment.
-    fn attest(&self, expected: &[Expected], first_block: u64, ledger: Address, begun: Instant) -> eyre::Result<bool> {
+    fn attest(&self, first_block: u64, ledger: Address, begun: Instant) -> eyre::Result<bool> {
         let Settings { witnesses, quorum, tamper, json, .. } = *self.settings;
-        let copies = Copies::make(self, expected)?;
-        say(format_args!("{} slots, {witnesses} witnesses, quorum {quorum}", expected.len()));
-        let ended =
-            if let Some(speed) = self.settings.live { live::run(self, speed)? } else { self.run_once(&copies)? };
-        let checked = check(self, expected)?;
+        let (awaited, shared) = self.awaited()?;
+        let copies = Copies::make(self, &shared)?;
+        say(format_args!("{} slots, {witnesses} witnesses, quorum {quorum}", awaited.len()));
+        let ended = match self.settings.live {
+            Some(speed) => live::run(self, &awaited, speed)?,
+            None => once::run(self, &copies, &awaited)?,
+        };
+        let checked = check(self, &awaited)?;
         let totals = totals(&self.rail, first_block, ledger)?;
         let ok = ended && checked.ok;
-        report::report(json, expected.len(), &checked, &totals, begun.elapsed(), ok)?;
+        report::report(json, awaited.len(), &checked, &totals, begun.elapsed(), ok)?;
         let found = !tamper || report::tampered(self, &copies)?;
         Ok(ok && found)
+    }
+
+    /// What must become final, and what of it every witness has whole.
+    fn awaited(&self) -> eyre::Result<(Vec<Epoch>, Vec<Epoch>)> {
+        let own = self.epochs_of(&self.settings.archive, "derived.jsonl")?;
+        let late = self.settings.late.as_deref().map(|late| self.epochs_of(late, "derived-late.jsonl")).transpose()?;
+        let of = |witness| late.as_ref().filter(|_| self.settings.is_late(witness)).unwrap_or(&own).as_slice();
+        let archives: Vec<_> = self.witnesses().map(of).collect();
+        let must = awaited(&archives, self.settings.quorum);
+        ensure!(
+            !must.is_empty(),
+            "there is no closed epoch that a quorum of the witnesses has alike, without conflicts"
+        );
+        if must.len() < own.len() {
+            say(format_args!("{} of {} epochs are not alike at a quorum", own.len() - must.len(), own.len()));
+        }
+        let shared = awaited(&archives, archives.len());
+        Ok((must, shared.into_iter().filter(|epoch| epoch.complete).collect()))
+    }
+
+    /// What an archive says by itself; how `derive` said it is kept in a file.
+    pub(crate) fn epochs_of(&self, archive: &Path, file: &str) -> eyre::Result<Vec<Epoch>> {
+        let mut derive = self.rail.command("derive");
+        let code = self.answer(derive.arg("--archive").arg(archive).arg("--json"), file)?;
+        ensure!(code == 0, "{} has nothing to derive", archive.display());
+        let lines = fs::read_to_string(self.rail.file(file))?;
+        Ok(lines.lines().map(Epoch::of).filter_map(Result::transpose).collect::<Result<_, _>>()?)
     }
 
     /// A witness's own archive.
@@ -139,35 +152,6 @@ impl Smoke<'_> {
         run
     }
 
-    /// Every witness runs once on its archive, all at the same time; whether all ended as they should.
-    fn run_once(&self, copies: &Copies) -> eyre::Result<bool> {
-        for witness in self.witnesses() {
-            self.rail.init(witness, &self.archive(witness))?;
-        }
-        let start = |witness| -> eyre::Result<Process> {
-            let mut run = self.run_command(witness);
-            run.args(["--once", "--until", "finalized", "--json"]);
-            run.stdout(File::create(self.rail.file(&format!("run{witness}.jsonl")))?);
-            Ok(self.rail.processes().spawn(run.stderr(File::create(self.log(witness))?))?)
-        };
-        let mut running = self.witnesses().map(start).collect::<eyre::Result<Vec<_>>>()?;
-        let mut ok = true;
-        for (witness, process) in self.witnesses().zip(&mut running) {
-            ok &= self.ended_well(witness, process.wait()?, copies)?;
-        }
-        Ok(ok)
-    }
-
-    /// Whether a witness ended as it should: with `no` only where its archive differs.
-    fn ended_well(&self, witness: usize, status: ExitStatus, copies: &Copies) -> eyre::Result<bool> {
-        let (code, differs) = (exit_code(status), copies.differs(witness));
-        say(format_args!("witness {witness}: exit {code}{}", differs.unwrap_or_default()));
-        if code > 1 {
-            say(last_lines(&fs::read_to_string(self.log(witness))?, 5));
-        }
-        Ok(code == 0 || code == 1 && differs.is_some())
-    }
-
     /// Runs a command to its end and keeps what it prints in a file; its exit code.
     pub(crate) fn answer(&self, command: &mut Command, file: &str) -> eyre::Result<i32> {
         let status = self.rail.processes().spawn(command.stdout(File::create(self.rail.file(file))?))?.wait()?;
@@ -179,13 +163,6 @@ impl Smoke<'_> {
         let text = fs::read_to_string(self.rail.file(file))?;
         let objects = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
         objects.wrap_err_with(|| file.to_owned())
-    }
-
-    /// Whether a command ends with yes; all that it says goes to `log`.
-    pub(crate) fn agrees(&self, command: &mut Command, log: &Path) -> eyre::Result<bool> {
-        let log = File::create(log)?;
-        let command = command.stdout(log.try_clone()?).stderr(Stdio::from(log));
-        Ok(self.rail.processes().spawn(command)?.wait()?.success())
     }
 }
 
