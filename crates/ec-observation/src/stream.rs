@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, num::NonZeroU64};
 
 use alloy_primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::header::{EpochHash, SlotId, StreamHash};
 
@@ -126,10 +127,22 @@ pub enum TimeMode {
 
 /// How the groups of a broadcast are numbered (protocol §3.1).
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
 )]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Numbering {
     /// Each track by itself, from 0 with every start of the publisher, as MoQ relays hand groups on.
     #[default]

@@ -37,7 +37,8 @@ impl Seen {
         if lowest < HIGH {
             let unix_ms = epoch.time.as_ref().ok().copied();
             self.conflict |= epoch.is_conflicting();
-            self.restart |= self.before_unix_ms.zip(unix_ms).is_some_and(|(before, now)| before > now.saturating_add(RESTART_MS));
+            self.restart |=
+                self.before_unix_ms.zip(unix_ms).is_some_and(|(before, now)| before > now.saturating_add(RESTART_MS));
             self.before_unix_ms = unix_ms.or(self.before_unix_ms);
         }
     }

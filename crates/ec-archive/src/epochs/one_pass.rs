@@ -138,7 +138,10 @@ impl Epochs {
     /// # Errors
     ///
     /// What was derived cannot be read again.
-    pub fn closed_as<'a>(&'a mut self, known: impl FnMut(u64) -> Option<u64> + Send + 'a) -> Result<Closed<'a>, ArchiveError> {
+    pub fn closed_as<'a>(
+        &'a mut self,
+        known: impl FnMut(u64) -> Option<u64> + Send + 'a,
+    ) -> Result<Closed<'a>, ArchiveError> {
         let source = match &mut self.from {
             From::Run(run) => {
                 run.rewind().map_err(unreadable_run)?;

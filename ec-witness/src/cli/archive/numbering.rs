@@ -5,7 +5,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use ec_observation::Numbering;
-use strum::VariantArray;
+use strum::VariantNames;
 
 /// How an archive's groups are numbered.
 #[derive(Clone, Copy, Debug, Args)]
@@ -17,15 +17,9 @@ pub(crate) struct NumberingArg {
         env = "EC_WITNESS_NUMBERING",
         value_name = "WORD",
         default_value = Numbering::default().name(),
-        value_parser = PossibleValuesParser::new(Numbering::VARIANTS.iter().map(|numbering| numbering.name()))
-            .map(|word| of_name(&word))
+        value_parser = PossibleValuesParser::new(Numbering::VARIANTS).try_map(|word| word.parse::<Numbering>())
     )]
     pub(crate) numbering: Numbering,
-}
-
-/// The numbering of this name; of others clap lets none through.
-fn of_name(name: &str) -> Numbering {
-    Numbering::VARIANTS.iter().copied().find(|numbering| numbering.name() == name).unwrap_or_default()
 }
 
 #[cfg(test)]
