@@ -1,4 +1,4 @@
-//! `derive`: archive → headers. No key, no chain.
+//! `derive`: archive → headers. No key, and no chain, unless lanes are to be named as a ledger names them.
 
 mod listed;
 
@@ -9,14 +9,17 @@ use ec_archive::{
     ArchiveError, Broadcast, DeriveError, Epochs, LinkedEpoch, Quarantined, Source, StreamIndex, Watch,
     in_order::map_in_order,
 };
-use ec_observation::{NamedEpoch, ObservationHash, ObservationHeader, SlotId, StreamRule};
+use ec_observation::{NamedEpoch, ObservationHash, ObservationHeader, SlotId, StreamRule, TimeMode};
 use eyre::bail;
 use serde::Serialize;
 
 use super::{
     Answer,
     agreement::AgreementArgs,
+    chain::ChainArgs,
     config::ConfigArg,
+    connection::block_on,
+    lanes, ledger,
     numbering::{Seen, Told},
     output::{JobsArg, JsonArg, Progress, Unit, mark_time, push_json_line},
     roster::{ArchiveArgs, Sources},
@@ -31,8 +34,8 @@ const LINE_LEN: usize = 800;
 
 /// Which archive to derive from.
 ///
-/// Epochs of lanes are named by marks: the names here are this archive's own. Only the mark under which a session stands on
-/// the ledger is common to all witnesses.
+/// Epochs of lanes are named by marks. Only the mark under which a session stands on the ledger is common to all witnesses:
+/// with a ledger configured that is shown, else, and where a session is not there yet, this archive's own.
 #[derive(Debug, Args)]
 pub(crate) struct DeriveArgs {
     #[command(flatten)]
@@ -40,6 +43,9 @@ pub(crate) struct DeriveArgs {
 
     #[command(flatten)]
     archive: ArchiveArgs,
+
+    #[command(flatten)]
+    chain: ChainArgs,
 
     /// Write out the records of this epoch instead, as JSON: for another witness's `diff --author`. In a lane, its sequence
     /// as shown here, or the mark and the index by which the ledger has it.
@@ -114,15 +120,28 @@ impl<'a> Line<'a> {
 impl DeriveArgs {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
+        let chain = self.chain.clone().or(file.chain.clone());
+        let tolerance_ms = AgreementArgs::default().or(file.agreement.clone()).tolerance_ms(TimeMode::Received);
         let sources = self.archive.sources(file.archive, &file.stream)?;
         if let Some(asked) = self.records {
             let agreement = AgreementArgs::default().or(file.agreement);
             return listed::list(&sources, asked, agreement, self.json.json);
         }
         let (mut any, mut told) = (false, Told::default());
+        let has_lanes = sources.streams.iter().any(|source| source.rule.is_lane());
+        let ledger = match chain.ledger.filter(|_| has_lanes) {
+            Some(_) => Some(block_on(ledger::read(chain, sources.hashes(), None))?),
+            None => None,
+        };
         for source in &sources.streams {
             let mut epochs = read_epochs(&sources, source, self.jobs, self.json.json)?;
-            let seen = self.print(&source.rule, &mut epochs)?;
+            let mut known: Box<dyn FnMut(u64) -> Option<u64> + Send> = Box::new(|_| None);
+            if let Some(follower) = ledger.as_ref().filter(|_| source.rule.is_lane()) {
+                let Sources { archive, names, .. } = &sources;
+                let index = StreamIndex::read(archive, &source.broadcast, source.rule.clone(), names, &mut ())?;
+                known = Box::new(lanes::marks(follower, &index, tolerance_ms)?);
+            }
+            let seen = self.print(&source.rule, &mut epochs, known)?;
             any |= seen.any();
             told.take(source, seen);
         }
@@ -137,11 +156,16 @@ impl DeriveArgs {
     }
 
     /// Prints a line for each closed epoch of a stream, and tells what was seen of them.
-    fn print(&self, rule: &StreamRule, epochs: &mut Epochs) -> eyre::Result<Seen> {
+    fn print(
+        &self,
+        rule: &StreamRule,
+        epochs: &mut Epochs,
+        known: impl FnMut(u64) -> Option<u64> + Send,
+    ) -> eyre::Result<Seen> {
         // epochs in any order are gathered while they are printed: on several threads, each would keep that memory
         let jobs = if epochs.is_from_one_pass() { self.jobs.count() } else { NonZeroUsize::MIN };
         let (mut seen, mut out) = (Seen::default(), std::io::stdout());
-        let mut epochs = epochs.closed()?.inspect(|epoch| {
+        let mut epochs = epochs.closed_as(known)?.inspect(|epoch| {
             if let Ok(epoch) = epoch {
                 seen.take(rule.epochs, &epoch.named.derived);
             }
