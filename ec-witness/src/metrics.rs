@@ -8,8 +8,9 @@
 
 use ec_rpc::{
     count,
-    metric::{Metric, metrics},
+    metric::{Kind, Metric, metrics},
 };
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
 
 metrics! {
     /// Every metric of the witness itself.
@@ -83,12 +84,23 @@ pub fn all() -> impl Iterator<Item = &'static Metric> {
     OWN.iter().chain(count::METRICS)
 }
 
+/// Describes metrics, and tells the program's version beside them. Histograms are of seconds.
+pub(crate) fn describe<'a>(metrics: impl IntoIterator<Item = &'a Metric>) {
+    for &Metric { name, kind, help } in metrics {
+        match kind {
+            Kind::Counter => describe_counter!(name, help),
+            Kind::Gauge => describe_gauge!(name, help),
+            Kind::Histogram => describe_histogram!(name, Unit::Seconds, help),
+        }
+    }
+    gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use ec_rpc::metric::Kind;
 
     #[test]
     fn names_follow_the_rules() {

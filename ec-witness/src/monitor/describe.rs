@@ -2,8 +2,7 @@
 
 use ec_ledger::FollowError;
 use ec_observation::VoteKind;
-use ec_rpc::metric::{Kind, Metric};
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, gauge};
 
 use crate::{
     metrics as names,
@@ -13,14 +12,7 @@ use crate::{
 /// Describes every metric, and sets to zero what is without a label, or has one of few known values, so that a rate
 /// exists from the start.
 pub(super) fn describe() {
-    for &Metric { name, kind, help } in names::all() {
-        match kind {
-            Kind::Counter => describe_counter!(name, help),
-            Kind::Gauge => describe_gauge!(name, help),
-            Kind::Histogram => describe_histogram!(name, Unit::Seconds, help),
-        }
-    }
-    gauge!(names::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    names::describe(names::all());
     for unlabelled in [names::VOTES_RESENT, names::VOTES_REFUSED, names::REORGS, names::REPLACED, names::RESENT] {
         counter!(unlabelled).increment(0);
     }

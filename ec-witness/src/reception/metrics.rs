@@ -1,8 +1,8 @@
 //! The names of the recorder's metrics. The label `track` has at most as many values as a broadcast has tracks.
 
-use ec_rpc::metric::{Kind, Metric, metrics};
+use ec_rpc::metric::metrics;
 use ec_subscribe::Loss;
-use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{counter, gauge};
 
 metrics! {
     /// Every metric of the recorder.
@@ -21,14 +21,7 @@ metrics! {
 
 /// Describes every metric, and sets to zero what is without the label `track`, so that a rate exists from the start.
 pub fn describe() {
-    for &Metric { name, kind, help } in OWN {
-        match kind {
-            Kind::Counter => describe_counter!(name, help),
-            Kind::Gauge => describe_gauge!(name, help),
-            Kind::Histogram => describe_histogram!(name, help),
-        }
-    }
-    gauge!(crate::metrics::BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    crate::metrics::describe(OWN);
     for unlabelled in [CONNECTED, LIVE, TRACKS] {
         gauge!(unlabelled).set(0.0);
     }
