@@ -121,7 +121,7 @@ impl DeriveArgs {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
         let chain = self.chain.clone().or(file.chain.clone());
-        let tolerance_ms = AgreementArgs::default().or(file.agreement.clone()).tolerance_ms(TimeMode::Received);
+        let tolerance_ms = AgreementArgs::default().or(file.agreement).tolerance_ms(TimeMode::Received);
         let sources = self.archive.sources(file.archive, &file.stream)?;
         if let Some(asked) = self.records {
             let agreement = AgreementArgs::default().or(file.agreement);

@@ -115,11 +115,10 @@ fn no_more_than_so_many_are_remembered() {
     let mut cutter = Cutter::default();
     // two of each three numbers, so that each third is a hole
     let sequences = (0u64..).filter(|sequence| sequence % 3 != 1).take(REMEMBERED + 2);
-    let last = sequences.map(|sequence| {
+    let taken = sequences.inspect(|&sequence| {
         cutter.take(&record(sequence, 5));
-        sequence
     });
-    let last = last.last().unwrap();
+    let last = taken.last().unwrap();
     let remembered = &cutter.segment.as_ref().unwrap().remembered;
     assert_eq!((remembered.len(), remembered[0].sequence), (REMEMBERED, 3));
     assert_eq!(cutter.clone().take(&record(1, 5)), Cut::Begins, "2, which is above it, is forgotten");
