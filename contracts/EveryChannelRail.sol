@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-
+import {TwoStepOwnable} from "./access/TwoStepOwnable.sol";
 import {IEveryChannelObservationLedger, ObservationHeader} from "./interfaces/IEveryChannelObservationLedger.sol";
 import {IEveryChannelRail} from "./interfaces/IEveryChannelRail.sol";
 
 /// @title The compact store of pointers
-contract EveryChannelRail is IEveryChannelRail, Ownable2Step {
+contract EveryChannelRail is IEveryChannelRail, TwoStepOwnable {
     /// @notice Where the data of a slot is.
     struct Pointer {
         bytes32 manifestHash;
@@ -35,7 +33,7 @@ contract EveryChannelRail is IEveryChannelRail, Ownable2Step {
 
     /// @param initialOwner Who names the publishers.
     /// @param ledger_ Whose final observations settle here.
-    constructor(address initialOwner, IEveryChannelObservationLedger ledger_) Ownable(initialOwner) {
+    constructor(address initialOwner, IEveryChannelObservationLedger ledger_) TwoStepOwnable(initialOwner) {
         if (address(ledger_).code.length == 0) revert NoCode(address(ledger_));
         LEDGER = ledger_;
     }

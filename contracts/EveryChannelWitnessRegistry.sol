@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-
+import {TwoStepOwnable} from "./access/TwoStepOwnable.sol";
 import {IEveryChannelWitnessRegistry} from "./interfaces/IEveryChannelWitnessRegistry.sol";
 import {Bitmap} from "./libraries/Bitmap.sol";
 
 /// @title The set of witnesses and the quorum they need
-contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, Ownable2Step {
+contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, TwoStepOwnable {
     using Bitmap for uint120;
 
     /// @notice The active witnesses and the quorum, one storage word.
@@ -38,7 +36,7 @@ contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, Ownable2St
     /// @param initialOwner Who may change the set.
     /// @param witnesses The first witnesses, which get their indexes in this order.
     /// @param initialQuorum The first quorum.
-    constructor(address initialOwner, address[] memory witnesses, uint8 initialQuorum) Ownable(initialOwner) {
+    constructor(address initialOwner, address[] memory witnesses, uint8 initialQuorum) TwoStepOwnable(initialOwner) {
         _update(witnesses, new address[](0), initialQuorum);
     }
 

@@ -258,16 +258,6 @@ contract EveryChannelWitnessRegistryTest is Fixture {
         _assertSeat(STRANGER, 0, 0, 0);
     }
 
-    function test_transferOwnership_takesTwoSteps() public {
-        vm.prank(OWNER);
-        registry.transferOwnership(STRANGER);
-        vm.assertEq(registry.owner(), OWNER);
-        vm.assertEq(registry.pendingOwner(), STRANGER);
-        vm.prank(STRANGER);
-        registry.acceptOwnership();
-        vm.assertEq(registry.owner(), STRANGER);
-    }
-
     /// @notice Whatever the owner asks for, the quorum is a strict majority, or there are no witnesses and it is 0.
     function testFuzz_updateSet_ruleOnTheResult(uint256 added, uint256 removed, uint8 quorum) public {
         added %= 21;

@@ -36,6 +36,7 @@ interface Vm {
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function prank(address sender) external;
     function startPrank(address sender) external;
+    function stopPrank() external;
     function startBroadcast(uint256 privateKey) external;
     function stopBroadcast() external;
 
