@@ -23,8 +23,10 @@ struct ObservationHeader {
 
 /// @title Where witnesses vote on what was broadcast
 /// @notice A slot is one epoch of one stream. Its candidates are the headers proposed for it, named by their hashes. A
-/// witness votes once per slot, for one candidate, for ever. A candidate is final as soon as a quorum of the currently
-/// active witnesses voted for it; a slot has at most one final candidate, and it never changes.
+/// witness has one vote per slot, and it stands for content: for ever for what the header says of the epoch, which is every
+/// field but parent and time. Between candidates of the same content the vote may move, as long as the slot is open. A
+/// candidate is final as soon as it has the votes of a quorum of the currently active witnesses; a slot has at most one
+/// final candidate, and it never changes.
 /// @dev The ledger does not judge content: a header is right because a quorum derived the same one. Headers are kept in
 /// the log only. Checks come in the order in which the errors of a vote are listed here.
 interface IEveryChannelObservationLedger {
@@ -48,6 +50,14 @@ interface IEveryChannelObservationLedger {
     /// @param witness The witness that voted.
     event ObservationAttested(bytes32 indexed slot, bytes32 indexed observationHash, address indexed witness);
 
+    /// @notice A vote moved from one candidate to another of the same content. Where that is a new one, this follows its
+    /// `ObservationProposed`, and both tell of the same vote.
+    /// @param slot The slot.
+    /// @param to The candidate that has the vote from here on.
+    /// @param witness The witness whose vote it is.
+    /// @param from The candidate that had it.
+    event VoteMoved(bytes32 indexed slot, bytes32 indexed to, address indexed witness, bytes32 from);
+
     /// @notice A candidate became final.
     /// @param slot The slot.
     /// @param observationHash The candidate.
@@ -66,15 +76,25 @@ interface IEveryChannelObservationLedger {
     /// @notice Thrown when the slot is final already.
     error SlotFinalized(bytes32 slot, bytes32 finalHash);
 
-    /// @notice Thrown when the witness voted for this very candidate before.
+    /// @notice Thrown when a vote is to move that the witness does not have: not in the slot, or not for this candidate.
+    error NoSuchVote(bytes32 slot, address witness, bytes32 observationHash);
+
+    /// @notice Thrown when a vote is to move to a header of another content, or of another slot.
+    error OtherContent(bytes32 slot, bytes32 from, bytes32 to);
+
+    /// @notice Thrown when the witness's vote is for this very candidate.
     error AlreadyVoted(bytes32 slot, address witness);
 
-    /// @notice Thrown when the witness voted for another candidate of the slot. `observationHash` is the refused one.
+    /// @notice Thrown when the witness's vote is for another candidate of the slot. `observationHash` is the refused one.
     error Equivocation(bytes32 slot, address witness, bytes32 observationHash);
 
     /// @notice Thrown when a new candidate is proposed and the slot holds `candidates` of them, not as many as the
     /// proposer saw.
     error StaleProposal(bytes32 slot, uint256 candidates);
+
+    /// @notice Thrown when a vote is to move to a new candidate, and the witness made one by a move before. Else a single
+    /// witness could make candidates without end, and every proposal of the others stale.
+    error AlreadyProposed(bytes32 slot, address witness);
 
     /// @notice Thrown when the slot has no such candidate.
     error UnknownCandidate(bytes32 slot, bytes32 observationHash);
@@ -101,6 +121,13 @@ interface IEveryChannelObservationLedger {
     /// @notice Votes for a candidate.
     function attest(bytes32 slot, bytes32 hash) external;
 
+    /// @notice Moves the caller's vote to another candidate of the same slot and content: headers that differ in parent and
+    /// time at most.
+    /// @param from The candidate that has the vote.
+    /// @param to The one to have it. It becomes a candidate if it is none yet, once for each witness and slot.
+    /// @param candidatesSeen As for `propose`, if `to` is to become a candidate.
+    function move(ObservationHeader calldata from, ObservationHeader calldata to, uint256 candidatesSeen) external;
+
     /// @notice `propose` for each item. One that would fail is skipped with `VoteSkipped`; only a caller that is no
     /// witness, or lists of unequal length, revert.
     function proposeBatch(ObservationHeader[] calldata headers, uint256[] calldata candidatesSeen) external;
@@ -108,6 +135,14 @@ interface IEveryChannelObservationLedger {
     /// @notice `attest` for each item. One that would fail is skipped with `VoteSkipped`; only a caller that is no
     /// witness, or lists of unequal length, revert.
     function attestBatch(bytes32[] calldata slots, bytes32[] calldata observationHashes) external;
+
+    /// @notice `move` for each item, each after the ones before it. One that would fail is skipped with `VoteSkipped`, which
+    /// names the header to have the vote; only a caller that is no witness, or lists of unequal length, revert.
+    function moveBatch(
+        ObservationHeader[] calldata from,
+        ObservationHeader[] calldata to,
+        uint256[] calldata candidatesSeen
+    ) external;
 
     /// @notice Finalizes a candidate that has its quorum already, which a change of the set may bring about. Anyone may
     /// call. Fails with `SlotFinalized`, `UnknownCandidate` or `QuorumNotReached`.
@@ -132,7 +167,7 @@ interface IEveryChannelObservationLedger {
     function candidateAt(bytes32 slot, uint256 place) external view returns (bytes32);
 
     /// @notice The votes for a candidate; (0, 0) if the slot has no such candidate.
-    /// @return bitmap Every vote ever cast, bit `i` for the witness of index `i`.
+    /// @return bitmap Every vote it has, whoever cast it, bit `i` for the witness of index `i`.
     /// @return activeCount The number of those from currently active witnesses, which is what finality counts.
     function votes(bytes32 slot, bytes32 hash) external view returns (uint256 bitmap, uint256 activeCount);
 

@@ -548,13 +548,13 @@ contract EveryChannelObservationLedgerTest is Fixture {
         vm.prank(_witness(witness));
         (bool success, bytes memory refusal) =
             address(ledger).call(abi.encodeCall(ILedger.attest, (slots[0], hashes[0])));
-        bytes32 after_ = _digest();
+        bytes32 after_ = _digestOf(slot);
         vm.revertToState(before);
 
         if (!success) _expectSkip(voted, witness, refusal);
         vm.prank(_witness(witness));
         ledger.attestBatch(slots, hashes);
-        vm.assertEq(_digest(), after_);
+        vm.assertEq(_digestOf(slot), after_);
     }
 
     /// @notice The same of a proposal.
@@ -569,13 +569,13 @@ contract EveryChannelObservationLedgerTest is Fixture {
         vm.prank(_witness(witness));
         (bool success, bytes memory refusal) =
             address(ledger).call(abi.encodeCall(ILedger.propose, (headers[0], candidatesSeen[0])));
-        bytes32 after_ = _digest();
+        bytes32 after_ = _digestOf(slot);
         vm.revertToState(before);
 
         if (!success) _expectSkip(headers[0], witness, refusal);
         vm.prank(_witness(witness));
         ledger.proposeBatch(headers, candidatesSeen);
-        vm.assertEq(_digest(), after_);
+        vm.assertEq(_digestOf(slot), after_);
     }
 
     /// @notice Any three of four witnesses finalize, whatever the order, and not before the third.
@@ -643,16 +643,6 @@ contract EveryChannelObservationLedgerTest is Fixture {
         }
     }
 
-    /// @dev All that the views say of the slot.
-    function _digest() private view returns (bytes32 digest) {
-        digest = keccak256(abi.encode(ledger.finalizedObservation(slot), ledger.candidateCount(slot)));
-        for (uint256 i = 0; i < ledger.candidateCount(slot); ++i) {
-            bytes32 candidate = ledger.candidateAt(slot, i);
-            (uint256 bitmap, uint256 active) = ledger.votes(slot, candidate);
-            digest = keccak256(abi.encode(digest, candidate, bitmap, active));
-        }
-    }
-
     function _named(ObservationHeader[] memory headers)
         private
         pure
@@ -665,18 +655,7 @@ contract EveryChannelObservationLedgerTest is Fixture {
         }
     }
 
-    function _expectSkip(ObservationHeader memory skipped, uint256 witness, bytes memory reason) private {
-        _expectEmit(address(ledger));
-        emit ILedger.VoteSkipped(_slot(skipped), _hash(skipped), _witness(witness), reason);
-    }
-
     function _assertVotes(bytes32 candidate, uint256 bitmap, uint256 active) private view {
         _assertVotesIn(slot, candidate, bitmap, active);
-    }
-
-    function _assertVotesIn(bytes32 slot_, bytes32 candidate, uint256 bitmap, uint256 active) private view {
-        (uint256 actualBitmap, uint256 actualActive) = ledger.votes(slot_, candidate);
-        vm.assertEq(actualBitmap, bitmap);
-        vm.assertEq(actualActive, active);
     }
 }

@@ -3,7 +3,10 @@ pragma solidity 0.8.37;
 
 import {EveryChannelObservationLedger} from "../EveryChannelObservationLedger.sol";
 import {EveryChannelWitnessRegistry} from "../EveryChannelWitnessRegistry.sol";
-import {ObservationHeader} from "../interfaces/IEveryChannelObservationLedger.sol";
+import {
+    IEveryChannelObservationLedger as ILedger,
+    ObservationHeader
+} from "../interfaces/IEveryChannelObservationLedger.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice A registry of four witnesses with a quorum of three, its ledger, and headers to vote on.
@@ -50,6 +53,23 @@ abstract contract Fixture {
         });
     }
 
+    /// @dev The header as another witness writes it: the same content, another time and, every other time, another parent.
+    function _retold(ObservationHeader memory header, uint64 telling)
+        internal
+        pure
+        returns (ObservationHeader memory other)
+    {
+        other = ObservationHeader({
+            streamHash: header.streamHash,
+            epochHash: header.epochHash,
+            parentObservationHash: telling % 2 == 0 ? header.parentObservationHash : bytes32(uint256(telling)),
+            dataRoot: header.dataRoot,
+            locatorHash: header.locatorHash,
+            observedUnixMs: header.observedUnixMs + telling,
+            sequence: header.sequence
+        });
+    }
+
     function _hash(ObservationHeader memory header) internal pure returns (bytes32) {
         return keccak256(abi.encode(header));
     }
@@ -68,6 +88,13 @@ abstract contract Fixture {
         ledger.attest(_slot(header), _hash(header));
     }
 
+    function _move(uint256 witness, ObservationHeader memory from, ObservationHeader memory to, uint256 candidatesSeen)
+        internal
+    {
+        vm.prank(_witness(witness));
+        ledger.move(from, to, candidatesSeen);
+    }
+
     function _updateSet(address[] memory add, address[] memory remove, uint8 quorum) internal {
         vm.prank(OWNER);
         registry.updateSet(add, remove, quorum);
@@ -75,5 +102,26 @@ abstract contract Fixture {
 
     function _expectEmit(address emitter) internal {
         vm.expectEmit(true, true, true, true, emitter);
+    }
+
+    function _expectSkip(ObservationHeader memory skipped, uint256 witness, bytes memory reason) internal {
+        _expectEmit(address(ledger));
+        emit ILedger.VoteSkipped(_slot(skipped), _hash(skipped), _witness(witness), reason);
+    }
+
+    function _assertVotesIn(bytes32 slot, bytes32 candidate, uint256 bitmap, uint256 active) internal view {
+        (uint256 actualBitmap, uint256 actualActive) = ledger.votes(slot, candidate);
+        vm.assertEq(actualBitmap, bitmap);
+        vm.assertEq(actualActive, active);
+    }
+
+    /// @dev All that the views say of a slot.
+    function _digestOf(bytes32 slot) internal view returns (bytes32 digest) {
+        digest = keccak256(abi.encode(ledger.finalizedObservation(slot), ledger.candidateCount(slot)));
+        for (uint256 i = 0; i < ledger.candidateCount(slot); ++i) {
+            bytes32 candidate = ledger.candidateAt(slot, i);
+            (uint256 bitmap, uint256 active) = ledger.votes(slot, candidate);
+            digest = keccak256(abi.encode(digest, candidate, bitmap, active));
+        }
     }
 }

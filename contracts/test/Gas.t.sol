@@ -2,7 +2,10 @@
 pragma solidity 0.8.37;
 
 import {EveryChannelRail} from "../EveryChannelRail.sol";
-import {ObservationHeader} from "../interfaces/IEveryChannelObservationLedger.sol";
+import {
+    IEveryChannelObservationLedger as ILedger,
+    ObservationHeader
+} from "../interfaces/IEveryChannelObservationLedger.sol";
 import {Fixture} from "./Fixture.sol";
 import {vm} from "./Vm.sol";
 
@@ -14,6 +17,8 @@ contract GasTest is Fixture {
     ObservationHeader private almost; // has one candidate that lacks one vote
     ObservationHeader private done; // is final
     ObservationHeader private fresh; // has no candidate
+    ObservationHeader private wide; // has two of one content, with two votes and one
+    ObservationHeader private stray; // is the second one
 
     function setUp() public override {
         super.setUp();
@@ -25,6 +30,11 @@ contract GasTest is Fixture {
         _propose(0, done, 0);
         _attest(1, done);
         _attest(2, done);
+        wide = _header(5, 0);
+        stray = _retold(wide, 1);
+        _propose(0, wide, 0);
+        _attest(1, wide);
+        _propose(2, stray, 1);
     }
 
     function test_gas_propose() public {
@@ -41,6 +51,19 @@ contract GasTest is Fixture {
 
     function test_gas_attest_finalizes() public {
         _attest(2, almost);
+    }
+
+    function test_gas_attest_late() public {
+        vm.expectRevert(abi.encodeWithSelector(ILedger.SlotFinalized.selector, _slot(done), _hash(done)));
+        _attest(3, done);
+    }
+
+    function test_gas_move_finalizes() public {
+        _move(2, stray, wide, 0);
+    }
+
+    function test_gas_move_new() public {
+        _move(0, open, _retold(open, 1), 1);
     }
 
     function test_gas_settle() public {

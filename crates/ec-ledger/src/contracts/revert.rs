@@ -34,6 +34,15 @@ pub enum Revert {
     /// The slot does not hold the number of candidates that the proposer saw.
     #[error("slot {slot} holds {candidates} candidates, not as many as were seen (StaleProposal)")]
     StaleProposal { slot: SlotId, candidates: U256 },
+    /// The witness's vote, which was to move, is not on this candidate.
+    #[error("{witness} has no vote for {observation_hash} in slot {slot} (NoSuchVote)")]
+    NoSuchVote { slot: SlotId, witness: Address, observation_hash: ObservationHash },
+    /// A vote was to move to a header that differs in more than parent and time.
+    #[error("{from} of slot {slot} and {to} have not the same content: a vote moves within one only (OtherContent)")]
+    OtherContent { slot: SlotId, from: ObservationHash, to: ObservationHash },
+    /// The witness made a candidate by a move before.
+    #[error("{witness} has made a candidate of slot {slot} by a move before, and makes no other (AlreadyProposed)")]
+    AlreadyProposed { slot: SlotId, witness: Address },
     /// The slot has no such candidate.
     #[error("slot {slot} has no candidate {observation_hash} (UnknownCandidate)")]
     UnknownCandidate { slot: SlotId, observation_hash: ObservationHash },
@@ -146,6 +155,15 @@ impl From<Ledger> for Revert {
                 Self::Equivocation { slot: slot(e.slot), witness: e.witness, refused: observation(e.observationHash) }
             }
             Ledger::StaleProposal(e) => Self::StaleProposal { slot: slot(e.slot), candidates: e.candidates },
+            Ledger::NoSuchVote(e) => Self::NoSuchVote {
+                slot: slot(e.slot),
+                witness: e.witness,
+                observation_hash: observation(e.observationHash),
+            },
+            Ledger::OtherContent(e) => {
+                Self::OtherContent { slot: slot(e.slot), from: observation(e.from), to: observation(e.to) }
+            }
+            Ledger::AlreadyProposed(e) => Self::AlreadyProposed { slot: slot(e.slot), witness: e.witness },
             Ledger::UnknownCandidate(e) => {
                 Self::UnknownCandidate { slot: slot(e.slot), observation_hash: observation(e.observationHash) }
             }
