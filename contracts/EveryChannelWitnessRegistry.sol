@@ -15,8 +15,9 @@ contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, TwoStepOwn
         uint8 quorum;
     }
 
-    /// @notice What belongs to an address that has an index, one storage word. Every seat repeats the set, so that a
-    /// vote reads one cold word instead of two: votes are many, changes of the set few.
+    /// @notice What belongs to an address that has or had a seat, one storage word. It repeats the set, so that a vote reads
+    /// one cold word instead of two: votes are many, changes of the set few. For an address that handed its seat on, the
+    /// set is empty for ever, which is what bars it from every vote.
     struct Seat {
         uint8 number; // index + 1
         uint120 bitmap;
@@ -28,8 +29,11 @@ contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, TwoStepOwn
 
     WitnessSet private _set;
 
-    /// @dev Every address that ever was a witness, by index.
+    /// @dev Who holds each seat, by index.
     address[] private _witnesses;
+
+    /// @dev By index, to whom the seat is offered. Only an active witness offers its own.
+    mapping(uint256 index => address) private _offers;
 
     mapping(address account => Seat) private _seats;
 
@@ -61,6 +65,28 @@ contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, TwoStepOwn
     }
 
     /// @inheritdoc IEveryChannelWitnessRegistry
+    function rotate(address newAddress) external {
+        Seat memory own = _seats[msg.sender];
+        if (!_isActive(own)) revert NotWitness(msg.sender);
+        if (_seats[newAddress].number != 0) revert AddressUsed(newAddress);
+        _offers[own.number - 1] = newAddress;
+        emit RotationStarted(own.number - 1, msg.sender, newAddress);
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function acceptRotation(uint256 index) external {
+        if (_offers[index] != msg.sender) revert NotOffered(index, msg.sender);
+        if (_seats[msg.sender].number != 0) revert AddressUsed(msg.sender);
+        address previous = _witnesses[index];
+        Seat memory seat = _seats[previous];
+        delete _offers[index];
+        _witnesses[index] = msg.sender;
+        _seats[msg.sender] = seat;
+        _seats[previous] = Seat({number: seat.number, bitmap: 0, quorum: 0});
+        emit WitnessRotated(index, previous, msg.sender);
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
     function quorum() external view returns (uint8) {
         return _set.quorum;
     }
@@ -72,7 +98,7 @@ contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, TwoStepOwn
 
     /// @inheritdoc IEveryChannelWitnessRegistry
     function isWitness(address account) external view returns (bool) {
-        return _set.bitmap & _bitOf(_seats[account].number) != 0;
+        return _isActive(_seats[account]);
     }
 
     /// @inheritdoc IEveryChannelWitnessRegistry
@@ -86,6 +112,12 @@ contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, TwoStepOwn
     function witnessAt(uint256 index) external view returns (address) {
         if (index >= _witnesses.length) revert UnknownIndex(index);
         return _witnesses[index];
+    }
+
+    /// @inheritdoc IEveryChannelWitnessRegistry
+    function pendingWitnessAt(uint256 index) external view returns (address) {
+        if (index >= _witnesses.length) revert UnknownIndex(index);
+        return _offers[index];
     }
 
     /// @inheritdoc IEveryChannelWitnessRegistry
@@ -123,12 +155,14 @@ contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, TwoStepOwn
         emit WitnessSetChanged(bitmap, newQuorum);
     }
 
-    /// @dev The set with an active witness removed.
+    /// @dev The set without the seat that this address has, or had: a rotation does not escape a removal that is under way.
+    /// Nor does an offer outlive it.
     function _without(uint120 bitmap, address witness) private returns (uint120) {
         uint8 number = _seats[witness].number;
         uint120 bit = _bitOf(number);
         if (bitmap & bit == 0) revert NotWitness(witness);
-        emit WitnessRemoved(witness, number - 1);
+        delete _offers[number - 1];
+        emit WitnessRemoved(_witnesses[number - 1], number - 1);
         return bitmap & ~bit;
     }
 
@@ -142,11 +176,18 @@ contract EveryChannelWitnessRegistry is IEveryChannelWitnessRegistry, TwoStepOwn
             // forge-lint: disable-next-line(unsafe-typecast) at most CAPACITY
             number = uint8(_witnesses.length);
             _seats[witness].number = number;
+        } else if (_witnesses[number - 1] != witness) {
+            revert AddressUsed(witness);
         }
         uint120 bit = _bitOf(number);
         if (bitmap & bit != 0) revert AlreadyWitness(witness);
         emit WitnessAdded(witness, number - 1);
         return bitmap | bit;
+    }
+
+    /// @dev Whether the seat is one of the active set, which the seat itself repeats.
+    function _isActive(Seat memory seat) private pure returns (bool) {
+        return seat.bitmap & _bitOf(seat.number) != 0;
     }
 
     /// @dev The bit of a seat by its number, 0 for none.

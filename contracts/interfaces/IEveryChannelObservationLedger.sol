@@ -28,7 +28,8 @@ struct ObservationHeader {
 /// candidate is final as soon as it has the votes of a quorum of the currently active witnesses; a slot has at most one
 /// final candidate, and it never changes.
 /// @dev The ledger does not judge content: a header is right because a quorum derived the same one. Headers are kept in
-/// the log only. Checks come in the order in which the errors of a vote are listed here.
+/// the log only. A vote belongs to its witness's seat, whichever address holds that. Checks come in the order in which the
+/// errors of a vote are listed here.
 interface IEveryChannelObservationLedger {
     /// @notice A new candidate, and the proposer's vote for it.
     /// @param slot The slot.
@@ -171,6 +172,6 @@ interface IEveryChannelObservationLedger {
     /// @return activeCount The number of those from currently active witnesses, which is what finality counts.
     function votes(bytes32 slot, bytes32 hash) external view returns (uint256 bitmap, uint256 activeCount);
 
-    /// @notice Whether the witness voted in the slot, for whichever candidate.
+    /// @notice Whether the witness's seat voted in the slot, for whichever candidate, by whichever of its addresses.
     function hasVoted(bytes32 slot, address witness) external view returns (bool);
 }

@@ -172,6 +172,30 @@ contract EveryChannelObservationLedgerMoveTest is Fixture {
         _assertVotes(second, 3, 2);
     }
 
+    function test_move_rotated_movesTheSeatsVote() public {
+        _propose(0, first, 0);
+        _propose(1, second, 1);
+        _rotate(0, STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(ILedger.NotWitness.selector, _witness(0)));
+        _move(0, first, second, 0);
+        _expectEmit(address(ledger));
+        emit ILedger.VoteMoved(slot, _hash(second), STRANGER, _hash(first));
+        vm.prank(STRANGER);
+        ledger.move(first, second, 0);
+        _assertVotes(first, 0, 0);
+        _assertVotes(second, 3, 2);
+    }
+
+    /// @notice Nor does a new address bring another move to a new candidate.
+    function test_move_rotated_toAnotherNew_reverts() public {
+        _propose(0, first, 0);
+        _move(0, first, second, 1);
+        _rotate(0, STRANGER);
+        vm.expectRevert(abi.encodeWithSelector(ILedger.AlreadyProposed.selector, slot, STRANGER));
+        vm.prank(STRANGER);
+        ledger.move(second, third, 2);
+    }
+
     // ---- one vote
 
     function test_move_thenVoteAgain_reverts() public {

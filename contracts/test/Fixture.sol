@@ -95,6 +95,15 @@ abstract contract Fixture {
         ledger.move(from, to, candidatesSeen);
     }
 
+    /// @dev Hands the witness's seat on, both steps.
+    function _rotate(uint256 witness, address newAddress) internal {
+        uint256 index = registry.indexOf(_witness(witness));
+        vm.prank(_witness(witness));
+        registry.rotate(newAddress);
+        vm.prank(newAddress);
+        registry.acceptRotation(index);
+    }
+
     function _updateSet(address[] memory add, address[] memory remove, uint8 quorum) internal {
         vm.prank(OWNER);
         registry.updateSet(add, remove, quorum);

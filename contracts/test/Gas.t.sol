@@ -35,6 +35,8 @@ contract GasTest is Fixture {
         _propose(0, wide, 0);
         _attest(1, wide);
         _propose(2, stray, 1);
+        vm.prank(_witness(2));
+        registry.rotate(STRANGER);
     }
 
     function test_gas_propose() public {
@@ -78,6 +80,16 @@ contract GasTest is Fixture {
     function test_gas_removeWitness() public {
         vm.prank(OWNER);
         registry.removeWitness(_witness(3));
+    }
+
+    function test_gas_rotate() public {
+        vm.prank(_witness(3));
+        registry.rotate(STRANGER);
+    }
+
+    function test_gas_acceptRotation() public {
+        vm.prank(STRANGER);
+        registry.acceptRotation(2);
     }
 
     function test_gas_setQuorum() public {

@@ -67,6 +67,12 @@ pub enum Revert {
     /// The address is an active witness.
     #[error("{witness} is an active witness already (AlreadyWitness)")]
     AlreadyWitness { witness: Address },
+    /// The address has or had a seat, and takes no other one.
+    #[error("{account} has or had a seat already: a key votes for one seat, for ever; take a fresh one (AddressUsed)")]
+    AddressUsed { account: Address },
+    /// The seat is not offered to the caller.
+    #[error("seat {index} is not offered to {account}: its witness must call rotate({account}) first (NotOffered)")]
+    NotOffered { index: U256, account: Address },
     /// All indexes are given away.
     #[error("the registry has given away all its {capacity} indexes (RegistryFull)")]
     RegistryFull { capacity: U256 },
@@ -186,6 +192,8 @@ impl From<Registry> for Revert {
             Registry::NotWitness(e) => Self::NotWitness { account: e.witness },
             Registry::InvalidWitness(e) => Self::InvalidWitness { witness: e.witness },
             Registry::AlreadyWitness(e) => Self::AlreadyWitness { witness: e.witness },
+            Registry::AddressUsed(e) => Self::AddressUsed { account: e.account },
+            Registry::NotOffered(e) => Self::NotOffered { index: e.index, account: e.account },
             Registry::RegistryFull(e) => Self::RegistryFull { capacity: e.capacity },
             Registry::InvalidQuorum(e) => Self::InvalidQuorum { quorum: e.quorum, witness_count: e.witnessCount },
             Registry::UnknownWitness(e) => Self::UnknownWitness { account: e.account },
