@@ -34,6 +34,8 @@ interface Vm {
     function deriveKey(string calldata mnemonic, uint32 index) external pure returns (uint256);
     function getNonce(address account) external view returns (uint64);
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
+    function load(address target, bytes32 location) external view returns (bytes32);
+    function setArbitraryStorage(address target) external;
     function prank(address sender) external;
     function startPrank(address sender) external;
     function stopPrank() external;
