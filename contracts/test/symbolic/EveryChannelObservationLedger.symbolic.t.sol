@@ -24,10 +24,11 @@ contract EveryChannelObservationLedgerSymbolicTest {
     struct Call {
         uint8 who; // A, B, C or …
         address stranger; // … this one
-        uint8 kind; // propose, attest or finalize
+        uint8 kind; // propose, attest, finalize or move
         bytes32 content; // the candidate is the header of this content …
         bytes32 hash; // … or this hash
         uint256 candidatesSeen;
+        uint64 time; // a move is to the header of the same content and this time
     }
 
     function setUp() public {
@@ -58,7 +59,7 @@ contract EveryChannelObservationLedgerSymbolicTest {
     }
 
     /// @notice After a proposal by any witness, a call changes a candidate's votes only by adding its caller's, who had none
-    /// in the slot.
+    /// in the slot, or by moving it.
     function check_oneVotePerWitnessPerSlot(uint8 proposer, bytes32 content, Call calldata any, bytes32 hash) external {
         _begin(proposer, content);
         _tryAndCheckVotes(any, hash, any.who == proposer);
@@ -101,14 +102,17 @@ contract EveryChannelObservationLedgerSymbolicTest {
         assert(ledger.finalizedObservation(slot) == hash);
     }
 
-    /// @dev Asserts that the call leaves the votes for `hash` as they are, or adds the caller's, who has not `voted`.
+    /// @dev Asserts that the call leaves the votes for `hash` as they are, or adds the caller's, who has not `voted`, or, as
+    /// a move, adds it or takes it away where he has.
     function _tryAndCheckVotes(Call calldata any, bytes32 hash, bool voted) private {
         (uint256 before,) = ledger.votes(slot, hash);
         assert(ledger.hasVoted(slot, _caller(any)) == voted);
         (uint120 seat,,) = registry.seatOf(_caller(any));
         _try(any);
         (uint256 afterwards,) = ledger.votes(slot, hash);
-        assert(afterwards == before || (!voted && afterwards == before | seat));
+        bool cast = !voted && afterwards == before | seat;
+        bool moved = voted && any.kind == 3 && afterwards == before ^ seat;
+        assert(afterwards == before || cast || moved);
     }
 
     /// @dev The first thing that can happen in a slot.
@@ -119,14 +123,18 @@ contract EveryChannelObservationLedgerSymbolicTest {
     }
 
     function _try(Call calldata any) private {
-        vm.assume(any.kind < 3);
+        vm.assume(any.kind < 4);
         vm.prank(_caller(any));
         if (any.kind == 0) {
             try ledger.propose(_header(any.content), any.candidatesSeen) {} catch {}
         } else if (any.kind == 1) {
             try ledger.attest(slot, any.hash) {} catch {}
-        } else {
+        } else if (any.kind == 2) {
             try ledger.finalize(slot, any.hash) {} catch {}
+        } else {
+            ObservationHeader memory to = _header(any.content);
+            to.observedUnixMs = any.time;
+            try ledger.move(_header(any.content), to, any.candidatesSeen) {} catch {}
         }
     }
 
