@@ -136,14 +136,21 @@ impl Roster {
         for broadcast in &broadcasts {
             found.extend(self.sources_of(broadcast)?);
         }
-        let manifests = self.archive.manifests.display();
+        let manifests = self.archive.manifests.display().to_string();
         if broadcasts.is_empty() {
             bail!("{manifests}: no broadcast with a track file; is this the index of an archive?");
+        }
+        let mut found = distinct(found)?;
+        if !found.is_empty() {
+            found = self.chosen(found)?;
+        }
+        for broadcast in &broadcasts {
+            self.tell_of_tracks(broadcast)?;
         }
         if found.is_empty() {
             bail!("{manifests}: no broadcast has a track whose name ends in {MEDIA_ENDING}; set tracks");
         }
-        Ok(self.with(self.chosen(distinct(found)?)?))
+        Ok(self.with(found))
     }
 
     /// The same for a witness, which may be there before its archive: none is no error.
@@ -174,6 +181,7 @@ impl Roster {
     /// Adds the streams that a broadcast is and that are to be followed, unless another broadcast is one of them already.
     fn take(&mut self, broadcast: &Broadcast, found: &mut BTreeMap<String, Source>) -> eyre::Result<()> {
         let mut sources = self.sources_of(broadcast)?;
+        self.tell_of_tracks(broadcast)?;
         sources.retain(|source| self.is_wanted(source));
         if let Some((other, stream)) = sources.iter().find_map(|source| {
             let stream = &source.rule.stream_id;
@@ -185,21 +193,26 @@ impl Roster {
         Ok(())
     }
 
-    /// The streams that a broadcast is. Says once of one that has none of its tracks which it has.
-    fn sources_of(&mut self, broadcast: &Broadcast) -> eyre::Result<Vec<Source>> {
-        let (table, tracks) = (self.table(&broadcast.name), broadcast.tracks()?);
-        let found = sources(&table, &tracks, &self.defaults)?;
+    /// The streams that a broadcast is.
+    fn sources_of(&self, broadcast: &Broadcast) -> eyre::Result<Vec<Source>> {
+        let found = sources(&self.table(&broadcast.name), &broadcast.tracks()?, &self.defaults)?;
         found.iter().try_for_each(|source| self.fixed.check(&source.rule))?;
+        Ok(found)
+    }
+
+    /// Says once of a broadcast that has none of its tracks which it has.
+    fn tell_of_tracks(&mut self, broadcast: &Broadcast) -> eyre::Result<()> {
+        let (table, tracks) = (self.table(&broadcast.name), broadcast.tracks()?);
         if let Some(reason) = without_tracks(&table, &tracks, &self.defaults)?
             && self.told.insert(broadcast.name.clone())
         {
             tracing::warn!(broadcast = broadcast.name, "{reason}");
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Whether any of these is a stream.
-    fn any_stream(&mut self, broadcasts: &[Broadcast]) -> eyre::Result<bool> {
+    fn any_stream(&self, broadcasts: &[Broadcast]) -> eyre::Result<bool> {
         for broadcast in broadcasts {
             if !self.sources_of(broadcast)?.is_empty() {
                 return Ok(true);

@@ -165,7 +165,7 @@ fn the_program_derives_every_vector() {
                 assert!(derived.stderr.lines().last().unwrap().starts_with("error: "), "{name}: {derived:?}");
                 continue;
             }
-            assert_eq!(derived.lines(), vector.expected, "{name} on {jobs} threads");
+            assert_eq!(derived.lines(), vector.expected, "{name} on {jobs} threads: {}", derived.stderr);
             assert_eq!(quarantined(&archive, &derived.stderr), vector.quarantined, "{name}");
             assert_eq!(derived.code, 0, "{name}");
         }

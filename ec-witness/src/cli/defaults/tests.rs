@@ -18,7 +18,7 @@ use crate::cli::{
     key::KeyArgs,
     ledger::HEAD_STALE,
     monitor::MonitorArgs,
-    output::DAEMON_LOG,
+    output::Logger,
     roster::MEDIA_ENDING,
     run_settings::RunSettingsArgs,
 };
@@ -182,7 +182,7 @@ fn the_nix_options_have_the_programs_defaults() {
     let init = InitArgs::augment_args(Command::new("init"));
     let from_sequence = init.get_arguments().find(|flag| flag.get_id() == "from_sequence").unwrap();
     assert_eq!(from_sequence.get_default_values(), [nix_default("fromSequence").as_str()]);
-    assert_eq!(nix_default("logLevel"), DAEMON_LOG);
+    assert_eq!(nix_default("logLevel"), Logger::Daemon.filter());
 }
 
 #[test]
