@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ec_archive::{ArchiveError, StreamIndex, Sweep};
 use ec_ledger::{
     LedgerState, WitnessSet,
-    sessions::{Matching, OwnEpochSeen, OwnLane, SegmentSpan},
+    matching::{Matching, OwnEpochSeen, OwnLane, SegmentSpan},
 };
 use ec_observation::EpochKey;
 

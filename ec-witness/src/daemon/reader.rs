@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
 use ec_archive::StreamIndex;
 use ec_ledger::{
     Pulse,
-    sessions::{Matching, OwnLane},
+    matching::{Matching, OwnLane},
 };
 use ec_observation::{DerivedEpoch, EpochKey, StreamHash, StreamRule};
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::Address;
-use ec_ledger::sessions::{Matching, OwnLane, SegmentSession};
+use ec_ledger::matching::{Matching, OwnLane, SegmentSession};
 use ec_observation::{ContentHash, DerivedEpoch, EpochKey, ObservationHeader, SlotId, StreamRule};
 
 use super::{

@@ -5,8 +5,11 @@ use std::{collections::HashMap, ops::RangeInclusive};
 use alloy::primitives::B256;
 use ec_observation::{EpochKey, StreamHash};
 
-use super::{Lane, Session, SessionCandidate};
-use crate::{set::WitnessSet, state::LedgerState};
+use crate::{
+    sessions::{Lane, Session, SessionCandidate},
+    set::WitnessSet,
+    state::LedgerState,
+};
 
 /// What one archive has of a lane.
 pub trait OwnLane {

@@ -1,9 +1,7 @@
 //! What the ledger's log says of a lane's sessions (protocol §5.10).
 //!
 //! Pure, and undone exactly: [`LedgerState`](crate::LedgerState) tells a [`Lane`] of each candidate and each final
-//! observation, and takes them back in reverse. [`Matching`] finds in it the session of each own segment.
-
-mod matching;
+//! observation, and takes them back in reverse. [`Matching`](crate::Matching) finds in it the session of each own segment.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,9 +11,7 @@ use std::{
 use alloy::primitives::B256;
 use ec_observation::{EpochHash, EpochName, EpochRule, ObservationHash, ObservationHeader, SlotId};
 
-pub use matching::{Matching, OwnEpochSeen, OwnLane, SegmentSession, SegmentSpan, SessionRule};
-
-use crate::state::Candidate;
+use crate::candidate::Candidate;
 
 /// One life of a lane's numbers as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +21,12 @@ pub struct Session {
     /// The index of the epoch whose header opened it.
     pub opened_by: u64,
     /// The opener's place in the log.
-    opened_at: u64,
+    pub(crate) opened_at: u64,
     /// The place of the first `ObservationFinalized` in it.
-    first_final: Option<u64>,
+    pub(crate) first_final: Option<u64>,
     /// Its candidates in the order of the log; none that stand below the finalized head, once the session has a final
     /// observation there.
-    candidates: Vec<(SlotId, ObservationHash)>,
+    pub(crate) candidates: Vec<(SlotId, ObservationHash)>,
 }
 
 impl Session {
