@@ -293,6 +293,17 @@ impl StreamRule {
         })
     }
 
+    /// The `stream_id` that is configured of the broadcast whose lane this is; `None` on the timeline.
+    pub fn lane_of(&self) -> Option<&str> {
+        let track = self.lane_track()?;
+        self.stream_id.strip_suffix(track)?.strip_suffix("/track/")
+    }
+
+    /// The track that the lane is; `None` on the timeline.
+    pub fn lane_track(&self) -> Option<&str> {
+        self.tracks.names().first().filter(|_| self.is_lane()).map(String::as_str)
+    }
+
     /// Whether the stream is a lane.
     pub fn is_lane(&self) -> bool {
         self.epochs.numbering == Numbering::Session

@@ -26,8 +26,8 @@ use super::{
     defaults::with_default,
 };
 use fixed::Fixed;
+pub(super) use rule::MEDIA_ENDING;
 use rule::{Defaults, by_broadcast, is_of, sources, without_tracks};
-pub(super) use rule::{MEDIA_ENDING, lane_of};
 
 /// Which archive, and how its records make epochs.
 #[derive(Clone, Debug, Args)]

@@ -1,4 +1,5 @@
-//! What the archive says of a lane, for naming its epochs: looked up where it is asked for, and kept.
+//! A lane that is followed: its windows, and what its archive says for naming them, looked up where it is asked for, and
+//! kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +8,71 @@ use ec_ledger::{
     LedgerState, WitnessSet,
     matching::{Matching, OwnEpochSeen, OwnLane, SegmentSpan},
 };
-use ec_observation::EpochKey;
+use ec_observation::{DerivedEpoch, EpochKey, StreamRule};
+
+use super::{ledger::FollowedLedger, show};
+use crate::{
+    advice::{EpochLength, LOOKED_AT},
+    clock,
+    standing::{LaneStanding, StreamStanding},
+    witness::{engine::Engine, lane::Lane},
+};
 
 /// Epochs that are kept; with more, all are looked up again.
 const MAX_KEPT: usize = 4096;
+
+/// A lane's windows, and what was looked up of its archive.
+#[derive(Debug)]
+pub(super) struct FollowedLane {
+    pub(super) lane: Lane,
+    pub(super) seen: Seen,
+    /// The marks of the segments that have a session.
+    pub(super) marks: BTreeMap<u64, u64>,
+    /// The newest closed epochs, for telling how long they last.
+    newest: BTreeMap<EpochKey, DerivedEpoch>,
+}
+
+impl FollowedLane {
+    pub(super) fn new(rule: StreamRule) -> Self {
+        Self { lane: Lane::new(rule), seen: Seen::default(), marks: BTreeMap::new(), newest: BTreeMap::new() }
+    }
+
+    /// Notes a closed epoch.
+    pub(super) fn note(&mut self, derived: &DerivedEpoch) {
+        self.newest.insert(derived.key, derived.clone());
+        if self.newest.len() as u64 > LOOKED_AT {
+            self.newest.pop_first();
+        }
+    }
+
+    /// How it stands at `now_ms` by the daemon's clock; `standing` is what the engine and the ledger tell of it.
+    pub(super) fn standing(
+        &self,
+        index: &StreamIndex,
+        engine: &Engine,
+        standing: &StreamStanding,
+        now_ms: u64,
+    ) -> LaneStanding {
+        let (unnamed_epochs, first_ms) = self.lane.unnamed_complete(|segment| self.marks.contains_key(&segment));
+        let since = |first_ms| clock::unix_s().saturating_sub(now_ms.saturating_sub(first_ms) / 1000);
+        LaneStanding {
+            unnamed_epochs,
+            unnamed_since_unix_s: first_ms.map(since),
+            epoch: EpochLength::of(self.newest.values(), index.rule().epochs.groups_per_epoch),
+            ..show::lane(index, &self.marks, engine, standing.newest_final)
+        }
+    }
+
+    /// Finds the marks of all segments.
+    pub(super) fn find_marks(&mut self, index: &StreamIndex, ledger: &FollowedLedger, tolerance_ms: u64) {
+        let (state, set) = (ledger.state(), ledger.follower.set());
+        let Some(matching) = Matching::new(state, index.rule().stream_hash(), set, tolerance_ms) else { return };
+        let mut own = OwnEpochs::new(index, &mut self.seen);
+        let segments: Vec<u64> = own.spans().map(|(segment, _)| segment).collect();
+        let mark = |segment: u64| Some((segment, self.lane.session_of(segment, &matching, &mut own).mark?));
+        self.marks = segments.into_iter().filter_map(mark).collect();
+    }
+}
 
 /// What was looked up of a lane before. A complete epoch stays as it is.
 #[derive(Debug, Default)]

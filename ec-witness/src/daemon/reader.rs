@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
 
-use ec_archive::StreamIndex;
-use ec_ledger::{
-    Pulse,
-    matching::{Matching, OwnLane},
-};
+use ec_ledger::Pulse;
 use ec_observation::{DerivedEpoch, EpochKey, StreamHash, StreamRule};
 
 use super::{
@@ -16,14 +12,15 @@ use super::{
     intake::Intake,
     judge::Judge,
     keep::Kept,
-    lanes::{OwnEpochs, Seen},
+    lanes::{FollowedLane, OwnEpochs, Seen},
     ledger::FollowedLedger,
+    numbering::Numberings,
     streams::{FollowedStream, NewlyClosed},
     wake::Changes,
 };
 use crate::{
+    advice::OtherNumbering,
     standing::{Backlog, Reading},
-    witness::lane::Lane,
 };
 
 /// How often the backlog is counted and told, milliseconds.
@@ -36,6 +33,7 @@ pub(super) struct ArchiveReader {
     streams: BTreeMap<StreamHash, Followed>,
     pulse: Pulse,
     counted_ms: Option<u64>,
+    numberings: Numberings,
 }
 
 /// A stream that is followed, and what is noted of it beside.
@@ -45,37 +43,15 @@ pub(super) struct Followed {
     kept: Kept,
     pub(super) backlog: Backlog,
     /// The windows that sessions name, of a lane.
-    lane: Option<FollowedLane>,
-}
-
-/// A lane's windows, and what was looked up of its archive.
-#[derive(Debug)]
-struct FollowedLane {
-    lane: Lane,
-    seen: Seen,
-    /// The marks of the segments that have a session.
-    marks: BTreeMap<u64, u64>,
-}
-
-impl FollowedLane {
-    fn new(rule: StreamRule) -> Self {
-        Self { lane: Lane::new(rule), seen: Seen::default(), marks: BTreeMap::new() }
-    }
-
-    /// Finds the marks of all segments.
-    fn find_marks(&mut self, index: &StreamIndex, ledger: &FollowedLedger, tolerance_ms: u64) {
-        let (state, set) = (ledger.state(), ledger.follower.set());
-        let Some(matching) = Matching::new(state, index.rule().stream_hash(), set, tolerance_ms) else { return };
-        let mut own = OwnEpochs::new(index, &mut self.seen);
-        let segments: Vec<u64> = own.spans().map(|(segment, _)| segment).collect();
-        let mark = |segment: u64| Some((segment, self.lane.session_of(segment, &matching, &mut own).mark?));
-        self.marks = segments.into_iter().filter_map(mark).collect();
-    }
+    pub(super) lane: Option<FollowedLane>,
+    /// The numbering that the archive seems to have instead.
+    pub(super) other_numbering: Option<OtherNumbering>,
 }
 
 impl ArchiveReader {
     pub(super) fn new(intake: Intake) -> Self {
-        Self { intake, streams: BTreeMap::new(), pulse: Pulse::default(), counted_ms: None }
+        let (pulse, numberings) = (Pulse::default(), Numberings::default());
+        Self { intake, streams: BTreeMap::new(), pulse, counted_ms: None, numberings }
     }
 
     /// Beats `pulse` whenever a stretch of an index was read or derived from.
@@ -121,7 +97,8 @@ impl ArchiveReader {
             ledger.follower.follow(hash, stream.rule().epochs);
             count::zero(&stream.rule().stream_id);
             let lane = stream.rule().is_lane().then(|| FollowedLane::new(stream.rule().clone()));
-            streams.insert(hash, Followed { stream, kept, backlog: Backlog::default(), lane });
+            let followed = Followed { stream, kept, backlog: Backlog::default(), lane, other_numbering: None };
+            streams.insert(hash, followed);
         }
         let touched = |followed: &&mut Followed| followed.stream.files().any(|file| changes.touch(file));
         for Followed { stream, kept, lane, .. } in streams.values_mut().filter(touched) {
@@ -152,6 +129,7 @@ impl ArchiveReader {
                 again.iter().try_for_each(|derived| judge.admit_again(stream.rule(), derived, counts, now_ms))?;
                 continue;
             };
+            closed.iter().for_each(|closed| lane.note(&closed.derived));
             closed.into_iter().for_each(|closed| judge.admit_window(stream.rule(), &mut lane.lane, closed, counts));
             again
                 .into_iter()
@@ -168,6 +146,7 @@ impl ArchiveReader {
                 }
             }
         }
+        self.look_at_numbering(now_ms);
         counts.judged(admitted);
         if !is_at_rest && ledger.is_read() {
             self.count_backlog(ledger, now_ms);
@@ -190,6 +169,17 @@ impl ArchiveReader {
     /// Whether epochs of a lane wait for a name.
     pub(super) fn has_unnamed(&self) -> bool {
         self.streams.values().filter_map(|followed| followed.lane.as_ref()).any(|lane| lane.lane.has_unnamed())
+    }
+
+    /// Looks now and then whether archives have the other numbering, and tells of each broadcast once.
+    fn look_at_numbering(&mut self, now_ms: u64) {
+        if !self.numberings.is_due(self.streams.len(), now_ms) {
+            return;
+        }
+        let others = self.numberings.look(self.streams.values().map(|followed| followed.stream.index()));
+        for (followed, other) in self.streams.values_mut().zip(others) {
+            followed.other_numbering = other;
+        }
     }
 
     /// Counts what is still to be made up for, now and then, and tells while there is any.

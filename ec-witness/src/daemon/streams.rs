@@ -288,7 +288,7 @@ impl FollowedStream {
 }
 
 /// How many epochs of these segments lie in a range.
-fn count(range: &RangeInclusive<EpochKey>, segments: &[SegmentSpan]) -> u64 {
+pub(super) fn count(range: &RangeInclusive<EpochKey>, segments: &[SegmentSpan]) -> u64 {
     let within = |span: &SegmentSpan| {
         let low = EpochKey { segment: span.segment, index: span.lowest }.max(*range.start());
         let high = EpochKey { segment: span.segment, index: span.highest }.min(*range.end());

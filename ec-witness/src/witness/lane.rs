@@ -97,6 +97,15 @@ impl Lane {
         self.windows.values().any(|window| window.slots.is_empty())
     }
 
+    /// Complete windows of the segments that have no session by `is_named`: how many, and when the first of them closed.
+    pub fn unnamed_complete(&self, is_named: impl Fn(u64) -> bool) -> (u64, Option<u64>) {
+        let unnamed = |(key, window): &(&EpochKey, &Window)| window.derived.complete && !is_named(key.segment);
+        self.windows.iter().filter(unnamed).fold((0, None), |(count, first_ms), (_, window)| {
+            let first_ms = first_ms.map_or(window.closed_ms, |first_ms: u64| first_ms.min(window.closed_ms));
+            (count + 1, Some(first_ms))
+        })
+    }
+
     /// A window's slot came to an outcome that stands: it is judged no more, under no mark.
     pub fn take_done(&mut self, epoch: EpochKey, engine: &mut Engine) {
         if let Some(window) = self.windows.remove(&epoch) {
