@@ -132,12 +132,7 @@ pub(super) fn derived(stream: &StreamRule, batch: &mut Batch<'_>) -> Vec<NamedEp
 }
 
 impl Track {
-    fn read(
-        bytes: &TrackBytes,
-        stretch: Stretch,
-        epochs: EpochRule,
-        buffers: &mut Buffers,
-    ) -> Result<Self, Disorder> {
+    fn read(bytes: &TrackBytes, stretch: Stretch, epochs: EpochRule, buffers: &mut Buffers) -> Result<Self, Disorder> {
         let lines = Lines::read(bytes, stretch, buffers)?;
         let (mut neighbours, mut touched) = (Neighbours::default(), Vec::new());
         let bad = lines.bad.iter().map(|bad| (bad.at, bad.line.group_sequence.map(|stated| epochs.index(stated))));

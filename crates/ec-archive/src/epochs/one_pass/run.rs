@@ -113,10 +113,8 @@ impl RunWriter {
     fn add_derived(&mut self, epoch: &DerivedEpoch, flags: u8, hashes: [B256; 5]) -> io::Result<()> {
         let flag = |is: bool, flag: u8| if is { flag } else { 0 };
         let DerivedEpoch { key, leaf_count, complete, data_root, time } = epoch;
-        let flags = flags
-            | flag(*complete, COMPLETE)
-            | flag(data_root.is_some(), HAS_CONTENT)
-            | flag(time.is_ok(), HAS_TIME);
+        let flags =
+            flags | flag(*complete, COMPLETE) | flag(data_root.is_some(), HAS_CONTENT) | flag(time.is_ok(), HAS_TIME);
         self.put(flags, [key.index, *leaf_count, *time.as_ref().unwrap_or(&0)], hashes)?;
         self.count += 1;
         Ok(())

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::Range};
 
 use ec_observation::{
-    DerivedEpoch, EpochKey, EpochRule, NamedEpoch, Record, StreamRule,
+    DerivedEpoch, EpochKey, EpochName, EpochRule, NamedEpoch, Record, StreamRule,
     derive::{Batch, Gathered},
 };
 
@@ -85,11 +85,15 @@ impl Part {
 
 impl Epochs {
     fn of(derived: Vec<DerivedEpoch>, rule: &StreamRule, mark: Option<u64>) -> Self {
-        let Some(mark) = mark else { return Self::Unnamed(derived) };
-        match rule.name_each(derived.iter().map(|epoch| (epoch.clone(), mark)).collect()) {
-            Ok(named) => Self::Named(named),
-            // which one it is is found when they are given back
-            Err(_) => Self::Unnamed(derived),
+        let has_sequence =
+            |mark, epoch: &DerivedEpoch| EpochName { mark, index: epoch.key.index }.sequence().is_some();
+        match mark.filter(|&mark| derived.iter().all(|epoch| has_sequence(mark, epoch))) {
+            Some(mark) => {
+                let named = rule.name_each(derived.into_iter().map(|epoch| (epoch, mark)).collect());
+                Self::Named(named.expect("each has a sequence"))
+            }
+            // which one has none is found when they are given back
+            None => Self::Unnamed(derived),
         }
     }
 }
