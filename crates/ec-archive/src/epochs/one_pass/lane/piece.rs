@@ -85,8 +85,7 @@ impl Part {
 
 impl Epochs {
     fn of(derived: Vec<DerivedEpoch>, rule: &StreamRule, mark: Option<u64>) -> Self {
-        let has_sequence =
-            |mark, epoch: &DerivedEpoch| EpochName { mark, index: epoch.key.index }.sequence().is_some();
+        let has_sequence = |mark, epoch: &DerivedEpoch| EpochName { mark, index: epoch.key.index }.sequence().is_some();
         match mark.filter(|&mark| derived.iter().all(|epoch| has_sequence(mark, epoch))) {
             Some(mark) => {
                 let named = rule.name_each(derived.into_iter().map(|epoch| (epoch, mark)).collect());
