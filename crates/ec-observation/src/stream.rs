@@ -158,6 +158,23 @@ impl Numbering {
     }
 }
 
+/// The locators of a stream, which differ by the epoch's id alone. That stands between these, and needs no escape.
+#[derive(Debug)]
+pub(crate) struct Locators {
+    head: String,
+    tail: String,
+}
+
+impl Locators {
+    pub(crate) fn of(&self, epoch_id: &str) -> String {
+        [&self.head, epoch_id, &self.tail].concat()
+    }
+}
+
+fn json(text: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(text).expect("strings always serialize")
+}
+
 /// How group sequences are cut into epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochRule {
@@ -321,25 +338,18 @@ impl StreamRule {
 
     /// The canonical JSON (RFC 8785) that says where an epoch's objects are.
     pub fn locator(&self, name: EpochName) -> String {
-        /// Fields in the order of their names; serde_json escapes as RFC 8785 §3.2.2.2 demands.
-        #[derive(Serialize)]
-        struct Locator<'a> {
-            broadcast: &'a str,
-            epoch_id: String,
-            objects: &'static str,
-            stream_id: &'a str,
-            tracks: &'a Tracks,
-            v: u8,
+        self.locators().of(&self.epochs.id(name))
+    }
+
+    /// What makes the locators of the stream's epochs.
+    pub(crate) fn locators(&self) -> Locators {
+        // serde_json escapes as RFC 8785 §3.2.2.2 demands
+        let [broadcast, stream_id] = [&self.locator_broadcast, &self.stream_id].map(|text| json(text));
+        let tracks = json(&self.tracks);
+        Locators {
+            head: format!(r#"{{"broadcast":{broadcast},"epoch_id":""#),
+            tail: format!(r#"","objects":"blake3","stream_id":{stream_id},"tracks":{tracks},"v":1}}"#),
         }
-        serde_json::to_string(&Locator {
-            broadcast: &self.locator_broadcast,
-            epoch_id: self.epochs.id(name),
-            objects: "blake3",
-            stream_id: &self.stream_id,
-            tracks: &self.tracks,
-            v: 1,
-        })
-        .expect("strings and integers always serialize")
     }
 
     /// `keccak256(track)` of each observed track, in order.
