@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
 use ec_archive::StreamIndex;
 use ec_ledger::{
     Pulse,
-    sessions::{Matching, OwnLane},
+    sessions::{Matching, OwnLane, SegmentSession},
 };
 use ec_observation::{DerivedEpoch, EpochKey, StreamHash, StreamRule};
 
@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     standing::{Backlog, Reading},
-    witness::lane::Lane,
+    witness::{decision::Agreement, lane::Lane},
 };
 
 /// How often the backlog is counted and told, milliseconds.
@@ -53,23 +53,30 @@ pub(super) struct Followed {
 struct FollowedLane {
     lane: Lane,
     seen: Seen,
-    /// The marks of the segments that have a session.
-    marks: BTreeMap<u64, u64>,
+    /// The sessions of the segments, by which what is final is passed by. One that settled a segment is not looked for
+    /// again: where it turns out to be another, more is looked at than must be.
+    sessions: BTreeMap<u64, SegmentSession>,
+    /// How far times that are near may be apart.
+    tolerance_ms: u64,
 }
 
 impl FollowedLane {
-    fn new(rule: StreamRule) -> Self {
-        Self { lane: Lane::new(rule), seen: Seen::default(), marks: BTreeMap::new() }
+    fn new(rule: StreamRule, agreement: &Agreement) -> Self {
+        let tolerance_ms = agreement.tolerance_ms(rule.time);
+        Self { lane: Lane::new(rule), seen: Seen::default(), sessions: BTreeMap::new(), tolerance_ms }
     }
 
-    /// Finds the marks of all segments.
-    fn find_marks(&mut self, index: &StreamIndex, ledger: &FollowedLedger, tolerance_ms: u64) {
+    /// Finds the sessions of all segments.
+    fn find_sessions(&mut self, index: &StreamIndex, ledger: &FollowedLedger) {
         let (state, set) = (ledger.state(), ledger.follower.set());
-        let Some(matching) = Matching::new(state, index.rule().stream_hash(), set, tolerance_ms) else { return };
+        let Some(matching) = Matching::new(state, index.rule().stream_hash(), set, self.tolerance_ms) else { return };
         let mut own = OwnEpochs::new(index, &mut self.seen);
         let segments: Vec<u64> = own.spans().map(|(segment, _)| segment).collect();
-        let mark = |segment: u64| Some((segment, self.lane.session_of(segment, &matching, &mut own).mark?));
-        self.marks = segments.into_iter().filter_map(mark).collect();
+        for segment in segments {
+            if !self.sessions.get(&segment).is_some_and(SegmentSession::is_settled) {
+                self.sessions.insert(segment, matching.session_of(&mut own, segment));
+            }
+        }
     }
 }
 
@@ -120,7 +127,8 @@ impl ArchiveReader {
             let hash = stream.rule().stream_hash();
             ledger.follower.follow(hash, stream.rule().epochs);
             count::zero(&stream.rule().stream_id);
-            let lane = stream.rule().is_lane().then(|| FollowedLane::new(stream.rule().clone()));
+            let lane =
+                stream.rule().is_lane().then(|| FollowedLane::new(stream.rule().clone(), judge.engine.agreement()));
             streams.insert(hash, Followed { stream, kept, backlog: Backlog::default(), lane });
         }
         let touched = |followed: &&mut Followed| followed.stream.files().any(|file| changes.touch(file));
@@ -175,11 +183,6 @@ impl ArchiveReader {
         Ok(admitted)
     }
 
-    /// After a reorg the sessions of all lanes are looked for again.
-    pub(super) fn take_back(&mut self) {
-        self.streams.values_mut().filter_map(|followed| followed.lane.as_mut()).for_each(|lane| lane.lane.take_back());
-    }
-
     /// A slot of this epoch came to an outcome that stands.
     pub(super) fn take_done(&mut self, stream: StreamHash, epoch: EpochKey, judge: &mut Judge) {
         if let Some(lane) = self.streams.get_mut(&stream).and_then(|followed| followed.lane.as_mut()) {
@@ -231,8 +234,7 @@ fn derive(
 ) -> Result<(Vec<NewlyClosed>, Vec<DerivedEpoch>), Halt> {
     let (mut closed, mut again) = (Vec::new(), Vec::new());
     if let Some(lane) = &mut lane {
-        let tolerance_ms = judge.engine.agreement().tolerance_ms(stream.rule().time);
-        lane.find_marks(stream.index(), ledger, tolerance_ms);
+        lane.find_sessions(stream.index(), ledger);
     }
     let unnamed_below = |below| lane.as_ref().map_or(0, |lane| lane.lane.unnamed_below(below));
     let undecided = |below| judge.engine.undecided_below(hash, below) + unnamed_below(below);
@@ -258,17 +260,18 @@ fn gaps<'a>(
     all: bool,
 ) -> impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>> + use<'a> {
     let rule = stream.rule().clone();
-    let lane = lane.map(|lane| (stream.index().segments(), lane.marks.clone()));
+    let lane = lane.map(|lane| (stream.index().segments(), lane.sessions.clone(), lane.tolerance_ms));
     move |from, to| match &lane {
         _ if all => (from <= to).then_some(from..=to),
         None => ledger.next_gap(&rule, from, to),
-        Some((segments, marks)) => segments.iter().find_map(|span| {
+        Some((segments, sessions, tolerance_ms)) => segments.iter().find_map(|span| {
             let segment = span.segment;
             let low = EpochKey { segment, index: span.lowest }.max(from);
             let high = EpochKey { segment, index: span.highest }.min(to);
-            match marks.get(&segment) {
+            let times = span.first_ms.saturating_sub(*tolerance_ms)..=span.last_ms.saturating_add(*tolerance_ms);
+            match sessions.get(&segment).and_then(|session| session.mark) {
                 _ if low > high => None,
-                Some(&mark) => ledger.next_gap_in(&rule, mark, low, high),
+                Some(mark) => ledger.next_gap_in(&rule, mark, &times, low, high),
                 None => Some(low..=high),
             }
         }),
