@@ -27,7 +27,7 @@ use super::{
 pub struct Lane {
     rule: StreamRule,
     windows: BTreeMap<EpochKey, Window>,
-    /// The cycle in which this witness led a naming round last: of a window, and of a segment that is not settled.
+    /// The cycle in which this witness led a naming round of a window last.
     led_in: BTreeMap<EpochKey, u32>,
 }
 
@@ -176,7 +176,7 @@ impl Lane {
             match naming {
                 Naming::Open { cycle } => {
                     marks.insert(own_ms, Proposing::AtOnce);
-                    self.led_in.insert(asked.led(key), cycle);
+                    self.led_in.insert(key, cycle);
                 }
                 Naming::Attest(header) => _ = marks.insert(header.observed_unix_ms, Proposing::Never),
                 Naming::Nothing => {}
@@ -261,7 +261,7 @@ impl Lane {
             own_mark_is_taken: lane.session(own_ms).is_some(),
             openers: openers.iter().filter_map(opener).collect(),
         };
-        let led_in = self.led_in.get(&asked.led(key)).copied();
+        let led_in = self.led_in.get(&key).copied();
         let own = OwnWindow { index: key.index, observed_unix_ms: own_ms, tolerance_ms: asked.tolerance_ms, led_in };
         name(&own, &seen, membership, engine.agreement())
     }
@@ -328,13 +328,6 @@ struct Asked {
     /// Whether it is to open a session.
     is_opening: bool,
     tolerance_ms: u64,
-}
-
-impl Asked {
-    /// What a leader opens a session for once a cycle: the segment or, once that is settled, the window.
-    fn led(&self, key: EpochKey) -> EpochKey {
-        if self.is_settled { key } else { EpochKey { index: u64::MAX, ..key } }
-    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ pub struct OwnWindow {
     pub observed_unix_ms: u64,
     /// How far a mark may be from that to be near.
     pub tolerance_ms: u64,
-    /// The cycle in which this witness last opened a session for it, or for its segment, as a leader.
+    /// The cycle in which this witness last opened a session for it, as a leader.
     pub led_in: Option<u32>,
 }
 
