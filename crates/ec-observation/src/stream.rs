@@ -344,7 +344,7 @@ impl StreamRule {
     /// What makes the locators of the stream's epochs.
     pub(crate) fn locators(&self) -> Locators {
         // serde_json escapes as RFC 8785 §3.2.2.2 demands
-        let [broadcast, stream_id] = [&self.locator_broadcast, &self.stream_id].map(|text| json(text));
+        let [broadcast, stream_id] = [&self.locator_broadcast, &self.stream_id].map(json);
         let tracks = json(&self.tracks);
         Locators {
             head: format!(r#"{{"broadcast":{broadcast},"epoch_id":""#),

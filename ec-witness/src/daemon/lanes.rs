@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ec_archive::{ArchiveError, StreamIndex, Sweep};
 use ec_ledger::{
     LedgerState, WitnessSet,
-    matching::{Matching, OwnEpochSeen, OwnLane, SegmentSpan},
+    matching::{Matching, OwnEpochSeen, OwnLane, SegmentSession, SegmentSpan},
 };
 use ec_observation::{DerivedEpoch, EpochKey, StreamRule};
 
@@ -15,7 +15,7 @@ use crate::{
     advice::{EpochLength, LOOKED_AT},
     clock,
     standing::{LaneStanding, StreamStanding},
-    witness::{engine::Engine, lane::Lane},
+    witness::{decision::Agreement, engine::Engine, lane::Lane},
 };
 
 /// Epochs that are kept; with more, all are looked up again.
@@ -26,15 +26,24 @@ const MAX_KEPT: usize = 4096;
 pub(super) struct FollowedLane {
     pub(super) lane: Lane,
     pub(super) seen: Seen,
-    /// The marks of the segments that have a session.
-    pub(super) marks: BTreeMap<u64, u64>,
+    /// The sessions of the segments, by which what is final is passed by. One that settled a segment is not looked for
+    /// again: where it turns out to be another, more is looked at than must be.
+    pub(super) sessions: BTreeMap<u64, SegmentSession>,
+    /// How far times that are near may be apart.
+    pub(super) tolerance_ms: u64,
     /// The newest closed epochs, for telling how long they last.
     newest: BTreeMap<EpochKey, DerivedEpoch>,
 }
 
 impl FollowedLane {
-    pub(super) fn new(rule: StreamRule) -> Self {
-        Self { lane: Lane::new(rule), seen: Seen::default(), marks: BTreeMap::new(), newest: BTreeMap::new() }
+    pub(super) fn new(rule: StreamRule, agreement: &Agreement) -> Self {
+        Self {
+            tolerance_ms: agreement.tolerance_ms(rule.time),
+            lane: Lane::new(rule),
+            seen: Seen::default(),
+            sessions: BTreeMap::new(),
+            newest: BTreeMap::new(),
+        }
     }
 
     /// Notes a closed epoch.
@@ -53,24 +62,29 @@ impl FollowedLane {
         standing: &StreamStanding,
         now_ms: u64,
     ) -> LaneStanding {
-        let (unnamed_epochs, first_ms) = self.lane.unnamed_complete(|segment| self.marks.contains_key(&segment));
+        let named = self.sessions.iter().filter_map(|(&segment, session)| Some((segment, session.mark?)));
+        let marks: BTreeMap<u64, u64> = named.collect();
+        let (unnamed_epochs, first_ms) = self.lane.unnamed_complete(|segment| marks.contains_key(&segment));
         let since = |first_ms| clock::unix_s().saturating_sub(now_ms.saturating_sub(first_ms) / 1000);
         LaneStanding {
             unnamed_epochs,
             unnamed_since_unix_s: first_ms.map(since),
             epoch: EpochLength::of(self.newest.values(), index.rule().epochs.groups_per_epoch),
-            ..show::lane(index, &self.marks, engine, standing.newest_final)
+            ..show::lane(index, &marks, engine, standing.newest_final)
         }
     }
 
-    /// Finds the marks of all segments.
-    pub(super) fn find_marks(&mut self, index: &StreamIndex, ledger: &FollowedLedger, tolerance_ms: u64) {
+    /// Finds the sessions of all segments.
+    pub(super) fn find_sessions(&mut self, index: &StreamIndex, ledger: &FollowedLedger) {
         let (state, set) = (ledger.state(), ledger.follower.set());
-        let Some(matching) = Matching::new(state, index.rule().stream_hash(), set, tolerance_ms) else { return };
+        let Some(matching) = Matching::new(state, index.rule().stream_hash(), set, self.tolerance_ms) else { return };
         let mut own = OwnEpochs::new(index, &mut self.seen);
         let segments: Vec<u64> = own.spans().map(|(segment, _)| segment).collect();
-        let mark = |segment: u64| Some((segment, self.lane.session_of(segment, &matching, &mut own).mark?));
-        self.marks = segments.into_iter().filter_map(mark).collect();
+        for segment in segments {
+            if !self.sessions.get(&segment).is_some_and(SegmentSession::is_settled) {
+                self.sessions.insert(segment, matching.session_of(&mut own, segment));
+            }
+        }
     }
 }
 

@@ -96,7 +96,8 @@ impl ArchiveReader {
             let hash = stream.rule().stream_hash();
             ledger.follower.follow(hash, stream.rule().epochs);
             count::zero(&stream.rule().stream_id);
-            let lane = stream.rule().is_lane().then(|| FollowedLane::new(stream.rule().clone()));
+            let lane =
+                stream.rule().is_lane().then(|| FollowedLane::new(stream.rule().clone(), judge.engine.agreement()));
             let followed = Followed { stream, kept, backlog: Backlog::default(), lane, other_numbering: None };
             streams.insert(hash, followed);
         }
@@ -152,11 +153,6 @@ impl ArchiveReader {
             self.count_backlog(ledger, now_ms);
         }
         Ok(admitted)
-    }
-
-    /// After a reorg the sessions of all lanes are looked for again.
-    pub(super) fn take_back(&mut self) {
-        self.streams.values_mut().filter_map(|followed| followed.lane.as_mut()).for_each(|lane| lane.lane.take_back());
     }
 
     /// A slot of this epoch came to an outcome that stands.
@@ -221,8 +217,7 @@ fn derive(
 ) -> Result<(Vec<NewlyClosed>, Vec<DerivedEpoch>), Halt> {
     let (mut closed, mut again) = (Vec::new(), Vec::new());
     if let Some(lane) = &mut lane {
-        let tolerance_ms = judge.engine.agreement().tolerance_ms(stream.rule().time);
-        lane.find_marks(stream.index(), ledger, tolerance_ms);
+        lane.find_sessions(stream.index(), ledger);
     }
     let unnamed_below = |below| lane.as_ref().map_or(0, |lane| lane.lane.unnamed_below(below));
     let undecided = |below| judge.engine.undecided_below(hash, below) + unnamed_below(below);
@@ -248,17 +243,18 @@ fn gaps<'a>(
     all: bool,
 ) -> impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>> + use<'a> {
     let rule = stream.rule().clone();
-    let lane = lane.map(|lane| (stream.index().segments(), lane.marks.clone()));
+    let lane = lane.map(|lane| (stream.index().segments(), lane.sessions.clone(), lane.tolerance_ms));
     move |from, to| match &lane {
         _ if all => (from <= to).then_some(from..=to),
         None => ledger.next_gap(&rule, from, to),
-        Some((segments, marks)) => segments.iter().find_map(|span| {
+        Some((segments, sessions, tolerance_ms)) => segments.iter().find_map(|span| {
             let segment = span.segment;
             let low = EpochKey { segment, index: span.lowest }.max(from);
             let high = EpochKey { segment, index: span.highest }.min(to);
-            match marks.get(&segment) {
+            let times = span.first_ms.saturating_sub(*tolerance_ms)..=span.last_ms.saturating_add(*tolerance_ms);
+            match sessions.get(&segment).and_then(|session| session.mark) {
                 _ if low > high => None,
-                Some(&mark) => ledger.next_gap_in(&rule, mark, low, high),
+                Some(mark) => ledger.next_gap_in(&rule, mark, &times, low, high),
                 None => Some(low..=high),
             }
         }),

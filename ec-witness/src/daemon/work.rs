@@ -99,9 +99,6 @@ impl Work {
         judge.votes.note_finalized_head(ledger, now_ms)?;
         judge.votes.follow(ledger, polled.reorg, now_ms).await?;
         judge.take_progress(ledger)?;
-        if polled.reorg {
-            archive.take_back();
-        }
         let admitted = archive.admit(ledger, judge, counts, now_ms)?;
         let sent = judge.vote(ledger, |stream| archive.is_current(stream), counts, now_ms).await?;
         self.count_sent(&sent, counts);
