@@ -23,7 +23,7 @@ impl SeenStreams {
         for ((rule, _), other) in streams.iter().zip(&others) {
             let stream = configured_id(rule);
             if let Some(other) = other.filter(|_| told.insert(stream)) {
-                tracing::warn!(stream, "{other}");
+                tracing::warn!(stream, reason = %other, "the archive looks as if it had the other numbering");
             }
         }
         others

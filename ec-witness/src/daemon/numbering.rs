@@ -37,7 +37,7 @@ impl Numberings {
         for ((rule, _), other) in streams.iter().zip(&others) {
             let stream = configured_id(rule);
             if let Some(other) = other.filter(|_| self.told.insert(stream.to_owned())) {
-                tracing::warn!(stream, "{other}");
+                tracing::warn!(stream, reason = %other, "the archive looks as if it had the other numbering");
             }
         }
         others
