@@ -13,10 +13,10 @@ use std::time::Duration;
 use crate::store::StoreStanding;
 
 pub use lane::LaneStanding;
-pub use ledger::{EndpointStanding, Head, LedgerStanding};
+pub use ledger::{AtHeads, EndpointStanding, Head, LedgerStanding};
 pub use sending::SendingStanding;
 pub use slot::{SessionEpoch, SlotReport};
-pub use stream::{AtHeads, Backlog, Reading, StreamStanding, Tally};
+pub use stream::{Backlog, Reading, StreamStanding, Tally};
 
 /// How a witness stands.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use super::{Head, LaneStanding};
+use super::{AtHeads, LaneStanding};
 use crate::{advice::OtherNumbering, witness::engine::SlotState};
 
 /// How a stream stands.
@@ -51,31 +51,6 @@ impl StreamStanding {
             Some(lane) => lane.behind,
             None => self.newest_final.each(behind),
         }
-    }
-}
-
-/// A number of a stream at each head.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct AtHeads {
-    /// At the newest block.
-    pub latest: Option<u64>,
-    /// At the newest safe block.
-    pub safe: Option<u64>,
-    /// At the newest finalized block.
-    pub finalized: Option<u64>,
-}
-
-impl AtHeads {
-    /// The number at each head.
-    pub fn by_head(self) -> [(Head, Option<u64>); 3] {
-        let Self { latest, safe, finalized } = self;
-        [(Head::Latest, latest), (Head::Safe, safe), (Head::Finalized, finalized)]
-    }
-
-    /// What `of` makes of each.
-    pub fn each(self, of: impl Fn(Option<u64>) -> Option<u64>) -> Self {
-        let Self { latest, safe, finalized } = self;
-        Self { latest: of(latest), safe: of(safe), finalized: of(finalized) }
     }
 }
 
