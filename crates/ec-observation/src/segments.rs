@@ -102,6 +102,11 @@ impl Cutter {
         self.last_ms = record.received_unix_ms.unwrap_or(self.last_ms);
     }
 
+    /// The highest sequence of the present segment; `None` before its first record.
+    pub fn highest(&self) -> Option<u64> {
+        self.segment.as_ref().map(|segment| segment.highest)
+    }
+
     /// The time by which the last record was cut; 0 before the first.
     pub fn last_ms(&self) -> u64 {
         self.last_ms

@@ -195,6 +195,11 @@ impl EpochRule {
         group_sequence / self.groups_per_epoch
     }
 
+    /// The last sequence of an epoch, 2^64−1 where that is none.
+    pub fn last_sequence(&self, index: u64) -> u64 {
+        index.saturating_mul(self.groups_per_epoch.get()).saturating_add(self.groups_per_epoch.get() - 1)
+    }
+
     /// `ec/epoch/v1/g<groups_per_epoch>/<epoch_index>` on the timeline,
     /// `ec/epoch/v2/g<groups_per_epoch>/<mark>/<epoch_index>` in a session.
     pub fn id(&self, name: EpochName) -> String {

@@ -135,6 +135,27 @@ impl ArchiveReader {
             again
                 .into_iter()
                 .for_each(|derived| judge.admit_window_again(stream.rule(), &mut lane.lane, derived, counts));
+        }
+        self.look_at_numbering(now_ms);
+        counts.judged(admitted);
+        if !is_at_rest && ledger.is_read() {
+            self.count_backlog(ledger, now_ms);
+        }
+        Ok(admitted)
+    }
+
+    /// Finds the sessions of all lanes at the head, by which old epochs are passed by.
+    pub(super) fn find_sessions(&mut self, ledger: &FollowedLedger) {
+        for Followed { stream, lane, .. } in self.streams.values_mut() {
+            lane.iter_mut().for_each(|lane| lane.find_sessions(stream.index(), ledger));
+        }
+    }
+
+    /// Has the windows of all lanes judged under the names that the ledger gives them at the head.
+    pub(super) fn name(&mut self, ledger: &FollowedLedger, judge: &mut Judge, now_ms: u64) -> Result<(), Halt> {
+        let is_at_rest = self.intake.is_at_rest();
+        for Followed { stream, lane, .. } in self.streams.values_mut() {
+            let Some(lane) = lane else { continue };
             let mut own = OwnEpochs::new(stream.index(), &mut lane.seen);
             let growing = stream.highest_epoch().map(|highest| highest.segment).filter(|_| !is_at_rest);
             judge.name(&mut lane.lane, &mut own, growing, ledger, now_ms)?;
@@ -147,12 +168,7 @@ impl ArchiveReader {
                 }
             }
         }
-        self.look_at_numbering(now_ms);
-        counts.judged(admitted);
-        if !is_at_rest && ledger.is_read() {
-            self.count_backlog(ledger, now_ms);
-        }
-        Ok(admitted)
+        Ok(())
     }
 
     /// A slot of this epoch came to an outcome that stands.
@@ -209,16 +225,13 @@ impl ArchiveReader {
 fn derive(
     hash: StreamHash,
     stream: &mut FollowedStream,
-    mut lane: Option<&mut FollowedLane>,
+    lane: Option<&mut FollowedLane>,
     is_at_rest: bool,
     ledger: &FollowedLedger,
     judge: &mut Judge,
     now_ms: u64,
 ) -> Result<(Vec<NewlyClosed>, Vec<DerivedEpoch>), Halt> {
     let (mut closed, mut again) = (Vec::new(), Vec::new());
-    if let Some(lane) = &mut lane {
-        lane.find_sessions(stream.index(), ledger);
-    }
     let unnamed_below = |below| lane.as_ref().map_or(0, |lane| lane.lane.unnamed_below(below));
     let undecided = |below| judge.engine.undecided_below(hash, below) + unnamed_below(below);
     let gaps = gaps(stream, lane.as_deref(), ledger, is_at_rest);
