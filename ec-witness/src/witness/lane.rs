@@ -13,7 +13,7 @@ use ec_ledger::{
     LedgerState,
     matching::{Matching, OwnLane},
 };
-use ec_observation::{ContentHash, DerivedEpoch, EpochKey, EpochName, ObservationHeader, SlotId, StreamRule};
+use ec_observation::{DerivedEpoch, EpochKey, EpochName, ObservationHeader, SlotId, StreamRule};
 
 use super::{
     decision::{Membership, OwnVote, Proposing},
@@ -136,7 +136,8 @@ impl Lane {
             let named = matching.session_of(own, segment);
             let range = EpochKey { segment, index: 0 }..=EpochKey { segment, index: u64::MAX };
             let windows = self.windows.range(range).map(|(key, window)| {
-                let mark = named.mark.filter(|&mark| !self.is_of_another_life(window, mark, tolerance_ms, ledger));
+                let is_own = |mark: &u64| !is_of_another_life(&self.rule, &window.derived, *mark, tolerance_ms, ledger);
+                let mark = named.mark.filter(is_own);
                 (*key, mark, window.derived.complete)
             });
             let windows: Vec<_> = windows.collect();
@@ -176,7 +177,9 @@ impl Lane {
             // an epoch without a time has no header; the session's name lets it be told
             return asked.mark.map(|mark| (mark, Proposing::Never)).into_iter().collect();
         };
-        if let Some(mark) = self.final_mark(window, own_ms, asked, heads.situation) {
+        if let Some(mark) =
+            final_mark(&self.rule, &window.derived, asked.mark, asked.tolerance_ms, heads.situation.ledger)
+        {
             return BTreeMap::from([(mark, Proposing::Never)]);
         }
         let mut marks = BTreeMap::new();
@@ -199,15 +202,6 @@ impl Lane {
         marks
     }
 
-    /// Whether what is final under this mark is not this window, but one of another life of the publisher: those who
-    /// agreed to its time have own times no more than twice the tolerance off.
-    fn is_of_another_life(&self, window: &Window, mark: u64, tolerance_ms: u64, ledger: &LedgerState) -> bool {
-        let session = ledger.lane(self.rule.stream_hash()).and_then(|lane| lane.session(mark));
-        let final_ms = session.and_then(|session| session.final_ms(window.derived.key.index));
-        let off_ms = final_ms.and_then(|final_ms| Some(final_ms.abs_diff(*window.derived.time.as_ref().ok()?)));
-        off_ms.is_some_and(|off_ms| off_ms > tolerance_ms.saturating_mul(2))
-    }
-
     /// Whether witnesses may judge an undecided window under different marks: its segment is not settled, or another
     /// session has a candidate of its index near.
     fn may_be_split(&self, key: EpochKey, own_ms: u64, asked: &Asked, situation: &Situation<'_>) -> bool {
@@ -218,20 +212,6 @@ impl Lane {
         }
         let mut names = lane.candidates_in(near(own_ms, asked.tolerance_ms)).map(|(_, found)| found.name);
         !asked.is_settled || names.any(|other| other.index == key.index && Some(other) != name)
-    }
-
-    /// The mark under which a window is final with the own content, near the own time: it is done. The session's first.
-    fn final_mark(&self, window: &Window, own_ms: u64, asked: &Asked, situation: &Situation<'_>) -> Option<u64> {
-        let (stream, index) = (self.rule.stream_hash(), window.derived.key.index);
-        let finals = situation.ledger.finals_of_index(stream, index, near(own_ms, asked.tolerance_ms));
-        let mut done = finals.filter(|(name, found)| self.content(window, name.mark) == Some(found.content));
-        let marks: Vec<u64> = done.by_ref().map(|(name, _)| name.mark).collect();
-        let of_the_session = marks.iter().copied().find(|mark| Some(*mark) == asked.mark);
-        of_the_session.or(marks.first().copied())
-    }
-
-    fn content(&self, window: &Window, mark: u64) -> Option<ContentHash> {
-        Some(self.rule.name(window.derived.clone(), mark).ok()?.content?.hash())
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a round rests on")]
@@ -320,6 +300,41 @@ impl Lane {
         }
         Ok(())
     }
+}
+
+/// The mark under which an epoch is final with the own content, near the own time, by which it is done (protocol §5.10):
+/// that of its segment's session, if it is final there, else the lowest.
+pub fn final_mark(
+    rule: &StreamRule,
+    derived: &DerivedEpoch,
+    session: Option<u64>,
+    tolerance_ms: u64,
+    ledger: &LedgerState,
+) -> Option<u64> {
+    let own_ms = *derived.time.as_ref().ok()?;
+    let finals = ledger.finals_of_index(rule.stream_hash(), derived.key.index, near(own_ms, tolerance_ms));
+    let is_own = |name: &EpochName, content| {
+        let own = rule.name(derived.clone(), name.mark).ok().and_then(|named| named.content);
+        own.is_some_and(|own| own.hash() == content)
+    };
+    let marks = finals.filter(|(name, found)| is_own(name, found.content)).map(|(name, _)| name.mark);
+    let marks: Vec<u64> = marks.collect();
+    session.filter(|mark| marks.contains(mark)).or(marks.first().copied())
+}
+
+/// Whether what is final under this mark is not this epoch, but one of another life of the publisher: those who agreed to
+/// its time have own times no more than twice the tolerance off (protocol §5.10).
+pub fn is_of_another_life(
+    rule: &StreamRule,
+    derived: &DerivedEpoch,
+    mark: u64,
+    tolerance_ms: u64,
+    ledger: &LedgerState,
+) -> bool {
+    let session = ledger.lane(rule.stream_hash()).and_then(|lane| lane.session(mark));
+    let final_ms = session.and_then(|session| session.final_ms(derived.key.index));
+    let off_ms = final_ms.and_then(|final_ms| Some(final_ms.abs_diff(*derived.time.as_ref().ok()?)));
+    off_ms.is_some_and(|off_ms| off_ms > tolerance_ms.saturating_mul(2))
 }
 
 /// The times that are so near.
