@@ -132,9 +132,11 @@ impl Roster {
                 tracing::warn!(broadcast, "a [[stream]] table names a broadcast that is not in the archive");
             }
         }
-        let mut found = Vec::new();
+        let (mut found, mut reasons) = (Vec::new(), Vec::new());
         for broadcast in &broadcasts {
-            found.extend(self.sources_of(broadcast)?);
+            let (sources, reason) = self.sources_of(broadcast)?;
+            found.extend(sources);
+            reasons.push((broadcast, reason));
         }
         let manifests = self.archive.manifests.display().to_string();
         if broadcasts.is_empty() {
@@ -144,8 +146,8 @@ impl Roster {
         if !found.is_empty() {
             found = self.chosen(found)?;
         }
-        for broadcast in &broadcasts {
-            self.tell_of_tracks(broadcast)?;
+        for (broadcast, reason) in reasons {
+            self.tell_once(broadcast, reason);
         }
         if found.is_empty() {
             bail!("{manifests}: no broadcast has a track whose name ends in {MEDIA_ENDING}; set tracks");
@@ -180,8 +182,8 @@ impl Roster {
 
     /// Adds the streams that a broadcast is and that are to be followed, unless another broadcast is one of them already.
     fn take(&mut self, broadcast: &Broadcast, found: &mut BTreeMap<String, Source>) -> eyre::Result<()> {
-        let mut sources = self.sources_of(broadcast)?;
-        self.tell_of_tracks(broadcast)?;
+        let (mut sources, reason) = self.sources_of(broadcast)?;
+        self.tell_once(broadcast, reason);
         sources.retain(|source| self.is_wanted(source));
         if let Some((other, stream)) = sources.iter().find_map(|source| {
             let stream = &source.rule.stream_id;
@@ -193,28 +195,27 @@ impl Roster {
         Ok(())
     }
 
-    /// The streams that a broadcast is.
-    fn sources_of(&self, broadcast: &Broadcast) -> eyre::Result<Vec<Source>> {
-        let found = sources(&self.table(&broadcast.name), &broadcast.tracks()?, &self.defaults)?;
+    /// The streams that a broadcast is, and what to say of one that has none of its tracks.
+    fn sources_of(&self, broadcast: &Broadcast) -> eyre::Result<(Vec<Source>, Option<String>)> {
+        let (table, tracks) = (self.table(&broadcast.name), broadcast.tracks()?);
+        let found = sources(&table, &tracks, &self.defaults)?;
         found.iter().try_for_each(|source| self.fixed.check(&source.rule))?;
-        Ok(found)
+        Ok((found, without_tracks(&table, &tracks, &self.defaults)?))
     }
 
-    /// Says once of a broadcast that has none of its tracks which it has.
-    fn tell_of_tracks(&mut self, broadcast: &Broadcast) -> eyre::Result<()> {
-        let (table, tracks) = (self.table(&broadcast.name), broadcast.tracks()?);
-        if let Some(reason) = without_tracks(&table, &tracks, &self.defaults)?
+    /// Says what there is to say of a broadcast, unless it was said.
+    fn tell_once(&mut self, broadcast: &Broadcast, reason: Option<String>) {
+        if let Some(reason) = reason
             && self.told.insert(broadcast.name.clone())
         {
             tracing::warn!(broadcast = broadcast.name, "{reason}");
         }
-        Ok(())
     }
 
     /// Whether any of these is a stream.
     fn any_stream(&self, broadcasts: &[Broadcast]) -> eyre::Result<bool> {
         for broadcast in broadcasts {
-            if !self.sources_of(broadcast)?.is_empty() {
+            if !self.sources_of(broadcast)?.0.is_empty() {
                 return Ok(true);
             }
         }
