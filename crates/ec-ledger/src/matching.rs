@@ -99,7 +99,7 @@ pub struct SegmentSession {
 impl SegmentSession {
     const NONE: Self = Self { mark: None, rule: SessionRule::None };
 
-    /// Whether only a reorg can give the segment another session.
+    /// Whether a final observation gives it.
     pub fn is_settled(&self) -> bool {
         self.rule == SessionRule::Final
     }

@@ -164,7 +164,7 @@ impl ArchiveReader {
                 Some(error) if is_at_rest => return Err(error.into()),
                 Some(error) => {
                     let heard = stream.fail(&error);
-                    take_heard(stream, lane, &heard, judge);
+                    take_heard(stream, Some(lane), &heard, judge);
                 }
             }
         }
@@ -275,12 +275,7 @@ fn gaps<'a>(
 }
 
 /// Tells what a reading brought, and drops the slots that can no longer be judged.
-fn take_heard<'a>(
-    stream: &FollowedStream,
-    lane: impl Into<Option<&'a mut FollowedLane>>,
-    heard: &Heard,
-    judge: &mut Judge,
-) {
+fn take_heard(stream: &FollowedStream, lane: Option<&mut FollowedLane>, heard: &Heard, judge: &mut Judge) {
     let stream_id = &stream.rule().stream_id;
     heard.tell(stream_id);
     if heard.turned {
@@ -290,9 +285,9 @@ fn take_heard<'a>(
         }
     }
     if heard.lost_a_file() {
-        if let Some(FollowedLane { lane, seen, .. }) = lane.into() {
-            lane.withdraw(|epoch| stream.withholds(epoch));
-            *seen = Seen::default();
+        if let Some(lane) = lane {
+            lane.lane.withdraw(|epoch| stream.withholds(epoch));
+            lane.seen = Seen::default();
         }
         let withdrawn = judge.engine.withdraw(stream.rule().stream_hash(), |epoch| stream.withholds(epoch));
         tracing::warn!(stream = stream_id, withdrawn, "open slots withdrawn");
