@@ -137,12 +137,13 @@ def removed_witness():
 
 
 def late_subscriber_final():
-    about = "a final observation anywhere in a session settles the segment that matches it, whoever has that epoch"
+    about = "a final observation anywhere in a session makes it usable, whoever has that epoch; one that matches settles the segment"
     log = Log()
     log.attest(log.propose(0, 0, 0, "a0"), 1, 2)
     log.propose(1, 0, 5, "a5", at=300)
+    log.attest(log.propose(2, 0, 8, "a8", at=480), 0, 1)
     return vector(
-        about, log, late=[run([5, 6], 0.3, "a")], later=[run([6, 7], 0.3, "a")],
+        about, log, late=[run([5, 6], 0.3, "a")], settled=[run([5, 8], 0.3, "a")], other_bytes=[run([8], 0.3, "b")], later=[run([6, 7], 0.3, "a")],
         incomplete=[run([5, 6], 0.3, "a", incomplete=[5])], another_index=[[epoch(7, 300.1, "a5")]],
     )  # fmt: skip
 
@@ -234,6 +235,8 @@ def cut_segment():
         forged_far_ahead=[[*first, epoch(333_333, 190, "forged", False)], run(range(4, 6), 0, "a")],
         nothing_complete=[first, run(range(4, 6), 0, "a", incomplete=[4, 5]), run(range(6, 9), 0, "a")],
         first_unnamed=[run(range(3), 600, "b"), run(range(3, 5), 600, "b")],
+        restarted_after_one=[run(range(1), 0, "a"), run(range(2), 65, "b")],
+        forged_at_its_end=[run(range(1), 0, "a"), run(range(3), 0, "a", incomplete=[0])],
     )  # fmt: skip
 
 
@@ -283,8 +286,8 @@ def opened_later():
     return vector(about, log, has_only_that=[late], has_the_opener=[whole])
 
 
-def first_final():
-    about = "of two matching sessions with a final observation the one that had it first counts, not the one opened first"
+def last_final():
+    about = "of two sessions with final observations that match, the one where that has the highest index counts"
     log = Log()
     first = log.propose(0, 0, 0, "a0")
     second = log.propose(1, 5, 0, "a0")
@@ -295,12 +298,32 @@ def first_final():
     return vector(about, log, honest=[run(range(2), 3, "a")], matches_the_other_only=early)
 
 
+def first_final():
+    about = "of two sessions that are final at the highest index the one that was final first counts, not the one opened first"
+    log = Log()
+    first = log.propose(0, 0, 0, "a0")
+    second = log.propose(1, 5, 0, "a0")
+    log.attest(second, 2, 3)
+    log.attest(first, 2, 3)
+    return vector(about, log, honest=[run(range(2), 3, "a")], matches_the_other_only=[run(range(2), -13, "a")])
+
+
 def final_first():
-    about = "a final session comes before one that was opened first and has an equal data root"
+    about = "a final session comes before one that was opened first, where the data roots are equal"
     log = Log()
     log.propose(0, 0, 0, "a0")
     log.attest(log.propose(1, 5, 0, "b0"), 2, 3)
-    return vector(about, log, honest=[run(range(2), 3, "a")])
+    return vector(about, log, equal=[run(range(2), 3, "b")], equal_to_the_first=[run(range(2), 3, "a")], other=[run(range(2), 3, "c")])
+
+
+def old_session():
+    about = "a rogue goes on with an old session: it is matched and usable, but another that is final at the index counts"
+    log = Log()
+    log.attest(log.propose(0, 0, 0, "a0"), 1, 2)
+    log.attest(log.propose(0, 600, 0, "b0"), 1, 2)
+    log.propose(4, 0, 1, "b1", at=660)
+    honest = [run(range(1), 0, "a"), run(range(2), 600, "b")]
+    return vector(about, log, honest=honest, late=[run([1], 600, "b")])
 
 
 def segments_of_one_session():
@@ -315,5 +338,5 @@ def segments_of_one_session():
 VECTORS = [
     restart, late_subscriber, late_subscriber_votes, removed_witness, late_subscriber_final, two_openers, opener_index,
     far_mark, far_mark_alone, edge_of_tolerance, wrong_content, equal_root, replay, cut_segment, cut_segment_matches,
-    fits_no_mark, decode_order, opened_later, first_final, final_first, segments_of_one_session,
+    fits_no_mark, decode_order, opened_later, last_final, first_final, final_first, old_session, segments_of_one_session,
 ]  # fmt: skip

@@ -47,8 +47,9 @@ class Session:
         self.candidates = [(index, proposed["header"]) for index, proposed in mine]
         keys = [(proposed["slot"], proposed["observation_hash"]) for _, proposed in mine]
         key = lambda said: (said["slot"], said["observation_hash"])  # noqa: E731
-        finals = [place(event) for event in log if "finalized" in event and key(event["finalized"]) in keys]
-        self.first_final = min(finals, default=None)
+        finals = {key(event["finalized"]): place(event) for event in log if "finalized" in event}
+        self.first_final = min((finals[key] for key in keys if key in finals), default=None)
+        self.finals = [(index, header) for (index, header), key in zip(self.candidates, keys) if key in finals]
         voters = {key(proposed): {proposed["proposer"]} for _, proposed in mine}
         for event in log:
             if "attested" in event and key(event["attested"]) in voters:
@@ -63,6 +64,15 @@ class Session:
             for index, header in self.candidates
             if epoch["complete"] and epoch["index"] == index and is_near(epoch, header["observedUnixMs"], tolerance)
         ]
+
+    def last_final(self, segment, tolerance):
+        """The highest index of a final observation that is near and has the own data root, or None."""
+        equal = [
+            (epoch["index"], header)
+            for epoch, header in self.near(segment, tolerance)
+            if epoch["data_root"] == header["dataRoot"]
+        ]
+        return max((index for index, header in equal if (index, header) in self.finals), default=None)
 
     def is_usable(self, segments, tolerance):
         has_opener = any(
@@ -80,9 +90,10 @@ def is_near(epoch, time, tolerance):
 def by_matching(sessions, segments, segment, tolerance):
     """(mark, rule) of the first two rules for a segment, or None."""
     matching = [session for session in sessions if session.near(segment, tolerance)]
-    final = [session for session in matching if session.first_final is not None]
+    final = [(session.last_final(segment, tolerance), session) for session in matching]
+    final = sorted(((-index, session.first_final), session) for index, session in final if index is not None)
     if final:
-        return min(final, key=lambda session: session.first_final).mark, "final"
+        return final[0][1].mark, "final"
     usable = [session for session in matching if session.is_usable(segments, tolerance)]
     has_equal = lambda session: any(  # noqa: E731
         epoch["data_root"] == header["dataRoot"] for epoch, header in session.near(segment, tolerance)
@@ -91,8 +102,11 @@ def by_matching(sessions, segments, segment, tolerance):
     return ((equal or usable)[0].mark, "matching") if usable else None
 
 
-def indices(segment):
-    return [epoch["index"] for epoch in segment]
+def goes_on(before, segment):
+    """Whether a segment may be what is left of the one before it."""
+    last, first = max(before, key=lambda epoch: epoch["index"]), min(segment, key=lambda epoch: epoch["index"])
+    both_complete = last["complete"] and first["complete"]
+    return first["index"] > last["index"] or first["index"] == last["index"] and not both_complete
 
 
 def name(sessions, segments, tolerance):
@@ -103,7 +117,7 @@ def name(sessions, segments, tolerance):
         if any(epoch["complete"] for epoch in segment):
             found = by_matching(sessions, segments, segment, tolerance)
             before = named[-1]["mark"] if named else None
-            if found is None and before is not None and min(indices(segment)) >= max(indices(segments[number - 1])):
+            if found is None and before is not None and goes_on(segments[number - 1], segment):
                 found = before, "before"
         mark, rule = found or (None, "none")
         named.append({"mark": mark, "rule": rule, "settled": rule == "final"})

@@ -4,7 +4,8 @@
 //! snapshot. Without a recorder, as in every command but `run`, all of it does nothing.
 //!
 //! Names follow Prometheus: one prefix, base units, `_total` for what only grows. Labels are few and bounded: `stream`
-//! (a stream's id), `state`, `head`, `kind`, `vote`, `reason`, and `endpoint` (scheme, host and port; never a path).
+//! (a stream's id), `state`, `head`, `kind`, `vote`, `reason`, `numbering`, and `endpoint` (scheme, host and port; never a
+//! path).
 
 use ec_rpc::{
     count,
@@ -26,9 +27,10 @@ metrics! {
     Gauge STREAMS = "streams", "Streams by how far their files are read: current, catching_up, waiting, or joining, those read for the first time.";
     Gauge ARCHIVE_READABLE = "archive_readable", "1 while the archive's directories can be walked.";
     Gauge NEWEST_RECORD = "newest_record_timestamp_seconds", "When a track file of the stream grew last, Unix time.";
-    Gauge NEWEST_CLOSED_EPOCH = "newest_closed_epoch", "Index of the stream's newest closed epoch.";
-    Gauge NEWEST_VOTED_EPOCH = "newest_voted_epoch", "Index of the newest epoch that this witness voted on.";
-    Gauge NEWEST_FINAL_EPOCH = "newest_final_epoch", "Index of the stream's newest epoch that is final on the ledger, by the head at which it is.";
+    Gauge NEWEST_CLOSED_EPOCH = "newest_closed_epoch", "Sequence of the stream's newest closed epoch: its index, in a lane its session's mark plus its index.";
+    Gauge NEWEST_VOTED_EPOCH = "newest_voted_epoch", "Sequence of the newest epoch that this witness voted on.";
+    Gauge NEWEST_FINAL_EPOCH = "newest_final_epoch", "Sequence of the stream's newest epoch that is final on the ledger, by the head at which it is.";
+    Gauge BEHIND = "behind_epochs", "Closed epochs above the newest one that is final, by the head at which it is.";
     Counter EPOCHS_CLOSED = "epochs_closed_total", "Epochs closed, by kind: complete, incomplete, conflicting.";
     Counter LATE_RECORDS = "late_records_total", "Epochs that changed after the vote on them.";
     Counter QUARANTINED_LINES = "quarantined_lines_total", "Lines of the index that are no record.";
@@ -37,6 +39,14 @@ metrics! {
     Gauge WITHHELD_EPOCHS = "withheld_epochs", "Epochs that are not voted on here, as a lost file touched them.";
     Counter BACKLOG_FILLED = "backlog_filled_epochs_total", "Old epochs made up for.";
     Gauge BACKLOG_LEFT = "backlog_left_epochs", "Old sequence numbers without a final slot that are still to be looked at: the gaps.";
+
+    // lanes and their numbering
+    Gauge OTHER_NUMBERING = "other_numbering", "1 while the archive looks as if the stream had the numbering that the label `numbering` says, and not the configured one.";
+    Gauge EPOCH_LENGTH = "epoch_length_seconds", "How long an epoch of the lane lasts, as observed of the newest ones.";
+    Gauge MINUTE_GROUPS = "minute_groups", "What groups_per_epoch of the lane would have to be for epochs of about a minute.";
+    Gauge SEGMENTS_LAST_HOUR = "segments_last_hour", "Segments of the lane that began within the last hour, by their receive times.";
+    Gauge UNNAMED_EPOCHS = "unnamed_epochs", "Closed complete epochs of the lane that no session names.";
+    Gauge UNNAMED_SINCE = "unnamed_since_timestamp_seconds", "Since when there are such epochs, Unix time; 0 without one.";
 
     // slots and votes
     Gauge SLOTS = "slots", "Slots judged now, by state.";

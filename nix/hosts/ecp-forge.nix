@@ -56,8 +56,16 @@
       };
       stream = [
         {
+          # its audio comes in fragments, 46.9 a second: an epoch of a minute
+          broadcast = "la-abc";
+          stream_id = "ec/stream/v1/us/los-angeles/abc";
+          track_groups_per_epoch."audio0.m4s" = 2814;
+        }
+        {
+          # not what a relay hands on: its numbers are the broadcast's timeline
           broadcast = "la-nbc";
           stream_id = "ec/stream/v1/us/los-angeles/nbc";
+          numbering = "timeline";
           time = "timeline";
           chunk_duration_ms = 2000;
         }

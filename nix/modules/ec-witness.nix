@@ -125,7 +125,8 @@ let
                 deploy_block = 1234;
               };
               stream = [
-                { broadcast = "la-nbc"; time = "timeline"; chunk_duration_ms = 2000; }
+                { broadcast = "la-abc"; track_groups_per_epoch."audio0.m4s" = 2814; }
+                { broadcast = "la-nbc"; numbering = "timeline"; time = "timeline"; chunk_duration_ms = 2000; }
               ];
             }
           '';

@@ -9,8 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ec_archive::{Archive, AtRest, Checkpoints, DeriveError, Epochs, FieldNames, LinkedEpoch, StreamIndex};
-use ec_observation::StreamRule;
+use ec_archive::{Archive, AtRest, Checkpoints, DeriveError, Epochs, FieldNames, LinkedEpoch, StreamIndex, Sweep};
+use ec_observation::{EpochKey, StreamRule};
 use serde_json::{Value, json};
 
 /// Bytes of a file that are read before what was read is kept, and taken up again by another index.
@@ -165,6 +165,30 @@ fn lanes_that_are_read_in_pieces_are_the_same() {
             observations.collect()
         });
     }
+}
+
+#[test]
+fn what_cannot_be_complete_is_known_without_reading_it() {
+    let (mut complete, mut growing) = (0, 0);
+    for vector in vectors() {
+        for (broadcast, rule) in vector.lanes() {
+            let mut index = StreamIndex::new(&vector.archive.broadcast(&broadcast), rule, &FieldNames::default());
+            loop {
+                let is_read = index.read_some(16 * PIECE, &mut ()).unwrap();
+                let highest = index.highest_epoch();
+                for swept in highest.into_iter().flat_map(|highest| Sweep::new(&index, EpochKey::MIN..=highest)) {
+                    let derived = swept.unwrap().derived;
+                    assert!(!derived.complete || index.may_be_complete(derived.key), "{}: {derived:?}", vector.name);
+                    complete += usize::from(derived.complete);
+                }
+                growing += usize::from(highest.is_some_and(|highest| !index.may_be_complete(highest)));
+                if is_read {
+                    break;
+                }
+            }
+        }
+    }
+    assert!(complete > 100 && growing > 100, "{complete} {growing}");
 }
 
 #[test]

@@ -2,19 +2,23 @@
 //!
 //! [`contracts`] binds to the contracts by their committed artifacts, [`identity`] makes sure that those that are
 //! configured are there and belong together. [`LedgerState`] is the ledger as its log tells it, pure, block by block and
-//! back again; [`sessions`] is what it tells of lanes, and finds the session of each segment of an archive. [`follow`]
-//! reads that log, agreed on by several endpoints, to the latest head and through reorgs.
+//! back again; [`sessions`] is what it tells of lanes, and [`matching`] finds in that the session of each segment of an
+//! archive. [`follow`] reads that log, agreed on by several endpoints, to the latest head and through reorgs.
 
+mod candidate;
 pub mod contracts;
 pub mod follow;
 pub mod identity;
 mod logs;
+pub mod matching;
 mod pulse;
 pub mod sessions;
 mod set;
 mod state;
 
+pub use candidate::Candidate;
 pub use follow::{FollowError, Follower, Heads, LedgerSettings, Polled};
+pub use matching::Matching;
 pub use pulse::Pulse;
 pub use set::WitnessSet;
-pub use state::{Candidate, Final, LedgerEvent, LedgerState, Slot};
+pub use state::{Final, LedgerEvent, LedgerState, Slot};

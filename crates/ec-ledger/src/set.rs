@@ -2,7 +2,7 @@
 
 use alloy::primitives::Address;
 
-use crate::state::Candidate;
+use crate::candidate::Candidate;
 
 /// The registry's active set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -92,7 +92,8 @@ impl StreamRule {
         let ids: Vec<_> = epochs.iter().map(|epoch| self.epochs.id(name(epoch))).collect();
         let epoch_hashes = level.hash_each(&ids);
         let slots = level.hash_each(&each(&epoch_hashes, |&hash| SlotId::preimage(stream_hash, EpochHash(hash))));
-        let locator_hashes = level.hash_each(&each(&epochs, |epoch| self.locator(name(epoch))));
+        let locators = self.locators();
+        let locator_hashes = level.hash_each(&each(&ids, |id| locators.of(id)));
         let named = |(at, (epoch, epoch_id)): (usize, ((DerivedEpoch, u64), String))| {
             let name = name(&epoch);
             let (derived, stream_id) = (epoch.0, &self.stream_id);

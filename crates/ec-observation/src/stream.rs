@@ -158,6 +158,23 @@ impl Numbering {
     }
 }
 
+/// The locators of a stream, which differ by the epoch's id alone. That stands between these, and needs no escape.
+#[derive(Debug)]
+pub(crate) struct Locators {
+    head: String,
+    tail: String,
+}
+
+impl Locators {
+    pub(crate) fn of(&self, epoch_id: &str) -> String {
+        [&self.head, epoch_id, &self.tail].concat()
+    }
+}
+
+fn json(text: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(text).expect("strings always serialize")
+}
+
 /// How group sequences are cut into epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EpochRule {
@@ -176,6 +193,11 @@ impl EpochRule {
     /// The index of the epoch that a group belongs to.
     pub fn index(&self, group_sequence: u64) -> u64 {
         group_sequence / self.groups_per_epoch
+    }
+
+    /// The last sequence of an epoch, 2^64−1 where that is none.
+    pub fn last_sequence(&self, index: u64) -> u64 {
+        index.saturating_mul(self.groups_per_epoch.get()).saturating_add(self.groups_per_epoch.get() - 1)
     }
 
     /// `ec/epoch/v1/g<groups_per_epoch>/<epoch_index>` on the timeline,
@@ -293,6 +315,17 @@ impl StreamRule {
         })
     }
 
+    /// The `stream_id` that is configured of the broadcast whose lane this is; `None` on the timeline.
+    pub fn lane_of(&self) -> Option<&str> {
+        let track = self.lane_track()?;
+        self.stream_id.strip_suffix(track)?.strip_suffix("/track/")
+    }
+
+    /// The track that the lane is; `None` on the timeline.
+    pub fn lane_track(&self) -> Option<&str> {
+        self.tracks.names().first().filter(|_| self.is_lane()).map(String::as_str)
+    }
+
     /// Whether the stream is a lane.
     pub fn is_lane(&self) -> bool {
         self.epochs.numbering == Numbering::Session
@@ -310,25 +343,18 @@ impl StreamRule {
 
     /// The canonical JSON (RFC 8785) that says where an epoch's objects are.
     pub fn locator(&self, name: EpochName) -> String {
-        /// Fields in the order of their names; serde_json escapes as RFC 8785 §3.2.2.2 demands.
-        #[derive(Serialize)]
-        struct Locator<'a> {
-            broadcast: &'a str,
-            epoch_id: String,
-            objects: &'static str,
-            stream_id: &'a str,
-            tracks: &'a Tracks,
-            v: u8,
+        self.locators().of(&self.epochs.id(name))
+    }
+
+    /// What makes the locators of the stream's epochs.
+    pub(crate) fn locators(&self) -> Locators {
+        // serde_json escapes as RFC 8785 §3.2.2.2 demands
+        let [broadcast, stream_id] = [&self.locator_broadcast, &self.stream_id].map(json);
+        let tracks = json(&self.tracks);
+        Locators {
+            head: format!(r#"{{"broadcast":{broadcast},"epoch_id":""#),
+            tail: format!(r#"","objects":"blake3","stream_id":{stream_id},"tracks":{tracks},"v":1}}"#),
         }
-        serde_json::to_string(&Locator {
-            broadcast: &self.locator_broadcast,
-            epoch_id: self.epochs.id(name),
-            objects: "blake3",
-            stream_id: &self.stream_id,
-            tracks: &self.tracks,
-            v: 1,
-        })
-        .expect("strings and integers always serialize")
     }
 
     /// `keccak256(track)` of each observed track, in order.

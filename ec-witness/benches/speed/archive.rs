@@ -16,10 +16,28 @@ pub(crate) const GROUPS_PER_EPOCH: u64 = 30;
 const FIRST_SEQUENCE: u64 = 886_412_340;
 const GROUP_MS: u64 = 2000;
 
+/// How the groups of a generated broadcast are numbered.
+#[derive(Clone, Copy)]
+pub(crate) enum Numbers {
+    /// By the broadcast's timeline.
+    Timeline,
+    /// From 0 with each start of the publisher, which restarts after so many groups.
+    Sessions(u64),
+}
+
+impl Numbers {
+    fn sequence(self, number: u64) -> u64 {
+        match self {
+            Self::Timeline => FIRST_SEQUENCE + number,
+            Self::Sessions(groups) => number % groups,
+        }
+    }
+}
+
 /// One line of an index, with its line ending. Its hash is that of no object.
-pub(crate) fn line(broadcast: &str, track: &str, number: u64) -> String {
-    let sequence = FIRST_SEQUENCE + number;
-    let received = sequence * GROUP_MS + number % 700;
+pub(crate) fn line(broadcast: &str, track: &str, number: u64, numbers: Numbers) -> String {
+    let sequence = numbers.sequence(number);
+    let received = (FIRST_SEQUENCE + number) * GROUP_MS + number % 700;
     let size = 480_000 + number * 7919 % 20_000;
     let hash = blake3::hash(&[track.as_bytes(), &number.to_le_bytes()].concat()).to_hex();
     format!(
@@ -32,7 +50,7 @@ pub(crate) fn line(broadcast: &str, track: &str, number: u64) -> String {
 
 /// Writes the index of one broadcast of at least `bytes` bytes into `directory`, an archive's; returns the records and
 /// the bytes. None of it is in memory then.
-pub(crate) fn write(directory: &Path, broadcast: &str, bytes: u64) -> io::Result<(u64, u64)> {
+pub(crate) fn write(directory: &Path, broadcast: &str, bytes: u64, numbers: Numbers) -> io::Result<(u64, u64)> {
     let manifests = directory.join("manifests").join(broadcast);
     fs::create_dir_all(&manifests)?;
     let create = |track: &str| File::create(manifests.join(format!("{track}.jsonl")));
@@ -41,7 +59,7 @@ pub(crate) fn write(directory: &Path, broadcast: &str, bytes: u64) -> io::Result
     let (mut groups, mut written) = (0, 0);
     while written < bytes {
         for (file, track) in files.iter_mut().zip(TRACKS) {
-            let line = line(broadcast, track, groups);
+            let line = line(broadcast, track, groups, numbers);
             file.write_all(line.as_bytes())?;
             written += line.len() as u64;
         }

@@ -22,6 +22,7 @@ fn main() {
         pipeline::parsing();
         pipeline::trees();
         pipeline::pipeline();
+        pipeline::numberings();
         objects::ratios();
     }
 }

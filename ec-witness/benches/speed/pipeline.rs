@@ -1,7 +1,11 @@
 //! From an index's bytes to headers: the floor (newlines counted), what one writes first, parsing alone, and the
 //! pipeline at each level.
 
-use std::{fs, num::NonZeroUsize, path::Path};
+use std::{
+    fs,
+    num::{NonZeroU64, NonZeroUsize},
+    path::Path,
+};
 
 use alloy::primitives::B256;
 use ec_archive::{
@@ -11,7 +15,7 @@ use ec_archive::{
 use ec_observation::{StreamRule, Tracks, keccak::Level, tree};
 
 use crate::{
-    archive::{TRACKS, line, write},
+    archive::{GROUPS_PER_EPOCH, Numbers, TRACKS, line, write},
     naive::{NaiveRecord, keccak_asm, naive, naive_root, portable_keccak},
     ratio::{Work, compare},
 };
@@ -19,13 +23,27 @@ use crate::{
 const BROADCAST: &str = "la-nbc";
 const BYTES: u64 = 256_000_000;
 
+/// Groups from one restart of the publisher to the next: a day.
+const GROUPS_PER_SESSION: u64 = 43_200;
+
 fn rule() -> StreamRule {
     StreamRule { tracks: Tracks::new(TRACKS).unwrap(), ..StreamRule::new(BROADCAST) }
 }
 
 fn derive(broadcast: &Broadcast, jobs: usize) -> Vec<LinkedEpoch> {
+    derive_stream(broadcast, rule(), jobs)
+}
+
+/// The same of each track as a lane.
+fn derive_lanes(broadcast: &Broadcast, groups_per_epoch: u64, jobs: usize) -> Vec<Vec<LinkedEpoch>> {
+    let groups_per_epoch = NonZeroU64::new(groups_per_epoch).unwrap();
+    let lane = |track| StreamRule::lane(BROADCAST, BROADCAST, track, groups_per_epoch).unwrap();
+    TRACKS.map(|track| derive_stream(broadcast, lane(track), jobs)).into()
+}
+
+fn derive_stream(broadcast: &Broadcast, rule: StreamRule, jobs: usize) -> Vec<LinkedEpoch> {
     let jobs = NonZeroUsize::new(jobs).unwrap();
-    let epochs = Epochs::read(broadcast, rule(), &FieldNames::default(), jobs, &mut ()).unwrap();
+    let epochs = Epochs::read(broadcast, rule, &FieldNames::default(), jobs, &mut ()).unwrap();
     assert!(epochs.is_from_one_pass());
     let mut closed = Vec::new();
     for_each_closed(epochs, |epoch| -> Result<(), DeriveError> {
@@ -38,7 +56,8 @@ fn derive(broadcast: &Broadcast, jobs: usize) -> Vec<LinkedEpoch> {
 
 /// Parsing alone, from memory.
 pub(crate) fn parsing() {
-    let text: Vec<u8> = (0..20_000).flat_map(|number| line(BROADCAST, TRACKS[0], number).into_bytes()).collect();
+    let text: Vec<u8> =
+        (0..20_000).flat_map(|number| line(BROADCAST, TRACKS[0], number, Numbers::Timeline).into_bytes()).collect();
     let rule = LineRule::new(FieldNames::default(), BROADCAST, TRACKS[0]);
     let lines = || text.split_inclusive(|&byte| byte == b'\n').map(|line| &line[..line.len() - 1]);
     let lines: Vec<&[u8]> = lines().collect();
@@ -68,7 +87,7 @@ pub(crate) fn parsing() {
 /// The whole, from warm files.
 pub(crate) fn pipeline() {
     let directory = tempfile::tempdir().unwrap();
-    let (records, bytes) = write(directory.path(), BROADCAST, BYTES).unwrap();
+    let (records, bytes) = write(directory.path(), BROADCAST, BYTES, Numbers::Timeline).unwrap();
     let broadcast = &Archive::at(directory.path()).broadcast(BROADCAST);
     let expected = naive(broadcast, keccak_asm);
     let found: Vec<_> = derive(broadcast, 2).iter().map(|epoch| epoch.named.content.unwrap().data_root).collect();
@@ -91,6 +110,31 @@ pub(crate) fn pipeline() {
             }),
         ],
     );
+}
+
+/// Lanes, to the same bytes under `timeline`: with epochs of as many groups, which are twice as many, and with epochs of
+/// as many records; and to as many bytes in which the publisher restarts.
+pub(crate) fn numberings() {
+    let directories = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let write = |at: usize, numbers| write(directories[at].path(), BROADCAST, BYTES, numbers).unwrap().1;
+    let (bytes, restarted_bytes) = (write(0, Numbers::Timeline), write(1, Numbers::Sessions(GROUPS_PER_SESSION)));
+    let [broadcast, restarted] =
+        &directories.each_ref().map(|directory| Archive::at(directory.path()).broadcast(BROADCAST));
+    println!("\n{bytes} bytes, {restarted_bytes} with a restart each {GROUPS_PER_SESSION} groups");
+    for (jobs, threads) in [(1, "one thread"), (2, "two threads")] {
+        compare(
+            &format!("the pipeline by numbering, {threads}"),
+            (bytes as f64 / 1e6, "MB"),
+            vec![
+                Work::new("timeline", || derive(broadcast, jobs)),
+                Work::new("lanes, epochs of as many groups", || derive_lanes(broadcast, GROUPS_PER_EPOCH, jobs)),
+                Work::new("lanes, epochs of as many records", || derive_lanes(broadcast, 2 * GROUPS_PER_EPOCH, jobs)),
+                Work::new("lanes with restarts, epochs of as many groups", || {
+                    derive_lanes(restarted, GROUPS_PER_EPOCH, jobs)
+                }),
+            ],
+        );
+    }
 }
 
 fn count_newlines(files: &[impl AsRef<Path>]) -> usize {

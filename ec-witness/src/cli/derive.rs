@@ -9,7 +9,8 @@ use ec_archive::{
     ArchiveError, Broadcast, DeriveError, Epochs, LinkedEpoch, Quarantined, Source, StreamIndex, Watch,
     in_order::map_in_order,
 };
-use ec_observation::{NamedEpoch, ObservationHash, ObservationHeader, SlotId, StreamRule, TimeMode};
+use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamRule, TimeMode};
+use ec_witness::{advice::Seen, standing::SessionEpoch};
 use eyre::bail;
 use serde::Serialize;
 
@@ -20,7 +21,7 @@ use super::{
     config::ConfigArg,
     connection::block_on,
     lanes, ledger,
-    numbering::{Seen, Told},
+    numbering::SeenStreams,
     output::{JobsArg, JsonArg, Progress, Unit, mark_time, push_json_line},
     roster::{ArchiveArgs, Sources},
 };
@@ -65,7 +66,7 @@ struct Line<'a> {
     stream_id: &'a str,
     epoch_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<Session>,
+    session: Option<SessionEpoch>,
     slot: SlotId,
     observation_hash: Option<ObservationHash>,
     leaf_count: Option<u64>,
@@ -74,27 +75,13 @@ struct Line<'a> {
     header: Option<ObservationHeader>,
 }
 
-/// Which epoch of which session it is, and in which segment of the archive; of an epoch of a lane.
-#[derive(Clone, Copy, Serialize)]
-struct Session {
-    mark: u64,
-    index: u64,
-    segment: u64,
-}
-
-impl Session {
-    fn of(rule: &StreamRule, NamedEpoch { name, derived, .. }: &NamedEpoch) -> Option<Self> {
-        rule.is_lane().then_some(Self { mark: name.mark, index: name.index, segment: derived.key.segment })
-    }
-}
-
 impl<'a> Line<'a> {
     fn new(rule: &'a StreamRule, closed: &'a LinkedEpoch) -> Self {
         let named = &closed.named;
         Self {
             stream_id: &rule.stream_id,
             epoch_id: &named.epoch_id,
-            session: Session::of(rule, named),
+            session: SessionEpoch::of(rule, named.name, named.derived.key),
             slot: named.slot,
             observation_hash: closed.hash,
             leaf_count: closed.header.map(|_| named.derived.leaf_count),
@@ -127,7 +114,7 @@ impl DeriveArgs {
             let agreement = AgreementArgs::default().or(file.agreement);
             return listed::list(&sources, asked, agreement, self.json.json);
         }
-        let (mut any, mut told) = (false, Told::default());
+        let (mut any, mut all_seen) = (false, SeenStreams::default());
         let has_lanes = sources.streams.iter().any(|source| source.rule.is_lane());
         let ledger = match chain.ledger.filter(|_| has_lanes) {
             Some(_) => Some(block_on(ledger::read(chain, sources.hashes(), None))?),
@@ -143,9 +130,9 @@ impl DeriveArgs {
             }
             let seen = self.print(&source.rule, &mut epochs, known)?;
             any |= seen.any();
-            told.take(source, seen);
+            all_seen.take(&source.rule, seen);
         }
-        told.tell();
+        all_seen.tell();
         if !any {
             bail!(
                 "{}: no closed epoch: none is complete, and none has a record of a later one after it",

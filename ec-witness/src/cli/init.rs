@@ -7,7 +7,10 @@ use clap::Args;
 use ec_archive::{ArchiveError, Source, StreamIndex, Sweep, is_closed};
 use ec_ledger::{Follower, LedgerSettings, contracts::EveryChannelWitnessRegistry};
 use ec_observation::{DerivedEpoch, EpochKey, ObservationHeader};
-use ec_witness::store::{Identity, StoreError, VoteStore};
+use ec_witness::{
+    advice::{EpochLength, Seen},
+    store::{Identity, StoreError, VoteStore},
+};
 use eyre::{OptionExt, WrapErr};
 use serde::Serialize;
 
@@ -18,9 +21,8 @@ use super::{
     connection::block_on,
     derive::read_index,
     key::KeyArgs,
-    lanes::{Length, newest_lengths},
     ledger,
-    numbering::{Seen, Told},
+    numbering::SeenStreams,
     output::{JsonArg, json_line, mark_time},
     roster::{ArchiveArgs, Sources},
     store::StoreArgs,
@@ -148,21 +150,20 @@ struct Start {
     from_sequence: u64,
     /// How long an epoch of a lane lasts, as observed, seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    epoch_s: Option<u64>,
+    epoch_s: Option<f64>,
+    /// Segments that the archive has of a lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    segments: Option<usize>,
     #[serde(skip)]
     advice: Option<(String, String)>,
-    #[serde(skip)]
-    is_lane: bool,
 }
 
 impl fmt::Display for Start {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stream_id, from_sequence, epoch_s, is_lane, .. } = self;
-        if !is_lane {
-            return write!(f, "{stream_id}: judged from epoch {from_sequence}");
-        }
-        write!(f, "{stream_id}: judged from {}", mark_time(*from_sequence))?;
-        epoch_s.map_or(Ok(()), |s| write!(f, "; an epoch lasts {s} s"))
+        let Self { stream_id, from_sequence, epoch_s, segments, .. } = self;
+        let Some(segments) = segments else { return write!(f, "{stream_id}: judged from epoch {from_sequence}") };
+        write!(f, "{stream_id}: judged from {}; {segments} segments", mark_time(*from_sequence))?;
+        epoch_s.map_or(Ok(()), |s| write!(f, ", an epoch lasts {s:.0} s"))
     }
 }
 
@@ -207,19 +208,20 @@ impl InitArgs {
     }
 
     fn starts(&self, sources: &Sources) -> eyre::Result<Vec<Start>> {
-        let mut told = Told::default();
+        let mut seen = SeenStreams::default();
         let start = |source: &Source| {
             let index = read_index(sources, source, self.json.json)?;
             let from_sequence = self.from_sequence.of(&index, source.from_sequence)?;
-            let (stream_id, is_lane) = (source.rule.stream_id.clone(), source.rule.is_lane());
-            let length = if is_lane { newest_lengths(&index)? } else { None };
-            let track = source.rule.tracks.names().first().map(String::as_str).unwrap_or_default();
-            let advice = length.and_then(|length| length.advice(track));
-            told.take(source, Seen::of_newest(&index)?);
-            Ok(Start { stream_id, from_sequence, epoch_s: length.map(Length::seconds), advice, is_lane })
+            let stream_id = source.rule.stream_id.clone();
+            let track = source.rule.lane_track();
+            let length = track.map(|_| EpochLength::of_newest(&index)).transpose()?.flatten();
+            let advice = length.zip(track).and_then(|(length, track)| length.advice(track));
+            let segments = track.map(|_| index.segments().len());
+            seen.take(&source.rule, Seen::of(&index)?);
+            Ok(Start { stream_id, from_sequence, epoch_s: length.map(EpochLength::seconds), segments, advice })
         };
         let starts = sources.streams.iter().map(start).collect();
-        told.tell();
+        seen.tell();
         starts
     }
 

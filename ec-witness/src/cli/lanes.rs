@@ -1,7 +1,6 @@
 //! What the commands that look at an archive at rest need to know of the epochs of a lane: when each was received. From
-//! that follow how long its epochs last, which are meant by a mark, and which of another archive are the same.
+//! that follows which are meant by a mark, and which of another archive are the same.
 
-mod length;
 mod pairs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +10,6 @@ use ec_ledger::Follower;
 use ec_observation::{DerivedEpoch, EpochKey, EpochName};
 use ec_witness::daemon::session_marks;
 
-pub(super) use length::{Length, newest_lengths};
 pub(super) use pairs::pairs;
 
 /// The marks of a lane's segments on the ledger; none of a segment that has no session there. Times that are near are

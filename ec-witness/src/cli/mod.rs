@@ -83,7 +83,7 @@ enum Command {
     /// Witness: derive, judge, vote, follow; as a daemon or, with `--once`, until all is settled.
     Run(Box<run::RunArgs>),
 
-    /// Derive the headers of an archive at rest. Needs no key and no chain.
+    /// Derive the headers of an archive at rest. Needs no key, and a chain only where a ledger is configured.
     Derive(derive::DeriveArgs),
 
     /// Show the halt that keeps a witness from voting, and end it once its cause is gone.
@@ -124,12 +124,11 @@ enum Command {
 }
 
 impl Command {
-    /// The log filter where none is given.
-    fn default_log(&self) -> &'static str {
+    fn logger(&self) -> output::Logger {
         match self {
-            Self::Run(run) if run.is_daemon() => output::DAEMON_LOG,
-            Self::Archive(archive::ArchiveCommand::Subscribe(_)) => output::RECORDER_LOG,
-            _ => output::COMMAND_LOG,
+            Self::Run(run) if run.is_daemon() => output::Logger::Daemon,
+            Self::Archive(archive::ArchiveCommand::Subscribe(_)) => output::Logger::Recorder,
+            _ => output::Logger::Command,
         }
     }
 }
@@ -144,7 +143,7 @@ pub(crate) fn main() -> ExitCode {
             return ExitCode::from(if asked { 0 } else { 2 });
         }
     };
-    cli.log.start(cli.command.default_log());
+    cli.log.start(cli.command.logger());
     if let Some(Err(error)) = cli.keccak.map(Level::choose) {
         eprintln!("error: --keccak: {error}");
         return ExitCode::from(2);

@@ -16,14 +16,26 @@ use tracing_subscriber::EnvFilter;
 
 use super::defaults::with_default;
 
-/// The log filter of the daemon where none is given.
-pub(crate) const DAEMON_LOG: &str = "info";
+/// What kind of run logs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Logger {
+    Daemon,
+    Recorder,
+    /// Every other command: what it finds goes to stdout, and it ends while somebody looks.
+    Command,
+}
 
-/// The log filter of the recorder where none is given: the libraries below it tell again what it tells itself.
-pub(crate) const RECORDER_LOG: &str = "info,moq_net=error,moq_tokio=error,web_transport_moq=error";
-
-/// The log filter of every other command where none is given: what it found goes to stdout.
-pub(crate) const COMMAND_LOG: &str = "warn";
+impl Logger {
+    /// The log filter where none is given.
+    pub(crate) const fn filter(self) -> &'static str {
+        match self {
+            Self::Daemon => "info",
+            // the libraries below it tell again what it tells itself
+            Self::Recorder => "info,moq_net=error,moq_tokio=error,web_transport_moq=error",
+            Self::Command => "warn",
+        }
+    }
+}
 
 /// The shape of log lines on stderr.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -40,7 +52,7 @@ enum LogFormat {
 pub(crate) struct LogArgs {
     #[arg(help = with_default(
         "Log filter: a level, or `module=level` pairs",
-        format_args!("{DAEMON_LOG} for the daemon, else {COMMAND_LOG}")
+        format_args!("{} for the daemon, else {}", Logger::Daemon.filter(), Logger::Command.filter())
     ))]
     #[arg(long, global = true, env = "EC_WITNESS_LOG", value_name = "FILTER")]
     log: Option<String>,
@@ -51,8 +63,9 @@ pub(crate) struct LogArgs {
 }
 
 impl LogArgs {
-    /// Installs the process-wide subscriber. A filter that cannot be parsed is reported and replaced by `default`.
-    pub(crate) fn start(&self, default: &str) {
+    /// Installs the process-wide subscriber. A filter that cannot be parsed is reported and replaced by the default.
+    pub(crate) fn start(&self, logger: Logger) {
+        let default = logger.filter();
         let asked = self.log.as_deref().unwrap_or(default);
         let filter = EnvFilter::try_new(asked).unwrap_or_else(|error| {
             eprintln!("warning: --log {asked:?}: {error}; logging at `{default}`");
@@ -60,7 +73,13 @@ impl LogArgs {
         });
         let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         match self.log_format {
-            LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).with_target(false).init(),
+            LogFormat::Text => {
+                let builder = builder.with_ansi(io::stderr().is_terminal()).with_target(false);
+                match logger {
+                    Logger::Command => builder.without_time().init(),
+                    Logger::Daemon | Logger::Recorder => builder.init(),
+                }
+            }
             LogFormat::Json => builder.json().flatten_event(true).init(),
         }
     }

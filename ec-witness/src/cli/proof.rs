@@ -9,6 +9,7 @@ use clap::Args;
 use ec_archive::{AtRest, Observation, Source, StreamIndex};
 use ec_ledger::{Follower, contracts::EveryChannelObservationLedger};
 use ec_observation::{EpochRecords, NamedEpoch, ObservationHash, ObservationHeader, Proof, TimeMode};
+use ec_witness::witness::lane::final_mark;
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde_json::json;
 
@@ -181,7 +182,8 @@ fn on_ledger(
     if !index.rule().is_lane() {
         return Ok(epoch);
     }
-    let mark = lanes::marks(follower, index, tolerance_ms)?(epoch.derived.key.segment);
+    let session = lanes::marks(follower, index, tolerance_ms)?(epoch.derived.key.segment);
+    let mark = final_mark(index.rule(), &epoch.derived, session, tolerance_ms, follower.ledger()).or(session);
     let mark = mark.ok_or_eyre("the record's segment has no session on the ledger yet")?;
     Ok(index.rule().name(epoch.derived, mark)?)
 }

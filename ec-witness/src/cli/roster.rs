@@ -26,8 +26,8 @@ use super::{
     defaults::with_default,
 };
 use fixed::Fixed;
+pub(super) use rule::MEDIA_ENDING;
 use rule::{Defaults, by_broadcast, is_of, sources, without_tracks};
-pub(super) use rule::{MEDIA_ENDING, lane_of};
 
 /// Which archive, and how its records make epochs.
 #[derive(Clone, Debug, Args)]
@@ -132,18 +132,27 @@ impl Roster {
                 tracing::warn!(broadcast, "a [[stream]] table names a broadcast that is not in the archive");
             }
         }
-        let mut found = Vec::new();
+        let (mut found, mut reasons) = (Vec::new(), Vec::new());
         for broadcast in &broadcasts {
-            found.extend(self.sources_of(broadcast)?);
+            let (sources, reason) = self.sources_of(broadcast)?;
+            found.extend(sources);
+            reasons.push((broadcast, reason));
         }
-        let manifests = self.archive.manifests.display();
+        let manifests = self.archive.manifests.display().to_string();
         if broadcasts.is_empty() {
             bail!("{manifests}: no broadcast with a track file; is this the index of an archive?");
+        }
+        let mut found = distinct(found)?;
+        if !found.is_empty() {
+            found = self.chosen(found)?;
+        }
+        for (broadcast, reason) in reasons {
+            self.tell_once(broadcast, reason);
         }
         if found.is_empty() {
             bail!("{manifests}: no broadcast has a track whose name ends in {MEDIA_ENDING}; set tracks");
         }
-        Ok(self.with(self.chosen(distinct(found)?)?))
+        Ok(self.with(found))
     }
 
     /// The same for a witness, which may be there before its archive: none is no error.
@@ -173,7 +182,8 @@ impl Roster {
 
     /// Adds the streams that a broadcast is and that are to be followed, unless another broadcast is one of them already.
     fn take(&mut self, broadcast: &Broadcast, found: &mut BTreeMap<String, Source>) -> eyre::Result<()> {
-        let mut sources = self.sources_of(broadcast)?;
+        let (mut sources, reason) = self.sources_of(broadcast)?;
+        self.tell_once(broadcast, reason);
         sources.retain(|source| self.is_wanted(source));
         if let Some((other, stream)) = sources.iter().find_map(|source| {
             let stream = &source.rule.stream_id;
@@ -185,23 +195,27 @@ impl Roster {
         Ok(())
     }
 
-    /// The streams that a broadcast is. Says once of one that has none of its tracks which it has.
-    fn sources_of(&mut self, broadcast: &Broadcast) -> eyre::Result<Vec<Source>> {
+    /// The streams that a broadcast is, and what to say of one that has none of its tracks.
+    fn sources_of(&self, broadcast: &Broadcast) -> eyre::Result<(Vec<Source>, Option<String>)> {
         let (table, tracks) = (self.table(&broadcast.name), broadcast.tracks()?);
         let found = sources(&table, &tracks, &self.defaults)?;
         found.iter().try_for_each(|source| self.fixed.check(&source.rule))?;
-        if let Some(reason) = without_tracks(&table, &tracks, &self.defaults)?
+        Ok((found, without_tracks(&table, &tracks, &self.defaults)?))
+    }
+
+    /// Says what there is to say of a broadcast, unless it was said.
+    fn tell_once(&mut self, broadcast: &Broadcast, reason: Option<String>) {
+        if let Some(reason) = reason
             && self.told.insert(broadcast.name.clone())
         {
             tracing::warn!(broadcast = broadcast.name, "{reason}");
         }
-        Ok(found)
     }
 
     /// Whether any of these is a stream.
-    fn any_stream(&mut self, broadcasts: &[Broadcast]) -> eyre::Result<bool> {
+    fn any_stream(&self, broadcasts: &[Broadcast]) -> eyre::Result<bool> {
         for broadcast in broadcasts {
-            if !self.sources_of(broadcast)?.is_empty() {
+            if !self.sources_of(broadcast)?.0.is_empty() {
                 return Ok(true);
             }
         }

@@ -54,7 +54,9 @@ async fn work(settings: Settings) -> eyre::Result<Answer> {
     }
     let reports = daemon.reports();
     slots::print(&reports, json)?;
-    let all_equal = !reports.is_empty() && reports.iter().all(|report| report.state == SlotState::Finalized);
+    // a vote in a session that was given up is no fault
+    let mut counted = reports.iter().filter(|report| report.state != SlotState::Superseded).peekable();
+    let all_equal = counted.peek().is_some() && counted.all(|report| report.state == SlotState::Finalized);
     Ok((all_equal && !cancelled.is_cancelled()).into())
 }
 

@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use comfy_table::{Table, presets::NOTHING};
-use ec_witness::standing::SlotReport;
+use ec_witness::standing::{SessionEpoch, SlotReport};
 
-use super::output::json_line;
+use super::output::{json_line, mark_time};
 
 /// Prints one line per slot to stdout.
 pub(super) fn print(reports: &[SlotReport], json: bool) -> eyre::Result<()> {
@@ -18,7 +18,7 @@ pub(super) fn print(reports: &[SlotReport], json: bool) -> eyre::Result<()> {
     for report in reports {
         table.add_row([
             report.stream_id.clone(),
-            report.sequence.to_string(),
+            epoch(report),
             short(&report.slot),
             report.observation_hash.as_ref().map_or_else(|| "-".into(), short),
             report.finalized_hash.as_ref().map_or_else(|| "-".into(), short),
@@ -27,6 +27,14 @@ pub(super) fn print(reports: &[SlotReport], json: bool) -> eyre::Result<()> {
         ]);
     }
     Ok(writeln!(std::io::stdout().lock(), "{table}")?)
+}
+
+/// Which epoch: its index, in a lane with the time that its session's mark is.
+fn epoch(report: &SlotReport) -> String {
+    match report.session {
+        Some(SessionEpoch { mark, index, .. }) => format!("{index} of {}", mark_time(mark)),
+        None => report.sequence.to_string(),
+    }
 }
 
 /// The first bytes of a hash, enough to tell two apart by eye.

@@ -11,8 +11,9 @@ use ec_archive::{Source, StreamIndex, Sweep, is_closed};
 use ec_ledger::Follower;
 use ec_observation::{DerivedEpoch, EpochKey, EpochRule, StreamHash};
 use ec_witness::{
-    daemon::show,
-    standing::SlotReport,
+    advice::{EpochLength, Seen, lowest_of_newest},
+    daemon::{session_marks, show},
+    standing::{LaneStanding, SlotReport},
     store::VoteStore,
     witness::{
         decision::{Agreement, OwnVote, Proposing},
@@ -28,9 +29,8 @@ use super::{
     config::ConfigArg,
     connection::block_on,
     derive::read_index,
-    lanes::{self, newest_lengths},
-    ledger,
-    numbering::{Seen, Told},
+    lanes, ledger,
+    numbering::SeenStreams,
     output::{JsonArg, json_line},
     roster::ArchiveArgs,
     slots,
@@ -115,7 +115,7 @@ impl StatusArgs {
         let directory = self.store.directory_if_set(&file.store).map(Path::to_owned);
         let store = directory.as_deref().map(VoteStore::read).transpose();
         let sources = self.archive.sources(file.archive, &file.stream)?;
-        let mut told = Told::default();
+        let mut seen = SeenStreams::default();
         let listen = self.metrics_listen.or(file.monitor.metrics_listen);
         let chain = self.chain.clone().or(file.chain);
         let mut summary = Summary::new(directory.as_deref(), chain.chain_id, chain.ledger, listen).await;
@@ -132,17 +132,15 @@ impl StatusArgs {
             Ok(follower) => {
                 for source in &sources.streams {
                     let index = read_index(&sources, source, self.json.json)?;
+                    seen.take(&source.rule, Seen::of(&index)?);
                     let judging = Judging { source, index: &index, store: store.as_ref(), follower: &follower };
-                    let (engine, seen) = judging.judge(self.last, me.unwrap_or_default(), agreement)?;
-                    told.take(source, seen);
+                    let Judged { engine, lane } = judging.judge(self.last, me.unwrap_or_default(), agreement)?;
                     let report = |(key, slot)| show::slot(&source.rule, key, slot, &follower);
                     reports.extend(engine.slots().map(|(key, slot)| report((*key, slot))));
                     summary.take_stream(&source.rule, &index, &engine, &follower);
-                    if source.rule.is_lane() {
-                        summary.take_length(&source.rule, newest_lengths(&index)?);
-                    }
+                    summary.take_lane(lane);
                 }
-                told.tell();
+                summary.take_numberings(seen.tell());
             }
             Err(unreadable) => {
                 summary.snapshot.ledger.error = Some(format!("{unreadable:#}"));
@@ -179,33 +177,44 @@ struct Judging<'a> {
     follower: &'a Follower,
 }
 
+/// What came of it.
+struct Judged {
+    engine: Engine,
+    lane: Option<LaneStanding>,
+}
+
 impl Judging<'_> {
     /// Judges the newest closed epochs once, as an archive at rest; what is not closed stays open.
-    fn judge(&self, last: u64, me: Address, agreement: Agreement) -> eyre::Result<(Engine, Seen)> {
-        let (mut engine, mut seen) = (Engine::new(me, agreement), Seen::default());
-        let Some(highest) = self.index.highest_epoch() else { return Ok((engine, seen)) };
-        let mark = self.marks(agreement.tolerance_ms(self.source.rule.time))?;
-        let mut open = Vec::new();
-        for swept in Sweep::new(self.index, lowest_of_newest(self.index, last)..=highest) {
-            let derived = swept?.derived;
-            seen.take(self.source.rule.epochs, &derived);
-            if is_closed(&derived, Some(highest)) {
-                self.admit(&mut engine, derived, &mark)?;
-            } else {
-                open.push(derived);
-            }
-        }
+    fn judge(&self, last: u64, me: Address, agreement: Agreement) -> eyre::Result<Judged> {
         let (ledger, set) = (self.follower.ledger(), self.follower.set());
-        engine.judge(&Situation { ledger, set, now_ms: 0, live_since_ms: self.follower.live_since_ms() });
-        open.into_iter().try_for_each(|derived| self.admit(&mut engine, derived, &mark))?;
-        Ok((engine, seen))
-    }
-
-    /// By which mark the epochs of a segment are shown: the ledger's, else the archive's own.
-    fn marks(&self, tolerance_ms: u64) -> eyre::Result<impl Fn(u64) -> Option<u64>> {
+        let (mut engine, mut unnamed) = (Engine::new(me, agreement), Unnamed::default());
+        let known = session_marks(self.index, ledger, set, agreement.tolerance_ms(self.source.rule.time))?;
         let own = lanes::own_marks(self.index)?;
-        let known = lanes::marks(self.follower, self.index, tolerance_ms)?;
-        Ok(move |segment| known(segment).or_else(|| own.get(&segment).copied()))
+        // the ledger's mark, else the archive's own
+        let mark = |segment| known.get(&segment).or_else(|| own.get(&segment)).copied();
+        let mut open = Vec::new();
+        let highest = self.index.highest_epoch();
+        for swept in Sweep::new(self.index, lowest_of_newest(self.index, last)..=highest.unwrap_or(EpochKey::MIN)) {
+            let derived = swept?.derived;
+            if !is_closed(&derived, highest) {
+                open.push(derived);
+                continue;
+            }
+            unnamed.take(&derived, known.contains_key(&derived.key.segment));
+            self.admit(&mut engine, derived, mark)?;
+        }
+        engine.judge(&Situation { ledger, set, now_ms: 0, live_since_ms: self.follower.live_since_ms() });
+        open.into_iter().try_for_each(|derived| self.admit(&mut engine, derived, mark))?;
+        let newest_final = show::newest_final(self.source.rule.stream_hash(), self.follower);
+        let lane = |epoch| LaneStanding {
+            unnamed_epochs: unnamed.epochs,
+            unnamed_since_unix_s: unnamed.since_unix_s,
+            epoch,
+            ..show::lane(self.index, &known, &engine, newest_final)
+        };
+        let length = self.source.rule.is_lane().then(|| EpochLength::of_newest(self.index)).transpose()?;
+        let lane = length.map(lane);
+        Ok(Judged { engine, lane })
     }
 
     fn admit(&self, engine: &mut Engine, derived: DerivedEpoch, mark: impl Fn(u64) -> Option<u64>) -> eyre::Result<()> {
@@ -222,15 +231,19 @@ impl Judging<'_> {
     }
 }
 
-/// The lowest of the newest epochs of an archive, so many as asked for; all for 0.
-fn lowest_of_newest(index: &StreamIndex, last: u64) -> EpochKey {
-    let mut left = last;
-    for span in index.segments().into_iter().rev().filter(|_| last > 0) {
-        let epochs = (span.highest - span.lowest).saturating_add(1);
-        if left <= epochs {
-            return EpochKey { segment: span.segment, index: span.highest - (left - 1) };
+/// Closed complete epochs without a session. From outside nobody knows when one closed: it was not before its own time.
+#[derive(Default)]
+struct Unnamed {
+    epochs: u64,
+    since_unix_s: Option<u64>,
+}
+
+impl Unnamed {
+    fn take(&mut self, derived: &DerivedEpoch, is_named: bool) {
+        if derived.complete && !is_named {
+            let unix_s = derived.time.as_ref().ok().map(|unix_ms| unix_ms / 1000);
+            self.epochs += 1;
+            self.since_unix_s = self.since_unix_s.into_iter().chain(unix_s).min();
         }
-        left -= epochs;
     }
-    EpochKey::MIN
 }

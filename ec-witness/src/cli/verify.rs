@@ -10,6 +10,7 @@ use clap::Args;
 use ec_archive::{Epochs, Source, StreamIndex, Sweep, for_each_closed, late_records};
 use ec_ledger::{Final, Follower};
 use ec_observation::{ContentHash, EpochKey, EpochName, NamedEpoch, ObservationHash, SlotId, TimeMode};
+use ec_witness::witness::lane::{final_mark, is_of_another_life};
 use serde::Serialize;
 
 use super::{
@@ -174,7 +175,8 @@ impl<'a> Verification<'a> {
             let (_, last) = sessions.entry(mark).or_insert((index, index));
             *last = index.max(*last);
             if compared.insert(named.slot) {
-                let found = self.follower.ledger().final_of(rule.stream_hash(), named.sequence, named.slot);
+                let (named, found) = self.found(named)?;
+                compared.insert(named.slot);
                 sink(self.judge(&named, found)?)?;
             }
         }
@@ -188,6 +190,18 @@ impl<'a> Verification<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What is final of an epoch of a lane, and the epoch as that calls it: a window may be final under another mark than
+    /// that of its segment's session, and what is final there may be another life's.
+    fn found(&self, named: NamedEpoch) -> eyre::Result<(NamedEpoch, Option<&'a Final>)> {
+        let (rule, ledger, tolerance_ms) = (&self.source.rule, self.follower.ledger(), self.tolerance_ms);
+        let session = named.name.mark;
+        let mark = final_mark(rule, &named.derived, Some(session), tolerance_ms, ledger).unwrap_or(session);
+        let named = rule.name(named.derived, mark)?;
+        let is_own = !is_of_another_life(rule, &named.derived, mark, tolerance_ms, ledger);
+        let found = ledger.final_of(rule.stream_hash(), named.sequence, named.slot).filter(|_| is_own);
+        Ok((named, found))
     }
 
     fn line(&self, sequence: u64, slot: SlotId, likeness: Likeness, found: Option<&Final>) -> Line<'a> {

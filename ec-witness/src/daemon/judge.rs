@@ -1,6 +1,6 @@
 //! Judges slots: closed epochs come in, the engine decides, votes go out.
 
-use ec_ledger::sessions::OwnLane;
+use ec_ledger::matching::OwnLane;
 use ec_observation::{
     Ballot, DerivedEpoch, EpochKey, NamedEpoch, ObservationHash, ObservationHeader, StreamHash, StreamRule,
 };

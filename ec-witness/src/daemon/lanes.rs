@@ -1,16 +1,92 @@
-//! What the archive says of a lane, for naming its epochs: looked up where it is asked for, and kept.
+//! A lane that is followed: its windows, and what its archive says for naming them, looked up where it is asked for, and
+//! kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use ec_archive::{ArchiveError, StreamIndex, Sweep};
 use ec_ledger::{
     LedgerState, WitnessSet,
-    sessions::{Matching, OwnEpochSeen, OwnLane, SegmentSpan},
+    matching::{Matching, OwnEpochSeen, OwnLane, SegmentSession, SegmentSpan},
 };
-use ec_observation::EpochKey;
+use ec_observation::{DerivedEpoch, EpochKey, StreamRule};
+
+use super::{ledger::FollowedLedger, show};
+use crate::{
+    advice::{EpochLength, LOOKED_AT},
+    clock,
+    standing::{LaneStanding, StreamStanding},
+    witness::{decision::Agreement, engine::Engine, lane::Lane},
+};
 
 /// Epochs that are kept; with more, all are looked up again.
 const MAX_KEPT: usize = 4096;
+
+/// A lane's windows, and what was looked up of its archive.
+#[derive(Debug)]
+pub(super) struct FollowedLane {
+    pub(super) lane: Lane,
+    pub(super) seen: Seen,
+    /// The sessions of the segments, by which what is final is passed by. One that settled a segment is not looked for
+    /// again: where it turns out to be another, more is looked at than must be.
+    pub(super) sessions: BTreeMap<u64, SegmentSession>,
+    /// How far times that are near may be apart.
+    pub(super) tolerance_ms: u64,
+    /// The newest closed epochs, for telling how long they last.
+    newest: BTreeMap<EpochKey, DerivedEpoch>,
+}
+
+impl FollowedLane {
+    pub(super) fn new(rule: StreamRule, agreement: &Agreement) -> Self {
+        Self {
+            tolerance_ms: agreement.tolerance_ms(rule.time),
+            lane: Lane::new(rule),
+            seen: Seen::default(),
+            sessions: BTreeMap::new(),
+            newest: BTreeMap::new(),
+        }
+    }
+
+    /// Notes a closed epoch.
+    pub(super) fn note(&mut self, derived: &DerivedEpoch) {
+        self.newest.insert(derived.key, derived.clone());
+        if self.newest.len() as u64 > LOOKED_AT {
+            self.newest.pop_first();
+        }
+    }
+
+    /// How it stands at `now_ms` by the daemon's clock; `standing` is what the engine and the ledger tell of it.
+    pub(super) fn standing(
+        &self,
+        index: &StreamIndex,
+        engine: &Engine,
+        standing: &StreamStanding,
+        now_ms: u64,
+    ) -> LaneStanding {
+        let named = self.sessions.iter().filter_map(|(&segment, session)| Some((segment, session.mark?)));
+        let marks: BTreeMap<u64, u64> = named.collect();
+        let (unnamed_epochs, first_ms) = self.lane.unnamed_complete(|segment| marks.contains_key(&segment));
+        let since = |first_ms| clock::unix_s().saturating_sub(now_ms.saturating_sub(first_ms) / 1000);
+        LaneStanding {
+            unnamed_epochs,
+            unnamed_since_unix_s: first_ms.map(since),
+            epoch: EpochLength::of(self.newest.values(), index.rule().epochs.groups_per_epoch),
+            ..show::lane(index, &marks, engine, standing.newest_final)
+        }
+    }
+
+    /// Finds the sessions of all segments.
+    pub(super) fn find_sessions(&mut self, index: &StreamIndex, ledger: &FollowedLedger) {
+        let (state, set) = (ledger.state(), ledger.follower.set());
+        let Some(matching) = Matching::new(state, index.rule().stream_hash(), set, self.tolerance_ms) else { return };
+        let mut own = OwnEpochs::new(index, &mut self.seen);
+        let segments: Vec<u64> = own.spans().map(|(segment, _)| segment).collect();
+        for segment in segments {
+            if !self.sessions.get(&segment).is_some_and(SegmentSession::is_settled) {
+                self.sessions.insert(segment, matching.session_of(&mut own, segment));
+            }
+        }
+    }
+}
 
 /// What was looked up of a lane before. A complete epoch stays as it is.
 #[derive(Debug, Default)]

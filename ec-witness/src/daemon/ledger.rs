@@ -4,7 +4,7 @@ use std::{fmt::Display, ops::RangeInclusive};
 
 use alloy::primitives::Address;
 use ec_ledger::{FollowError, Follower, Heads, LedgerState, Polled};
-use ec_observation::{EpochKey, EpochName, StreamRule};
+use ec_observation::{EpochKey, EpochName, SlotId, StreamRule};
 
 use super::{Halt, complaint::Complaint, count, show};
 use crate::{clock, standing::LedgerStanding};
@@ -78,17 +78,25 @@ impl FollowedLedger {
         Some(EpochKey::timeline(*gap.start())..=EpochKey::timeline(*gap.end()))
     }
 
-    /// The same in a segment whose session has this mark.
+    /// The same in a segment whose session has this mark. What is final there with a time not among `times` is of another
+    /// life of the publisher.
     pub(super) fn next_gap_in(
         &self,
         rule: &StreamRule,
         mark: u64,
+        times: &RangeInclusive<u64>,
         from: EpochKey,
         to: EpochKey,
     ) -> Option<RangeInclusive<EpochKey>> {
         let (finalized, segment) = (self.follower.heads().finalized, from.segment);
         let range = (mark.checked_add(from.index)?, mark.checked_add(to.index)?);
-        let slot_of = |sequence: u64| rule.slot(EpochName { mark, index: sequence.saturating_sub(mark) });
+        let session = self.state().lane(rule.stream_hash()).and_then(|lane| lane.session(mark));
+        let slot_of = |sequence: u64| {
+            let index = sequence.saturating_sub(mark);
+            let is_own =
+                session.and_then(|session| session.final_ms(index)).is_some_and(|final_ms| times.contains(&final_ms));
+            if is_own { rule.slot(EpochName { mark, index }) } else { SlotId::ZERO }
+        };
         let gap = self.state().next_gap(rule.stream_hash(), range, finalized, slot_of)?;
         let key = |sequence: &u64| EpochKey { segment, index: sequence.saturating_sub(mark) };
         Some(key(gap.start())..=key(gap.end()))

@@ -18,6 +18,7 @@ mod judge;
 mod keep;
 mod lanes;
 mod ledger;
+mod numbering;
 mod reader;
 pub mod show;
 mod shown;

@@ -2,11 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
 
-use ec_archive::StreamIndex;
-use ec_ledger::{
-    Pulse,
-    sessions::{Matching, OwnLane},
-};
+use ec_ledger::Pulse;
 use ec_observation::{DerivedEpoch, EpochKey, StreamHash, StreamRule};
 
 use super::{
@@ -16,14 +12,15 @@ use super::{
     intake::Intake,
     judge::Judge,
     keep::Kept,
-    lanes::{OwnEpochs, Seen},
+    lanes::{FollowedLane, OwnEpochs, Seen},
     ledger::FollowedLedger,
+    numbering::Numberings,
     streams::{FollowedStream, NewlyClosed},
     wake::Changes,
 };
 use crate::{
+    advice::OtherNumbering,
     standing::{Backlog, Reading},
-    witness::lane::Lane,
 };
 
 /// How often the backlog is counted and told, milliseconds.
@@ -36,6 +33,7 @@ pub(super) struct ArchiveReader {
     streams: BTreeMap<StreamHash, Followed>,
     pulse: Pulse,
     counted_ms: Option<u64>,
+    numberings: Numberings,
 }
 
 /// A stream that is followed, and what is noted of it beside.
@@ -45,37 +43,15 @@ pub(super) struct Followed {
     kept: Kept,
     pub(super) backlog: Backlog,
     /// The windows that sessions name, of a lane.
-    lane: Option<FollowedLane>,
-}
-
-/// A lane's windows, and what was looked up of its archive.
-#[derive(Debug)]
-struct FollowedLane {
-    lane: Lane,
-    seen: Seen,
-    /// The marks of the segments that have a session.
-    marks: BTreeMap<u64, u64>,
-}
-
-impl FollowedLane {
-    fn new(rule: StreamRule) -> Self {
-        Self { lane: Lane::new(rule), seen: Seen::default(), marks: BTreeMap::new() }
-    }
-
-    /// Finds the marks of all segments.
-    fn find_marks(&mut self, index: &StreamIndex, ledger: &FollowedLedger, tolerance_ms: u64) {
-        let (state, set) = (ledger.state(), ledger.follower.set());
-        let Some(matching) = Matching::new(state, index.rule().stream_hash(), set, tolerance_ms) else { return };
-        let mut own = OwnEpochs::new(index, &mut self.seen);
-        let segments: Vec<u64> = own.spans().map(|(segment, _)| segment).collect();
-        let mark = |segment: u64| Some((segment, self.lane.session_of(segment, &matching, &mut own).mark?));
-        self.marks = segments.into_iter().filter_map(mark).collect();
-    }
+    pub(super) lane: Option<FollowedLane>,
+    /// The numbering that the archive seems to have instead.
+    pub(super) other_numbering: Option<OtherNumbering>,
 }
 
 impl ArchiveReader {
     pub(super) fn new(intake: Intake) -> Self {
-        Self { intake, streams: BTreeMap::new(), pulse: Pulse::default(), counted_ms: None }
+        let (pulse, numberings) = (Pulse::default(), Numberings::default());
+        Self { intake, streams: BTreeMap::new(), pulse, counted_ms: None, numberings }
     }
 
     /// Beats `pulse` whenever a stretch of an index was read or derived from.
@@ -120,8 +96,10 @@ impl ArchiveReader {
             let hash = stream.rule().stream_hash();
             ledger.follower.follow(hash, stream.rule().epochs);
             count::zero(&stream.rule().stream_id);
-            let lane = stream.rule().is_lane().then(|| FollowedLane::new(stream.rule().clone()));
-            streams.insert(hash, Followed { stream, kept, backlog: Backlog::default(), lane });
+            let lane =
+                stream.rule().is_lane().then(|| FollowedLane::new(stream.rule().clone(), judge.engine.agreement()));
+            let followed = Followed { stream, kept, backlog: Backlog::default(), lane, other_numbering: None };
+            streams.insert(hash, followed);
         }
         let touched = |followed: &&mut Followed| followed.stream.files().any(|file| changes.touch(file));
         for Followed { stream, kept, lane, .. } in streams.values_mut().filter(touched) {
@@ -152,10 +130,32 @@ impl ArchiveReader {
                 again.iter().try_for_each(|derived| judge.admit_again(stream.rule(), derived, counts, now_ms))?;
                 continue;
             };
+            closed.iter().for_each(|closed| lane.note(&closed.derived));
             closed.into_iter().for_each(|closed| judge.admit_window(stream.rule(), &mut lane.lane, closed, counts));
             again
                 .into_iter()
                 .for_each(|derived| judge.admit_window_again(stream.rule(), &mut lane.lane, derived, counts));
+        }
+        self.look_at_numbering(now_ms);
+        counts.judged(admitted);
+        if !is_at_rest && ledger.is_read() {
+            self.count_backlog(ledger, now_ms);
+        }
+        Ok(admitted)
+    }
+
+    /// Finds the sessions of all lanes at the head, by which old epochs are passed by.
+    pub(super) fn find_sessions(&mut self, ledger: &FollowedLedger) {
+        for Followed { stream, lane, .. } in self.streams.values_mut() {
+            lane.iter_mut().for_each(|lane| lane.find_sessions(stream.index(), ledger));
+        }
+    }
+
+    /// Has the windows of all lanes judged under the names that the ledger gives them at the head.
+    pub(super) fn name(&mut self, ledger: &FollowedLedger, judge: &mut Judge, now_ms: u64) -> Result<(), Halt> {
+        let is_at_rest = self.intake.is_at_rest();
+        for Followed { stream, lane, .. } in self.streams.values_mut() {
+            let Some(lane) = lane else { continue };
             let mut own = OwnEpochs::new(stream.index(), &mut lane.seen);
             let growing = stream.highest_epoch().map(|highest| highest.segment).filter(|_| !is_at_rest);
             judge.name(&mut lane.lane, &mut own, growing, ledger, now_ms)?;
@@ -164,20 +164,11 @@ impl ArchiveReader {
                 Some(error) if is_at_rest => return Err(error.into()),
                 Some(error) => {
                     let heard = stream.fail(&error);
-                    take_heard(stream, lane, &heard, judge);
+                    take_heard(stream, Some(lane), &heard, judge);
                 }
             }
         }
-        counts.judged(admitted);
-        if !is_at_rest && ledger.is_read() {
-            self.count_backlog(ledger, now_ms);
-        }
-        Ok(admitted)
-    }
-
-    /// After a reorg the sessions of all lanes are looked for again.
-    pub(super) fn take_back(&mut self) {
-        self.streams.values_mut().filter_map(|followed| followed.lane.as_mut()).for_each(|lane| lane.lane.take_back());
+        Ok(())
     }
 
     /// A slot of this epoch came to an outcome that stands.
@@ -190,6 +181,17 @@ impl ArchiveReader {
     /// Whether epochs of a lane wait for a name.
     pub(super) fn has_unnamed(&self) -> bool {
         self.streams.values().filter_map(|followed| followed.lane.as_ref()).any(|lane| lane.lane.has_unnamed())
+    }
+
+    /// Looks now and then whether archives have the other numbering, and tells of each broadcast once.
+    fn look_at_numbering(&mut self, now_ms: u64) {
+        if !self.numberings.is_due(self.streams.len(), now_ms) {
+            return;
+        }
+        let others = self.numberings.look(self.streams.values().map(|followed| followed.stream.index()));
+        for (followed, other) in self.streams.values_mut().zip(others) {
+            followed.other_numbering = other;
+        }
     }
 
     /// Counts what is still to be made up for, now and then, and tells while there is any.
@@ -223,17 +225,13 @@ impl ArchiveReader {
 fn derive(
     hash: StreamHash,
     stream: &mut FollowedStream,
-    mut lane: Option<&mut FollowedLane>,
+    lane: Option<&mut FollowedLane>,
     is_at_rest: bool,
     ledger: &FollowedLedger,
     judge: &mut Judge,
     now_ms: u64,
 ) -> Result<(Vec<NewlyClosed>, Vec<DerivedEpoch>), Halt> {
     let (mut closed, mut again) = (Vec::new(), Vec::new());
-    if let Some(lane) = &mut lane {
-        let tolerance_ms = judge.engine.agreement().tolerance_ms(stream.rule().time);
-        lane.find_marks(stream.index(), ledger, tolerance_ms);
-    }
     let unnamed_below = |below| lane.as_ref().map_or(0, |lane| lane.lane.unnamed_below(below));
     let undecided = |below| judge.engine.undecided_below(hash, below) + unnamed_below(below);
     let gaps = gaps(stream, lane.as_deref(), ledger, is_at_rest);
@@ -258,17 +256,18 @@ fn gaps<'a>(
     all: bool,
 ) -> impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>> + use<'a> {
     let rule = stream.rule().clone();
-    let lane = lane.map(|lane| (stream.index().segments(), lane.marks.clone()));
+    let lane = lane.map(|lane| (stream.index().segments(), lane.sessions.clone(), lane.tolerance_ms));
     move |from, to| match &lane {
         _ if all => (from <= to).then_some(from..=to),
         None => ledger.next_gap(&rule, from, to),
-        Some((segments, marks)) => segments.iter().find_map(|span| {
+        Some((segments, sessions, tolerance_ms)) => segments.iter().find_map(|span| {
             let segment = span.segment;
             let low = EpochKey { segment, index: span.lowest }.max(from);
             let high = EpochKey { segment, index: span.highest }.min(to);
-            match marks.get(&segment) {
+            let times = span.first_ms.saturating_sub(*tolerance_ms)..=span.last_ms.saturating_add(*tolerance_ms);
+            match sessions.get(&segment).and_then(|session| session.mark) {
                 _ if low > high => None,
-                Some(&mark) => ledger.next_gap_in(&rule, mark, low, high),
+                Some(mark) => ledger.next_gap_in(&rule, mark, &times, low, high),
                 None => Some(low..=high),
             }
         }),
@@ -276,12 +275,7 @@ fn gaps<'a>(
 }
 
 /// Tells what a reading brought, and drops the slots that can no longer be judged.
-fn take_heard<'a>(
-    stream: &FollowedStream,
-    lane: impl Into<Option<&'a mut FollowedLane>>,
-    heard: &Heard,
-    judge: &mut Judge,
-) {
+fn take_heard(stream: &FollowedStream, lane: Option<&mut FollowedLane>, heard: &Heard, judge: &mut Judge) {
     let stream_id = &stream.rule().stream_id;
     heard.tell(stream_id);
     if heard.turned {
@@ -291,9 +285,9 @@ fn take_heard<'a>(
         }
     }
     if heard.lost_a_file() {
-        if let Some(FollowedLane { lane, seen, .. }) = lane.into() {
-            lane.withdraw(|epoch| stream.withholds(epoch));
-            *seen = Seen::default();
+        if let Some(lane) = lane {
+            lane.lane.withdraw(|epoch| stream.withholds(epoch));
+            lane.seen = Seen::default();
         }
         let withdrawn = judge.engine.withdraw(stream.rule().stream_hash(), |epoch| stream.withholds(epoch));
         tracing::warn!(stream = stream_id, withdrawn, "open slots withdrawn");

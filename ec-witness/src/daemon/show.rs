@@ -1,15 +1,26 @@
 //! From what works to how it stands.
 
+use std::collections::BTreeMap;
+
 use alloy::primitives::{Address, U256};
+use ec_archive::{SegmentSpan, StreamIndex};
 use ec_ledger::{Follower, Heads};
-use ec_observation::{ObservationHash, ObservationHeader, StreamHash, StreamRule};
+use ec_observation::{EpochKey, ObservationHash, ObservationHeader, StreamHash, StreamRule};
 use ec_rpc::Health;
 
+use super::streams::count;
 use crate::{
+    clock,
     sender::{Hold, SenderState, VOTE_GAS},
-    standing::{EndpointStanding, LedgerStanding, NewestFinal, SendingStanding, SlotReport, StreamStanding},
-    witness::engine::{Engine, JudgedSlot, SlotKey},
+    standing::{
+        AtHeads, EndpointStanding, LaneStanding, LedgerStanding, SendingStanding, SessionEpoch, SlotReport,
+        StreamStanding,
+    },
+    witness::engine::{Engine, JudgedSlot, SlotKey, SlotState},
 };
+
+/// Within which segments begin that may be too many, milliseconds.
+const HOUR_MS: u64 = 3_600_000;
 
 /// The ledger, as a poll left it: `error` is why the last one failed, `polled_unix_s` when one came through.
 pub fn ledger(
@@ -63,10 +74,41 @@ pub fn stream(stream_id: &str, stream: StreamHash, engine: &Engine, follower: &F
     standing
 }
 
-fn newest_final(stream: StreamHash, follower: &Follower) -> NewestFinal {
+/// The newest final epoch of a stream.
+pub fn newest_final(stream: StreamHash, follower: &Follower) -> AtHeads {
     let Heads { latest, safe, finalized } = follower.heads();
     let at = |head| follower.ledger().newest_final(stream, head);
-    NewestFinal { latest: at(latest), safe: at(safe), finalized: at(finalized) }
+    AtHeads { latest: at(latest), safe: at(safe), finalized: at(finalized) }
+}
+
+/// A lane, by its archive and the marks of its segments' sessions. What no session names and how long its epochs last are
+/// left open.
+pub fn lane(index: &StreamIndex, marks: &BTreeMap<u64, u64>, engine: &Engine, newest_final: AtHeads) -> LaneStanding {
+    let (rule, segments) = (index.rule(), index.segments());
+    let is_closed =
+        |(key, slot): &(&SlotKey, &JudgedSlot)| key.stream == rule.stream_hash() && slot.state != SlotState::Open;
+    let newest_closed = engine.slots().filter(is_closed).map(|(_, slot)| slot.epoch).max();
+    let behind = |newest_final| Some(behind(&segments, marks, newest_closed?, newest_final?));
+    let hour_ago_ms = (clock::unix_s() * 1000).saturating_sub(HOUR_MS);
+    let is_new = |span: &&SegmentSpan| span.first_ms != u64::MAX && span.first_ms >= hour_ago_ms;
+    LaneStanding {
+        track: rule.lane_track().unwrap_or_default().to_owned(),
+        segments: segments.len() as u64,
+        segments_last_hour: segments.iter().filter(is_new).count() as u64,
+        session: segments.last().and_then(|newest| marks.get(&newest.segment)).copied(),
+        behind: newest_final.each(behind),
+        ..LaneStanding::default()
+    }
+}
+
+/// Epochs up to the newest closed one, above the one that is final with this sequence. Sequences of two sessions are apart
+/// by the time between them, so epochs are counted in the archive.
+fn behind(segments: &[SegmentSpan], marks: &BTreeMap<u64, u64>, newest_closed: EpochKey, newest_final: u64) -> u64 {
+    let begun = marks.iter().filter(|(_, mark)| **mark <= newest_final);
+    let last = begun.max_by_key(|(segment, mark)| (**mark, **segment));
+    let last = last.map(|(&segment, &mark)| EpochKey { segment, index: newest_final - mark });
+    let next = last.map_or(Some(EpochKey::MIN), EpochKey::next);
+    next.map_or(0, |next| count(&(next..=newest_closed), segments))
 }
 
 /// A slot that is judged.
@@ -80,6 +122,7 @@ pub fn slot(rule: &StreamRule, key: SlotKey, judged: &JudgedSlot, follower: &Fol
         stream_id: rule.stream_id.clone(),
         sequence: key.sequence,
         epoch_id: rule.epochs.id(judged.name),
+        session: SessionEpoch::of(rule, judged.name, judged.epoch),
         slot: key.slot,
         state: judged.state,
         observation_hash: judged.voted.as_ref().map(ObservationHeader::hash),
@@ -108,5 +151,27 @@ pub(super) fn sending(state: SenderState) -> SendingStanding {
         replaced,
         resent,
         reverts,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_behind_are_counted_in_the_archive() {
+        let segments = [SegmentSpan::untimed(0, 0, 9), SegmentSpan::untimed(1, 0, 4), SegmentSpan::untimed(2, 0, 2)];
+        let marks = BTreeMap::from([(0, 1_000_000), (1, 5_000_000)]);
+        let of = |segment, index, newest_final| behind(&segments, &marks, EpochKey { segment, index }, newest_final);
+        assert_eq!(of(0, 9, 1_000_009), 0);
+        assert_eq!(of(0, 9, 1_000_003), 6);
+        // a session later the sequences are millions apart
+        assert_eq!(of(1, 1, 1_000_009), 2);
+        assert_eq!(of(1, 1, 5_000_000), 1);
+        // what no session names yet counts, too
+        assert_eq!(of(2, 2, 5_000_004), 3);
+        // final before anything here, and beyond it
+        assert_eq!(of(0, 1, 7), 2);
+        assert_eq!(of(1, 1, 6_000_000), 0);
     }
 }

@@ -67,7 +67,8 @@ impl Shown {
         }
     }
 
-    fn stream(&mut self, hash: StreamHash, Followed { stream, backlog, .. }: &Followed, work: &Work) -> StreamStanding {
+    fn stream(&mut self, hash: StreamHash, followed: &Followed, work: &Work) -> StreamStanding {
+        let Followed { stream, backlog, lane, other_numbering, .. } = followed;
         let mut standing = StreamStanding {
             reading: stream.reading().clone(),
             tally: stream.tally(),
@@ -76,6 +77,9 @@ impl Shown {
             newest_record_unix_s: stream.newest_change().map(clock::unix_s_of),
             ..show::stream(&stream.rule().stream_id, hash, &work.judge.engine, &work.ledger.follower)
         };
+        let lane =
+            lane.as_ref().map(|lane| lane.standing(stream.index(), &work.judge.engine, &standing, work.now_ms()));
+        (standing.lane, standing.other_numbering) = (lane, *other_numbering);
         self.high_water.entry(hash).or_default().raise(&mut standing);
         standing
     }

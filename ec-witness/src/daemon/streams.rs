@@ -244,15 +244,20 @@ impl FollowedStream {
         now_ms: u64,
         closed: &mut Vec<NewlyClosed>,
     ) -> Result<EpochKey, ArchiveError> {
+        let end = wanted.range.end().next().unwrap_or(EpochKey::MAX);
+        // the newest one grows, and is read again and again only once it may be complete
+        let growing = self.highest_epoch().filter(|highest| wanted.range.contains(highest));
+        let growing = growing.filter(|highest| !self.index.may_be_complete(*highest));
+        let range = *wanted.range.start()..=growing.and_then(EpochKey::before).unwrap_or(*wanted.range.end());
         let mut next = None;
         let mut taken = 0;
-        for swept in Sweep::new(&self.index, wanted.range.clone()) {
+        for swept in self.window.new_within(range).into_iter().flat_map(|range| Sweep::new(&self.index, range)) {
             let derived = swept?.derived;
             if taken == wanted.limit {
                 next.get_or_insert(derived.key);
                 break;
             }
-            if !self.window.is_new(derived.key) || self.index.withholds(derived.key) {
+            if self.index.withholds(derived.key) {
                 continue;
             }
             if !is_closed(&derived, self.ages.aged(self.highest_epoch())) {
@@ -263,7 +268,7 @@ impl FollowedStream {
             taken += 1;
             closed.push(NewlyClosed { derived, closed_ms: now_ms });
         }
-        Ok(next.unwrap_or_else(|| wanted.range.end().next().unwrap_or(EpochKey::MAX)))
+        Ok(next.or(growing).unwrap_or(end))
     }
 
     /// Derives again the handed-over epochs that lines have touched since the last call, appended to `derived`.
@@ -288,7 +293,7 @@ impl FollowedStream {
 }
 
 /// How many epochs of these segments lie in a range.
-fn count(range: &RangeInclusive<EpochKey>, segments: &[SegmentSpan]) -> u64 {
+pub(super) fn count(range: &RangeInclusive<EpochKey>, segments: &[SegmentSpan]) -> u64 {
     let within = |span: &SegmentSpan| {
         let low = EpochKey { segment: span.segment, index: span.lowest }.max(*range.start());
         let high = EpochKey { segment: span.segment, index: span.highest }.min(*range.end());

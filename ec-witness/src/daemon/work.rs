@@ -99,10 +99,9 @@ impl Work {
         judge.votes.note_finalized_head(ledger, now_ms)?;
         judge.votes.follow(ledger, polled.reorg, now_ms).await?;
         judge.take_progress(ledger)?;
-        if polled.reorg {
-            archive.take_back();
-        }
+        archive.find_sessions(ledger);
         let admitted = archive.admit(ledger, judge, counts, now_ms)?;
+        archive.name(ledger, judge, now_ms)?;
         let sent = judge.vote(ledger, |stream| archive.is_current(stream), counts, now_ms).await?;
         self.count_sent(&sent, counts);
         self.judge.finalize_ripe(&self.ledger, now_ms).await?;
@@ -117,7 +116,7 @@ impl Work {
     pub(super) fn archive_closed_an_epoch(&mut self, changes: &Changes, counts: &mut Counts) -> Result<bool, Halt> {
         let now_ms = self.now_ms();
         self.read_archive(changes, now_ms)?;
-        // a stream that was just taken in is judged once the ledger's log is read for it
+        // a stream that was just taken in is judged once the ledger's log is read for it; sessions change with the head only
         Ok(!self.ledger.is_read() || self.archive.admit(&self.ledger, &mut self.judge, counts, now_ms)? > 0)
     }
 

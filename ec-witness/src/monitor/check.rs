@@ -3,6 +3,8 @@
 //! `/readyz` and `status` ask the same checks, one of the daemon's own snapshot, the other of what it finds from
 //! outside.
 
+mod lanes;
+
 use std::borrow::Cow;
 
 use alloy::primitives::{U256, utils::format_ether};
@@ -77,6 +79,7 @@ pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
         checks.extend([endpoints(&snapshot.ledger), finality(&snapshot.ledger)]);
     }
     checks.extend([member(snapshot), archive(snapshot), streams(snapshot), withheld(&snapshot.streams)]);
+    checks.extend(lanes::checks(&snapshot.streams, now_unix_s));
     match &snapshot.store {
         Some(Ok(store)) => checks.extend([halt(store), writable(store), pending(store, now_unix_s)]),
         Some(Err(error)) => checks.push(Check::fail("store", error, "see the manual: a lost store")),
@@ -254,8 +257,7 @@ fn funds(balance_wei: U256, vote_cost_wei: Option<U256>) -> Check {
 }
 
 fn lag(streams: &[StreamStanding]) -> Check {
-    let behind = |stream: &StreamStanding| Some(stream.newest_closed?.saturating_sub(stream.newest_final.latest?));
-    let far = |stream: &&StreamStanding| behind(stream).is_some_and(|behind| behind > FAR_BEHIND_EPOCHS);
+    let far = |stream: &&StreamStanding| stream.behind().latest.is_some_and(|behind| behind > FAR_BEHIND_EPOCHS);
     let far: Vec<_> = streams.iter().filter(far).map(|stream| stream.stream_id.as_str()).collect();
     if far.is_empty() {
         let left: u64 = streams.iter().map(|stream| stream.backlog.left).sum();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ec_observation::Numbering;
 use ec_rpc::count::{RPC_AGREE, RPC_ANSWERS, RPC_ERRORS, RPC_HEAD_BLOCK, RPC_UP};
 use metrics::{counter, gauge, histogram};
 use strum::VariantNames;
@@ -10,7 +11,7 @@ use crate::{
     metrics as names,
     sender::{Hold, Stage},
     standing::{
-        EndpointStanding, Head, LedgerStanding, NewestFinal, Reading, SendingStanding, Snapshot, StreamStanding,
+        EndpointStanding, Head, LaneStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding,
     },
     store::StoreStanding,
     witness::engine::SlotState,
@@ -27,6 +28,7 @@ pub(super) fn show(snapshot: &Snapshot, now: Duration) {
     gauge!(names::STREAMS, "state" => "joining").set(snapshot.joining as f64);
     gauge!(names::ARCHIVE_READABLE).set(flag(snapshot.archive_trouble.is_none()));
     snapshot.streams.iter().for_each(stream);
+    snapshot.streams.iter().for_each(numbering);
     ledger(&snapshot.ledger);
     snapshot.sending.iter().for_each(sending);
     match &snapshot.store {
@@ -47,11 +49,11 @@ fn stream(stream: &StreamStanding) {
             gauge!(name, "stream" => stream.stream_id.clone()).set(number as f64);
         }
     }
-    let NewestFinal { latest, safe, finalized } = stream.newest_final;
-    for (head, epoch) in [(Head::Latest, latest), (Head::Safe, safe), (Head::Finalized, finalized)] {
-        if let Some(epoch) = epoch {
-            let (stream, head) = (stream.stream_id.clone(), head.name());
-            gauge!(names::NEWEST_FINAL_EPOCH, "stream" => stream, "head" => head).set(epoch as f64);
+    for (name, at_heads) in [(names::NEWEST_FINAL_EPOCH, stream.newest_final), (names::BEHIND, stream.behind())] {
+        for (head, number) in at_heads.by_head() {
+            if let Some(number) = number {
+                gauge!(name, "stream" => stream.stream_id.clone(), "head" => head.name()).set(number as f64);
+            }
         }
     }
     let counts = [
@@ -68,6 +70,34 @@ fn stream(stream: &StreamStanding) {
     for &state in SlotState::ALL {
         let slots = stream.slots_in(state) as f64;
         gauge!(names::SLOTS, "stream" => stream.stream_id.clone(), "state" => state.name()).set(slots);
+    }
+}
+
+/// How the archive's numbering looks; and, of a lane, its epochs and segments.
+fn numbering(stream: &StreamStanding) {
+    let other = match &stream.lane {
+        Some(_) => Numbering::Timeline,
+        None => Numbering::Session,
+    };
+    let (stream_id, is_other) = (stream.stream_id.clone(), stream.other_numbering.is_some());
+    gauge!(names::OTHER_NUMBERING, "stream" => stream_id, "numbering" => other.name()).set(flag(is_other));
+    stream.lane.iter().for_each(|standing| lane(&stream.stream_id, standing));
+}
+
+fn lane(stream_id: &str, lane: &LaneStanding) {
+    let LaneStanding { segments_last_hour, unnamed_epochs, unnamed_since_unix_s, epoch, .. } = lane;
+    let epoch = epoch.map(|epoch| (epoch.seconds(), epoch.minute_groups() as f64)).unzip();
+    let numbers = [
+        (names::SEGMENTS_LAST_HOUR, Some(*segments_last_hour as f64)),
+        (names::UNNAMED_EPOCHS, Some(*unnamed_epochs as f64)),
+        (names::UNNAMED_SINCE, Some(unnamed_since_unix_s.unwrap_or_default() as f64)),
+        (names::EPOCH_LENGTH, epoch.0),
+        (names::MINUTE_GROUPS, epoch.1),
+    ];
+    for (name, number) in numbers {
+        if let Some(number) = number {
+            gauge!(name, "stream" => stream_id.to_owned()).set(number);
+        }
     }
 }
 

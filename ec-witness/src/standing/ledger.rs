@@ -72,3 +72,28 @@ pub struct EndpointStanding {
     /// Faults in this process, by kind.
     pub faults: BTreeMap<&'static str, u64>,
 }
+
+/// A number of a stream at each head.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct AtHeads {
+    /// At the newest block.
+    pub latest: Option<u64>,
+    /// At the newest safe block.
+    pub safe: Option<u64>,
+    /// At the newest finalized block.
+    pub finalized: Option<u64>,
+}
+
+impl AtHeads {
+    /// The number at each head.
+    pub fn by_head(self) -> [(Head, Option<u64>); 3] {
+        let Self { latest, safe, finalized } = self;
+        [(Head::Latest, latest), (Head::Safe, safe), (Head::Finalized, finalized)]
+    }
+
+    /// What `of` makes of each.
+    pub fn each(self, of: impl Fn(Option<u64>) -> Option<u64>) -> Self {
+        let Self { latest, safe, finalized } = self;
+        Self { latest: of(latest), safe: of(safe), finalized: of(finalized) }
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Data flows one way: the daemon, or `status` from outside, fills these in; nobody who reads them can reach back.
 
+mod lane;
 mod ledger;
 mod sending;
 mod slot;
@@ -11,10 +12,11 @@ use std::time::Duration;
 
 use crate::store::StoreStanding;
 
-pub use ledger::{EndpointStanding, Head, LedgerStanding};
+pub use lane::LaneStanding;
+pub use ledger::{AtHeads, EndpointStanding, Head, LedgerStanding};
 pub use sending::SendingStanding;
-pub use slot::SlotReport;
-pub use stream::{Backlog, NewestFinal, Reading, StreamStanding, Tally};
+pub use slot::{SessionEpoch, SlotReport};
+pub use stream::{Backlog, Reading, StreamStanding, Tally};
 
 /// How a witness stands.
 #[derive(Clone, Debug, Default)]

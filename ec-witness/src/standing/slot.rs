@@ -1,6 +1,6 @@
 //! What `status`, `run --once` and the log say of a slot.
 
-use ec_observation::{ObservationHash, SlotId};
+use ec_observation::{EpochKey, EpochName, ObservationHash, SlotId, StreamRule};
 use serde::Serialize;
 
 use crate::witness::engine::SlotState;
@@ -10,10 +10,13 @@ use crate::witness::engine::SlotState;
 pub struct SlotReport {
     /// The stream.
     pub stream_id: String,
-    /// The epoch's index.
+    /// The epoch's sequence: its index, in a lane its session's mark plus its index.
     pub sequence: u64,
     /// The epoch's id.
     pub epoch_id: String,
+    /// Its session, in a lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionEpoch>,
     /// The slot.
     pub slot: SlotId,
     /// Where it stands.
@@ -30,4 +33,22 @@ pub struct SlotReport {
     pub witness_count: usize,
     /// Votes that finalize.
     pub quorum: usize,
+}
+
+/// Which epoch of which session it is, and in which segment of the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SessionEpoch {
+    /// The session's mark, Unix milliseconds.
+    pub mark: u64,
+    /// The epoch's index.
+    pub index: u64,
+    /// The segment.
+    pub segment: u64,
+}
+
+impl SessionEpoch {
+    /// That of an epoch of a lane; `None` on the timeline.
+    pub fn of(rule: &StreamRule, EpochName { mark, index }: EpochName, key: EpochKey) -> Option<Self> {
+        rule.is_lane().then_some(Self { mark, index, segment: key.segment })
+    }
 }

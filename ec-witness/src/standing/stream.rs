@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use crate::witness::engine::SlotState;
+use super::{AtHeads, LaneStanding};
+use crate::{advice::OtherNumbering, witness::engine::SlotState};
 
 /// How a stream stands.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -21,14 +22,20 @@ pub struct StreamStanding {
     pub backlog: Backlog,
     /// When a track file grew last, Unix seconds.
     pub newest_record_unix_s: Option<u64>,
-    /// The newest closed epoch.
+    /// The newest closed epoch: its sequence, which in a lane is its session's mark plus its index.
     pub newest_closed: Option<u64>,
     /// The newest epoch voted on.
     pub newest_voted: Option<u64>,
     /// The newest epoch that is final.
-    pub newest_final: NewestFinal,
+    pub newest_final: AtHeads,
     /// Slots that are judged, by state.
     pub slots: BTreeMap<SlotState, usize>,
+    /// The numbering that its archive seems to have instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_numbering: Option<OtherNumbering>,
+    /// What a lane has beside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lane: Option<LaneStanding>,
 }
 
 impl StreamStanding {
@@ -36,17 +43,15 @@ impl StreamStanding {
     pub fn slots_in(&self, state: SlotState) -> usize {
         self.slots.get(&state).copied().unwrap_or_default()
     }
-}
 
-/// The newest epoch of a stream that is final, at each head.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct NewestFinal {
-    /// At the newest block.
-    pub latest: Option<u64>,
-    /// At the newest safe block.
-    pub safe: Option<u64>,
-    /// At the newest finalized block.
-    pub finalized: Option<u64>,
+    /// Closed epochs above the newest final one; `None` where none is closed, or final.
+    pub fn behind(&self) -> AtHeads {
+        let behind = |newest_final| Some(self.newest_closed?.saturating_sub(newest_final?));
+        match &self.lane {
+            Some(lane) => lane.behind,
+            None => self.newest_final.each(behind),
+        }
+    }
 }
 
 /// How far a stream's files are read.

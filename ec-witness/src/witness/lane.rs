@@ -3,11 +3,17 @@
 //! A window is judged in the slot that its segment's session gives it. Where a segment has no session, its first complete
 //! window opens one, and in naming rounds a window may be judged under other marks beside. Sans-I/O, as the engine is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::RangeInclusive,
+};
 
 use alloy::primitives::Address;
-use ec_ledger::sessions::{Matching, OwnLane, SegmentSession};
-use ec_observation::{ContentHash, DerivedEpoch, EpochKey, ObservationHeader, SlotId, StreamRule};
+use ec_ledger::{
+    LedgerState,
+    matching::{Matching, OwnLane},
+};
+use ec_observation::{DerivedEpoch, EpochKey, EpochName, ObservationHeader, SlotId, StreamRule};
 
 use super::{
     decision::{Membership, OwnVote, Proposing},
@@ -21,10 +27,8 @@ use super::{
 pub struct Lane {
     rule: StreamRule,
     windows: BTreeMap<EpochKey, Window>,
-    /// The marks of settled segments: only a reorg makes them look again.
-    settled: BTreeMap<u64, u64>,
-    /// The cycle in which this witness led a naming round of a segment last.
-    led_in: BTreeMap<u64, u32>,
+    /// The cycle in which this witness led a naming round of a window last.
+    led_in: BTreeMap<EpochKey, u32>,
 }
 
 /// A closed epoch, and the slots that it is or was judged in, by mark.
@@ -49,7 +53,7 @@ pub struct Heads<'a> {
 impl Lane {
     /// A lane of which nothing is judged yet.
     pub fn new(rule: StreamRule) -> Self {
-        Self { rule, windows: BTreeMap::new(), settled: BTreeMap::new(), led_in: BTreeMap::new() }
+        Self { rule, windows: BTreeMap::new(), led_in: BTreeMap::new() }
     }
 
     /// Takes in a closed epoch, or a new derivation of one.
@@ -77,11 +81,6 @@ impl Lane {
         Admission::Updated
     }
 
-    /// After a reorg settled segments are looked at again.
-    pub fn take_back(&mut self) {
-        self.settled.clear();
-    }
-
     /// Drops the windows that `withheld` names, that are incomplete and have no name yet.
     pub fn withdraw(&mut self, withheld: impl Fn(EpochKey) -> bool) {
         self.windows.retain(|key, window| !window.slots.is_empty() || window.derived.complete || !withheld(*key));
@@ -97,23 +96,21 @@ impl Lane {
         self.windows.values().any(|window| window.slots.is_empty())
     }
 
+    /// Complete windows of the segments that have no session by `is_named`: how many, and when the first of them closed.
+    pub fn unnamed_complete(&self, is_named: impl Fn(u64) -> bool) -> (u64, Option<u64>) {
+        let unnamed = |(key, window): &(&EpochKey, &Window)| window.derived.complete && !is_named(key.segment);
+        self.windows.iter().filter(unnamed).fold((0, None), |(count, first_ms), (_, window)| {
+            let first_ms = first_ms.map_or(window.closed_ms, |first_ms: u64| first_ms.min(window.closed_ms));
+            (count + 1, Some(first_ms))
+        })
+    }
+
     /// A window's slot came to an outcome that stands: it is judged no more, under no mark.
     pub fn take_done(&mut self, epoch: EpochKey, engine: &mut Engine) {
+        self.led_in.remove(&epoch);
         if let Some(window) = self.windows.remove(&epoch) {
             window.slots.into_values().for_each(|key| _ = engine.remove(key));
         }
-    }
-
-    /// The session of a segment.
-    pub fn session_of(&mut self, segment: u64, matching: &Matching<'_>, own: &mut impl OwnLane) -> Named {
-        if let Some(&mark) = self.settled.get(&segment) {
-            return Named { mark: Some(mark), settled: true };
-        }
-        let session: SegmentSession = matching.session_of(own, segment);
-        if let Some(mark) = session.mark.filter(|_| session.is_settled()) {
-            self.settled.insert(segment, mark);
-        }
-        Named { mark: session.mark, settled: session.is_settled() }
     }
 
     /// Hands every window to the engine under the marks that it is to be judged by now. `past` tells the own vote history
@@ -136,13 +133,18 @@ impl Lane {
         let segments: BTreeSet<u64> = self.windows.keys().map(|key| key.segment).collect();
         let membership = membership_of(set, me);
         for segment in segments {
-            let named = self.session_of(segment, &matching, own);
+            let named = matching.session_of(own, segment);
             let range = EpochKey { segment, index: 0 }..=EpochKey { segment, index: u64::MAX };
-            let keys: Vec<EpochKey> = self.windows.range(range).map(|(key, _)| *key).collect();
-            let opening = keys.iter().copied().find(|key| self.windows[key].derived.complete);
-            for key in keys {
-                let is_opening = named.mark.is_none() && opening == Some(key);
-                let asked = Asked { named, is_opening, tolerance_ms };
+            let windows = self.windows.range(range).map(|(key, window)| {
+                let is_own = |mark: &u64| !is_of_another_life(&self.rule, &window.derived, *mark, tolerance_ms, ledger);
+                let mark = named.mark.filter(is_own);
+                (*key, mark, window.derived.complete)
+            });
+            let windows: Vec<_> = windows.collect();
+            let opening = windows.iter().find(|(_, mark, complete)| mark.is_none() && *complete).map(|(key, ..)| *key);
+            for (key, mark, _) in windows {
+                let is_settled = mark.is_some() && named.is_settled();
+                let asked = Asked { mark, is_settled, is_opening: opening == Some(key), tolerance_ms };
                 let marks = self.marks(key, &asked, heads, &membership, me, engine);
                 self.assign(key, &marks, engine, &mut past)?;
             }
@@ -173,24 +175,26 @@ impl Lane {
         let window = &self.windows[&key];
         let Ok(own_ms) = window.derived.time else {
             // an epoch without a time has no header; the session's name lets it be told
-            return asked.named.mark.map(|mark| (mark, Proposing::Never)).into_iter().collect();
+            return asked.mark.map(|mark| (mark, Proposing::Never)).into_iter().collect();
         };
-        if let Some(mark) = self.final_mark(window, own_ms, asked, heads.situation) {
+        if let Some(mark) =
+            final_mark(&self.rule, &window.derived, asked.mark, asked.tolerance_ms, heads.situation.ledger)
+        {
             return BTreeMap::from([(mark, Proposing::Never)]);
         }
         let mut marks = BTreeMap::new();
-        let round = window.derived.complete && !asked.named.settled;
+        let round = window.derived.complete && self.may_be_split(key, own_ms, asked, heads.situation);
         if let Some(naming) = round.then(|| self.round(key, window, own_ms, asked, heads, membership, me, engine)) {
             match naming {
                 Naming::Open { cycle } => {
                     marks.insert(own_ms, Proposing::AtOnce);
-                    self.led_in.insert(key.segment, cycle);
+                    self.led_in.insert(key, cycle);
                 }
                 Naming::Attest(header) => _ = marks.insert(header.observed_unix_ms, Proposing::Never),
                 Naming::Nothing => {}
             }
         }
-        if let Some(mark) = asked.named.mark {
+        if let Some(mark) = asked.mark {
             marks.insert(mark, Proposing::InTurn(mark.saturating_add(key.index)));
         } else if asked.is_opening {
             marks.entry(own_ms).or_insert(Proposing::InTurn(key.index));
@@ -198,18 +202,16 @@ impl Lane {
         marks
     }
 
-    /// The mark under which a window is final with the own content, near the own time: it is done. The session's first.
-    fn final_mark(&self, window: &Window, own_ms: u64, asked: &Asked, situation: &Situation<'_>) -> Option<u64> {
-        let near = own_ms.saturating_sub(asked.tolerance_ms)..=own_ms.saturating_add(asked.tolerance_ms);
-        let finals = situation.ledger.finals_of_index(self.rule.stream_hash(), window.derived.key.index, near);
-        let mut done = finals.filter(|(name, found)| self.content(window, name.mark) == Some(found.content));
-        let marks: Vec<u64> = done.by_ref().map(|(name, _)| name.mark).collect();
-        let of_the_session = marks.iter().copied().find(|mark| Some(*mark) == asked.named.mark);
-        of_the_session.or(marks.first().copied())
-    }
-
-    fn content(&self, window: &Window, mark: u64) -> Option<ContentHash> {
-        Some(self.rule.name(window.derived.clone(), mark).ok()?.content?.hash())
+    /// Whether witnesses may judge an undecided window under different marks: its segment is not settled, or another
+    /// session has a candidate of its index near.
+    fn may_be_split(&self, key: EpochKey, own_ms: u64, asked: &Asked, situation: &Situation<'_>) -> bool {
+        let Some(lane) = situation.ledger.lane(self.rule.stream_hash()) else { return false };
+        let name = asked.mark.map(|mark| EpochName { mark, index: key.index });
+        if name.and_then(|name| lane.session(name.mark)?.final_ms(name.index)).is_some() {
+            return false;
+        }
+        let mut names = lane.candidates_in(near(own_ms, asked.tolerance_ms)).map(|(_, found)| found.name);
+        !asked.is_settled || names.any(|other| other.index == key.index && Some(other) != name)
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a round rests on")]
@@ -227,8 +229,7 @@ impl Lane {
         let Situation { ledger, set, live_since_ms, .. } = *heads.situation;
         let stream = self.rule.stream_hash();
         let Some(lane) = ledger.lane(stream) else { return Naming::Nothing };
-        let within = |ms: u64| own_ms.saturating_sub(ms)..=own_ms.saturating_add(ms);
-        let first_s = lane.first_proposed_s(key.index, within(asked.tolerance_ms.saturating_mul(2)));
+        let first_s = lane.first_proposed_s(key.index, near(own_ms, asked.tolerance_ms.saturating_mul(2)));
         let parent_window = engine.agreement().parent_window;
         let opener = |candidate: &&ec_ledger::Candidate| {
             let header = candidate.header;
@@ -241,7 +242,7 @@ impl Lane {
                 voted: ledger.slot(header.slot()).is_some_and(|slot| slot.vote_of(me).is_some()),
             })
         };
-        let openers = ledger.openers(stream, key.index, within(asked.tolerance_ms));
+        let openers = ledger.openers(stream, key.index, near(own_ms, asked.tolerance_ms));
         let seen = NamingSeen {
             first_ms: first_s.map(|first_s| first_s.saturating_mul(1000)),
             head_ms: heads.head_ms,
@@ -249,7 +250,7 @@ impl Lane {
             own_mark_is_taken: lane.session(own_ms).is_some(),
             openers: openers.iter().filter_map(opener).collect(),
         };
-        let led_in = self.led_in.get(&key.segment).copied();
+        let led_in = self.led_in.get(&key).copied();
         let own = OwnWindow { index: key.index, observed_unix_ms: own_ms, tolerance_ms: asked.tolerance_ms, led_in };
         name(&own, &seen, membership, engine.agreement())
     }
@@ -264,7 +265,10 @@ impl Lane {
     ) -> Result<(), E> {
         let Some(window) = self.windows.get_mut(&key) else { return Ok(()) };
         let others = window.slots.iter().filter(|(mark, _)| !marks.contains_key(mark));
-        others.for_each(|(_, slot)| engine.supersede(*slot));
+        // the slot may be judged by another segment's epoch
+        let is_own = |slot: &SlotKey| engine.slot(*slot).is_some_and(|judged| judged.epoch == key);
+        let others: Vec<SlotKey> = others.map(|(_, slot)| *slot).filter(is_own).collect();
+        others.into_iter().for_each(|slot| engine.supersede(slot));
         for (&mark, &proposing) in marks {
             if let Some(&slot) = window.slots.get(&mark)
                 && engine.propose_as(slot, proposing)
@@ -298,19 +302,57 @@ impl Lane {
     }
 }
 
-/// The session of a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Named {
-    /// Its mark, if it has one.
-    pub mark: Option<u64>,
-    /// Whether only a reorg can give it another.
-    pub settled: bool,
+/// The mark under which an epoch is final with the own content, near the own time, by which it is done (protocol §5.10):
+/// that of its segment's session, if it is final there, else the lowest.
+pub fn final_mark(
+    rule: &StreamRule,
+    derived: &DerivedEpoch,
+    session: Option<u64>,
+    tolerance_ms: u64,
+    ledger: &LedgerState,
+) -> Option<u64> {
+    let own_ms = *derived.time.as_ref().ok()?;
+    let finals = ledger.finals_of_index(rule.stream_hash(), derived.key.index, near(own_ms, tolerance_ms));
+    let is_own = |name: &EpochName, content| {
+        let own = rule.name(derived.clone(), name.mark).ok().and_then(|named| named.content);
+        own.is_some_and(|own| own.hash() == content)
+    };
+    let marks = finals.filter(|(name, found)| is_own(name, found.content)).map(|(name, _)| name.mark);
+    let marks: Vec<u64> = marks.collect();
+    session.filter(|mark| marks.contains(mark)).or(marks.first().copied())
+}
+
+/// Whether what is final under this mark is not this epoch, but one of another life of the publisher: those who agreed to
+/// its time have own times no more than twice the tolerance off (protocol §5.10).
+pub fn is_of_another_life(
+    rule: &StreamRule,
+    derived: &DerivedEpoch,
+    mark: u64,
+    tolerance_ms: u64,
+    ledger: &LedgerState,
+) -> bool {
+    let session = ledger.lane(rule.stream_hash()).and_then(|lane| lane.session(mark));
+    let final_ms = session.and_then(|session| session.final_ms(derived.key.index));
+    let off_ms = final_ms.and_then(|final_ms| Some(final_ms.abs_diff(*derived.time.as_ref().ok()?)));
+    off_ms.is_some_and(|off_ms| off_ms > tolerance_ms.saturating_mul(2))
+}
+
+/// The times that are so near.
+fn near(own_ms: u64, ms: u64) -> RangeInclusive<u64> {
+    own_ms.saturating_sub(ms)..=own_ms.saturating_add(ms)
 }
 
 /// What is asked of a window.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
-    named: Named,
+    /// The mark of its segment's session.
+    mark: Option<u64>,
+    /// Whether that is settled.
+    is_settled: bool,
+    /// Whether it is to open a session.
     is_opening: bool,
     tolerance_ms: u64,
 }
+
+#[cfg(test)]
+mod tests;

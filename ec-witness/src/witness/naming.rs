@@ -1,37 +1,14 @@
-//! Who opens a session, and what is done while witnesses may have different ones: pure functions of what this witness
-//! has, what the ledger shows and the clocks (protocol §5.10).
+//! What is done while witnesses may have different sessions: a pure function of what this witness has, what the ledger
+//! shows and the clocks (protocol §5.10).
 
 use ec_observation::{Content, ObservationHeader};
 
 use super::{
-    decision::{Agreement, Clock, Membership, Wait},
+    decision::{Agreement, Membership},
     rounds::{Round, round_at},
 };
 
-/// What to do for a segment without a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Opening {
-    /// Propose the own header, with its own time as the mark.
-    Now,
-    /// This witness has opened one already: see that through.
-    Opened,
-    /// Do nothing yet.
-    Wait(Wait),
-}
-
-/// Judges a segment that has no session, by its first complete epoch within the window, whose index and clock these are.
-/// `opened` says whether a proposal of this witness that opens a session by any epoch of the segment may still land.
-pub fn opening(index: u64, opened: bool, membership: &Membership, clock: &Clock, agreement: &Agreement) -> Opening {
-    if opened {
-        return Opening::Opened;
-    }
-    let Some(rank) = membership.rank(index) else { return Opening::Wait(Wait::NotActive) };
-    let Some(base_ms) = clock.base_ms() else { return Opening::Wait(Wait::NotLive) };
-    let until_ms = base_ms.saturating_add(rank.saturating_mul(agreement.propose_stagger_ms));
-    if clock.now_ms < until_ms { Opening::Wait(Wait::Turn { until_ms }) } else { Opening::Now }
-}
-
-/// A complete own epoch, undecided and of a segment that is not settled.
+/// A complete own epoch, undecided, that may be judged under different marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnWindow {
     /// Its index.
@@ -40,7 +17,7 @@ pub struct OwnWindow {
     pub observed_unix_ms: u64,
     /// How far a mark may be from that to be near.
     pub tolerance_ms: u64,
-    /// The cycle in which this witness last opened a session for the segment, as a leader.
+    /// The cycle in which this witness last opened a session for it, as a leader.
     pub led_in: Option<u32>,
 }
 

@@ -75,6 +75,18 @@ impl Window {
         epoch >= self.from && !self.admitted.contains(&epoch)
     }
 
+    /// The runs of epochs in a range that are judged at all and were not admitted yet, ascending.
+    pub fn new_within(&self, range: RangeInclusive<EpochKey>) -> Vec<RangeInclusive<EpochKey>> {
+        let (low, high) = range.into_inner();
+        // the last key of all is that of no epoch
+        let (low, end) = (low.max(self.from), high.next().unwrap_or(EpochKey::MAX));
+        if low >= end {
+            return Vec::new();
+        }
+        let range = low..end;
+        self.admitted.gaps(&range).filter_map(|gap| Some(gap.start..=gap.end.before()?)).collect()
+    }
+
     /// Whether an epoch was passed without a record, so that it has to be looked at again when one arrives.
     pub fn was_passed(&self, epoch: EpochKey) -> bool {
         epoch < self.cursor && self.is_new(epoch)
@@ -122,6 +134,21 @@ mod tests {
         assert_eq!(oldest(&window, 100, 0).unwrap().range, key(12)..=key(98));
         assert!(!window.is_new(key(10)) && !window.is_new(key(9)));
         assert!(window.was_passed(key(11)) && !window.was_passed(key(10)) && !window.was_passed(key(12)));
+    }
+
+    #[test]
+    fn what_was_admitted_is_not_looked_at_again() {
+        let mut window = Window::new(key(10), 64);
+        let new = |window: &Window, range: RangeInclusive<u64>| -> Vec<_> {
+            let found = window.new_within(key(*range.start())..=key(*range.end()));
+            found.into_iter().map(|range| range.start().index..=range.end().index).collect()
+        };
+        assert_eq!(new(&window, 5..=20), [10..=20]);
+        assert!(new(&window, 5..=9).is_empty());
+        [12, 13, 20].into_iter().for_each(|index| window.admit(key(index)));
+        assert_eq!(new(&window, 5..=20), [10..=11, 14..=19]);
+        assert_eq!(new(&window, 13..=u64::MAX), [14..=19, 21..=u64::MAX]);
+        assert!(new(&window, 12..=13).is_empty());
     }
 
     #[test]

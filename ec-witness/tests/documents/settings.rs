@@ -229,9 +229,10 @@ fn lines_of_example() -> Vec<Line> {
     found
 }
 
+/// The keys of a section, or of all tables of one that is repeated.
 fn keys(section: &Value) -> BTreeSet<String> {
-    let table = section.as_array().map_or(section, |tables| &tables[0]);
-    table.as_table().unwrap().keys().cloned().collect()
+    let tables = section.as_array().map_or(std::slice::from_ref(section), Vec::as_slice);
+    tables.iter().flat_map(|table| table.as_table().unwrap().keys().cloned()).collect()
 }
 
 /// The sections that the program knows.
@@ -262,7 +263,8 @@ fn is_taken_in_a_section(text: &str) -> Result<(), String> {
     }
 }
 
-/// Whether the program reads this as its configuration. It derives from the sample then, for which it needs no chain.
+/// Whether the program reads this as its configuration. It derives from the sample then; where a ledger is configured it
+/// first asks its chain, which is not there, and has read all else by then.
 fn is_taken(text: &str) -> Result<(), String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");
@@ -271,5 +273,6 @@ fn is_taken(text: &str) -> Result<(), String> {
     let sample = root().join("archives/sample").to_str().unwrap().to_owned();
     let output = PROGRAM.run(&[args, vec![sample, "--config".into(), path.to_str().unwrap().into()]].concat());
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.success() { Ok(()) } else { Err(said) }
+    let asks_the_chain = said.contains("error: rpc ");
+    if output.status.success() || asks_the_chain { Ok(()) } else { Err(said) }
 }

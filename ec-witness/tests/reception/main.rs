@@ -2,10 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod lines;
 mod media;
 mod recorder;
 mod refusals;
+mod witnesses;
 
 use std::{path::Path, time::Duration};
 
@@ -17,7 +20,8 @@ const BROADCAST: &str = "la/nbc";
 const VIDEO: &str = "0.m4s";
 const AUDIO: &str = "1.m4s";
 
-/// Whatever ends and comes back, two recorders hold the same groups, each once, and every session from its first number.
+/// Whatever ends and comes back, two recorders hold the same groups, each once, and every session from its first number; and
+/// witnesses of both make final what both have.
 #[test]
 fn two_recorders_hold_the_same_through_every_failure() {
     let dir = tempfile::tempdir().unwrap();
@@ -57,6 +61,7 @@ fn two_recorders_hold_the_same_through_every_failure() {
 
     assert_eq!((first.stop(), second.stop()), (0, 0));
     hold_the_same(&first, &second, media.path());
+    witnesses::finalize_what_both_received(&first, &second);
 }
 
 /// Waits until both have so many numbers of a session.

@@ -60,6 +60,11 @@ impl Recorder {
         running.end().0.expect("it ends by itself")
     }
 
+    /// Its archive.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     fn log(&self) -> PathBuf {
         self.dir.with_extension("log")
     }

@@ -117,6 +117,7 @@ impl Chain {
     /// Executes what is in the pool, accounts in random order, each by nonce.
     pub(crate) fn produce(&mut self, now_ms: u64, rng: &mut StdRng) {
         self.hashes += 1;
+        self.contract.now_s = now_ms / 1000;
         let at = BlockRef { number: self.head() + 1, hash: B256::from(U256::from(self.hashes)) };
         let mut block = Block { at, time_ms: now_ms, events: vec![], set: WitnessSet::default(), transactions: vec![] };
         loop {
@@ -217,14 +218,13 @@ impl Chain {
         }
     }
 
-    /// When each slot that is final became so.
-    pub(crate) fn finals(&self) -> BTreeMap<u64, u64> {
+    /// The headers that are final, in the order of the log, and when each became so.
+    pub(crate) fn finals(&self) -> impl Iterator<Item = (&ObservationHeader, u64)> {
         let events = self.blocks.iter().flat_map(|block| block.events.iter().map(|event| (block.time_ms, event)));
-        let time_of = |(time_ms, event): (u64, &LedgerEvent)| match event {
-            LedgerEvent::Finalized { observation, .. } => Some((self.headers[observation].sequence, time_ms)),
+        events.filter_map(|(time_ms, event)| match event {
+            LedgerEvent::Finalized { observation, .. } => Some((&self.headers[observation], time_ms)),
             LedgerEvent::Proposed { .. } | LedgerEvent::Attested { .. } => None,
-        };
-        events.filter_map(time_of).collect()
+        })
     }
 
     /// A candidate by its hash.

@@ -60,13 +60,15 @@ impl Ballot {
 pub(crate) struct Contract {
     pub(crate) set: WitnessSet,
     pub(crate) slots: BTreeMap<SlotId, Ballot>,
+    /// The timestamp of the block that is executed, seconds.
+    pub(crate) now_s: u64,
     /// Whether `candidatesSeen` is ignored.
     ignores_seen: bool,
 }
 
 impl Contract {
     pub(crate) fn new(set: WitnessSet, swaps: bool) -> Self {
-        Self { set, slots: BTreeMap::new(), ignores_seen: !swaps }
+        Self { set, slots: BTreeMap::new(), now_s: 0, ignores_seen: !swaps }
     }
 
     /// Executes one call and returns the events it emits.
@@ -112,7 +114,7 @@ impl Contract {
         }
         ballot.candidates.push((observation, vec![proposer]));
         let place = ballot.candidates.len() - 1;
-        let mut events = vec![LedgerEvent::Proposed { proposer, header: *header, timestamp_s: 0 }];
+        let mut events = vec![LedgerEvent::Proposed { proposer, header: *header, timestamp_s: self.now_s }];
         events.extend(self.finalize_at_quorum(slot, place));
         Ok(events)
     }

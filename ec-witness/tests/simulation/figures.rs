@@ -23,7 +23,7 @@ impl Drop for Replay<'_> {
     }
 }
 
-fn command(name: &str, seed: u64) -> String {
+pub(crate) fn command(name: &str, seed: u64) -> String {
     format!("EC_SIM_SCENARIO='{name}' EC_SIM_SEED={seed} cargo test -p ec-witness --test simulation -- --nocapture")
 }
 
@@ -52,7 +52,6 @@ impl Figures {
     fn print(&mut self, scenario: &Scenario, seeds: usize) {
         let Outcome { able, lost, burnt, delays_ms, candidates, slots } = &mut self.total;
         delays_ms.sort_unstable();
-        let delay_s = |share: usize| delays_ms.get(delays_ms.len() * share / 100).map_or(0, |ms| ms / 1000);
         println!(
             "{:<40} {}/{} {seeds:>5} {able:>6} {:>5} {:>6.2} % {:>5} {:>5.2} {:>5} {:>5}",
             scenario.name,
@@ -62,8 +61,8 @@ impl Figures {
             100.0 * lost.len() as f64 / (*able).max(1) as f64,
             burnt.len(),
             *candidates as f64 / *slots as f64,
-            delay_s(50),
-            delay_s(99),
+            percentile_s(delays_ms, 50),
+            percentile_s(delays_ms, 99),
         );
     }
 
@@ -84,48 +83,63 @@ impl Figures {
 
 /// Runs every scenario and asks of each what it expects.
 pub(crate) fn run(scenarios: &[Scenario]) {
-    let only = env::var("EC_SIM_SCENARIO").unwrap_or_default();
     println!(
         "{:<40} k/n {:>5} {:>6} {:>5} {:>8} {:>5} {:>5} {:>5}",
         "", "seeds", "slots", "lost", "", "cand", "p50", "p99"
     );
-    for scenario in scenarios.iter().filter(|scenario| scenario.name.contains(&only)) {
-        let seeds = seeds(scenario);
+    for scenario in scenarios.iter().filter(|scenario| scenario.name.contains(&only())) {
+        let seeds = seeds(scenario.seeds);
         let mut figures = run_seeds(scenario, &seeds);
         figures.print(scenario, seeds.len());
         figures.judge(scenario);
     }
 }
 
-fn seeds(scenario: &Scenario) -> Vec<u64> {
+/// The part of a name that chooses scenarios.
+pub(crate) fn only() -> String {
+    env::var("EC_SIM_SCENARIO").unwrap_or_default()
+}
+
+/// The seeds to run where nothing else is asked for: so many.
+pub(crate) fn seeds(count: u64) -> Vec<u64> {
     let number = |name: &str| env::var(name).ok().map(|value| value.parse().expect("a number"));
     match (number("EC_SIM_SEED"), number("EC_SIM_SEEDS")) {
         (Some(seed), _) => vec![seed],
-        (None, count) => (0..count.unwrap_or(scenario.seeds)).collect(),
+        (None, asked) => (0..asked.unwrap_or(count)).collect(),
     }
 }
 
-/// Spreads the seeds over the cores; what is added does not depend on the order.
+/// The value that this share of the sorted ones, in percent, lie below, in seconds.
+pub(crate) fn percentile_s(sorted_ms: &[u64], share: usize) -> u64 {
+    sorted_ms.get(sorted_ms.len() * share / 100).map_or(0, |ms| ms / 1000)
+}
+
 fn run_seeds(scenario: &Scenario, seeds: &[u64]) -> Figures {
+    let mut figures = Figures::default();
+    for (seed, outcome) in spread(scenario.name, seeds, |seed, trace| World::new(scenario, seed).run(trace)) {
+        figures.add(seed, outcome);
+    }
+    figures
+}
+
+/// Spreads the seeds over the cores; returned are the outcomes by seed. A seed that was asked for alone leaves a trace.
+pub(crate) fn spread<O: Send>(name: &str, seeds: &[u64], run: impl Fn(u64, bool) -> O + Sync) -> Vec<(u64, O)> {
     let next = AtomicU64::new(0);
     let trace = env::var("EC_SIM_SEED").is_ok();
     let work = || {
         let mut outcomes = vec![];
         while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
-            let _replay = Replay(scenario.name, seed);
-            outcomes.push((seed, World::new(scenario, seed).run(trace)));
+            let _replay = Replay(name, seed);
+            outcomes.push((seed, run(seed, trace)));
         }
         outcomes
     };
-    let mut figures = Figures::default();
-    thread::scope(|scope| {
+    let mut outcomes = thread::scope(|scope| {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
-        for (seed, outcome) in
-            threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
-        {
-            figures.add(seed, outcome);
-        }
+        let joined = threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        joined.collect::<Vec<_>>()
     });
-    figures
+    outcomes.sort_by_key(|(seed, _)| *seed);
+    outcomes
 }

@@ -2,31 +2,29 @@
 
 use alloy::primitives::Address;
 use ec_archive::SegmentSpan;
-use ec_ledger::{Candidate, LedgerState, WitnessSet};
-use ec_observation::{Ballot, EpochKey, EpochName, ObservationHeader, VoteKind};
+use ec_ledger::{Candidate, LedgerState};
+use ec_observation::{Ballot, EpochKey, EpochName, ObservationHeader};
 use ec_witness::witness::{
     decision::{OwnVote, Proposing},
-    engine::{Admitted, Engine, Situation},
+    engine::{Admitted, Engine, SlotKey},
     window::{Wanted, Window},
 };
 use rand::{RngExt, rngs::StdRng};
 
 use super::{
-    chain::{Chain, FINALITY_DEPTH},
-    contract::Call,
+    chain::Chain,
     guard::{Guard, Judged, Referee},
     scenario::Scenario,
     truth::Truth,
+    view::View,
 };
-
-/// How long an RPC may be silent before the ledger is not live.
-const HEAD_STALE_MS: u64 = 30_000;
 
 /// What all witnesses share.
 #[derive(Debug)]
-pub(crate) struct Net {
+pub(crate) struct Net<T = Truth> {
     pub(crate) chain: Chain,
-    pub(crate) truth: Truth,
+    /// What was broadcast.
+    pub(crate) truth: T,
     pub(crate) referee: Referee,
     pub(crate) rng: StdRng,
 }
@@ -40,16 +38,12 @@ pub(crate) struct Host {
     guard: Guard,
     engine: Engine,
     window: Window,
-    ledger: LedgerState,
-    /// The active set at the ledger's block.
-    set: WitnessSet,
+    view: View,
     /// Admitted epochs whose records may still come.
     growing: Vec<u64>,
     /// Own monotonic clock minus simulated time.
     offset_ms: u64,
     started_ms: u64,
-    answered_ms: Option<u64>,
-    live_since_ms: Option<u64>,
 }
 
 impl Host {
@@ -63,13 +57,10 @@ impl Host {
             guard: Guard::default(),
             engine: Engine::new(me, agreement),
             window: Window::new(EpochKey::MIN, agreement.max_inflight),
-            ledger: LedgerState::new(None),
-            set: WitnessSet::default(),
+            view: View::new(LedgerState::new(None)),
             growing: vec![],
             offset_ms: rng.random_range(0..1_000_000),
             started_ms: 0,
-            answered_ms: None,
-            live_since_ms: None,
         }
     }
 
@@ -82,74 +73,29 @@ impl Host {
     /// One round: look at the ledger and the archive, judge, vote.
     pub(crate) fn poll(&mut self, now_ms: u64, answers: bool, net: &mut Net) {
         if answers {
-            let lag_ms = net.rng.random_range(0..3_000);
-            self.sync(net.chain.newest_at(now_ms.saturating_sub(lag_ms)), &net.chain);
+            self.view.follow(now_ms, net);
             self.refresh_votes(&net.chain);
         }
-        self.note_liveness(now_ms, answers);
+        self.view.note_liveness(now_ms, self.offset_ms, answers);
         self.admit(now_ms, net);
-        if self.ledger.head().is_none() {
+        if self.view.ledger.head().is_none() {
             return;
         }
-        let situation = Situation {
-            ledger: &self.ledger,
-            set: &self.set,
-            now_ms: now_ms + self.offset_ms,
-            live_since_ms: self.live_since_ms,
-        };
+        let situation = self.view.situation(now_ms + self.offset_ms);
         let ballots = self.engine.judge(&situation);
         self.cast(now_ms, &ballots, net);
         self.let_go();
     }
 
-    /// Brings the view to a block, but never back on one branch.
-    fn sync(&mut self, target: u64, chain: &Chain) {
-        let shared = self.ledger.revertible().find(|block| chain.is_canonical(*block));
-        let shared = shared.map(|block| block.number);
-        match shared {
-            Some(number) => {
-                self.ledger.revert_above(number);
-                self.set = chain.blocks[number as usize].set.clone();
-            }
-            None => assert_eq!(self.ledger.head(), None, "a reorg below the finalized head"),
-        }
-        let next = shared.map_or(0, |number| number + 1);
-        // what cannot be reorganised away is read in one piece
-        let bulk = target.saturating_sub(FINALITY_DEPTH);
-        if next <= bulk {
-            self.apply(next, bulk, chain);
-        }
-        (next.max(bulk + 1)..=target).for_each(|number| self.apply(number, number, chain));
-    }
-
-    fn apply(&mut self, from: u64, to: u64, chain: &Chain) {
-        let blocks = &chain.blocks[from as usize..=to as usize];
-        let events = blocks.iter().flat_map(|block| block.events.iter().cloned());
-        self.ledger.apply(chain.blocks[to as usize].at, events);
-        self.set = chain.blocks[to as usize].set.clone();
-    }
-
     fn refresh_votes(&mut self, chain: &Chain) {
-        let Some(head) = self.ledger.head() else { return };
+        let Some(head) = self.view.ledger.head() else { return };
         let Self { guard, engine, me, .. } = self;
         let judged: Vec<_> = engine.slots().filter(|(_, slot)| slot.voted.is_some()).map(|(key, _)| *key).collect();
         for key in judged {
-            if let Some((header, vote)) = guard.vote(*me, key.sequence, chain, head.number) {
+            if let Some((header, vote)) = guard.vote(*me, key.slot, chain, head.number) {
                 engine.set_vote(key, header, vote);
             }
         }
-    }
-
-    fn note_liveness(&mut self, now_ms: u64, answers: bool) {
-        let is_stale = self.answered_ms.is_none_or(|at| now_ms - at > HEAD_STALE_MS);
-        if answers {
-            self.answered_ms = Some(now_ms);
-        }
-        self.live_since_ms = match self.live_since_ms {
-            Some(since) if !is_stale => Some(since),
-            _ if answers => Some(now_ms + self.offset_ms),
-            _ => None,
-        };
     }
 
     /// Hands epochs to the engine as the window asks for them, and again while their records come.
@@ -184,7 +130,7 @@ impl Host {
 
     fn admit_one(&mut self, sequence: u64, now_ms: u64, net: &Net) {
         let truth = &net.truth;
-        let past = self.guard.vote(self.me, sequence, &net.chain, self.ledger.head().map_or(0, |head| head.number));
+        let past = self.guard.vote(self.me, truth.slot(sequence), &net.chain, self.view.number());
         let closed_ms = truth.closed_ms(self.index, sequence).max(self.started_ms) + self.offset_ms;
         let own = truth.own(self.index, sequence, now_ms);
         let admitted = Admitted {
@@ -200,50 +146,29 @@ impl Host {
         }
     }
 
-    /// Records the votes, then sends them: proposals in one batch, attestations in another.
     fn cast(&mut self, now_ms: u64, ballots: &[Ballot], net: &mut Net) {
-        let (attest, propose): (Vec<Ballot>, Vec<Ballot>) =
-            ballots.iter().copied().partition(|ballot| ballot.vote == VoteKind::Attest);
-        for batch in [propose, attest].iter().filter(|batch| !batch.is_empty()) {
-            let calls = batch.iter().map(call).collect();
-            let nonce = net.chain.send(self.me, calls, now_ms + latency_ms(&mut net.rng));
-            for (item, Ballot { header, .. }) in batch.iter().enumerate() {
-                net.referee.note(self.me, header);
-                self.guard.record(*header, nonce, item, self.judged(header));
-                self.engine.set_vote(net.truth.key(header.sequence), *header, OwnVote::Cast);
-            }
-        }
-    }
-
-    /// What a vote for a header rests on, here and now.
-    fn judged(&self, header: &ObservationHeader) -> Judged {
-        let candidates = self.ledger.slot(header.slot()).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
-        let parent_window = self.engine.agreement().parent_window;
-        let judge = |seen: &Candidate| (seen.hash, self.ledger.parent_right_from(seen, parent_window).is_some());
-        let mut judged: Judged = candidates.iter().map(judge).collect();
-        match judged.iter().position(|(hash, _)| *hash == header.hash()) {
-            Some(place) => judged.truncate(place + 1),
-            None => judged.push((header.hash(), true)),
-        }
-        judged
+        let Self { me, guard, engine, view, .. } = self;
+        let judged = |header: &ObservationHeader| judged(view, engine.agreement().parent_window, header);
+        guard.cast(*me, now_ms, ballots, judged, net);
+        ballots.iter().for_each(|Ballot { header, .. }| engine.set_vote(SlotKey::of(header), *header, OwnVote::Cast));
     }
 
     /// Lets go of what stands at the finalized head.
     fn let_go(&mut self) {
-        let finalized = self.ledger.head().map_or(0, |head| head.number.saturating_sub(FINALITY_DEPTH));
-        self.engine.take_done(&self.ledger, finalized);
-        self.ledger.forget(finalized);
+        let finalized = self.view.finalized();
+        self.engine.take_done(&self.view.ledger, finalized);
+        self.view.ledger.forget(finalized);
     }
 
     /// The view at the latest block is what the contract holds.
     pub(crate) fn assert_view(&mut self, net: &Net) {
-        self.sync(net.chain.head(), &net.chain);
+        self.view.sync(net.chain.head(), &net.chain);
         for sequence in 0..net.truth.slots() {
             let slot = net.truth.slot(sequence);
             let ballot = net.chain.contract.slots.get(&slot).cloned().unwrap_or_default();
-            let found = self.ledger.final_of(net.truth.stream, sequence, slot).map(|found| found.hash);
+            let found = self.view.ledger.final_of(net.truth.stream, sequence, slot).map(|found| found.hash);
             assert_eq!(found, ballot.finalized, "{} sees another final observation", self.me);
-            if let Some(seen) = self.ledger.slot(slot) {
+            if let Some(seen) = self.view.ledger.slot(slot) {
                 let seen = seen.candidates.iter().map(|seen| (seen.hash, seen.voters.clone()));
                 assert_eq!(seen.collect::<Vec<_>>(), ballot.candidates, "{} sees other votes", self.me);
             }
@@ -253,9 +178,11 @@ impl Host {
     /// Whether a reorg spent its vote: the candidates up to the one it voted for, and whether their parents are right,
     /// are not what it judged.
     pub(crate) fn lost_its_vote_to_a_reorg(&self, net: &Net, sequence: u64) -> bool {
-        let slot = self.ledger.slot(net.truth.slot(sequence));
-        let voted = slot.and_then(|slot| slot.vote_of(self.me));
-        voted.is_some_and(|voted| !self.guard.has_judged(sequence, &self.judged(&voted.header)))
+        let slot = net.truth.slot(sequence);
+        let voted = self.view.ledger.slot(slot).and_then(|slot| slot.vote_of(self.me));
+        let parent_window = self.engine.agreement().parent_window;
+        let as_judged = |header| self.guard.has_judged(slot, &judged(&self.view, parent_window, header));
+        voted.is_some_and(|voted| !as_judged(&voted.header))
     }
 
     /// What it last decided of a slot, for a trace.
@@ -265,16 +192,16 @@ impl Host {
     }
 }
 
-fn call(ballot: &Ballot) -> Call {
-    match ballot.vote {
-        VoteKind::Propose { candidates_seen } => Call::Propose { header: ballot.header, candidates_seen },
-        VoteKind::Attest => Call::Attest { slot: ballot.header.slot(), observation: ballot.header.hash() },
+/// What a vote for a header rests on, here and now.
+fn judged(view: &View, parent_window: u64, header: &ObservationHeader) -> Judged {
+    let candidates = view.ledger.slot(header.slot()).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+    let judge = |seen: &Candidate| (seen.hash, view.ledger.parent_right_from(seen, parent_window).is_some());
+    let mut judged: Judged = candidates.iter().map(judge).collect();
+    match judged.iter().position(|(hash, _)| *hash == header.hash()) {
+        Some(place) => judged.truncate(place + 1),
+        None => judged.push((header.hash(), true)),
     }
-}
-
-/// Most transactions are included soon; a few are lost on the way and sent again later.
-fn latency_ms(rng: &mut StdRng) -> u64 {
-    if rng.random_bool(0.02) { rng.random_range(5_000..60_000) } else { rng.random_range(200..5_000) }
+    judged
 }
 
 /// The account of a witness.

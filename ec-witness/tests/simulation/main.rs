@@ -10,10 +10,12 @@ mod contract;
 mod figures;
 mod guard;
 mod host;
+mod lanes;
 mod rogue;
 mod scenario;
 mod schedule;
 mod truth;
+mod view;
 mod world;
 
 use figures::run;
@@ -37,6 +39,26 @@ fn divided_witnesses_stay_safe() {
 #[test]
 fn a_missing_rule_shows() {
     run(&without_a_rule());
+}
+
+#[test]
+fn honest_witnesses_name_sessions_alike() {
+    lanes::run(&lanes::honest());
+}
+
+#[test]
+fn attacked_sessions_lose_nothing() {
+    lanes::run(&lanes::attacked());
+}
+
+#[test]
+fn reorgs_of_sessions() {
+    lanes::run(&lanes::reorged());
+}
+
+#[test]
+fn a_missing_rule_of_sessions_shows() {
+    lanes::run(&lanes::without_a_rule());
 }
 
 #[test]

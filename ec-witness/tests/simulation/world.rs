@@ -1,6 +1,9 @@
 //! The event loop: one seed of one scenario from the first epoch to the last final slot.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+};
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -187,7 +190,8 @@ impl World {
     }
 
     fn outcome(&self) -> Outcome {
-        let finals = self.net.chain.finals();
+        let finals = self.net.chain.finals().map(|(header, time_ms)| (header.sequence, time_ms));
+        let finals: BTreeMap<u64, u64> = finals.collect();
         let delay_ms = |(sequence, time_ms): (&u64, &u64)| time_ms - self.net.truth.closes_ms(*sequence);
         let open = self.able.iter().copied().filter(|sequence| !finals.contains_key(sequence));
         let (burnt, lost) = open.partition(|&sequence| self.is_burnt(sequence));

@@ -3,9 +3,12 @@
 //! `cargo test --release -p ec-witness --test witness live_cost -- --ignored --nocapture`
 
 use std::{
-    collections::BTreeMap,
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
     fs::{self, File},
     io::Write,
+    num::NonZeroU64,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
@@ -15,62 +18,92 @@ use ec_observation::StreamRule;
 
 use super::{daemon::Running, *};
 
+/// Broadcasts of two tracks each.
 const STREAMS: u64 = 50;
-const GROUPS_PER_EPOCH: u64 = 30;
-/// Groups that each stream has at the start: about ten hours.
-const BEFORE: u64 = 18_000;
-const GROUP: Duration = Duration::from_secs(2);
-/// Shares of a core, bytes, and milliseconds beyond the chosen delays, of which there are none for a single witness.
-const MAX_SHARE: f64 = 0.02;
+/// An epoch lasts a minute.
+const EPOCH: Duration = Duration::from_secs(60);
+/// Groups of two seconds.
+const GROUP_MS: f64 = 2000.0;
+/// Audio groups of one fragment each, 46.9 a second: 1024 samples of 48 000 in a second.
+const FRAGMENT_MS: f64 = 1024.0 / 48.0;
+/// How long the streams have grown at the start.
+const BEFORE: Duration = Duration::from_secs(10 * 3600);
+/// The same of tracks of fragments.
+const BEFORE_OF_FRAGMENTS: Duration = Duration::from_secs(600);
+/// Bytes, and milliseconds beyond the chosen delays, of which there are none for a single witness.
 const MAX_MEMORY: u64 = 100 << 20;
 const MAX_MEDIAN_MS: u128 = 200;
 
-/// The files of a growing stream.
-struct Stream {
-    name: String,
-    hash: B256,
-    files: [File; 2],
-    groups: u64,
+/// How broadcasts are numbered, and what they are held to.
+#[derive(Clone, Copy)]
+struct Shape {
+    numbering: &'static str,
+    tracks: [&'static str; 2],
+    /// Broadcasts whose first track is one of fragments.
+    of_fragments: u64,
+    /// Share of a core that following them may cost.
+    max_share: f64,
 }
 
-impl Stream {
-    fn create(archive: &TestArchive, number: u64) -> Self {
-        let name = format!("tv-{number:02}");
-        let directory = archive.path().join("manifests").join(&name);
+const TIMELINE: Shape = Shape { numbering: "timeline", tracks: archive::TRACKS, of_fragments: 0, max_share: 0.02 };
+
+/// As relays hand groups on: lanes, of which ten have 47 groups a second.
+const LANES: Shape =
+    Shape { numbering: "session", tracks: ["audio0.m4s", "video0.m4s"], of_fragments: 10, max_share: 0.05 };
+
+/// A growing file.
+struct Track {
+    file: File,
+    broadcast: String,
+    name: &'static str,
+    /// The stream that an epoch of it is one of.
+    stream: B256,
+    group_ms: f64,
+    groups: u64,
+    groups_per_epoch: u64,
+}
+
+impl Track {
+    fn create(archive: &TestArchive, shape: Shape, number: u64, place: usize) -> Self {
+        let (broadcast, name) = (format!("tv-{number:02}"), shape.tracks[place]);
+        let directory = archive.path().join("manifests").join(&broadcast);
         fs::create_dir_all(&directory).unwrap();
-        let files = archive::TRACKS.map(|track| File::create(directory.join(format!("{track}.jsonl"))).unwrap());
-        let mut stream = Self { hash: StreamRule::new(&name).stream_hash().0, name, files, groups: 0 };
+        let file = File::create(directory.join(format!("{name}.jsonl"))).unwrap();
+        let is_of_fragments = place == 0 && number < shape.of_fragments;
+        let group_ms = if is_of_fragments { FRAGMENT_MS } else { GROUP_MS };
+        let groups_per_epoch = (EPOCH.as_millis() as f64 / group_ms).ceil() as u64;
+        let stream_id = match shape.numbering {
+            "session" => StreamRule::lane(&broadcast, &broadcast, name, NonZeroU64::MIN).unwrap().stream_id,
+            _ => broadcast.clone(),
+        };
+        let stream = StreamRule::new(&stream_id).stream_hash().0;
+        let mut track = Self { file, broadcast, name, stream, group_ms, groups: 0, groups_per_epoch };
+        let before = if is_of_fragments { BEFORE_OF_FRAGMENTS } else { BEFORE };
         // streams close their epochs one after the other
-        let before = BEFORE + number * GROUPS_PER_EPOCH / STREAMS;
-        let lines = |stream: &Self, track| (0..before).map(|group| stream.line(track, group)).collect::<String>();
-        for track in 0..2 {
-            let text = lines(&stream, track);
-            stream.files[track].write_all(text.as_bytes()).unwrap();
-        }
-        stream.groups = before;
-        stream
+        let groups = (before.as_millis() as f64 / group_ms) as u64 + number * groups_per_epoch / STREAMS;
+        let lines: String = (0..groups).map(|group| track.line(group)).collect();
+        track.file.write_all(lines.as_bytes()).unwrap();
+        track.groups = groups;
+        track
     }
 
-    fn line(&self, track: usize, group: u64) -> String {
-        let track = archive::TRACKS[track];
-        let blake3 = blake3::hash(format!("{} {track} {group}", self.name).as_bytes()).to_hex();
-        let received = 1_772_824_680_000 + group * 2000;
+    fn line(&self, group: u64) -> String {
+        let Self { broadcast, name, .. } = self;
+        let blake3 = blake3::hash(format!("{broadcast} {name} {group}").as_bytes()).to_hex();
+        let received = 1_772_824_680_000 + (group as f64 * self.group_ms) as u64;
         format!(
-            "{{\"broadcast\":\"{}\",\"track\":\"{track}\",\"group_sequence\":{group},\"received_unix_ms\":{received},\
+            "{{\"broadcast\":\"{broadcast}\",\"track\":\"{name}\",\"group_sequence\":{group},\"received_unix_ms\":{received},\
              \"size_bytes\":480000,\"blake3\":\"{blake3}\",\"cas_path\":\"objects/blake3/{}/{blake3}.bin\"}}\n",
-            self.name,
             &blake3[..2]
         )
     }
 
     /// Writes the next group; the epoch that it completes, if any.
     fn grow(&mut self) -> Option<u64> {
-        for track in 0..2 {
-            let line = self.line(track, self.groups);
-            self.files[track].write_all(line.as_bytes()).unwrap();
-        }
+        let line = self.line(self.groups);
+        self.file.write_all(line.as_bytes()).unwrap();
         self.groups += 1;
-        self.groups.is_multiple_of(GROUPS_PER_EPOCH).then(|| self.groups / GROUPS_PER_EPOCH - 1)
+        self.groups.is_multiple_of(self.groups_per_epoch).then(|| self.groups / self.groups_per_epoch - 1)
     }
 }
 
@@ -91,69 +124,106 @@ fn peak(process: u32) -> u64 {
     kib.parse::<u64>().unwrap() * 1024
 }
 
-/// The streams grow, one group each two seconds; returns when each epoch was complete.
-fn grow(streams: &mut [Stream], time: Duration) -> BTreeMap<(B256, u64), Instant> {
+/// The files grow, each by a group whenever one is due; returns when each epoch was complete.
+fn grow(tracks: &mut [Track], time: Duration) -> BTreeMap<(B256, u64), Instant> {
     let begun = Instant::now();
     let mut closed = BTreeMap::new();
-    for round in 0.. {
-        for (number, stream) in (0..).zip(streams.iter_mut()) {
-            let at = GROUP * round + GROUP * number / STREAMS as u32;
-            if at > time {
-                return closed;
-            }
-            std::thread::sleep((begun + at).saturating_duration_since(Instant::now()));
-            if let Some(epoch) = stream.grow() {
-                closed.insert((stream.hash, epoch), Instant::now());
-            }
+    // by when the next group is due: of those of one rate, one broadcast after the other
+    let due = |(at, track): (usize, &Track)| {
+        let first = Duration::from_secs_f64(track.group_ms / 1000.0 * (at / 2) as f64 / STREAMS as f64);
+        Reverse((first, at))
+    };
+    let mut due: BinaryHeap<_> = tracks.iter().enumerate().map(due).collect();
+    while let Some(Reverse((at, place))) = due.pop()
+        && at <= time
+    {
+        std::thread::sleep((begun + at).saturating_duration_since(Instant::now()));
+        let track = &mut tracks[place];
+        if let Some(epoch) = track.grow() {
+            // on the timeline, of both tracks
+            closed.insert((track.stream, epoch), Instant::now());
         }
+        due.push(Reverse((at + Duration::from_secs_f64(track.group_ms / 1000.0), place)));
     }
     closed
 }
 
-/// Watches the chain, until `ended`, and notes when each vote's block was first seen.
-async fn votes(rail: &Rail, ended: &std::sync::atomic::AtomicBool) -> BTreeMap<(B256, u64), Instant> {
+/// The proposals in some blocks: the stream and the header's sequence and time.
+async fn proposals(rail: &Rail, from: u64, to: u64) -> Vec<(B256, u64, u64)> {
     let provider = rail.net.provider();
     let ledger = EveryChannelObservationLedger::new(rail.deployed.ledger, &provider);
-    let mut next = provider.get_block_number().await.unwrap() + 1;
+    let found = ledger.ObservationProposed_filter().from_block(from).to_block(to).query().await.unwrap();
+    found.into_iter().map(|(event, _)| (event.streamHash, event.header.sequence, event.header.observedUnixMs)).collect()
+}
+
+/// Watches the chain, until `ended`, and notes when each vote's block was first seen.
+async fn votes(rail: &Rail, shape: Shape, ended: &AtomicBool) -> BTreeMap<(B256, u64), Instant> {
+    let provider = rail.net.provider();
+    let begin = provider.get_block_number().await.unwrap();
+    let mut next = begin + 1;
+    // the first header of a lane opens its session, by its time
+    let mut marks = BTreeMap::new();
+    if shape.numbering == "session" {
+        let before = proposals(rail, 0, begin).await;
+        for (stream, _, time) in before {
+            marks.entry(stream).or_insert(time);
+        }
+    }
     let mut seen = BTreeMap::new();
-    while !ended.load(std::sync::atomic::Ordering::Relaxed) {
+    while !ended.load(Ordering::Relaxed) {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let head = provider.get_block_number().await.unwrap();
         if head >= next {
             let now = Instant::now();
-            let found = ledger.ObservationProposed_filter().from_block(next).to_block(head).query().await.unwrap();
-            seen.extend(found.into_iter().map(|(event, _)| ((event.streamHash, event.header.sequence), now)));
+            for (stream, sequence, _) in proposals(rail, next, head).await {
+                let mark = marks.get(&stream).copied().unwrap_or_default();
+                seen.insert((stream, sequence - mark), now);
+            }
             next = head + 1;
         }
     }
     seen
 }
 
-#[test]
-#[ignore = "takes minutes, and says something in a release build on a machine at rest only; EC_LIVE_SECONDS is how long it measures (default 120)"]
-fn fifty_growing_streams_cost_little_and_are_voted_on_at_once() {
+/// The configuration of the lanes whose groups are fragments.
+fn configuration(tracks: &[Track]) -> String {
+    let of_fragments = tracks.iter().filter(|track| track.group_ms == FRAGMENT_MS);
+    let stream = |track: &Track| {
+        let Track { broadcast, name, groups_per_epoch, .. } = track;
+        format!(
+            "[[stream]]\nbroadcast = \"{broadcast}\"\ntrack_groups_per_epoch = {{ \"{name}\" = {groups_per_epoch} }}\n"
+        )
+    };
+    of_fragments.map(stream).collect()
+}
+
+fn follow(shape: Shape) {
     let seconds = std::env::var("EC_LIVE_SECONDS").map_or(120, |text| text.parse().unwrap());
     let rail = Rail::start(1, 1);
     let archive = TestArchive::nowhere();
-    let mut streams: Vec<_> = (0..STREAMS).map(|number| Stream::create(&archive, number)).collect();
+    let places = (0..STREAMS).flat_map(|number| [(number, 0), (number, 1)]);
+    let mut tracks: Vec<_> = places.map(|(number, place)| Track::create(&archive, shape, number, place)).collect();
+    let config = rail.path("streams.toml");
+    fs::write(&config, configuration(&tracks)).unwrap();
     let command = |arguments: &str| {
         let mut command = rail.command(1, &archive, arguments);
-        command.env("EC_WITNESS_GROUPS_PER_EPOCH", GROUPS_PER_EPOCH.to_string());
+        command.env("EC_WITNESS_GROUPS_PER_EPOCH", "30").env("EC_WITNESS_NUMBERING", shape.numbering);
+        command.env("EC_WITNESS_CONFIG", &config);
         command
     };
     let init = run(&mut command("init --json"));
     assert_eq!(init.code, 0, "{init:?}");
     let running = Running::spawn(&command("run"));
     // the epochs that were closed before are voted on first
-    grow(&mut streams, Duration::from_secs(20));
-    let ended = std::sync::atomic::AtomicBool::new(false);
+    grow(&mut tracks, Duration::from_secs(20));
+    let ended = AtomicBool::new(false);
     let (closed, votes, share) = std::thread::scope(|scope| {
-        let votes = scope.spawn(|| common::block_on(votes(&rail, &ended)));
+        let votes = scope.spawn(|| common::block_on(votes(&rail, shape, &ended)));
         let (worked, begun) = (processor_seconds(running.id()), Instant::now());
-        let closed = grow(&mut streams, Duration::from_secs(seconds));
+        let closed = grow(&mut tracks, Duration::from_secs(seconds));
         let share = (processor_seconds(running.id()) - worked) / begun.elapsed().as_secs_f64();
         std::thread::sleep(Duration::from_secs(3));
-        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        ended.store(true, Ordering::Relaxed);
         (closed, votes.join().unwrap(), share)
     });
     let took = closed
@@ -163,14 +233,28 @@ fn fifty_growing_streams_cost_little_and_are_voted_on_at_once() {
     took.sort_unstable();
     let (memory, median, most) = (peak(running.id()), took[took.len() / 2], took[took.len() - 1]);
     println!(
-        "{STREAMS} streams, {seconds} s: {:.2} % of a core, {} MB at peak; {} epochs, vote seen after {median} ms \
-         (median), {} ms (9 of 10), {most} ms (most)",
+        "{STREAMS} broadcasts, numbering {}, {} with fragments, {seconds} s: {:.2} % of a core, {} MB at peak; {} epochs, \
+         vote seen after {median} ms (median), {} ms (9 of 10), {most} ms (most)",
+        shape.numbering,
+        shape.of_fragments,
         share * 100.0,
         memory / 1_000_000,
         took.len(),
         took[took.len() * 9 / 10],
     );
-    assert!(share < MAX_SHARE, "{:.2} % of a core", share * 100.0);
+    assert!(share < shape.max_share, "{:.2} % of a core", share * 100.0);
     assert!(memory < MAX_MEMORY, "{memory} bytes");
     assert!(median < MAX_MEDIAN_MS, "{median} ms");
+}
+
+#[test]
+#[ignore = "takes minutes, and says something in a release build on a machine at rest only; EC_LIVE_SECONDS is how long it measures (default 120)"]
+fn fifty_growing_streams_cost_little_and_are_voted_on_at_once() {
+    follow(TIMELINE);
+}
+
+#[test]
+#[ignore = "takes minutes, and says something in a release build on a machine at rest only; EC_LIVE_SECONDS is how long it measures (default 120)"]
+fn lanes_of_fifty_broadcasts_cost_little_and_are_voted_on_at_once() {
+    follow(LANES);
 }

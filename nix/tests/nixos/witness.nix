@@ -9,7 +9,7 @@ in
   name = "ec-witness";
 
   nodes.host =
-    { config, ... }:
+    { config, lib, ... }:
     {
       imports = [ self.nixosModules.default ];
       environment.systemPackages = [ config.services.every-channel.witness.la.package ];
@@ -26,13 +26,18 @@ in
         keyFile = "/etc/witness-key";
         fromSequence = "first";
         localChain = false;
-        settings.chain = {
-          rpc = "http://127.0.0.1:18545";
-          chain_id = 31337;
-          # the first contracts that anvil's second account makes: registry, then ledger
-          ledger = "0x8464135c8F25Da09e49BC8782676a84730C318bC";
-          deploy_block = 0;
-        };
+        settings = lib.mkMerge [
+          (lib.importTOML ../../../archives/sample.toml)
+          {
+            chain = {
+              rpc = "http://127.0.0.1:18545";
+              chain_id = 31337;
+              # the first contracts that anvil's second account makes: registry, then ledger
+              ledger = "0x8464135c8F25Da09e49BC8782676a84730C318bC";
+              deploy_block = 0;
+            };
+          }
+        ];
       };
     };
 

@@ -54,36 +54,34 @@ impl<'a> Marks<'a> {
 
 /// The mark that an archive gives a segment by itself: the own time of its first complete epoch, else of its first epoch
 /// that has a time; *first* is the lowest index.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct OwnMark {
-    first: Option<u64>,
-    error: Option<TimeError>,
+    /// The time of the first epoch that has one.
+    first_ms: Option<u64>,
 }
 
 impl OwnMark {
-    /// Hears the segment's epochs in order; its mark, as soon as it is known.
-    pub(crate) fn hear(&mut self, epoch: &DerivedEpoch) -> Option<u64> {
-        match &epoch.time {
-            Ok(time) if epoch.complete => return Some(*time),
-            Ok(time) => _ = self.first.get_or_insert(*time),
-            Err(error) => _ = self.error.get_or_insert_with(|| error.clone()),
-        }
-        None
+    /// Hears of the segment's next epoch, in order; the mark, as soon as it is known.
+    pub(crate) fn hear(&mut self, is_complete: bool, time_ms: Option<u64>) -> Option<u64> {
+        self.first_ms = self.first_ms.or(time_ms);
+        time_ms.filter(|_| is_complete)
     }
 
-    /// The mark after the last epoch; an error where none has a time, `None` of a segment without epochs.
-    pub(crate) fn last(self) -> Option<Result<u64, TimeError>> {
-        self.first.map(Ok).or(self.error.map(Err))
+    /// The mark after the last epoch; `None` where none has a time.
+    pub(crate) fn last(self) -> Option<u64> {
+        self.first_ms
     }
 }
 
 /// The mark of a segment, which is looked for in the index.
 pub(crate) fn own_mark(index: &StreamIndex, segment: u64) -> Result<Result<u64, TimeError>, ArchiveError> {
-    let mut mark = OwnMark::default();
+    let (mut mark, mut error) = (OwnMark::default(), None);
     for swept in Sweep::new(index, EpochKey { segment, index: 0 }..=EpochKey { segment, index: u64::MAX }) {
-        if let Some(mark) = mark.hear(&swept?.derived) {
+        let DerivedEpoch { complete, time, .. } = swept?.derived;
+        if let Some(mark) = mark.hear(complete, time.as_ref().ok().copied()) {
             return Ok(Ok(mark));
         }
+        error = error.or(time.err());
     }
-    Ok(mark.last().unwrap_or(Ok(0)))
+    Ok(mark.last().map(Ok).or(error.map(Err)).unwrap_or(Ok(0)))
 }

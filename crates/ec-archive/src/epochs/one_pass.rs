@@ -2,17 +2,21 @@
 //!
 //! The files are read side by side and cut into parts of about the same epochs. Several threads judge, gather and hash
 //! one part each; their results are merged, and their epochs linked to their parents, in order. Lines may stand a little
-//! out of place: epochs near a cut are merged from both sides. Nothing is taken on trust: where a line stands farther
-//! from its place, the pass gives up, and the files are read as those in any order are, by [`StreamIndex`] and
-//! [`Sweep`]. Nothing was shown by then, because derived epochs are kept in a temporary file until all is read.
+//! out of place: epochs near a cut are merged from both sides. A lane's file is cut into segments on the way ([`lane`]).
+//! Nothing is taken on trust: where a line stands farther from its place, the pass gives up, and the files are read as
+//! those in any order are, by [`StreamIndex`] and [`Sweep`]. Nothing was shown by then, because derived epochs are kept in
+//! a temporary file until all is read.
 //!
 //! Files are read, not mapped: a mapped file that becomes shorter kills who reads it, and counts as memory.
 
 mod cutter;
 mod disorder;
+mod lane;
+mod lines;
 mod merge;
 mod part;
 mod run;
+mod slices;
 mod track_bytes;
 
 use std::{io, num::NonZeroUsize, path::PathBuf};
@@ -22,9 +26,10 @@ use ec_observation::{EpochKey, NamedEpoch, ObservationHash, ObservationHeader, S
 use self::{
     cutter::{Cutter, Part},
     disorder::Disorder,
+    lane::LanePass,
     merge::Merge,
     part::Scratch,
-    run::Run,
+    run::{Kept, Run},
     track_bytes::TrackBytes,
 };
 use super::{
@@ -42,6 +47,21 @@ use crate::{
 
 /// Bytes of each file in one part: large enough that few epochs lie across a cut, small enough that records are few.
 const BLOCK_LEN: u64 = 2 << 20;
+
+/// How far below the highest number of a lane its records are awaited. At a relay a late subscriber's backlog begins up to
+/// 1405 below what came before it.
+const HELD: u64 = 2048;
+
+/// How a stream's files are read.
+#[derive(Clone, Copy, Debug)]
+struct Portions {
+    /// Threads.
+    jobs: NonZeroUsize,
+    /// Bytes of each file in one part, at most.
+    block_len: u64,
+    /// How far below the highest number of a lane its records are awaited.
+    held: u64,
+}
 
 /// The epochs of one stream of an archive at rest: all that have a good record, in order.
 #[derive(Debug)]
@@ -71,32 +91,25 @@ impl Epochs {
         jobs: NonZeroUsize,
         watch: &mut (impl Watch + Send),
     ) -> Result<Self, ArchiveError> {
-        Self::read_in_blocks(broadcast, rule, names, (jobs, BLOCK_LEN), watch)
+        Self::read_in(Portions { jobs, block_len: BLOCK_LEN, held: HELD }, broadcast, rule, names, watch)
     }
 
-    fn read_in_blocks(
+    fn read_in(
+        portions: Portions,
         broadcast: &Broadcast,
         rule: StreamRule,
         names: &FieldNames,
-        (jobs, block_len): (NonZeroUsize, u64),
         watch: &mut (impl Watch + Send),
     ) -> Result<Self, ArchiveError> {
-        if rule.is_lane() {
-            let index = Self::index(broadcast, &rule, names, watch)?;
-            return Ok(Self { highest: index.highest_epoch(), rule, from: From::Index(index.into()) });
-        }
-        let paths = rule.tracks.names().iter().map(|track| broadcast.track_file(track));
-        let mut merge = Merge::new(&rule, paths, watch);
-        let passed = one_pass(broadcast, &rule, names, (jobs, block_len), &mut merge);
-        match passed.and_then(|()| merge.finish()) {
-            Ok((run, highest)) => {
-                let highest = highest.map(EpochKey::timeline);
-                Ok(Self { rule, from: From::Run(run.into()), highest })
-            }
+        let (passed, told) = match rule.is_lane() {
+            true => one_pass_of_lane(portions, broadcast, &rule, names, watch),
+            false => one_pass(portions, broadcast, &rule, names, watch),
+        };
+        match passed {
+            Ok((run, highest)) => Ok(Self { rule, from: From::Run(run.into()), highest }),
             Err(Disorder::Archive(error)) => Err(error),
             Err(why @ (Disorder::Order | Disorder::Room(_))) => {
-                tracing::debug!(broadcast = broadcast.name, %why, "reading the index in two passes");
-                let told = merge.told();
+                tracing::debug!(broadcast = broadcast.name, stream = rule.stream_id, %why, "reading the index in two passes");
                 let index = Self::index(broadcast, &rule, names, &mut Untold { watch, told })?;
                 Ok(Self { highest: index.highest_epoch(), rule, from: From::Index(index.into()) })
             }
@@ -142,12 +155,13 @@ impl Epochs {
         &'a mut self,
         known: impl FnMut(u64) -> Option<u64> + Send + 'a,
     ) -> Result<Closed<'a>, ArchiveError> {
+        let marks = Marks::new(Box::new(known));
         let source = match &mut self.from {
             From::Run(run) => {
                 run.rewind().map_err(unreadable_run)?;
-                Derived::Run(run, &self.rule)
+                Derived::Run { run, rule: &self.rule, marks, is_renamed: false }
             }
-            From::Index(index) => Derived::Sweep(index, Sweep::all(index), Marks::new(Box::new(known))),
+            From::Index(index) => Derived::Sweep(index, Sweep::all(index), marks),
         };
         Ok(Closed { source, highest: self.highest, chain: Chain::default(), failed: false })
     }
@@ -168,7 +182,13 @@ pub struct Closed<'a> {
 
 #[derive(Debug)]
 enum Derived<'a> {
-    Run(&'a mut Run, &'a StreamRule),
+    Run {
+        run: &'a mut Run,
+        rule: &'a StreamRule,
+        marks: Marks<'a>,
+        /// Whether a segment had another mark than the archive's own: then the hashes of headers after it are others, too.
+        is_renamed: bool,
+    },
     Sweep(&'a StreamIndex, Sweep<'a>, Marks<'a>),
 }
 
@@ -176,8 +196,22 @@ impl Derived<'_> {
     /// The next epoch, and the hash of its header where that is known.
     fn next(&mut self) -> Result<Option<(NamedEpoch, Option<ObservationHash>)>, DeriveError> {
         match self {
-            Self::Run(run, rule) => {
-                Ok(run.next(rule).map_err(unreadable_run)?.map(|(epoch, hash)| (epoch, Some(hash))))
+            Self::Run { run, rule, marks, is_renamed } => {
+                let Some(Kept { derived, own_mark, named }) = run.next(rule).map_err(unreadable_run)? else {
+                    return Ok(None);
+                };
+                let mark = match own_mark {
+                    Some(own) => marks.of(rule.is_lane(), &derived, |_| Ok::<_, DeriveError>(own))?,
+                    None => marks.of(rule.is_lane(), &derived, |_| derived.time.clone())?,
+                };
+                *is_renamed |= own_mark != Some(mark);
+                match named.filter(|_| own_mark == Some(mark)) {
+                    Some((hashes, header)) => {
+                        let named = run.named(rule, derived, mark, hashes);
+                        Ok(Some((named, (!*is_renamed).then_some(header))))
+                    }
+                    None => Ok(Some((rule.name(derived, mark)?, None))),
+                }
             }
             Self::Sweep(index, sweep, marks) => {
                 let (rule, index) = (index.rule(), *index);
@@ -216,29 +250,57 @@ impl Iterator for Closed<'_> {
     }
 }
 
+/// What one pass has found, or why it is not enough; and of each file the end of what was told.
+type Passed = (Result<(Run, Option<EpochKey>), Disorder>, Vec<(PathBuf, u64)>);
+
 /// Reads, judges and hashes parts on several threads, and merges them.
-fn one_pass<W: Watch + Send>(
+fn one_pass(
+    portions: Portions,
     broadcast: &Broadcast,
     rule: &StreamRule,
     names: &FieldNames,
-    (jobs, block_len): (NonZeroUsize, u64),
-    merge: &mut Merge<'_, W>,
-) -> Result<(), Disorder> {
-    let line_rule = |track: &str| LineRule::new(names.clone(), &broadcast.name, track);
-    let open = |track: &String| TrackBytes::open(broadcast.track_file(track), line_rule(track));
-    let tracks = rule.tracks.names().iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let reader = || {
-        let (mut scratch, tracks) = (Scratch::new(rule), &tracks);
-        move |part: Result<Part, Disorder>| {
-            let part = part?;
-            Ok((part.bounds, part.read(rule, tracks, &mut scratch)?))
-        }
-    };
-    let parts = Cutter::new(&tracks, rule.epochs, block_len);
-    map_in_order(jobs, parts, reader, |read: Result<_, Disorder>| {
-        let (bounds, read) = read?;
-        merge.merge(bounds, read)
-    })
+    watch: &mut (impl Watch + Send),
+) -> Passed {
+    let mut merge = Merge::new(rule, rule.tracks.names().iter().map(|track| broadcast.track_file(track)), watch);
+    let tracks = rule.tracks.names().iter().map(|track| open(broadcast, track, names)).collect::<Result<Vec<_>, _>>();
+    let passed = tracks.and_then(|tracks| {
+        let reader = || {
+            let (mut scratch, tracks) = (Scratch::new(rule), &tracks);
+            move |part: Result<Part, Disorder>| {
+                let part = part?;
+                Ok((part.bounds, part.read(rule, tracks, &mut scratch)?))
+            }
+        };
+        let parts = Cutter::new(&tracks, rule.epochs, portions.block_len);
+        map_in_order(portions.jobs, parts, reader, |read: Result<_, Disorder>| {
+            let (bounds, read) = read?;
+            merge.merge(bounds, read)
+        })?;
+        merge.finish()
+    });
+    (passed, merge.told())
+}
+
+/// The same of a lane.
+fn one_pass_of_lane(
+    portions: Portions,
+    broadcast: &Broadcast,
+    rule: &StreamRule,
+    names: &FieldNames,
+    watch: &mut (impl Watch + Send),
+) -> Passed {
+    // a lane is one track
+    let track = &rule.tracks.names()[0];
+    let mut pass = LanePass::new(rule, broadcast.track_file(track), portions.held, watch);
+    let passed = open(broadcast, track, names).and_then(|bytes| {
+        pass.read(&bytes, portions)?;
+        pass.finish()
+    });
+    (passed, pass.told())
+}
+
+fn open(broadcast: &Broadcast, track: &str, names: &FieldNames) -> Result<TrackBytes, Disorder> {
+    TrackBytes::open(broadcast.track_file(track), LineRule::new(names.clone(), &broadcast.name, track))
 }
 
 /// Hears what was not told before.

@@ -92,6 +92,11 @@ impl StreamIndex {
         self.tracks.iter().filter_map(TrackIndex::highest_epoch).max()
     }
 
+    /// Whether an epoch may be complete; false only where it is sure that it is not, without reading anything.
+    pub fn may_be_complete(&self, epoch: EpochKey) -> bool {
+        self.tracks.iter().all(|track| track.may_be_complete(epoch))
+    }
+
     /// Whether part of what an epoch rested on cannot be read any more, so that nobody here may vote on it.
     pub fn withholds(&self, epoch: EpochKey) -> bool {
         self.tracks.iter().any(|track| track.withholds(epoch))

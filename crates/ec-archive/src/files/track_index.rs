@@ -127,6 +127,11 @@ impl TrackIndex {
         self.generations().filter_map(|generation| generation.lines.highest()).max()
     }
 
+    /// Whether an epoch may be complete: not while its segment has not come to its last number.
+    pub(crate) fn may_be_complete(&self, epoch: EpochKey) -> bool {
+        self.keys.may_be_complete(epoch)
+    }
+
     /// What was read of each segment, ascending.
     pub(crate) fn segments(&self) -> &[SegmentSpan] {
         self.keys.spans()

@@ -85,6 +85,13 @@ impl Keys {
         self.kept.present.unwrap_or_default()
     }
 
+    /// Whether an epoch may be complete: not where its segment is the present one of a lane and has no number as high as
+    /// the epoch's last.
+    pub(crate) fn may_be_complete(&self, epoch: EpochKey) -> bool {
+        let highest = self.kept.cutter.highest().filter(|_| self.kept.present == Some(epoch.segment));
+        highest.is_none_or(|highest| highest >= self.epochs.last_sequence(epoch.index))
+    }
+
     /// The time by which the last good line was cut.
     pub(crate) fn last_ms(&self) -> u64 {
         self.kept.cutter.last_ms()

@@ -92,6 +92,30 @@ impl<K: Copy> Neighbours<K> {
         }
     }
 
+    /// So many good lines, and bad ones: of each, how many good ones stand before it, and the epoch that it states. `epoch`
+    /// tells those of the good ones.
+    pub(crate) fn hear(
+        &mut self,
+        good: usize,
+        bad: impl Iterator<Item = (usize, Option<K>)>,
+        epoch: impl Fn(usize) -> K,
+        mut touch: impl FnMut(K),
+    ) {
+        let mut heard = 0;
+        let mut go_on = |neighbours: &mut Self, to: usize, touch: &mut dyn FnMut(K)| {
+            if heard < to {
+                neighbours.good(epoch(heard), touch);
+                neighbours.pass(epoch(heard), epoch(to - 1));
+                heard = to;
+            }
+        };
+        for (at, stated) in bad {
+            go_on(self, at, &mut touch);
+            self.bad(stated, &mut touch);
+        }
+        go_on(self, good, &mut touch);
+    }
+
     /// This stretch and the `next` one. What bad lines at the cut touch beyond it is heard now.
     pub(crate) fn join(self, next: Self, mut touch: impl FnMut(K)) -> Self {
         self.last.filter(|_| next.bad_at_start).into_iter().for_each(&mut touch);
@@ -168,6 +192,26 @@ mod tests {
             let mut bad = Vec::new();
             read(&lines, &mut bad);
             prop_assert_eq!(sorted(bad), touched(&lines));
+        }
+
+        #[test]
+        fn lines_are_heard_together_as_one_by_one(lines in proptest::collection::vec(line(), 0..12)) {
+            let mut bad = Vec::new();
+            let expected = read(&lines, &mut bad);
+            let good: Vec<u64> = lines.iter().flatten().map(|record| record.group_sequence).collect();
+            let mut before = 0;
+            let bad_lines = lines.iter().filter_map(|line| match line {
+                Ok(_) => {
+                    before += 1;
+                    None
+                }
+                Err(bad) => Some((before, bad.group_sequence.map(|sequence| EpochKey::timeline(EPOCHS.index(sequence))))),
+            });
+            let (mut found, mut neighbours) = (Vec::new(), Neighbours::default());
+            let epoch = |at: usize| EpochKey::timeline(EPOCHS.index(good[at]));
+            neighbours.hear(good.len(), bad_lines, epoch, |epoch| found.push(epoch.index));
+            prop_assert_eq!(neighbours, expected);
+            prop_assert_eq!(sorted(found), sorted(bad));
         }
 
         #[test]

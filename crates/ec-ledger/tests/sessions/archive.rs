@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::B256;
-use ec_ledger::sessions::{OwnEpochSeen, OwnLane, SegmentSpan};
+use ec_ledger::matching::{OwnEpochSeen, OwnLane, SegmentSpan};
 use ec_observation::EpochKey;
 use serde::Deserialize;
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use alloy::primitives::{Address, B256};
 use ec_ledger::{
     LedgerEvent, LedgerState, WitnessSet,
-    sessions::{Matching, SegmentSession, SessionRule},
+    matching::{Matching, SegmentSession, SessionRule},
 };
 use ec_observation::{EpochName, EpochRule, StreamHash};
 use ec_rpc::BlockRef;

@@ -8,7 +8,7 @@ mod drawn;
 mod reorgs;
 mod vector;
 
-use ec_ledger::{LedgerState, sessions::Matching};
+use ec_ledger::{LedgerState, Matching};
 
 use crate::{
     archive::Archive,

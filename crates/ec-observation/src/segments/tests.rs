@@ -94,6 +94,19 @@ proptest! {
     }
 
     #[test]
+    fn records_that_are_taken_together_are_cut_alike(records in records(), at: prop::sample::Index) {
+        let mut plain = Plain::default();
+        let cuts: Vec<_> = records.iter().map(|record| plain.take(*record)).collect();
+        let mut cutter = Cutter::default();
+        let at = at.index(records.len());
+        let mut found = vec![Cut::Belongs; records.len()];
+        cutter.take_each(&records[..at], |begins| found[begins] = Cut::Begins);
+        cutter.take_each(&records[at..], |begins| found[at + begins] = Cut::Begins);
+        prop_assert_eq!(found, cuts);
+        prop_assert_eq!(cutter.last_ms(), plain.last_ms);
+    }
+
+    #[test]
     fn a_cutter_goes_on_where_it_was_kept(records in records(), at: prop::sample::Index) {
         let mut whole = Cutter::default();
         let cuts: Vec<_> = records.iter().map(|record| whole.take(record)).collect();

@@ -6,7 +6,7 @@ use ec_archive::{
     line::{MAX_DEPTH, MAX_LINE_LEN},
 };
 use ec_ledger::contracts::REGISTRY_CAPACITY;
-use ec_observation::stream::{DEFAULT_GROUPS_PER_EPOCH, DEFAULT_TRACKS};
+use ec_observation::stream::DEFAULT_GROUPS_PER_EPOCH;
 use ec_witness::witness::decision::Agreement;
 use toml::Table;
 
@@ -18,7 +18,7 @@ use crate::cli::{
     key::KeyArgs,
     ledger::HEAD_STALE,
     monitor::MonitorArgs,
-    output::DAEMON_LOG,
+    output::Logger,
     roster::MEDIA_ENDING,
     run_settings::RunSettingsArgs,
 };
@@ -101,8 +101,6 @@ fn what_the_readme_shows_of_the_archive_is_the_default() {
     assert_eq!(archive.groups_per_epoch, Some(DEFAULT_GROUPS_PER_EPOCH));
     assert_eq!(archive.numbering, Some(DEFAULT_NUMBERING));
     assert!(archive.tracks.unwrap().iter().all(|track| track.ends_with(MEDIA_ENDING)));
-    let told = format!("default: all that end in {MEDIA_ENDING}; with \"timeline\" {}", DEFAULT_TRACKS.join(" and "));
-    assert!(README.contains(&told), "{told}");
     assert_eq!(archive.grace_ms, Some(DEFAULT_GRACE_MS));
     assert_eq!(archive.fields, FieldNames::default());
 }
@@ -182,7 +180,7 @@ fn the_nix_options_have_the_programs_defaults() {
     let init = InitArgs::augment_args(Command::new("init"));
     let from_sequence = init.get_arguments().find(|flag| flag.get_id() == "from_sequence").unwrap();
     assert_eq!(from_sequence.get_default_values(), [nix_default("fromSequence").as_str()]);
-    assert_eq!(nix_default("logLevel"), DAEMON_LOG);
+    assert_eq!(nix_default("logLevel"), Logger::Daemon.filter());
 }
 
 #[test]

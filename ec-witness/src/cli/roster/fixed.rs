@@ -6,8 +6,6 @@ use std::{collections::BTreeSet, ops::Bound};
 use ec_observation::StreamRule;
 use eyre::ensure;
 
-use super::rule::lane_of;
-
 /// The ids of the streams whose first epochs the vote store has fixed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fixed(BTreeSet<String>);
@@ -19,7 +17,7 @@ impl Fixed {
 
     /// Refuses a stream that the store knows with the other numbering.
     pub(super) fn check(&self, rule: &StreamRule) -> eyre::Result<()> {
-        match lane_of(rule) {
+        match rule.lane_of() {
             Some(stream_id) => ensure!(
                 !self.0.contains(stream_id),
                 "stream {stream_id:?}: this vote store has judged it with numbering = \"timeline\", and now its lanes are \

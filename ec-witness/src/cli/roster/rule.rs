@@ -70,13 +70,7 @@ pub(super) fn without_tracks(
 
 /// Whether a stream is the one of this id, or a lane of it.
 pub(super) fn is_of(rule: &StreamRule, stream_id: &str) -> bool {
-    rule.stream_id == stream_id || lane_of(rule) == Some(stream_id)
-}
-
-/// The `stream_id` that is configured of the broadcast whose lane this is.
-pub(in crate::cli) fn lane_of(rule: &StreamRule) -> Option<&str> {
-    let track = rule.tracks.names().first().filter(|_| rule.is_lane())?;
-    rule.stream_id.strip_suffix(track.as_str())?.strip_suffix("/track/")
+    rule.stream_id == stream_id || rule.lane_of() == Some(stream_id)
 }
 
 fn numbering(table: &StreamTable, defaults: &Defaults) -> Numbering {

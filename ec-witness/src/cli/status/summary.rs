@@ -17,17 +17,18 @@ use ec_ledger::{Follower, Heads};
 use ec_observation::StreamRule;
 use ec_rpc::HeadTimes;
 use ec_witness::{
+    advice::OtherNumbering,
     clock,
     daemon::show,
     monitor::check::{Check, Level, checks},
     sender::VOTE_GAS,
-    standing::{LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
+    standing::{LaneStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     store::{VoteStore, holder},
     witness::engine::{Engine, SlotState},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::cli::lanes::Length;
+use crate::cli::output::mark_time;
 
 /// How long the daemon may take to answer.
 const ASKING: Duration = Duration::from_secs(3);
@@ -66,7 +67,6 @@ pub(super) struct Summary {
     process: Option<u32>,
     /// The daemon's own checks; `None` where it does not answer or is not asked.
     daemon: Option<Vec<Check>>,
-    lengths: Vec<(StreamRule, Length)>,
 }
 
 /// What `status --summary --json` prints.
@@ -105,7 +105,6 @@ impl Summary {
                 Some(listen) => ask(listen).await.ok(),
                 None => None,
             },
-            lengths: Vec::new(),
         }
     }
 
@@ -141,21 +140,18 @@ impl Summary {
         self.snapshot.streams.push(standing);
     }
 
-    /// Notes how long the epochs of a lane last, as observed.
-    pub(super) fn take_length(&mut self, rule: &StreamRule, length: Option<Length>) {
-        self.lengths.extend(length.map(|length| (rule.clone(), length)));
+    /// What the last stream has beside, if it is a lane.
+    pub(super) fn take_lane(&mut self, lane: Option<LaneStanding>) {
+        if let Some(stream) = self.snapshot.streams.last_mut() {
+            stream.lane = lane;
+        }
     }
 
-    /// Whether the epochs of the lanes have a good length; nothing where none was observed.
-    fn length_checks(&self) -> impl Iterator<Item = Check> + '_ {
-        self.lengths.iter().map(|(rule, length)| {
-            let track = rule.tracks.names().first().map(String::as_str).unwrap_or_default();
-            let stream_id = &rule.stream_id;
-            match length.advice(track) {
-                None => Check::ok("epochs", format!("{stream_id}: an epoch lasts {} s", length.seconds())),
-                Some((reason, fix)) => Check::warn("epochs", format!("{stream_id}: {reason}"), fix),
-            }
-        })
+    /// The numberings that the streams' archives seem to have instead, in their order.
+    pub(super) fn take_numberings(&mut self, others: Vec<Option<OtherNumbering>>) {
+        for (stream, other) in self.snapshot.streams.iter_mut().zip(others) {
+            stream.other_numbering = other;
+        }
     }
 
     /// Everything that was checked, from outside and by the daemon.
@@ -165,7 +161,6 @@ impl Summary {
             found.retain(|check| check.name != "streams");
         }
         found.extend(self.process());
-        found.extend(self.length_checks());
         for told in self.daemon.iter().flatten().filter(|told| told.level != Level::Ok) {
             if !found.iter().any(|check| check.name == told.name && check.level >= told.level) {
                 found.push(told.clone());
@@ -241,6 +236,9 @@ impl Summary {
         if !streams.is_empty() {
             writeln!(out, "{}\n", streams_table(streams))?;
         }
+        if streams.iter().any(|stream| stream.lane.is_some()) {
+            writeln!(out, "{}\n", lanes_table(streams))?;
+        }
         Ok(())
     }
 
@@ -271,12 +269,12 @@ fn streams_table(streams: &[StreamStanding]) -> Table {
         "behind",
         "undecided",
         "disagreeing",
+        "superseded",
     ]);
-    let number = |of: Option<u64>| of.map_or_else(|| "-".into(), |number| number.to_string());
+    let count = |of: Option<u64>| of.map_or_else(|| "-".into(), |number: u64| number.to_string());
     for stream in streams {
-        let count = |states: &[SlotState]| states.iter().map(|&state| stream.slots_in(state)).sum::<usize>();
-        let behind =
-            stream.newest_closed.zip(stream.newest_final.latest).map(|(closed, last)| closed.saturating_sub(last));
+        let number = |sequence| epoch(sequence, stream.lane.as_ref());
+        let slots = |states: &[SlotState]| states.iter().map(|&state| stream.slots_in(state)).sum::<usize>();
         table.add_row([
             stream.stream_id.clone(),
             age(stream.newest_record_unix_s),
@@ -284,9 +282,39 @@ fn streams_table(streams: &[StreamStanding]) -> Table {
             number(stream.newest_voted),
             number(stream.newest_final.latest),
             number(stream.newest_final.finalized),
-            number(behind),
-            count(&[SlotState::Open, SlotState::Waiting, SlotState::Voted]).to_string(),
-            count(&[SlotState::Mismatch, SlotState::Disputed, SlotState::Conflicting]).to_string(),
+            count(stream.behind().latest),
+            slots(&[SlotState::Open, SlotState::Waiting, SlotState::Voted]).to_string(),
+            slots(&[SlotState::Mismatch, SlotState::Disputed, SlotState::Conflicting]).to_string(),
+            slots(&[SlotState::Superseded]).to_string(),
+        ]);
+    }
+    table
+}
+
+/// An epoch by its index; one of a lane by that within the newest session.
+fn epoch(sequence: Option<u64>, lane: Option<&LaneStanding>) -> String {
+    match (sequence, lane) {
+        (None, _) => "-".into(),
+        (Some(index), None) => index.to_string(),
+        (Some(sequence), Some(lane)) => lane
+            .session
+            .and_then(|mark| sequence.checked_sub(mark))
+            .map_or_else(|| "before".into(), |index| index.to_string()),
+    }
+}
+
+/// The segments of the lanes, the newest session of each by the time that its mark is, and how long their epochs last.
+fn lanes_table(streams: &[StreamStanding]) -> Table {
+    let mut table = plain_table();
+    table.set_header(["lane", "newest session", "segments", "in the last hour", "an epoch lasts", "without a session"]);
+    for (stream, lane) in streams.iter().filter_map(|stream| Some((stream, stream.lane.as_ref()?))) {
+        table.add_row([
+            stream.stream_id.clone(),
+            lane.session.map_or_else(|| "none yet".into(), mark_time),
+            lane.segments.to_string(),
+            lane.segments_last_hour.to_string(),
+            lane.epoch.map_or_else(|| "-".into(), |epoch| format!("{:.1} s", epoch.seconds())),
+            lane.unnamed_epochs.to_string(),
         ]);
     }
     table

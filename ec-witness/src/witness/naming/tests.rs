@@ -1,4 +1,4 @@
-//! Opening and naming as tables: one situation, and what each change to it leads to.
+//! Naming as tables: one situation, and what each change to it leads to.
 
 use alloy::primitives::B256;
 use ec_observation::{EpochHash, ObservationHash, StreamHash};
@@ -7,69 +7,10 @@ use super::*;
 
 const OWN_MS: u64 = 1_772_824_680_000;
 const TOLERANCE_MS: u64 = 17_000;
-const NOW_MS: u64 = 1_000_000;
 const INDEX: u64 = 7;
 
 fn membership(position: Option<usize>) -> Membership {
     Membership { position, witness_count: 5, quorum: 3 }
-}
-
-mod opening {
-    use super::*;
-
-    struct Facts {
-        index: u64,
-        opened: bool,
-        membership: Membership,
-        clock: Clock,
-    }
-
-    /// Checks one change to a situation in which the witness of rank 1 opens, since its turn comes now.
-    fn check(name: &str, change: impl Fn(&mut Facts), expected: Opening) {
-        let begin_ms = NOW_MS - 12_000;
-        let mut facts = Facts {
-            index: INDEX,
-            opened: false,
-            membership: membership(Some(3)),
-            clock: Clock { now_ms: NOW_MS, closed_ms: begin_ms, entered_ms: 0, live_since_ms: Some(0) },
-        };
-        change(&mut facts);
-        let Facts { index, opened, membership, clock } = facts;
-        assert_eq!(opening(index, opened, &membership, &clock, &Agreement::default()), expected, "{name}");
-    }
-
-    fn turn(until_ms: u64) -> Opening {
-        Opening::Wait(Wait::Turn { until_ms })
-    }
-
-    #[test]
-    fn each_opens_in_its_turn_by_the_index() {
-        check("its turn", |_| {}, Opening::Now);
-        check("early", |f| f.clock.now_ms -= 1, turn(NOW_MS));
-        check("rank 0", |f| f.membership.position = Some(2), Opening::Now);
-        check("rank 2", |f| f.membership.position = Some(4), turn(NOW_MS + 12_000));
-        check("rank 4", |f| f.membership.position = Some(1), turn(NOW_MS + 36_000));
-        check("another index, another rank", |f| f.index = INDEX + 2, turn(NOW_MS + 36_000));
-        check("not active", |f| f.membership.position = None, Opening::Wait(Wait::NotActive));
-        check("nobody is", |f| f.membership.witness_count = 0, Opening::Wait(Wait::NotActive));
-        check("not live", |f| f.clock.live_since_ms = None, Opening::Wait(Wait::NotLive));
-        check("live since a moment", |f| f.clock.live_since_ms = Some(NOW_MS), turn(NOW_MS + 12_000));
-        check("entered a moment ago", |f| f.clock.entered_ms = NOW_MS, turn(NOW_MS + 12_000));
-        check("closed a moment ago", |f| f.clock.closed_ms = NOW_MS, turn(NOW_MS + 12_000));
-    }
-
-    #[test]
-    fn nobody_opens_twice() {
-        check("opened", |f| f.opened = true, Opening::Opened);
-        check(
-            "opened, no longer active",
-            |f| {
-                f.opened = true;
-                f.membership.position = None;
-            },
-            Opening::Opened,
-        );
-    }
 }
 
 mod rounds {

@@ -66,18 +66,13 @@ impl<'a> Cutter<'a> {
         Self { epochs, tracks, starts, block_len, low: None, finished: false }
     }
 
-    /// Bytes of each file in the next part: fewer when little is left.
-    fn block_len(&self) -> u64 {
-        let left = self.tracks.iter().zip(&self.starts).map(|(bytes, &start)| bytes.len() - start).max();
-        (left.unwrap_or_default() / BLOCKS_LEFT).clamp(self.block_len / LEAST_SHARE, self.block_len)
-    }
-
     /// The next part; `None` after the last.
     fn cut(&mut self) -> Result<Option<Part>, Disorder> {
         if self.finished {
             return Ok(None);
         }
-        let block_len = self.block_len();
+        let left = self.tracks.iter().zip(&self.starts).map(|(bytes, &start)| bytes.len() - start).max();
+        let block_len = block_len(left.unwrap_or_default(), self.block_len);
         let block = |(bytes, &start): (&'a TrackBytes, &u64)| bytes.block(start, block_len, self.epochs);
         let blocks = self.tracks.iter().zip(&self.starts).map(block).collect::<Result<Vec<_>, ArchiveError>>()?;
         let going_on = self.tracks.iter().zip(&blocks).filter(|(bytes, block)| !bytes.ends_with(block));
@@ -102,6 +97,11 @@ impl<'a> Cutter<'a> {
         (self.low, self.finished) = (high, high.is_none());
         Ok(Some(part))
     }
+}
+
+/// Bytes of the next block of a file: fewer than `most` when little is left.
+pub(super) fn block_len(left: u64, most: u64) -> u64 {
+    (left / BLOCKS_LEFT).clamp(most / LEAST_SHARE, most)
 }
 
 impl Iterator for Cutter<'_> {

@@ -50,7 +50,7 @@ impl<'a, W: Watch> Merge<'a, W> {
             sealed: 0,
             tracks,
             chain: Chain::default(),
-            run: RunWriter::new(),
+            run: RunWriter::default(),
             highest: None,
         }
     }
@@ -78,7 +78,7 @@ impl<'a, W: Watch> Merge<'a, W> {
     /// Tells of a track's bad lines, and marks the epochs beside those at the cut.
     fn follow(&mut self, place: usize, track: Track, bounds: Bounds) -> Result<(), Disorder> {
         let before = &mut self.tracks[place];
-        before.end += track.len;
+        before.end += track.lines.len;
         let mut touched = Vec::new();
         before.neighbours = before.neighbours.join(track.neighbours, |epoch| touched.push(epoch));
         for epoch in touched {
@@ -87,9 +87,10 @@ impl<'a, W: Watch> Merge<'a, W> {
             }
             self.edges.entry(epoch).or_default().add_bad_line();
         }
-        self.watch.read(track.len);
-        for (offset, reason) in track.quarantined {
-            self.watch.quarantined(Quarantined { file: before.path.clone(), offset, reason });
+        self.watch.read(track.lines.len);
+        for bad in track.lines.bad {
+            let (file, reason) = (before.path.clone(), bad.line.reason);
+            self.watch.quarantined(Quarantined { file, offset: bad.offset, reason });
         }
         Ok(())
     }
@@ -124,11 +125,11 @@ impl<'a, W: Watch> Merge<'a, W> {
     }
 
     /// The epochs and the highest of them, after the last part.
-    pub(super) fn finish(&mut self) -> Result<(Run, Option<u64>), Disorder> {
+    pub(super) fn finish(&mut self) -> Result<(Run, Option<EpochKey>), Disorder> {
         // the last of all is not below any end
         let last = std::mem::take(&mut self.edges);
         self.derived(&last).iter().try_for_each(|epoch| self.add(epoch))?;
-        let run = std::mem::replace(&mut self.run, RunWriter::new()).finish(self.rule).map_err(Disorder::Room)?;
-        Ok((run, self.highest))
+        let run = std::mem::take(&mut self.run).finish(self.rule).map_err(Disorder::Room)?;
+        Ok((run, self.highest.map(EpochKey::timeline)))
     }
 }

@@ -1,12 +1,15 @@
 //! The session of each segment of one archive (protocol §5.10).
 
-use std::{collections::HashMap, ops::RangeInclusive};
+use std::{cmp::Reverse, collections::HashMap, ops::RangeInclusive};
 
 use alloy::primitives::B256;
 use ec_observation::{EpochKey, StreamHash};
 
-use super::{Lane, Session, SessionCandidate};
-use crate::{set::WitnessSet, state::LedgerState};
+use crate::{
+    sessions::{Lane, Session, SessionCandidate},
+    set::WitnessSet,
+    state::LedgerState,
+};
 
 /// What one archive has of a lane.
 pub trait OwnLane {
@@ -61,11 +64,20 @@ pub struct OwnEpochSeen {
     pub observed_unix_ms: u64,
 }
 
+/// Whether a segment may be what is left of the one before it. A record that does not belong cuts the epoch in two that it
+/// stands in, so that is not complete in both.
+fn goes_on(own: &mut impl OwnLane, segment: u64, before: u64) -> bool {
+    let (Some(span), Some(span_before)) = (own.span(segment), own.span(before)) else { return false };
+    let index = span.lowest;
+    let mut is_complete = |segment| own.epoch(EpochKey { segment, index }).is_some_and(|epoch| epoch.complete);
+    index > span_before.highest || index == span_before.highest && !(is_complete(before) && is_complete(segment))
+}
+
 /// The rule that gives a segment its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum SessionRule {
-    /// It matches a session with a final observation: settled.
+    /// A final observation of a session matches it: settled.
     Final,
     /// It matches a usable session.
     Matching,
@@ -87,7 +99,7 @@ pub struct SegmentSession {
 impl SegmentSession {
     const NONE: Self = Self { mark: None, rule: SessionRule::None };
 
-    /// Whether only a reorg can give the segment another session.
+    /// Whether a final observation gives it.
     pub fn is_settled(&self) -> bool {
         self.rule == SessionRule::Final
     }
@@ -115,7 +127,7 @@ impl<'a> Matching<'a> {
         SegmentSession { mark: Some(mark), rule: if from == segment { rule } else { SessionRule::Before } }
     }
 
-    /// The first segment from `segment` on downwards that matches a session, as long as each goes on where the one
+    /// The first segment from `segment` on downwards that matches a session, as long as each may go on where the one
     /// before it ended.
     fn first_named(&self, own: &mut impl OwnLane, segment: u64) -> Option<(u64, SessionRule, u64)> {
         let mut at = segment;
@@ -125,7 +137,7 @@ impl<'a> Matching<'a> {
                 return Some((mark, rule, at));
             }
             let before = at.checked_sub(1)?;
-            if !own.has_complete(at) || span.lowest < own.span(before)?.highest {
+            if !own.has_complete(at) || !goes_on(own, at, before) {
                 return None;
             }
             at = before;
@@ -134,22 +146,31 @@ impl<'a> Matching<'a> {
 
     fn by_match(&self, own: &mut impl OwnLane, segment: u64, span: &SegmentSpan) -> Option<(u64, SessionRule)> {
         let with = |rule| move |mark| (mark, rule);
-        let first_final = self.first_final(own, segment, span).map(with(SessionRule::Final));
-        first_final.or_else(|| self.first_usable(own, segment, span).map(with(SessionRule::Matching)))
+        let last_final = self.last_final(own, segment, span).map(with(SessionRule::Final));
+        last_final.or_else(|| self.first_usable(own, segment, span).map(with(SessionRule::Matching)))
     }
 
-    /// Of the sessions that match and have a final observation, the one that had it first.
-    fn first_final(&self, own: &mut impl OwnLane, segment: u64, span: &SegmentSpan) -> Option<u64> {
-        let mut best: Option<(u64, u64)> = None;
-        for (time_ms, candidate) in self.lane.candidates_in(span.near(self.tolerance_ms)) {
-            let mark = candidate.name.mark;
-            let Some(first_final) = self.lane.session(mark).and_then(|session| session.first_final) else { continue };
-            let is_earlier = best.is_none_or(|(earliest, _)| first_final < earliest);
-            if is_earlier && self.matched(own, segment, span, (time_ms, candidate)).is_some() {
-                best = Some((first_final, mark));
+    /// Of the sessions with a final observation that matches and has the own data root, the one where that has the highest
+    /// index; of several the one that had a final observation first.
+    fn last_final(&self, own: &mut impl OwnLane, segment: u64, span: &SegmentSpan) -> Option<u64> {
+        let mut best: Option<(u64, Reverse<Option<u64>>)> = None;
+        let mut last: Option<(u64, u64)> = None;
+        for (time_ms, candidate) in self.lane.candidates_in(span.near(self.tolerance_ms)).rev() {
+            // times ascend with the index, so below this no index is as high
+            let least_ms = |at_ms: u64| at_ms.saturating_sub(self.tolerance_ms.saturating_mul(2));
+            if last.is_some_and(|(_, at_ms)| time_ms < least_ms(at_ms)) {
+                break;
+            }
+            let Some(session) = self.lane.session(candidate.name.mark).filter(|_| candidate.is_final) else { continue };
+            let found = (candidate.name.index, Reverse(session.first_final));
+            let is_equal = |epoch: &OwnEpochSeen| epoch.data_root == candidate.data_root;
+            if best.is_none_or(|best| best < found)
+                && self.matched(own, segment, span, (time_ms, candidate)).as_ref().is_some_and(is_equal)
+            {
+                (best, last) = (Some(found), Some((session.mark, time_ms)));
             }
         }
-        best.map(|(_, mark)| mark)
+        last.map(|(mark, _)| mark)
     }
 
     /// Of the usable sessions that match, the one opened first; those with an equal data root before others.
@@ -190,9 +211,8 @@ impl<'a> Matching<'a> {
         epoch.complete && epoch.observed_unix_ms.abs_diff(time_ms) <= self.tolerance_ms
     }
 
-    /// For sessions without a final observation: those with one come before by rule 1.
     fn is_usable(&self, own: &mut impl OwnLane, session: &Session) -> bool {
-        self.has_opener(own, session) || self.has_unbeatable(session)
+        session.is_final() || self.has_opener(own, session) || self.has_unbeatable(session)
     }
 
     /// Whether the archive has the very epoch that opened the session, near its mark.

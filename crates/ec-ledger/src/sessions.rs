@@ -1,9 +1,7 @@
 //! What the ledger's log says of a lane's sessions (protocol §5.10).
 //!
 //! Pure, and undone exactly: [`LedgerState`](crate::LedgerState) tells a [`Lane`] of each candidate and each final
-//! observation, and takes them back in reverse. [`Matching`] finds in it the session of each own segment.
-
-mod matching;
+//! observation, and takes them back in reverse. [`Matching`](crate::Matching) finds in it the session of each own segment.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -13,9 +11,7 @@ use std::{
 use alloy::primitives::B256;
 use ec_observation::{EpochHash, EpochName, EpochRule, ObservationHash, ObservationHeader, SlotId};
 
-pub use matching::{Matching, OwnEpochSeen, OwnLane, SegmentSession, SegmentSpan, SessionRule};
-
-use crate::state::Candidate;
+use crate::candidate::Candidate;
 
 /// One life of a lane's numbers as the ledger knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,18 +21,25 @@ pub struct Session {
     /// The index of the epoch whose header opened it.
     pub opened_by: u64,
     /// The opener's place in the log.
-    opened_at: u64,
+    pub(crate) opened_at: u64,
     /// The place of the first `ObservationFinalized` in it.
-    first_final: Option<u64>,
+    pub(crate) first_final: Option<u64>,
+    /// The times in its final headers, by index.
+    finals: BTreeMap<u64, u64>,
     /// Its candidates in the order of the log; none that stand below the finalized head, once the session has a final
     /// observation there.
-    candidates: Vec<(SlotId, ObservationHash)>,
+    pub(crate) candidates: Vec<(SlotId, ObservationHash)>,
 }
 
 impl Session {
     /// Whether one of its observations is final.
     pub fn is_final(&self) -> bool {
         self.first_final.is_some()
+    }
+
+    /// The `observedUnixMs` of the final observation of an index.
+    pub fn final_ms(&self, index: u64) -> Option<u64> {
+        self.finals.get(&index).copied()
     }
 }
 
@@ -84,7 +87,10 @@ impl Lane {
     }
 
     /// The candidates whose `observedUnixMs` is in this range, by that time.
-    pub fn candidates_in(&self, ms: RangeInclusive<u64>) -> impl Iterator<Item = (u64, &SessionCandidate)> + '_ {
+    pub fn candidates_in(
+        &self,
+        ms: RangeInclusive<u64>,
+    ) -> impl DoubleEndedIterator<Item = (u64, &SessionCandidate)> + '_ {
         let (from, to) = ms.into_inner();
         let found = (from <= to).then(|| self.candidates.range((from, 0)..=(to, u64::MAX)));
         found.into_iter().flatten().map(|(&(observed_unix_ms, _), candidate)| (observed_unix_ms, candidate))
@@ -146,6 +152,7 @@ impl Lane {
                 opened_by: name.index,
                 opened_at: place,
                 first_final: None,
+                finals: BTreeMap::new(),
                 candidates: Vec::new(),
             }
         });
@@ -174,6 +181,7 @@ impl Lane {
         }
         if let Some(session) = self.sessions.get_mut(&name.mark) {
             session.first_final.get_or_insert(place);
+            session.finals.insert(name.index, candidate.header.observed_unix_ms);
         }
     }
 
@@ -185,6 +193,7 @@ impl Lane {
         }
         if let Some(session) = self.sessions.get_mut(&name.mark) {
             session.first_final.take_if(|first| *first == place);
+            session.finals.remove(&name.index);
         }
     }
 
