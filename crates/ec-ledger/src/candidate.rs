@@ -1,7 +1,8 @@
 //! What stands for election in a slot.
 
-use alloy::primitives::Address;
 use ec_observation::{EpochName, ObservationHash, ObservationHeader};
+
+use crate::seats::Seat;
 
 /// A header that was proposed for a slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,8 +11,10 @@ pub struct Candidate {
     pub hash: ObservationHash,
     /// The header.
     pub header: ObservationHeader,
-    /// Who voted for it, the proposer first. Some may not be active witnesses any more.
-    pub voters: Vec<Address>,
+    /// Whose proposal made it a candidate. Its vote may have moved since.
+    pub proposer: Seat,
+    /// Whose votes it has now, in the order in which they came to it. Some may not be of active witnesses any more.
+    pub voters: Vec<Seat>,
     /// The timestamp of the block that holds its proposal, Unix seconds.
     pub timestamp_s: u64,
     /// In a lane, the mark of its session and its index there; `None` where it is of no session, and so never

@@ -1,7 +1,7 @@
-//! One page of the ledger's log, from one endpoint, checked and decoded.
+//! One page of the ledger's log, and of what the registry says of seats, from one endpoint, checked and decoded.
 
 use alloy::{
-    primitives::Address,
+    primitives::{Address, B256},
     providers::{DynProvider, Provider},
     rpc::types::{Filter, Log},
     sol_types::SolEvent,
@@ -10,9 +10,33 @@ use alloy::{
 use ec_observation::{ObservationHash, ObservationHeader, SlotId};
 use ec_rpc::{BlockRef, Fault};
 
-use crate::{contracts::EveryChannelObservationLedger as Ledger, state::LedgerEvent};
+use crate::{
+    contracts::{EveryChannelObservationLedger as Ledger, EveryChannelWitnessRegistry as Registry},
+    state::LedgerEvent,
+};
 
-/// An event of the ledger, and its place in the chain.
+/// Whose logs make the ledger's state.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Emitters {
+    pub(super) ledger: Address,
+    pub(super) registry: Address,
+}
+
+impl Emitters {
+    /// The contract that has an event of this signature in its interface.
+    fn of(&self, signature: B256) -> Option<Address> {
+        match signature {
+            Ledger::ObservationProposed::SIGNATURE_HASH
+            | Ledger::ObservationAttested::SIGNATURE_HASH
+            | Ledger::VoteMoved::SIGNATURE_HASH
+            | Ledger::ObservationFinalized::SIGNATURE_HASH => Some(self.ledger),
+            Registry::WitnessRotated::SIGNATURE_HASH => Some(self.registry),
+            _ => None,
+        }
+    }
+}
+
+/// An event, and its place in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LedgerLog {
     pub(super) block: BlockRef,
@@ -20,25 +44,28 @@ pub(super) struct LedgerLog {
     pub(super) event: LedgerEvent,
 }
 
-/// The ledger's log from block `from` up to `end`.
+/// The log from block `from` up to `end`.
 ///
-/// Checked: every log is one of the ledger, in the range, in order, the logs of one number are of one block, and those
+/// Checked: every log is of the contract that may emit it, in the range, in order, the logs of one number are of one block, and those
 /// of `end` are of that very block. Not checked: that none is missing, and that the blocks between are those of `end`'s
 /// chain; these are what endpoints must agree on.
 pub(super) async fn read(
     provider: &DynProvider,
-    ledger: Address,
+    emitters: Emitters,
     from: u64,
     end: BlockRef,
 ) -> Result<Vec<LedgerLog>, Fault> {
     let topics = vec![
         Ledger::ObservationProposed::SIGNATURE_HASH,
         Ledger::ObservationAttested::SIGNATURE_HASH,
+        Ledger::VoteMoved::SIGNATURE_HASH,
         Ledger::ObservationFinalized::SIGNATURE_HASH,
+        Registry::WitnessRotated::SIGNATURE_HASH,
     ];
-    let filter = Filter::new().address(ledger).event_signature(topics).from_block(from).to_block(end.number);
+    let addresses = vec![emitters.ledger, emitters.registry];
+    let filter = Filter::new().address(addresses).event_signature(topics).from_block(from).to_block(end.number);
     let mut logs: Vec<_> =
-        provider.get_logs(&filter).await?.iter().map(|log| checked(log, ledger)).collect::<Result<_, _>>()?;
+        provider.get_logs(&filter).await?.iter().map(|log| checked(log, emitters)).collect::<Result<_, _>>()?;
     in_place(&logs, from, end)?;
     date(&mut logs, |block| timestamp_of(provider, block)).await?;
     Ok(logs)
@@ -75,17 +102,18 @@ fn unusable(block: Option<u64>, what: &str) -> Fault {
     Fault::Unusable(format!("{block}: {what}"))
 }
 
-/// A log that is in a block, of the ledger, and explained by its interface.
-fn checked(log: &Log, ledger: Address) -> Result<LedgerLog, Fault> {
+/// A log that is in a block, of the right contract, and explained by its interface.
+fn checked(log: &Log, emitters: Emitters) -> Result<LedgerLog, Fault> {
     let wrong = |what: &str| unusable(log.block_number, what);
     let (Some(number), Some(hash), Some(index), false) = (log.block_number, log.block_hash, log.log_index, log.removed)
     else {
         return Err(wrong("a log without its place in the chain"));
     };
-    if log.address() != ledger {
-        return Err(wrong("a log of another contract than the ledger"));
+    if log.topic0().and_then(|signature| emitters.of(*signature)) != Some(log.address()) {
+        return Err(wrong("a log of another contract, or of an event that was not asked for"));
     }
-    let event = decode(log).map_err(|error| wrong(&format!("a log of the ledger cannot be decoded: {error}")))?;
+    let event =
+        decode(log).map_err(|error| wrong(&format!("a log of {} cannot be decoded: {error}", log.address())))?;
     Ok(LedgerLog { block: BlockRef { number, hash }, index, event })
 }
 
@@ -130,6 +158,19 @@ fn decode(log: &Log) -> Result<LedgerEvent, alloy::sol_types::Error> {
                 witness: event.witness,
             }
         }
+        Some(Ledger::VoteMoved::SIGNATURE_HASH) => {
+            let event = Ledger::VoteMoved::decode_log(&log.inner)?;
+            LedgerEvent::Moved {
+                slot: SlotId(event.slot),
+                from: ObservationHash(event.from),
+                to: ObservationHash(event.to),
+                witness: event.witness,
+            }
+        }
+        Some(Registry::WitnessRotated::SIGNATURE_HASH) => {
+            let event = Registry::WitnessRotated::decode_log(&log.inner)?;
+            LedgerEvent::Rotated { from: event.from, to: event.to }
+        }
         _ => {
             let event = Ledger::ObservationFinalized::decode_log(&log.inner)?;
             LedgerEvent::Finalized { slot: SlotId(event.slot), observation: ObservationHash(event.observationHash) }
@@ -141,13 +182,24 @@ fn decode(log: &Log) -> Result<LedgerEvent, alloy::sol_types::Error> {
 mod tests {
     use std::cell::Cell;
 
-    use alloy::primitives::B256;
-
     use super::*;
+
+    const EMITTERS: Emitters = Emitters { ledger: Address::with_last_byte(1), registry: Address::with_last_byte(2) };
 
     fn log(number: u64, hash: u8, index: u64) -> LedgerLog {
         let event = LedgerEvent::Finalized { slot: SlotId::ZERO, observation: ObservationHash::ZERO };
         LedgerLog { block: BlockRef { number, hash: B256::repeat_byte(hash) }, index, event }
+    }
+
+    /// A log of block 9, its first.
+    fn emitted(address: Address, event: &impl SolEvent) -> Log {
+        Log {
+            inner: alloy::primitives::Log { address, data: event.encode_log_data() },
+            block_hash: Some(B256::with_last_byte(9)),
+            block_number: Some(9),
+            log_index: Some(0),
+            ..Log::default()
+        }
     }
 
     fn proposed(number: u64, block_timestamp: Option<u64>) -> LedgerLog {
@@ -159,14 +211,34 @@ mod tests {
             header: ObservationHeader::abi_decode(&[0; ec_observation::HEADER_LEN]).unwrap().into(),
         };
         let log = Log {
-            inner: alloy::primitives::Log { address: Address::ZERO, data: event.encode_log_data() },
             block_hash: Some(B256::with_last_byte(number as u8)),
             block_number: Some(number),
             block_timestamp,
-            log_index: Some(0),
-            ..Log::default()
+            ..emitted(EMITTERS.ledger, &event)
         };
-        checked(&log, Address::ZERO).unwrap()
+        checked(&log, EMITTERS).unwrap()
+    }
+
+    #[test]
+    fn each_event_is_of_the_contract_that_has_it() {
+        let (from, to, witness) = (B256::repeat_byte(3), B256::repeat_byte(4), Address::with_last_byte(5));
+        let moved = Ledger::VoteMoved { slot: B256::ZERO, to, witness, from };
+        let expected =
+            LedgerEvent::Moved { slot: SlotId::ZERO, from: ObservationHash(from), to: ObservationHash(to), witness };
+        assert_eq!(checked(&emitted(EMITTERS.ledger, &moved), EMITTERS).unwrap().event, expected);
+        let (from, to) = (Address::with_last_byte(6), Address::with_last_byte(7));
+        let rotated = Registry::WitnessRotated { index: alloy::primitives::U256::ZERO, from, to };
+        let found = checked(&emitted(EMITTERS.registry, &rotated), EMITTERS).unwrap();
+        assert_eq!(found.event, LedgerEvent::Rotated { from, to });
+        let offered = Registry::RotationStarted { index: alloy::primitives::U256::ZERO, from, to };
+        for foreign in [
+            emitted(EMITTERS.registry, &moved),
+            emitted(EMITTERS.ledger, &rotated),
+            emitted(Address::ZERO, &moved),
+            emitted(EMITTERS.registry, &offered),
+        ] {
+            assert!(checked(&foreign, EMITTERS).unwrap_err().to_string().contains("another contract"));
+        }
     }
 
     #[tokio::test]

@@ -2,21 +2,27 @@
 
 use alloy::primitives::Address;
 
-use crate::candidate::Candidate;
+use crate::{candidate::Candidate, seats::Seat};
 
 /// The registry's active set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WitnessSet {
-    /// Active witnesses in index order.
-    pub active: Vec<Address>,
+    /// The seats of the active witnesses, in index order.
+    pub active: Vec<Seat>,
     /// Votes that finalize; 0 when nothing can.
     pub quorum: usize,
 }
 
 impl WitnessSet {
-    /// The place of a witness among the active ones; `None` where it is none.
-    pub fn position(&self, witness: Address) -> Option<usize> {
-        self.active.iter().position(|&active| active == witness)
+    /// The set of these witnesses, none of which took over its seat from another address.
+    pub fn of(witnesses: impl IntoIterator<Item = Address>, quorum: usize) -> Self {
+        Self { active: witnesses.into_iter().map(Seat).collect(), quorum }
+    }
+
+    /// The place of a seat among the active ones; `None` where it is none. Who may vote for it is not asked here: see
+    /// [`LedgerState::seat_held_by`](crate::LedgerState::seat_held_by).
+    pub fn position(&self, seat: Seat) -> Option<usize> {
+        self.active.iter().position(|&active| active == seat)
     }
 
     /// Votes for a candidate by active witnesses.

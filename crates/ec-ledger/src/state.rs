@@ -14,10 +14,11 @@ use ec_rpc::BlockRef;
 
 use crate::{
     candidate::Candidate,
+    seats::{Seat, Seats},
     sessions::{Lane, lanes_of},
 };
 
-/// An event of `EveryChannelObservationLedger` that changes a slot.
+/// An event that changes a slot, of `EveryChannelObservationLedger`, or who votes for a seat, of its registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LedgerEvent {
     /// A header became a candidate; also the proposer's vote for it.
@@ -37,6 +38,25 @@ pub enum LedgerEvent {
         observation: ObservationHash,
         /// Who voted.
         witness: Address,
+    },
+    /// A vote left one candidate for another of the same content. Where that is a new one, its proposal comes right before
+    /// this, and both tell of one vote.
+    Moved {
+        /// The slot.
+        slot: SlotId,
+        /// The candidate that had the vote.
+        from: ObservationHash,
+        /// The one that has it.
+        to: ObservationHash,
+        /// Whose vote it is.
+        witness: Address,
+    },
+    /// A seat passed from one address to another, with its votes.
+    Rotated {
+        /// The address before.
+        from: Address,
+        /// The address from here on.
+        to: Address,
     },
     /// A candidate reached the quorum.
     Finalized {
@@ -62,9 +82,9 @@ impl Slot {
         self.candidates.iter().find(|candidate| candidate.hash == hash)
     }
 
-    /// The candidate that `witness` voted for.
-    pub fn vote_of(&self, witness: Address) -> Option<&Candidate> {
-        self.candidates.iter().find(|candidate| candidate.voters.contains(&witness))
+    /// The candidate that has the vote of `seat`.
+    pub fn vote_of(&self, seat: Seat) -> Option<&Candidate> {
+        self.candidates.iter().find(|candidate| candidate.voters.contains(&seat))
     }
 }
 
@@ -86,7 +106,22 @@ pub struct Final {
 enum Undo {
     Candidate(SlotId),
     Vote(SlotId, ObservationHash),
+    Move(Move),
+    Rotation { from: Address, to: Address },
     Final(SlotId),
+}
+
+/// A vote that moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Move {
+    slot: SlotId,
+    seat: Seat,
+    from: ObservationHash,
+    to: ObservationHash,
+    /// Its place among the voters of `from`.
+    place: usize,
+    /// Whether the proposal of `to` had given the vote to it already.
+    proposed: bool,
 }
 
 /// A block's undo log.
@@ -105,6 +140,7 @@ pub struct LedgerState {
     lanes: HashMap<StreamHash, Lane>,
     slots: HashMap<SlotId, Slot>,
     finals: HashMap<StreamHash, BTreeMap<(u64, SlotId), Final>>,
+    seats: Seats,
     applied: VecDeque<Applied>,
     next_place: u64,
 }
@@ -147,13 +183,23 @@ impl LedgerState {
                 }
                 let (slot, hash, lane) = (header.slot(), header.hash(), self.lanes.get_mut(&header.stream_hash));
                 let name = lane.and_then(|lane| lane.propose(&header, (slot, hash), place, timestamp_s));
-                let candidate = Candidate { hash, header, voters: vec![proposer], timestamp_s, name, place };
+                let proposer = self.seats.of(proposer);
+                let voters = vec![proposer];
+                let candidate = Candidate { hash, header, proposer, voters, timestamp_s, name, place };
                 self.slots.entry(slot).or_default().candidates.push(candidate);
                 Some(Undo::Candidate(slot))
             }
             LedgerEvent::Attested { slot, observation, witness } => {
-                self.candidate_mut(slot, observation)?.voters.push(witness);
+                let seat = self.seats.of(witness);
+                self.candidate_mut(slot, observation)?.voters.push(seat);
                 Some(Undo::Vote(slot, observation))
+            }
+            LedgerEvent::Moved { slot, from, to, witness } => {
+                self.move_vote(slot, self.seats.of(witness), from, to).map(Undo::Move)
+            }
+            LedgerEvent::Rotated { from, to } => {
+                self.seats.rotate(from, to);
+                Some(Undo::Rotation { from, to })
             }
             LedgerEvent::Finalized { slot, observation } => {
                 let state = self.slots.get_mut(&slot)?;
@@ -167,6 +213,25 @@ impl LedgerState {
                 self.finals.entry(header.stream_hash).or_default().insert((header.sequence, slot), found);
                 Some(Undo::Final(slot))
             }
+        }
+    }
+
+    fn move_vote(&mut self, slot: SlotId, seat: Seat, from: ObservationHash, to: ObservationHash) -> Option<Move> {
+        let place = self.slot(slot)?.candidate(from)?.voters.iter().position(|voter| *voter == seat)?;
+        let proposed = self.slot(slot)?.candidate(to)?.voters.contains(&seat);
+        self.candidate_mut(slot, from)?.voters.remove(place);
+        if !proposed {
+            self.candidate_mut(slot, to)?.voters.push(seat);
+        }
+        Some(Move { slot, seat, from, to, place, proposed })
+    }
+
+    fn move_back(&mut self, Move { slot, seat, from, to, place, proposed }: Move) {
+        if !proposed {
+            self.candidate_mut(slot, to).map(|candidate| candidate.voters.pop());
+        }
+        if let Some(candidate) = self.candidate_mut(slot, from) {
+            candidate.voters.insert(place, seat);
         }
     }
 
@@ -198,6 +263,8 @@ impl LedgerState {
             Undo::Vote(slot, hash) => {
                 self.candidate_mut(slot, hash).map(|candidate| candidate.voters.pop());
             }
+            Undo::Move(moved) => self.move_back(moved),
+            Undo::Rotation { from, to } => self.seats.take_back(from, to),
             Undo::Final(slot) => self.reopen(slot),
         }
     }
@@ -234,6 +301,27 @@ impl LedgerState {
         if let (Some(lane), Some(name)) = (self.lanes.get_mut(&candidate.header.stream_hash), candidate.name) {
             lane.forget_votes(name.mark);
         }
+    }
+
+    /// The seat that an address votes for, or did before it handed that on.
+    pub fn seat_of(&self, address: Address) -> Seat {
+        self.seats.of(address)
+    }
+
+    /// The seat that an address may vote for now, if it has one; `None` for an address that handed its seat on.
+    pub fn seat_held_by(&self, address: Address) -> Option<Seat> {
+        let seat = self.seats.of(address);
+        (self.seats.holder(seat) == address).then_some(seat)
+    }
+
+    /// The address that votes for a seat now.
+    pub fn holder_of(&self, seat: Seat) -> Address {
+        self.seats.holder(seat)
+    }
+
+    /// Every address that a seat had, its holder included.
+    pub fn addresses_of(&self, seat: Seat) -> impl Iterator<Item = Address> + '_ {
+        self.seats.addresses(seat)
     }
 
     /// The sessions of a lane that is followed; `None` for other streams.

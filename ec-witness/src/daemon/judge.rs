@@ -135,7 +135,7 @@ impl Judge {
             .slots()
             .filter(|(_, slot)| slot.voted.is_some() && slot.finalized.is_none())
             .map(|(key, _)| *key)
-            .filter(|key| state.slot(key.slot).and_then(|slot| slot.vote_of(me)).is_none())
+            .filter(|key| state.slot(key.slot).and_then(|slot| slot.vote_of(state.seat_of(me))).is_none())
             .collect();
         for key in open {
             if let Some((header, vote)) = self.votes.voter.own_vote(key.slot, head)? {

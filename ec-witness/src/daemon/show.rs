@@ -16,7 +16,7 @@ use crate::{
         AtHeads, EndpointStanding, LaneStanding, LedgerStanding, SendingStanding, SessionEpoch, SlotReport,
         StreamStanding,
     },
-    witness::engine::{Engine, JudgedSlot, SlotKey, SlotState},
+    witness::engine::{Engine, JudgedSlot, SlotKey, SlotState, membership_of},
 };
 
 /// Within which segments begin that may be too many, milliseconds.
@@ -37,7 +37,7 @@ pub fn ledger(
         heads: follower.heads(),
         head_times: follower.head_times(),
         witness,
-        member: set.active.contains(&witness),
+        member: membership_of(set, follower.ledger(), witness).position.is_some(),
         witness_count: set.active.len(),
         quorum: set.quorum,
         finality_stalled_ms: follower.finality_stalled_ms(),

@@ -15,9 +15,10 @@ use super::decision::{
     Agreement, Clock, Comparison, Decision, Membership, OwnEpoch, OwnVote, Proposing, Seen, SeenCandidate, decide,
 };
 
-/// How the set looks from one witness.
-pub fn membership_of(set: &WitnessSet, witness: Address) -> Membership {
-    Membership { position: set.position(witness), witness_count: set.active.len(), quorum: set.quorum }
+/// How the set looks from one witness: one whose seat is another address's by now is no member.
+pub fn membership_of(set: &WitnessSet, ledger: &LedgerState, witness: Address) -> Membership {
+    let position = ledger.seat_held_by(witness).and_then(|seat| set.position(seat));
+    Membership { position, witness_count: set.active.len(), quorum: set.quorum }
 }
 
 /// What one judging rests on.
@@ -244,7 +245,7 @@ impl Engine {
 
     /// Judges every slot and returns the votes to cast, oldest slots first.
     pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Ballot> {
-        let membership = membership_of(situation.set, self.me);
+        let membership = membership_of(situation.set, situation.ledger, self.me);
         let Self { me, agreement, slots } = self;
         let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &membership, situation, agreement);
         slots.iter_mut().filter_map(judge).collect()
@@ -253,7 +254,7 @@ impl Engine {
     /// Slots in which a candidate has the quorum's votes and yet is not final, as after a change of the set: anyone may
     /// call `finalize` for them, and this witness should now, each at its turn.
     pub fn ripe(&mut self, situation: &Situation<'_>) -> Vec<(SlotId, ObservationHash)> {
-        let membership = membership_of(situation.set, self.me);
+        let membership = membership_of(situation.set, situation.ledger, self.me);
         let Self { agreement, slots, .. } = self;
         let ripe = |(key, slot): (&SlotKey, &mut JudgedSlot)| {
             let turn_ms = (membership.rank(key.sequence)? + 1).saturating_mul(agreement.propose_stagger_ms);
@@ -315,7 +316,7 @@ impl JudgedSlot {
             live_since_ms,
         };
         let seen = self.see(key, situation, agreement);
-        let counted = ledger.slot(key.slot).and_then(|slot| slot.vote_of(me));
+        let counted = ledger.slot(key.slot).and_then(|slot| slot.vote_of(ledger.seat_of(me)));
         let vote = if counted.is_some() { OwnVote::Cast } else { self.vote };
         let decision = decide(&self.own, &seen, membership, &clock, &vote, self.proposing, agreement);
         self.finalized = ledger.final_of(key.stream, key.sequence, key.slot).map(|found| found.hash);
@@ -434,7 +435,7 @@ mod tests {
     }
 
     fn attested(engine: &mut Engine, ledger: &LedgerState) -> Option<ObservationHeader> {
-        let set = WitnessSet { active: vec![ME, OTHER], quorum: 2 };
+        let set = WitnessSet::of([ME, OTHER], 2);
         let ballots = engine.judge(&Situation { ledger, set: &set, now_ms: 0, live_since_ms: Some(0) });
         ballots.into_iter().find(|ballot| ballot.vote == VoteKind::Attest).map(|ballot| ballot.header)
     }

@@ -131,7 +131,7 @@ impl Lane {
         let Some(matching) = Matching::new(ledger, self.rule.stream_hash(), set, tolerance_ms) else { return Ok(()) };
         self.drop_unnamable(heads.growing, own);
         let segments: BTreeSet<u64> = self.windows.keys().map(|key| key.segment).collect();
-        let membership = membership_of(set, me);
+        let membership = membership_of(set, ledger, me);
         for segment in segments {
             let named = matching.session_of(own, segment);
             let range = EpochKey { segment, index: 0 }..=EpochKey { segment, index: u64::MAX };
@@ -237,9 +237,9 @@ impl Lane {
             Some(Opener {
                 header,
                 own,
-                proposer: candidate.voters.first().and_then(|proposer| set.position(*proposer)),
+                proposer: set.position(candidate.proposer),
                 parent_is_right: ledger.parent_right_from(candidate, parent_window).is_some(),
-                voted: ledger.slot(header.slot()).is_some_and(|slot| slot.vote_of(me).is_some()),
+                voted: ledger.slot(header.slot()).is_some_and(|slot| slot.vote_of(ledger.seat_of(me)).is_some()),
             })
         };
         let openers = ledger.openers(stream, key.index, near(own_ms, asked.tolerance_ms));

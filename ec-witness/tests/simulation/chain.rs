@@ -167,7 +167,7 @@ impl Chain {
                         contents.push(content);
                     }
                 }
-                LedgerEvent::Attested { .. } => {}
+                LedgerEvent::Attested { .. } | LedgerEvent::Moved { .. } | LedgerEvent::Rotated { .. } => {}
             }
         }
     }
@@ -223,7 +223,7 @@ impl Chain {
         let events = self.blocks.iter().flat_map(|block| block.events.iter().map(|event| (block.time_ms, event)));
         events.filter_map(|(time_ms, event)| match event {
             LedgerEvent::Finalized { observation, .. } => Some((&self.headers[observation], time_ms)),
-            LedgerEvent::Proposed { .. } | LedgerEvent::Attested { .. } => None,
+            _ => None,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
-use ec_ledger::{LedgerEvent, WitnessSet};
+use ec_ledger::{LedgerEvent, Seat, WitnessSet};
 use ec_observation::{ObservationHash, ObservationHeader, SlotId};
 
 /// Who may change the set.
@@ -136,12 +136,12 @@ impl Contract {
     }
 
     fn check_witness(&self, account: Address) -> Result<(), Refusal> {
-        if self.set.active.contains(&account) { Ok(()) } else { Err(Refusal::NotWitness) }
+        if self.set.active.contains(&Seat(account)) { Ok(()) } else { Err(Refusal::NotWitness) }
     }
 
     /// Whether the active voters of a candidate are a quorum.
     fn has_quorum(&self, voters: &[Address]) -> bool {
-        let active = voters.iter().filter(|voter| self.set.active.contains(*voter)).count();
+        let active = voters.iter().filter(|voter| self.set.active.contains(&Seat(**voter))).count();
         self.set.quorum > 0 && active >= self.set.quorum
     }
 

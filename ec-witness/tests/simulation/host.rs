@@ -2,7 +2,7 @@
 
 use alloy::primitives::Address;
 use ec_archive::SegmentSpan;
-use ec_ledger::{Candidate, LedgerState};
+use ec_ledger::{Candidate, LedgerState, Seat};
 use ec_observation::{Ballot, EpochKey, EpochName, ObservationHeader};
 use ec_witness::witness::{
     decision::{OwnVote, Proposing},
@@ -169,7 +169,8 @@ impl Host {
             let found = self.view.ledger.final_of(net.truth.stream, sequence, slot).map(|found| found.hash);
             assert_eq!(found, ballot.finalized, "{} sees another final observation", self.me);
             if let Some(seen) = self.view.ledger.slot(slot) {
-                let seen = seen.candidates.iter().map(|seen| (seen.hash, seen.voters.clone()));
+                let voters = |seen: &Candidate| seen.voters.iter().map(|seat| seat.0).collect();
+                let seen = seen.candidates.iter().map(|seen| (seen.hash, voters(seen)));
                 assert_eq!(seen.collect::<Vec<_>>(), ballot.candidates, "{} sees other votes", self.me);
             }
         }
@@ -179,7 +180,7 @@ impl Host {
     /// are not what it judged.
     pub(crate) fn lost_its_vote_to_a_reorg(&self, net: &Net, sequence: u64) -> bool {
         let slot = net.truth.slot(sequence);
-        let voted = self.view.ledger.slot(slot).and_then(|slot| slot.vote_of(self.me));
+        let voted = self.view.ledger.slot(slot).and_then(|slot| slot.vote_of(Seat(self.me)));
         let parent_window = self.engine.agreement().parent_window;
         let as_judged = |header| self.guard.has_judged(slot, &judged(&self.view, parent_window, header));
         voted.is_some_and(|voted| !as_judged(&voted.header))

@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use alloy::primitives::Address;
-use ec_ledger::WitnessSet;
+use ec_ledger::{Seat, WitnessSet};
 use rand::{RngExt, rngs::StdRng};
 
 use super::{host::address, scenario::Scenario};
@@ -68,7 +67,7 @@ fn span(end_ms: u64, rng: &mut StdRng) -> Range<u64> {
 
 /// The set at the start.
 pub(crate) fn first_set(scenario: &Scenario) -> WitnessSet {
-    WitnessSet { active: (0..scenario.witnesses).map(address).collect(), quorum: scenario.quorum }
+    WitnessSet::of((0..scenario.witnesses).map(address), scenario.quorum)
 }
 
 /// Sets that follow each other, the last one being the first again.
@@ -90,8 +89,8 @@ fn sets(scenario: &Scenario, end_ms: u64, rng: &mut StdRng) -> Vec<(u64, Witness
 /// Removes, adds or replaces one witness, or changes only the quorum, which stays a strict majority.
 fn changed(scenario: &Scenario, set: &WitnessSet, rng: &mut StdRng) -> WitnessSet {
     let mut active = set.active.clone();
-    let absent: Vec<Address> =
-        (0..scenario.witnesses + SPARES).map(address).filter(|witness| !active.contains(witness)).collect();
+    let seats = (0..scenario.witnesses + SPARES).map(|witness| Seat(address(witness)));
+    let absent: Vec<Seat> = seats.filter(|seat| !active.contains(seat)).collect();
     let (removes, adds) = match rng.random_range(0..4) {
         0 => (active.len() > 3, false),
         1 => (false, true),

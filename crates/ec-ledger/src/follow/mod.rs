@@ -2,6 +2,7 @@
 
 mod error;
 mod liveness;
+mod own;
 mod pages;
 mod set;
 
@@ -15,12 +16,8 @@ use ec_observation::{EpochRule, ObservationHash, SlotId, StreamHash};
 use ec_rpc::{AgreedHead, BlockRef, Endpoints, HeadTimes};
 
 pub use self::error::FollowError;
-use self::{liveness::Liveness, pages::Pages, set::Seats};
-use crate::{
-    pulse::Pulse,
-    set::WitnessSet,
-    state::{LedgerEvent, LedgerState},
-};
+use self::{liveness::Liveness, own::Own, pages::Pages, set::Indexes};
+use crate::{pulse::Pulse, set::WitnessSet, state::LedgerState};
 
 /// Where the ledger is, and what makes its chain live.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +52,7 @@ pub struct Heads {
 /// What one poll brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Polled {
-    /// Votes of the watched witness that new blocks hold.
+    /// Votes of the watched witness's seat that new blocks hold, cast or moved, by whichever address of the seat.
     pub own_votes: Vec<(SlotId, ObservationHash)>,
     /// Whether blocks were taken back.
     pub reorg: bool,
@@ -66,11 +63,13 @@ pub struct Polled {
 pub struct Follower {
     endpoints: Endpoints,
     settings: LedgerSettings,
-    witness: Option<Address>,
+    own: Option<Own>,
     streams: Option<HashMap<StreamHash, EpochRule>>,
     state: LedgerState,
     set: WitnessSet,
-    seats: Seats,
+    indexes: Indexes,
+    /// The block that the set was read at, after the log.
+    read_to: Option<BlockRef>,
     heads: Heads,
     head_times: HeadTimes,
     finalized: Option<BlockRef>,
@@ -95,11 +94,12 @@ impl Follower {
         Self {
             endpoints,
             settings,
-            witness,
+            own: witness.map(Own::new),
             state: LedgerState::new(streams.clone()),
             streams,
             set: WitnessSet::default(),
-            seats: Seats::default(),
+            indexes: Indexes::default(),
+            read_to: None,
             heads: Heads::default(),
             head_times: HeadTimes::default(),
             finalized: None,
@@ -121,9 +121,16 @@ impl Follower {
     pub fn follow(&mut self, stream: StreamHash, rule: EpochRule) {
         if let Some(Entry::Vacant(entry)) = self.streams.as_mut().map(|streams| streams.entry(stream)) {
             entry.insert(rule);
-            self.state = LedgerState::new(self.streams.clone());
+            self.begin_anew();
             self.unproven = self.unproven.or(self.finalized);
         }
+    }
+
+    /// Gives up all that the log told, so that it is read again from its beginning.
+    fn begin_anew(&mut self) {
+        self.state = LedgerState::new(self.streams.clone());
+        self.indexes = Indexes::default();
+        self.read_to = None;
     }
 
     /// The first poll is to make sure that the chain holds this block, which was final when it was followed before.
@@ -196,10 +203,14 @@ impl Follower {
         let head = self.endpoints.heads().await?;
         self.check_age(&head)?;
         self.check_final(&head).await?;
-        if self.state.head() != Some(head.latest) {
-            self.set = self.seats.active_at(&self.endpoints, &self.settings, head.latest).await?;
+        if self.read_to != Some(head.latest) {
+            set::require_ledger(&self.endpoints, &self.settings, head.latest).await?;
             self.revert_to_shared(&head).await?;
             self.read_logs(head.latest).await?;
+            // seats are named by the log at the same block
+            let Self { endpoints, settings, state, .. } = self;
+            self.set = self.indexes.active_at(endpoints, settings, head.latest, state).await?;
+            self.read_to = Some(head.latest);
         }
         self.finalized = head.finalized;
         let finalized = head.finalized.map_or(0, |finalized| finalized.number);
@@ -252,19 +263,35 @@ impl Follower {
         let mut oldest = head;
         for block in self.state.revertible().collect::<Vec<_>>() {
             if self.is_canonical(block).await? {
-                self.polled.reorg |= block != head;
-                self.state.revert_above(block.number);
+                if block != head {
+                    self.revert_to(block);
+                }
                 return Ok(());
             }
             oldest = block;
         }
         if oldest.number > self.heads.finalized {
             // everything known lies above the finalized head, as right after the first poll: read it all again
-            self.state = LedgerState::new(self.streams.clone());
-            self.polled.reorg = true;
+            self.begin_anew();
+            self.learn_anew();
             return Ok(());
         }
         self.refuse_other(oldest, latest).await
+    }
+
+    /// Takes back every block above one that is known.
+    fn revert_to(&mut self, block: BlockRef) {
+        self.state.revert_above(block.number);
+        self.learn_anew();
+    }
+
+    /// After a reorg: another address may have the seat at an index, and the own seat may have other addresses.
+    fn learn_anew(&mut self) {
+        self.polled.reorg = true;
+        self.indexes = Indexes::default();
+        if let Some(own) = &mut self.own {
+            own.unlearn(&self.state);
+        }
     }
 
     /// Reads the ledger's log up to `latest`, page by page.
@@ -277,23 +304,23 @@ impl Follower {
             let to = self.pages.end(from, latest.number);
             let end = if to == latest.number { Some(latest) } else { self.endpoints.block(to).await? };
             let end = end.ok_or(FollowError::HeadMoved(to))?;
-            let read = self.pages.read(&self.endpoints, self.settings.ledger, from, end).await?;
+            let read = self.pages.read(&self.endpoints, &self.settings, from, end).await?;
             let Some(logs) = read else { continue };
             if !self.is_canonical(end).await? {
                 return Err(FollowError::HeadMoved(end.number));
             }
             let events: Vec<_> = logs.into_iter().map(|log| log.event).collect();
-            self.polled.own_votes.extend(events.iter().filter_map(|event| vote_of(event, self.witness?)));
-            self.state.apply(end, events);
+            self.state.apply(end, events.iter().copied());
             self.pulse.beat();
+            let Some(own) = &mut self.own else { continue };
+            if own.learn(&self.state) {
+                self.polled.own_votes.clear();
+                self.begin_anew();
+                continue;
+            }
+            self.polled.own_votes.extend(events.iter().filter_map(|event| own.vote_in(event)));
+            // a move to a new candidate is told of twice
+            self.polled.own_votes.dedup();
         }
-    }
-}
-
-fn vote_of(event: &LedgerEvent, watched: Address) -> Option<(SlotId, ObservationHash)> {
-    match event {
-        LedgerEvent::Proposed { proposer, header, .. } if *proposer == watched => Some((header.slot(), header.hash())),
-        LedgerEvent::Attested { slot, observation, witness } if *witness == watched => Some((*slot, *observation)),
-        _ => None,
     }
 }

@@ -1,9 +1,9 @@
 //! Pages of the ledger's log, as large as the endpoints allow.
 
-use alloy::primitives::Address;
 use ec_rpc::{AskError, BlockRef, Endpoints};
 
-use crate::logs::{self, LedgerLog};
+use super::LedgerSettings;
+use crate::logs::{self, Emitters, LedgerLog};
 
 /// Blocks asked for in one `eth_getLogs`; halved when an endpoint refuses, down to one, and grown by an eighth when it
 /// does not.
@@ -31,11 +31,12 @@ impl Pages {
     pub(super) async fn read(
         &mut self,
         endpoints: &Endpoints,
-        ledger: Address,
+        &LedgerSettings { ledger, registry, .. }: &LedgerSettings,
         from: u64,
         end: BlockRef,
     ) -> Result<Option<Vec<LedgerLog>>, AskError> {
-        let read = |provider| async move { logs::read(&provider, ledger, from, end).await };
+        let emitters = Emitters { ledger, registry };
+        let read = |provider| async move { logs::read(&provider, emitters, from, end).await };
         match endpoints.agreed("eth_getLogs", read).await {
             Ok(logs) => {
                 self.len = (self.len + self.len / 8 + 1).min(LARGEST_PAGE);

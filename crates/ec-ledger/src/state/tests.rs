@@ -74,6 +74,53 @@ fn reverting_is_exact() {
     assert_eq!(ledger.head(), Some(block(1)));
 }
 
+fn voters(ledger: &LedgerState, header: ObservationHeader) -> Vec<u8> {
+    let candidate = ledger.slot(header.slot()).unwrap().candidate(header.hash()).unwrap();
+    candidate.voters.iter().map(|seat| seat.0[19]).collect()
+}
+
+#[test]
+fn a_vote_moves_with_its_seat_and_back() {
+    let address = Address::with_last_byte;
+    let one = header(1, ObservationHash::ZERO);
+    let [two, three] = [7, 8].map(|observed_unix_ms| ObservationHeader { observed_unix_ms, ..one });
+    let slot = one.slot();
+    let propose = |proposer, header| LedgerEvent::Proposed { proposer: address(proposer), header, timestamp_s: 0 };
+    let moved = |witness, from: ObservationHeader, to: ObservationHeader| LedgerEvent::Moved {
+        slot,
+        from: from.hash(),
+        to: to.hash(),
+        witness: address(witness),
+    };
+    let attest = |witness| LedgerEvent::Attested { slot, observation: one.hash(), witness: address(witness) };
+    let mut ledger = LedgerState::new(None);
+    let mut before = vec![];
+    let blocks = [
+        vec![propose(1, one), attest(2), attest(3), propose(4, two)],
+        // to a known candidate, from the middle
+        vec![moved(2, one, two)],
+        vec![LedgerEvent::Rotated { from: address(3), to: address(9) }],
+        // to a new one, by the address that has the seat now
+        vec![propose(9, three), moved(9, one, three)],
+        vec![LedgerEvent::Rotated { from: address(9), to: address(10) }, moved(10, three, one)],
+        // who moved first is still the proposer of what it left
+        vec![moved(1, one, two)],
+    ];
+    for (number, events) in (1..).zip(blocks) {
+        before.push(ledger.clone());
+        ledger.apply(block(number), events);
+    }
+    assert_eq!([one, two, three].map(|header| voters(&ledger, header)), [vec![3], vec![4, 2, 1], vec![]]);
+    let proposers = ledger.slot(slot).unwrap().candidates.iter().map(|candidate| candidate.proposer.0[19]);
+    assert_eq!(proposers.collect::<Vec<_>>(), [1, 4, 3]);
+    assert_eq!(ledger.slot(slot).unwrap().vote_of(ledger.seat_of(address(10))).unwrap().hash, one.hash());
+    assert_eq!([3, 9, 10].map(|last| ledger.seat_held_by(address(last))), [None, None, Some(Seat(address(3)))]);
+    for number in (0..6).rev() {
+        ledger.revert_above(number);
+        assert_eq!(ledger, before.pop().unwrap(), "block {number}");
+    }
+}
+
 #[test]
 fn parents_are_judged_at_the_candidates_place() {
     let mut ledger = LedgerState::new(None);

@@ -27,7 +27,7 @@ fn session_of(ledger: &LedgerState) -> SegmentSession {
         data_root: B256::repeat_byte(1),
         observed_unix_ms: FIRST_MS + 60_000 * index,
     };
-    let set = WitnessSet { active: (0..4).map(Address::with_last_byte).collect(), quorum: 3 };
+    let set = WitnessSet::of((0..4).map(Address::with_last_byte), 3);
     let matching = Matching::new(ledger, rule().stream_hash(), &set, 17_000).unwrap();
     matching.session_of(&mut Archive::new(vec![(0..3).map(epoch).collect()]), 0)
 }

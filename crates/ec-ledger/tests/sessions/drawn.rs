@@ -6,7 +6,7 @@ use std::{
 };
 
 use alloy::primitives::{Address, B256};
-use ec_ledger::{LedgerEvent, LedgerState};
+use ec_ledger::{LedgerEvent, LedgerState, Seat};
 use ec_observation::{EpochHash, EpochName, EpochRule, ObservationHash, ObservationHeader, SlotId, StreamRule};
 use ec_rpc::BlockRef;
 use proptest::{collection::vec, prelude::*};
@@ -21,6 +21,10 @@ pub(crate) enum Act {
     Propose { mark: u64, index: u64, time: u64, content: u8, witness: u8 },
     /// Votes for one of the candidates so far, in turn.
     Attest { candidate: usize, witness: u8 },
+    /// Moves the vote in the slot of one of the candidates so far to a header of the same content with this time.
+    Move { candidate: usize, time: u64, witness: u8 },
+    /// Hands a witness's seat on to a fresh address.
+    Rotate { witness: u8 },
     /// Begins a block.
     Block,
 }
@@ -33,7 +37,10 @@ fn act() -> impl Strategy<Value = Act> {
         },
     );
     let attest = (0..64usize, 0..4u8).prop_map(|(candidate, witness)| Act::Attest { candidate, witness });
-    prop_oneof![4 => propose, 4 => attest, 1 => Just(Act::Block)]
+    let moved =
+        (0..64usize, 0..6u64, 0..4u8).prop_map(|(candidate, time, witness)| Act::Move { candidate, time, witness });
+    let rotate = (0..4u8).prop_map(|witness| Act::Rotate { witness });
+    prop_oneof![8 => propose, 8 => attest, 6 => moved, 1 => rotate, 2 => Just(Act::Block)]
 }
 
 pub(crate) fn rule() -> StreamRule {
@@ -50,12 +57,13 @@ pub(crate) struct Chain {
     pub(crate) ledger: LedgerState,
     pub(crate) candidates: Vec<(SlotId, ObservationHash)>,
     pub(crate) number: u64,
+    rotations: u64,
     fork: u8,
 }
 
 impl Chain {
     pub(crate) fn new() -> Self {
-        Self { ledger: empty(), candidates: Vec::new(), number: 0, fork: 0 }
+        Self { ledger: empty(), candidates: Vec::new(), number: 0, rotations: 0, fork: 0 }
     }
 
     pub(crate) fn run(&mut self, acts: &[Act]) {
@@ -80,6 +88,44 @@ impl Chain {
     }
 
     fn execute(&mut self, ledger: &LedgerState, act: &Act) -> Vec<LedgerEvent> {
+        match *act {
+            Act::Move { candidate, time, witness } => self.move_vote(ledger, candidate, time, witness),
+            Act::Rotate { witness } => {
+                self.rotations += 1;
+                let mut fresh = [0x80 | self.fork; 20];
+                fresh[12..].copy_from_slice(&self.rotations.to_be_bytes());
+                vec![LedgerEvent::Rotated { from: holder(ledger, witness), to: Address::from(fresh) }]
+            }
+            _ => self.vote(ledger, act),
+        }
+    }
+
+    fn move_vote(&mut self, ledger: &LedgerState, candidate: usize, time: u64, witness: u8) -> Vec<LedgerEvent> {
+        let Some(&(slot, _)) = self.candidates.get(candidate % self.candidates.len().max(1)) else { return Vec::new() };
+        let seen = ledger.slot(slot).filter(|slot| slot.finalized.is_none());
+        let witness = holder(ledger, witness);
+        let seat = ledger.seat_of(witness);
+        let Some((seen, from)) = seen.and_then(|seen| Some((seen, seen.vote_of(seat)?))) else { return Vec::new() };
+        let header = ObservationHeader { observed_unix_ms: FIRST_MS + time, ..from.header };
+        let (from, to) = (from.hash, header.hash());
+        if from == to {
+            return Vec::new();
+        }
+        let (mut events, votes) = match seen.candidate(to) {
+            Some(found) => (vec![], found.voters.len()),
+            None => {
+                self.candidates.push((slot, to));
+                (vec![LedgerEvent::Proposed { proposer: witness, header, timestamp_s: self.number }], 0)
+            }
+        };
+        events.push(LedgerEvent::Moved { slot, from, to, witness });
+        if votes + 1 == QUORUM {
+            events.push(LedgerEvent::Finalized { slot, observation: to });
+        }
+        events
+    }
+
+    fn vote(&mut self, ledger: &LedgerState, act: &Act) -> Vec<LedgerEvent> {
         let (proposed, slot, observation, witness) = match act {
             Act::Propose { mark, index, time, content, witness } => {
                 let header = header(*mark, *index, *time, *content);
@@ -89,12 +135,15 @@ impl Chain {
                 let (slot, hash) = self.candidates[candidate % self.candidates.len()];
                 (None, slot, hash, *witness)
             }
-            Act::Attest { .. } | Act::Block => return Vec::new(),
+            _ => return Vec::new(),
         };
-        let witness = Address::with_last_byte(witness);
+        let witness = holder(ledger, witness);
         let seen = ledger.slot(slot).cloned().unwrap_or_default();
         let votes = seen.candidate(observation).map(|candidate| candidate.voters.len());
-        if seen.finalized.is_some() || seen.vote_of(witness).is_some() || proposed.is_some() == votes.is_some() {
+        if seen.finalized.is_some()
+            || seen.vote_of(ledger.seat_of(witness)).is_some()
+            || proposed.is_some() == votes.is_some()
+        {
             return Vec::new();
         }
         let mut events = match proposed {
@@ -109,6 +158,11 @@ impl Chain {
         }
         events
     }
+}
+
+/// Who votes for the seat that this witness had first.
+fn holder(ledger: &LedgerState, witness: u8) -> Address {
+    ledger.holder_of(Seat(Address::with_last_byte(witness)))
 }
 
 pub(crate) fn header(mark: u64, index: u64, time: u64, content: u8) -> ObservationHeader {
@@ -149,6 +203,20 @@ proptest! {
         prop_assert!(reorged.ledger == fresh.ledger, "and gone on");
         reorged.ledger.revert_above(0);
         prop_assert!(reorged.ledger == empty());
+    }
+
+    #[test]
+    fn a_seat_has_one_vote_in_a_slot(acts in vec(act(), 0..80)) {
+        let mut chain = Chain::new();
+        chain.run(&acts);
+        for (slot, _) in &chain.candidates {
+            let candidates = &chain.ledger.slot(*slot).unwrap().candidates;
+            let voters: Vec<_> = candidates.iter().flat_map(|candidate| &candidate.voters).collect();
+            prop_assert_eq!(voters.iter().collect::<BTreeSet<_>>().len(), voters.len());
+            prop_assert!(voters.iter().all(|seat| seat.0 < Address::with_last_byte(4)), "a seat has its first name");
+            prop_assert_eq!(candidates.iter().filter(|candidate| candidate.voters.len() == QUORUM).count(),
+                usize::from(chain.ledger.slot(*slot).unwrap().finalized.is_some()));
+        }
     }
 
     #[test]

@@ -164,8 +164,8 @@ impl Vector {
 
     pub(crate) fn set(&self) -> WitnessSet {
         let seats = self.set.witnesses.iter().enumerate();
-        let active = seats.filter(|(seat, _)| self.set.bitmap >> seat & 1 == 1).map(|(_, &witness)| witness).collect();
-        WitnessSet { active, quorum: self.set.quorum }
+        let active = seats.filter(|(seat, _)| self.set.bitmap >> seat & 1 == 1).map(|(_, &witness)| witness);
+        WitnessSet::of(active, self.set.quorum)
     }
 
     /// The log, block by block.

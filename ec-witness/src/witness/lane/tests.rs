@@ -81,7 +81,7 @@ impl Witness {
             own.0.insert(derived.key, derived.clone());
             lane.admit(derived, 0, &mut engine);
         }
-        let set = WitnessSet { active: (0..3).map(address).collect(), quorum: 2 };
+        let set = WitnessSet::of((0..3).map(address), 2);
         let ledger = LedgerState::new(Some(HashMap::from([(rule.stream_hash(), rule.epochs)])));
         Self { ledger, set, own, lane, engine, block: 0 }
     }
