@@ -183,7 +183,7 @@ impl Lane {
             return BTreeMap::from([(mark, Proposing::Never)]);
         }
         let mut marks = BTreeMap::new();
-        let round = window.derived.complete && self.may_be_split(key, own_ms, asked, heads.situation);
+        let round = window.derived.complete && self.may_be_split(key, own_ms, asked, heads.situation, engine);
         if let Some(naming) = round.then(|| self.round(key, window, own_ms, asked, heads, membership, me, engine)) {
             match naming {
                 Naming::Open { cycle } => {
@@ -202,16 +202,37 @@ impl Lane {
         marks
     }
 
-    /// Whether witnesses may judge an undecided window under different marks: its segment is not settled, or another
-    /// session has a candidate of its index near.
-    fn may_be_split(&self, key: EpochKey, own_ms: u64, asked: &Asked, situation: &Situation<'_>) -> bool {
+    /// Whether witnesses may judge an undecided window under different marks: its segment is not settled, another session
+    /// has a candidate of its index near, or this witness has voted in its slot for what it is not.
+    fn may_be_split(
+        &self,
+        key: EpochKey,
+        own_ms: u64,
+        asked: &Asked,
+        situation: &Situation<'_>,
+        engine: &Engine,
+    ) -> bool {
         let Some(lane) = situation.ledger.lane(self.rule.stream_hash()) else { return false };
         let name = asked.mark.map(|mark| EpochName { mark, index: key.index });
         if name.and_then(|name| lane.session(name.mark)?.final_ms(name.index)).is_some() {
             return false;
         }
         let mut names = lane.candidates_in(near(own_ms, asked.tolerance_ms)).map(|(_, found)| found.name);
-        !asked.is_settled || names.any(|other| other.index == key.index && Some(other) != name)
+        !asked.is_settled
+            || asked.mark.is_some_and(|mark| self.is_spent(key, own_ms, mark, asked.tolerance_ms, engine))
+            || names.any(|other| other.index == key.index && Some(other) != name)
+    }
+
+    /// Whether this witness's vote in the window's slot under this mark is for another window: where one session was taken
+    /// for two lives of the publisher.
+    fn is_spent(&self, key: EpochKey, own_ms: u64, mark: u64, tolerance_ms: u64, engine: &Engine) -> bool {
+        let window = &self.windows[&key];
+        let voted = window.slots.get(&mark).and_then(|slot| engine.slot(*slot)?.voted);
+        let own = self.rule.name(window.derived.clone(), mark).ok().and_then(|named| named.content);
+        voted.zip(own).is_some_and(|(voted, own)| {
+            // a publisher that plays a file again sends the same content
+            voted.content() != own || voted.observed_unix_ms.abs_diff(own_ms) > tolerance_ms
+        })
     }
 
     #[expect(clippy::too_many_arguments, reason = "what a round rests on")]

@@ -184,6 +184,26 @@ fn a_window_that_stands_in_two_sessions_has_rounds_though_its_segment_is_settled
 }
 
 #[test]
+fn a_window_whose_vote_is_spent_on_another_has_rounds() {
+    let at = |at_ms: u64| DerivedEpoch { time: Ok(FIRST_MS + at_ms), ..epoch(0, 1, MINUTE_MS) };
+    // the tolerance, and above
+    for (voted, expected) in [
+        (at(MINUTE_MS + 17_000), vec![0]),
+        (at(MINUTE_MS + 17_001), vec![0, MINUTE_MS]),
+        (epoch(0, 1, MINUTE_MS + 1), vec![0, MINUTE_MS]),
+    ] {
+        let mut witness = Witness::new([epoch(0, 0, 0), epoch(0, 1, MINUTE_MS)]);
+        let first = witness.propose(1, 0, epoch(0, 0, 0));
+        witness.finalize(first);
+        let header = witness.propose(2, 0, voted);
+        witness.name(0);
+        witness.engine.set_vote(SlotKey::of(&header), header, OwnVote::Cast);
+        witness.name(2);
+        assert_eq!(witness.marks(0, 1), expected, "{header:?}");
+    }
+}
+
+#[test]
 fn a_segment_lets_go_of_its_own_slots_only() {
     // a record cut the epoch 1 in two, and both halves are judged in one slot
     let half = |segment| DerivedEpoch { complete: false, ..epoch(segment, 1, MINUTE_MS) };

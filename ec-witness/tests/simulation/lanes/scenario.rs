@@ -138,6 +138,7 @@ pub(crate) fn attacked() -> Vec<Scenario> {
         hard("all of it, marks far off", Rogue::FarMarks),
         hard("all of it, other content", Rogue::OtherContent),
         hard("all of it, an old session", Rogue::OldSession),
+        Scenario { replay: true, ..hard("all of it, an old session, same file", Rogue::OldSession) },
         hard("all of it, captures", Rogue::Captures),
     ]
 }
