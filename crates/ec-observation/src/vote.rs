@@ -4,7 +4,7 @@ use strum::{IntoStaticStr, VariantNames};
 
 use crate::header::ObservationHeader;
 
-/// The two ways to vote.
+/// The ways to vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum VoteKind {
@@ -15,6 +15,14 @@ pub enum VoteKind {
     },
     /// For a candidate that is there.
     Attest,
+    /// By moving the vote that is there to the header, as a new candidate if it is none yet and the slot holds exactly so
+    /// many.
+    Move {
+        /// The candidate that has the vote, of the same content.
+        from: ObservationHeader,
+        /// The candidates that were judged.
+        candidates_seen: usize,
+    },
 }
 
 impl VoteKind {
@@ -32,7 +40,7 @@ impl VoteKind {
 pub struct Ballot {
     /// The header voted for.
     pub header: ObservationHeader,
-    /// As a proposal or as an attestation.
+    /// As a proposal, as an attestation, or by a move.
     pub vote: VoteKind,
 }
 
@@ -42,8 +50,14 @@ mod tests {
 
     #[test]
     fn each_way_has_its_word() {
-        let words = [VoteKind::Propose { candidates_seen: 3 }, VoteKind::Attest].map(VoteKind::name);
-        assert_eq!(words, ["propose", "attest"]);
+        let from = ObservationHeader::abi_decode(&[0; crate::header::HEADER_LEN]).unwrap();
+        let kinds = [
+            VoteKind::Propose { candidates_seen: 3 },
+            VoteKind::Attest,
+            VoteKind::Move { from, candidates_seen: 3 },
+        ];
+        let words = kinds.map(VoteKind::name);
+        assert_eq!(words, ["propose", "attest", "move"]);
         assert_eq!(VoteKind::NAMES, words);
     }
 }

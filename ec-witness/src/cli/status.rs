@@ -203,7 +203,8 @@ impl Judging<'_> {
             unnamed.take(&derived, known.contains_key(&derived.key.segment));
             self.admit(&mut engine, derived, mark)?;
         }
-        engine.judge(&Situation { ledger, set, now_ms: 0, live_since_ms: self.follower.live_since_ms() });
+        let (head_ms, live_since_ms) = (self.follower.head_ms(), self.follower.live_since_ms());
+        engine.judge(&Situation { ledger, set, head_ms, now_ms: 0, live_since_ms });
         open.into_iter().try_for_each(|derived| self.admit(&mut engine, derived, mark))?;
         let newest_final = show::newest_final(self.source.rule.stream_hash(), self.follower);
         let lane = |epoch| LaneStanding {

@@ -118,26 +118,17 @@ impl Judge {
         now_ms: u64,
     ) -> Result<(), Halt> {
         let situation = situation(ledger, now_ms);
-        let head_ms = ledger.follower.head_times().latest.saturating_mul(1000);
-        let heads = Heads { situation: &situation, head_ms, growing };
+        let heads = Heads { situation: &situation, growing };
         let me = self.votes.voter.witness();
         let Self { engine, votes } = self;
         lane.name(&heads, (me, engine), own, |slot| votes.voter.own_vote(slot, None))?;
         Ok(())
     }
 
-    /// Takes from the store what became of the votes that the ledger does not show.
-    pub(super) fn take_progress(&mut self, ledger: &FollowedLedger) -> Result<(), Halt> {
-        let (state, me) = (ledger.state(), self.votes.voter.witness());
-        let head = state.head().map(|head| head.number);
-        let open: Vec<SlotKey> = self
-            .engine
-            .slots()
-            .filter(|(_, slot)| slot.voted.is_some() && slot.finalized.is_none())
-            .map(|(key, _)| *key)
-            .filter(|key| state.slot(key.slot).and_then(|slot| slot.vote_of(state.seat_of(me))).is_none())
-            .collect();
-        for key in open {
+    /// Takes from the store what became of the votes that the ledger does not show, or that may move.
+    pub(super) fn take_progress(&mut self, ledger: &FollowedLedger, now_ms: u64) -> Result<(), Halt> {
+        let head = ledger.state().head().map(|head| head.number);
+        for key in self.engine.open_votes(&situation(ledger, now_ms)) {
             if let Some((header, vote)) = self.votes.voter.own_vote(key.slot, head)? {
                 self.engine.set_vote(key, header, vote);
             }
@@ -243,5 +234,11 @@ fn key_of(rule: &StreamRule, epoch: &NamedEpoch) -> SlotKey {
 
 fn situation(ledger: &FollowedLedger, now_ms: u64) -> Situation<'_> {
     let follower = &ledger.follower;
-    Situation { ledger: ledger.state(), set: follower.set(), now_ms, live_since_ms: follower.live_since_ms() }
+    Situation {
+        ledger: ledger.state(),
+        set: follower.set(),
+        head_ms: follower.head_ms(),
+        now_ms,
+        live_since_ms: follower.live_since_ms(),
+    }
 }

@@ -146,7 +146,7 @@ impl Voter {
             _ if sender.will_carry(header.hash()) => (header, OwnVote::Cast),
             // executed in a block that was read, and yet not counted
             VoteFate::Executed { block } if head.is_some_and(|head| block <= head) => {
-                (header, OwnVote::CannotLand(header.content().hash()))
+                (header, OwnVote::Executed(header.content().hash()))
             }
             VoteFate::Executed { .. } | VoteFate::OnItsWay | VoteFate::Recorded => (header, OwnVote::Cast),
         }))

@@ -98,7 +98,7 @@ impl Work {
         judge.votes.check(&polled.own_votes, ledger)?;
         judge.votes.note_finalized_head(ledger, now_ms)?;
         judge.votes.follow(ledger, polled.reorg, now_ms).await?;
-        judge.take_progress(ledger)?;
+        judge.take_progress(ledger, now_ms)?;
         archive.find_sessions(ledger);
         let admitted = archive.admit(ledger, judge, counts, now_ms)?;
         archive.name(ledger, judge, now_ms)?;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use alloy::{
-    primitives::{B256, Bytes, U256},
+    primitives::{Bytes, U256},
     sol_types::SolCall,
 };
 
@@ -16,6 +16,9 @@ const BASE_GAS: u64 = 40_000;
 /// for one alone, intrinsic gas included, and 54 000 in a batch; a rival candidate writes one word more, 22 100. So it
 /// is about twice what is used, and what is not used is not paid.
 const PROPOSE_GAS: u64 = 160_000;
+/// Gas that one move may use: a proposal's, and the word of the candidate that it leaves. `contracts/snapshots` has what is
+/// used.
+const MOVE_GAS: u64 = 220_000;
 /// Gas that a vote alone may use.
 pub const VOTE_GAS: u64 = BASE_GAS + PROPOSE_GAS;
 /// Gas that one attestation may use, the one that finalizes included. Measured: 38 000 alone, 11 000 in a batch.
@@ -51,19 +54,19 @@ pub(super) fn tx_gas(block_gas_limit: u64) -> u64 {
 }
 
 /// The calls that cast these ballots, each of at most `max_batch` votes and `room` gas where that is enough for one.
-/// Attestations go first: they may make a slot final. A slot's second ballot is left out; it goes with a later call.
+/// Attestations and moves go first: they may make a slot final. A slot's second ballot is left out; it goes with a later call.
 pub(super) fn calls(ballots: &[Ballot], max_batch: usize, room: u64) -> Vec<Call> {
     let mut slots = HashSet::new();
     let ballots = ballots.iter().filter(|ballot| slots.insert(ballot.header.slot())).copied();
-    let (proposals, attestations): (Vec<_>, Vec<_>) =
-        ballots.partition(|ballot| matches!(ballot.vote, VoteKind::Propose { .. }));
-    let batches = |ballots: &[Ballot], vote_gas| {
+    let (attestations, others): (Vec<_>, Vec<_>) = ballots.partition(|ballot| ballot.vote == VoteKind::Attest);
+    let (moves, proposals): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|ballot| matches!(ballot.vote, VoteKind::Move { .. }));
+    let batches = |ballots: &[Ballot]| {
+        let vote_gas = ballots.first().map_or(0, |ballot| vote_gas(&ballot.vote));
         let size = max_batch.min(fitting(vote_gas, room)).max(1);
         ballots.chunks(size).map(Call::cast).collect::<Vec<_>>()
     };
-    let mut calls = batches(&attestations, ATTEST_GAS);
-    calls.extend(batches(&proposals, PROPOSE_GAS));
-    calls
+    [attestations, moves, proposals].iter().flat_map(|ballots| batches(ballots)).collect()
 }
 
 /// Votes of this gas that fit in one transaction. Gas binds long before a pool's 128 KiB do: a proposal has 256 bytes.
@@ -73,35 +76,54 @@ fn fitting(vote_gas: u64, room: u64) -> usize {
 
 /// The gas that a batch may use.
 fn gas(batch: &[Ballot]) -> u64 {
-    let per_vote = |ballot: &Ballot| match ballot.vote {
+    BASE_GAS + batch.iter().map(|ballot| vote_gas(&ballot.vote)).sum::<u64>()
+}
+
+/// The gas that one vote may use.
+fn vote_gas(vote: &VoteKind) -> u64 {
+    match vote {
         VoteKind::Propose { .. } => PROPOSE_GAS,
         VoteKind::Attest => ATTEST_GAS,
-    };
-    BASE_GAS + batch.iter().map(per_vote).sum::<u64>()
+        VoteKind::Move { .. } => MOVE_GAS,
+    }
 }
 
 /// The call that casts a batch, all of one kind. One vote alone goes by the call that has no list to pay for.
 fn calldata(batch: &[Ballot]) -> Bytes {
-    let headers = || batch.iter().map(|ballot| Ledger::ObservationHeader::from(ballot.header));
-    let seen: Vec<U256> = batch
-        .iter()
-        .filter_map(|ballot| match ballot.vote {
-            VoteKind::Propose { candidates_seen } => Some(U256::from(candidates_seen)),
-            VoteKind::Attest => None,
-        })
-        .collect();
-    let slots = || batch.iter().map(|ballot| ballot.header.slot().0);
-    let hashes = || batch.iter().map(|ballot| ballot.header.hash().0);
-    let encoded = match (batch, seen.as_slice()) {
-        ([ballot], []) => {
-            Ledger::attestCall { slot: ballot.header.slot().0, hash: ballot.header.hash().0 }.abi_encode()
+    let seen = |ballot: &Ballot| match ballot.vote {
+        VoteKind::Propose { candidates_seen } | VoteKind::Move { candidates_seen, .. } => U256::from(candidates_seen),
+        VoteKind::Attest => U256::ZERO,
+    };
+    let from = |ballot: &Ballot| match ballot.vote {
+        VoteKind::Move { from, .. } => from.into(),
+        VoteKind::Propose { .. } | VoteKind::Attest => ballot.header.into(),
+    };
+    let header = |ballot: &Ballot| Ledger::ObservationHeader::from(ballot.header);
+    let (slot, hash) = (|ballot: &Ballot| ballot.header.slot().0, |ballot: &Ballot| ballot.header.hash().0);
+    let encoded = match (batch, batch.first().map(|ballot| ballot.vote)) {
+        ([one], Some(VoteKind::Attest)) => Ledger::attestCall { slot: slot(one), hash: hash(one) }.abi_encode(),
+        ([one], Some(VoteKind::Propose { .. })) => {
+            Ledger::proposeCall { header: header(one), candidatesSeen: seen(one) }.abi_encode()
         }
-        ([ballot], [seen]) => Ledger::proposeCall { header: ballot.header.into(), candidatesSeen: *seen }.abi_encode(),
-        (_, []) => {
-            Ledger::attestBatchCall { slots: slots().collect::<Vec<B256>>(), observationHashes: hashes().collect() }
-                .abi_encode()
+        ([one], Some(VoteKind::Move { .. })) => {
+            Ledger::moveCall { from: from(one), to: header(one), candidatesSeen: seen(one) }.abi_encode()
         }
-        (_, _) => Ledger::proposeBatchCall { headers: headers().collect(), candidatesSeen: seen }.abi_encode(),
+        (_, Some(VoteKind::Propose { .. })) => Ledger::proposeBatchCall {
+            headers: batch.iter().map(header).collect(),
+            candidatesSeen: batch.iter().map(seen).collect(),
+        }
+        .abi_encode(),
+        (_, Some(VoteKind::Move { .. })) => Ledger::moveBatchCall {
+            from: batch.iter().map(from).collect(),
+            to: batch.iter().map(header).collect(),
+            candidatesSeen: batch.iter().map(seen).collect(),
+        }
+        .abi_encode(),
+        (_, Some(VoteKind::Attest) | None) => Ledger::attestBatchCall {
+            slots: batch.iter().map(slot).collect(),
+            observationHashes: batch.iter().map(hash).collect(),
+        }
+        .abi_encode(),
     };
     encoded.into()
 }

@@ -12,12 +12,14 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{APPLICATION_ID, SCHEMA_VERSION, STORE_FILE, StoreError, files, unix_ms};
 use crate::failpoint;
 
-/// The schema, and how to get to it.
-pub(super) const SCHEMA: &str = include_str!("schema/v2.sql");
+/// The schema.
+pub(super) const SCHEMA: &str = concat!(include_str!("schema/v2.sql"), include_str!("schema/v3.sql"));
 
 /// What brings a store from the version at its index, plus one, to the next.
-const STEPS: [&[&str]; 1] =
-    [&[include_str!("schema/v1_aside.sql"), include_str!("schema/v2.sql"), include_str!("schema/v1_taken_over.sql")]];
+const STEPS: [&[&str]; 2] = [
+    &[include_str!("schema/v1_aside.sql"), include_str!("schema/v2.sql"), include_str!("schema/v1_taken_over.sql")],
+    &[include_str!("schema/v3.sql")],
+];
 
 /// The schema version of a store of ours.
 ///

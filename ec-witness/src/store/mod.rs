@@ -46,7 +46,7 @@ pub const STORE_FILE: &str = "votes.sqlite";
 
 /// What `init` works on until all of it is there.
 const UNFINISHED_FILE: &str = "votes.sqlite.init";
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// "ecvs" in ASCII: marks the file as a vote store.
 const APPLICATION_ID: i64 = 0x6563_7673;
 

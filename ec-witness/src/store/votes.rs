@@ -15,7 +15,7 @@ pub enum Recorded {
     First,
     /// This header was recorded before.
     Again,
-    /// Another header of the same content, as the ones before it cannot land.
+    /// Another header of the same content, as the ones before it cannot land, or as the vote for one of them moves.
     Another,
 }
 
@@ -100,7 +100,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn unsigned(&self) -> Result<Vec<Ballot>, StoreError> {
-        self.ballots_where("carried = 0")
+        self.ballots_where("h.carried = 0")
     }
 
     /// Every recorded ballot, oldest first, each as it was recorded.
@@ -113,7 +113,12 @@ impl VoteStore {
     }
 
     fn ballots_where(&self, condition: &'static str) -> Result<Vec<Ballot>, StoreError> {
-        let query = format!("SELECT header, candidates_seen, observation FROM headers WHERE {condition} ORDER BY id");
+        let query = format!(
+            "SELECT h.header, h.candidates_seen, h.observation, f.header FROM headers h
+             LEFT JOIN moves m ON m.observation = h.observation
+             LEFT JOIN headers f ON f.observation = m.moved_from
+             WHERE {condition} ORDER BY h.id"
+        );
         let mut statement = self.connection.prepare(&query)?;
         let ballots = statement.query_map([], ballot)?;
         Ok(ballots.collect::<Result<_, _>>()?)
@@ -159,6 +164,7 @@ fn record(db: &Transaction<'_>, ballot: &Ballot) -> Result<Recorded, StoreError>
     if header_is_recorded(db, header.hash())? {
         return Ok(Recorded::Again);
     }
+    // a move, too, has to be judged by what the votes before it came to
     if matches!(fate_of_slot(db, slot)?, VoteFate::Executed { .. }) {
         insert_header(db, ballot)?;
         return Ok(Recorded::Another);
@@ -192,15 +198,20 @@ fn header_is_recorded(db: &Connection, observation: ObservationHash) -> Result<b
 
 fn insert_header(db: &Transaction<'_>, ballot: &Ballot) -> Result<bool, StoreError> {
     let header = &ballot.header;
-    let candidates_seen = match ballot.vote {
-        VoteKind::Propose { candidates_seen } => Some(candidates_seen as i64),
-        VoteKind::Attest => None,
+    let (candidates_seen, moved_from) = match ballot.vote {
+        VoteKind::Propose { candidates_seen } => (Some(candidates_seen), None),
+        VoteKind::Attest => (None, None),
+        VoteKind::Move { from, candidates_seen } => (Some(candidates_seen), Some(from.hash())),
     };
     let insert = "INSERT OR IGNORE INTO headers (slot, observation, header, candidates_seen, recorded_unix_ms)
                   VALUES (?1, ?2, ?3, ?4, ?5)";
-    let values =
-        params![hex(header.slot().0), hex(header.hash().0), hex(header.abi_encode()), candidates_seen, unix_ms()];
-    Ok(db.execute(insert, values)? == 1)
+    let (slot, observation, seen) =
+        (hex(header.slot().0), hex(header.hash().0), candidates_seen.map(|seen| seen as i64));
+    let is_new = db.execute(insert, params![slot, observation, hex(header.abi_encode()), seen, unix_ms()])? == 1;
+    if let Some(moved_from) = moved_from.filter(|_| is_new) {
+        db.execute("INSERT INTO moves VALUES (?1, ?2)", params![observation, hex(moved_from.0)])?;
+    }
+    Ok(is_new)
 }
 
 /// Marks an adopted vote as carried by a transaction that is not ours to follow.
@@ -242,12 +253,15 @@ fn fate_of_slot(db: &Connection, slot: SlotId) -> Result<VoteFate, StoreError> {
     Ok(VoteFate::Executed { block: highest })
 }
 
-/// A row of `header, candidates_seen, observation`.
+/// A row of `header, candidates_seen, observation`, and the header that it moves from.
 fn ballot(row: &rusqlite::Row<'_>) -> rusqlite::Result<Ballot> {
-    let candidates_seen: Option<i64> = row.get(1)?;
-    let vote = match candidates_seen {
-        Some(candidates_seen) => VoteKind::Propose { candidates_seen: candidates_seen as usize },
-        None => VoteKind::Attest,
+    let candidates_seen = row.get::<_, Option<i64>>(1)?.map(|seen| seen as usize);
+    let moved_from = row.get_ref(3)?.as_str_or_null()?.map(|_| header_at(row, 3)).transpose()?;
+    let vote = match (candidates_seen, moved_from) {
+        (Some(candidates_seen), Some(from)) => VoteKind::Move { from, candidates_seen },
+        (Some(candidates_seen), None) => VoteKind::Propose { candidates_seen },
+        (None, None) => VoteKind::Attest,
+        (None, Some(_)) => return Err(invalid(1, "a move without the candidates that were seen")),
     };
     let header = header_at(row, 0)?;
     if header.hash() != parsed(row, 2)? {

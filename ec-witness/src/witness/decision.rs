@@ -3,6 +3,8 @@
 
 use ec_observation::{Content, ContentHash, ObservationHash, ObservationHeader, TimeMode};
 
+use super::{moves::destination, rounds::Phase};
+
 /// The agreement's constants, equal at all witnesses of a ledger. All times in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Agreement {
@@ -24,9 +26,9 @@ pub struct Agreement {
     pub parent_window: u64,
     /// Slots of one stream that are judged at once.
     pub max_inflight: usize,
-    /// How long after the first candidate of a window the naming rounds begin.
+    /// How long after the first candidate of a slot, or of a window in any session, its rounds begin.
     pub round_grace_ms: u64,
-    /// How long a naming round lasts.
+    /// How long a round lasts; 0: there are none.
     pub round_ms: u64,
 }
 
@@ -90,6 +92,8 @@ pub struct SeenCandidate {
     pub hash: ObservationHash,
     /// The header.
     pub header: ObservationHeader,
+    /// Where its proposer is among the active witnesses.
+    pub proposer: Option<usize>,
     /// Votes of active witnesses.
     pub active_votes: usize,
     /// Whether its parent was right at its own place in the log.
@@ -107,6 +111,15 @@ pub struct Seen {
     pub candidates: Vec<SeenCandidate>,
     /// The newest final observation of the stream below the slot, or zero.
     pub parent: ObservationHash,
+    /// Where the slot stands in its rounds.
+    pub phase: Phase,
+}
+
+impl Seen {
+    /// The position among the active witnesses of the one that leads the round that runs.
+    pub(super) fn leader(&self, sequence: u64, membership: &Membership) -> Option<usize> {
+        self.phase.round()?.leader(sequence, membership.witness_count)
+    }
 }
 
 /// How the registry's active set at the block that is judged looks from this witness.
@@ -129,8 +142,8 @@ impl Membership {
         (count > 0).then(|| (position + count - number % count) % count)
     }
 
-    /// Votes after which no other candidate can reach the quorum.
-    fn unbeatable(&self) -> usize {
+    /// Votes after which no other candidate can reach the quorum, unless some of them move.
+    pub(super) fn unbeatable(&self) -> usize {
         (self.witness_count + 1).saturating_sub(self.quorum)
     }
 }
@@ -176,10 +189,18 @@ pub enum Proposing {
 pub enum OwnVote {
     /// No vote was ever recorded.
     None,
-    /// A vote is recorded and on its way, or counted.
+    /// A vote is recorded and on its way.
     Cast,
-    /// Votes were recorded, but none can land; another header of the same content may follow.
-    CannotLand(ContentHash),
+    /// The ledger counts the vote, and nothing of it is on its way.
+    Counted {
+        /// For this candidate.
+        candidate: ObservationHash,
+        /// The beginning of the round in which it was moved last, in the chain's time.
+        moved_in: Option<u64>,
+    },
+    /// All that carries votes of this content is executed. Where the ledger counts none, they came to nothing, and another
+    /// header of the same content may follow.
+    Executed(ContentHash),
 }
 
 /// How a final observation compares with the own derivation.
@@ -237,6 +258,15 @@ pub enum Decision {
         /// The candidates that were judged.
         candidates_seen: usize,
     },
+    /// Move the own vote, if the slot holds exactly this many candidates where that makes one more.
+    Move {
+        /// From this candidate.
+        from: ObservationHeader,
+        /// To this header of the same content.
+        to: ObservationHeader,
+        /// The candidates that were judged.
+        candidates_seen: usize,
+    },
     /// Do nothing yet.
     Wait(Wait),
     /// Never vote: the own epoch is conflicting.
@@ -261,31 +291,50 @@ pub fn decide(
     let OwnEpoch::Derived { content, observed_unix_ms, tolerance_ms, complete } = *own else {
         return Decision::Abstain;
     };
-    match vote {
+    let acceptance = |candidate: &SeenCandidate| {
+        let off_ms = candidate.header.observed_unix_ms.abs_diff(observed_unix_ms);
+        accept(candidate, &content, off_ms <= tolerance_ms, membership, agreement)
+    };
+    let is_acceptable = |candidate: &&SeenCandidate| acceptance(candidate) == Acceptance::Acceptable;
+    let own_header = content.header(seen.parent, observed_unix_ms);
+    let candidates_seen = seen.candidates.len();
+    match *vote {
         OwnVote::Cast => return Decision::Voted,
-        OwnVote::CannotLand(voted) if *voted != content.hash() => return Decision::Wait(Wait::OtherContent),
-        OwnVote::None | OwnVote::CannotLand(_) => {}
+        OwnVote::Counted { candidate, moved_in } => {
+            let may_lead = clock.live_since_ms.is_some() && proposing != Proposing::Never;
+            let from = seen.candidates.iter().find(|seen| seen.hash == candidate);
+            let to = from.and_then(|from| {
+                let own = may_lead.then_some(own_header);
+                destination(from, &content, own, moved_in, seen, membership, is_acceptable)
+            });
+            return match from.zip(to) {
+                Some((from, to)) => Decision::Move { from: from.header, to, candidates_seen },
+                None => Decision::Voted,
+            };
+        }
+        OwnVote::Executed(voted) if voted != content.hash() => return Decision::Wait(Wait::OtherContent),
+        OwnVote::None | OwnVote::Executed(_) => {}
     }
+    let leader = seen.leader(content.sequence, membership);
+    let leads = leader.is_some() && leader == membership.position;
     let rank = match proposing {
-        Proposing::InTurn(number) => membership.rank(number),
-        Proposing::AtOnce | Proposing::Never => membership.position.map(|_| 0),
+        Proposing::InTurn(number) if !leads => membership.rank(number),
+        Proposing::InTurn(_) | Proposing::AtOnce | Proposing::Never => membership.position.map(|_| 0),
     };
     let Some(rank) = rank else { return Decision::Wait(Wait::NotActive) };
     let until =
         |until_ms: u64, wait: fn(u64) -> Wait| (clock.now_ms < until_ms).then(|| Decision::Wait(wait(until_ms)));
 
-    // 2. attest the first acceptable candidate
-    let acceptance = |candidate: &SeenCandidate| {
-        let off_ms = candidate.header.observed_unix_ms.abs_diff(observed_unix_ms);
-        accept(candidate, &content, off_ms <= tolerance_ms, membership, agreement)
-    };
-    if let Some(found) = seen.candidates.iter().find(|candidate| acceptance(candidate) == Acceptance::Acceptable) {
+    // 2. attest the leader's acceptable candidate, else the first one
+    let acceptable = || seen.candidates.iter().filter(is_acceptable);
+    let of_leader = acceptable().find(|candidate| leader.is_some() && candidate.proposer == leader);
+    if let Some(found) = of_leader.or_else(|| acceptable().next()) {
         let late = until(clock.closed_ms.saturating_add(agreement.late_ms), |until_ms| Wait::Late { until_ms });
         return late.filter(|_| !complete).unwrap_or(Decision::Attest(found.header));
     }
     let rivalled_from = seen.candidates.iter().filter_map(|candidate| match acceptance(candidate) {
-        Acceptance::NotRivalledBefore(ms) => Some(ms),
-        Acceptance::Acceptable | Acceptance::Never => None,
+        Acceptance::NotRivalledBefore(ms) if seen.phase == Phase::Before => Some(ms),
+        _ => None,
     });
     if let Some(wait) = rivalled_from.max().and_then(|ms| until(ms, |until_ms| Wait::Time { until_ms })) {
         return wait;
@@ -295,14 +344,12 @@ pub fn decide(
         return Decision::Wait(Wait::Leader);
     }
 
-    // 3. and 4. propose in turn, an incomplete epoch later
+    // 3. and 4. propose in turn, a leader at once, an incomplete epoch later
     let Some(base_ms) = clock.base_ms() else { return Decision::Wait(Wait::NotLive) };
     let incomplete_ms = if complete { 0 } else { agreement.incomplete_delay_ms };
     let turn_ms = rank.saturating_mul(agreement.propose_stagger_ms).saturating_add(incomplete_ms);
-    until(base_ms.saturating_add(turn_ms), |until_ms| Wait::Turn { until_ms }).unwrap_or(Decision::Propose {
-        header: content.header(seen.parent, observed_unix_ms),
-        candidates_seen: seen.candidates.len(),
-    })
+    until(base_ms.saturating_add(turn_ms), |until_ms| Wait::Turn { until_ms })
+        .unwrap_or(Decision::Propose { header: own_header, candidates_seen })
 }
 
 fn compare(own: &OwnEpoch, finalized: ContentHash) -> Comparison {

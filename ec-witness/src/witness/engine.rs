@@ -11,8 +11,11 @@ use ec_observation::{Ballot, EpochKey, EpochName, ObservationHash, ObservationHe
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 
-use super::decision::{
-    Agreement, Clock, Comparison, Decision, Membership, OwnEpoch, OwnVote, Proposing, Seen, SeenCandidate, decide,
+use super::{
+    decision::{
+        Agreement, Clock, Comparison, Decision, Membership, OwnEpoch, OwnVote, Proposing, Seen, SeenCandidate, decide,
+    },
+    rounds::Phase,
 };
 
 /// How the set looks from one witness: one whose seat is another address's by now is no member.
@@ -28,6 +31,8 @@ pub struct Situation<'a> {
     pub ledger: &'a LedgerState,
     /// The active set at that block.
     pub set: &'a WitnessSet,
+    /// That block's time, Unix milliseconds.
+    pub head_ms: u64,
     /// Now, on the own monotonic clock.
     pub now_ms: u64,
     /// Since when the ledger has been live without a break; `None` while it is not.
@@ -127,6 +132,8 @@ pub struct JudgedSlot {
     pub closed_ms: u64,
     entered_ms: Option<u64>,
     first_seen: HashMap<ObservationHash, u64>,
+    /// The beginning of the round in which its vote was moved last, in the chain's time.
+    moved_in: Option<u64>,
     /// Whether the segment's session is another, so that the own vote is only seen through.
     superseded: bool,
     /// Whether it still takes a place in the window.
@@ -207,6 +214,7 @@ impl Engine {
             closed_ms,
             entered_ms: None,
             first_seen: HashMap::new(),
+            moved_in: None,
             superseded: false,
             in_window: true,
             ripe_ms: None,
@@ -249,6 +257,17 @@ impl Engine {
         let Self { me, agreement, slots } = self;
         let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &membership, situation, agreement);
         slots.iter_mut().filter_map(judge).collect()
+    }
+
+    /// The open slots with an own vote of which it matters whether all of it is executed: the ledger does not count it, or
+    /// it may move.
+    pub fn open_votes(&self, situation: &Situation<'_>) -> Vec<SlotKey> {
+        let ledger = situation.ledger;
+        let seat = ledger.seat_of(self.me);
+        let is_counted = |slot| ledger.slot(slot).is_some_and(|slot| slot.vote_of(seat).is_some());
+        let may_move = |slot| phase(slot, situation, &self.agreement) != Phase::Before;
+        let open = self.slots.iter().filter(|(_, slot)| slot.voted.is_some() && slot.finalized.is_none());
+        open.filter(|(key, _)| !is_counted(key.slot) || may_move(key.slot)).map(|(key, _)| *key).collect()
     }
 
     /// Slots in which a candidate has the quorum's votes and yet is not final, as after a change of the set: anyone may
@@ -317,7 +336,7 @@ impl JudgedSlot {
         };
         let seen = self.see(key, situation, agreement);
         let counted = ledger.slot(key.slot).and_then(|slot| slot.vote_of(ledger.seat_of(me)));
-        let vote = if counted.is_some() { OwnVote::Cast } else { self.vote };
+        let vote = self.vote_now(counted);
         let decision = decide(&self.own, &seen, membership, &clock, &vote, self.proposing, agreement);
         self.finalized = ledger.final_of(key.stream, key.sequence, key.slot).map(|found| found.hash);
         self.state = state_of(&decision, clock.is_disputed(agreement));
@@ -332,7 +351,22 @@ impl JudgedSlot {
             Decision::Propose { header, candidates_seen } => {
                 Some(Ballot { header, vote: VoteKind::Propose { candidates_seen } })
             }
+            Decision::Move { from, to, candidates_seen } => {
+                self.moved_in = seen.phase.round().map(|round| round.began_ms);
+                Some(Ballot { header: to, vote: VoteKind::Move { from, candidates_seen } })
+            }
             Decision::Final(_) | Decision::Voted | Decision::Wait(_) | Decision::Abstain => None,
+        }
+    }
+
+    /// The own vote, of which the ledger counts this.
+    fn vote_now(&self, counted: Option<&Candidate>) -> OwnVote {
+        match (counted, self.vote) {
+            (Some(candidate), OwnVote::Executed(_)) => {
+                OwnVote::Counted { candidate: candidate.hash, moved_in: self.moved_in }
+            }
+            (Some(_), _) => OwnVote::Cast,
+            (None, vote) => vote,
         }
     }
 
@@ -356,6 +390,7 @@ impl JudgedSlot {
 
     fn see(&mut self, key: SlotKey, situation: &Situation<'_>, agreement: &Agreement) -> Seen {
         let Situation { ledger, set, now_ms, .. } = *situation;
+        let phase = phase(key.slot, situation, agreement);
         let candidates = ledger.slot(key.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
         let in_lane = ledger.lane(key.stream).is_some();
         let right_from = |candidate: &Candidate| ledger.parent_right_from(candidate, agreement.parent_window);
@@ -365,6 +400,7 @@ impl JudgedSlot {
         let see = |(right_from, candidate): (Option<u64>, &Candidate)| SeenCandidate {
             hash: candidate.hash,
             header: candidate.header,
+            proposer: set.position(candidate.proposer),
             active_votes: set.votes_for(candidate),
             // in a lane, a header of no session is never acceptable
             parent_is_right: right_from.is_some() && (candidate.name.is_some() || !in_lane),
@@ -374,8 +410,16 @@ impl JudgedSlot {
             finalized: ledger.final_of(key.stream, key.sequence, key.slot).map(|found| found.content),
             candidates: candidates.into_iter().map(see).collect(),
             parent: ledger.newest_final_below(key.stream, key.sequence),
+            phase,
         }
     }
+}
+
+/// Where a slot stands in its rounds.
+fn phase(slot: SlotId, situation: &Situation<'_>, agreement: &Agreement) -> Phase {
+    let first = situation.ledger.slot(slot).and_then(|slot| slot.candidates.first());
+    let first_ms = first.map(|first| first.timestamp_s.saturating_mul(1000));
+    Phase::at(first_ms, situation.head_ms, agreement, situation.set.active.len())
 }
 
 fn state_of(decision: &Decision, disputed: bool) -> SlotState {
@@ -385,7 +429,7 @@ fn state_of(decision: &Decision, disputed: bool) -> SlotState {
         Decision::Final(Comparison::NotComparable) => SlotState::Abstained,
         Decision::Abstain => SlotState::Conflicting,
         _ if disputed => SlotState::Disputed,
-        Decision::Voted => SlotState::Voted,
+        Decision::Voted | Decision::Move { .. } => SlotState::Voted,
         Decision::Attest(_) | Decision::Propose { .. } | Decision::Wait(_) => SlotState::Waiting,
     }
 }
@@ -436,7 +480,8 @@ mod tests {
 
     fn attested(engine: &mut Engine, ledger: &LedgerState) -> Option<ObservationHeader> {
         let set = WitnessSet::of([ME, OTHER], 2);
-        let ballots = engine.judge(&Situation { ledger, set: &set, now_ms: 0, live_since_ms: Some(0) });
+        let situation = Situation { ledger, set: &set, head_ms: 0, now_ms: 0, live_since_ms: Some(0) };
+        let ballots = engine.judge(&situation);
         ballots.into_iter().find(|ballot| ballot.vote == VoteKind::Attest).map(|ballot| ballot.header)
     }
 

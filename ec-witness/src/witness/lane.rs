@@ -44,8 +44,6 @@ struct Window {
 pub struct Heads<'a> {
     /// The ledger, the set and the clock.
     pub situation: &'a Situation<'a>,
-    /// The block time of the head that is judged, Unix milliseconds.
-    pub head_ms: u64,
     /// The segment that still grows; `None` in an archive at rest.
     pub growing: Option<u64>,
 }
@@ -231,7 +229,7 @@ impl Lane {
         let own = self.rule.name(window.derived.clone(), mark).ok().and_then(|named| named.content);
         voted.zip(own).is_some_and(|(voted, own)| {
             // a publisher that plays a file again sends the same content
-            voted.content() != own || voted.observed_unix_ms.abs_diff(own_ms) > tolerance_ms
+            voted.content() != own || voted.observed_unix_ms.abs_diff(own_ms) > tolerance_ms.saturating_mul(2)
         })
     }
 
@@ -266,7 +264,7 @@ impl Lane {
         let openers = ledger.openers(stream, key.index, near(own_ms, asked.tolerance_ms));
         let seen = NamingSeen {
             first_ms: first_s.map(|first_s| first_s.saturating_mul(1000)),
-            head_ms: heads.head_ms,
+            head_ms: heads.situation.head_ms,
             live: live_since_ms.is_some(),
             own_mark_is_taken: lane.session(own_ms).is_some(),
             openers: openers.iter().filter_map(opener).collect(),

@@ -3,6 +3,7 @@
 pub mod decision;
 pub mod engine;
 pub mod lane;
+mod moves;
 pub mod naming;
 pub mod own;
 pub mod rounds;

@@ -1,4 +1,4 @@
-//! Rounds: who leads while something stays undecided (protocol §5.10).
+//! Rounds: who leads while something stays undecided (protocol §5.5, §5.10).
 //!
 //! They count by the chain's clock alone, so all witnesses that see the same head are in the same round.
 
@@ -13,10 +13,45 @@ pub struct Round {
     pub cycle: u32,
     /// Its number in the cycle that began it, from 0.
     pub number: u64,
+    /// The block time at which it began, Unix milliseconds.
+    pub began_ms: u64,
+}
+
+/// Where a slot stands in its rounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// They have not begun, or there are none.
+    #[default]
+    Before,
+    /// In this one.
+    Round(Round),
+    /// Between two cycles.
+    Between,
+}
+
+impl Phase {
+    /// The phase at the block time `head_ms` of a slot in which the block time of the first proposal is `first_ms`.
+    pub fn at(first_ms: Option<u64>, head_ms: u64, agreement: &Agreement, witness_count: usize) -> Self {
+        let begin_ms = first_ms.and_then(|first_ms| first_ms.checked_add(agreement.round_grace_ms));
+        match first_ms.and_then(|first_ms| round_at(first_ms, head_ms, agreement, witness_count)) {
+            Some(round) => Self::Round(round),
+            None if agreement.round_ms > 0 && begin_ms.is_some_and(|begin_ms| begin_ms <= head_ms) => Self::Between,
+            None => Self::Before,
+        }
+    }
+
+    /// The round, if one runs.
+    pub fn round(&self) -> Option<&Round> {
+        match self {
+            Self::Round(round) => Some(round),
+            Self::Before | Self::Between => None,
+        }
+    }
 }
 
 impl Round {
-    /// The position among the active witnesses of the one that leads this round of an epoch.
+    /// The position among the active witnesses of the one that leads this round, of an epoch by its index or of a slot by
+    /// its sequence.
     pub fn leader(&self, index: u64, witness_count: usize) -> Option<usize> {
         let count = witness_count as u64;
         let position = (index.checked_rem(count)? + self.number % count) % count;
@@ -39,13 +74,13 @@ pub fn round_at(first_ms: u64, head_ms: u64, agreement: &Agreement, witness_coun
         Some((since_ms % agreement.round_ms, cycle, number))
     };
     let cycles = (0..=u64::BITS).filter_map(running);
-    let (_, cycle, number) = cycles.min_by_key(|&(since_ms, cycle, _)| (since_ms, std::cmp::Reverse(cycle)))?;
+    let (since_ms, cycle, number) = cycles.min_by_key(|&(since_ms, cycle, _)| (since_ms, std::cmp::Reverse(cycle)))?;
     let overlaps = |&later: &u32| {
         let begins = begin_ms(later - 1).zip(begin_ms(later));
         begins.is_some_and(|(one, other)| one.abs_diff(other) < length_ms)
     };
     let joined = (1..=cycle).rev().take_while(overlaps).count() as u32;
-    Some(Round { cycle: cycle - joined, number })
+    Some(Round { cycle: cycle - joined, number, began_ms: head_ms - since_ms })
 }
 
 /// When a cycle begins; `None` above 2^64−1.
@@ -63,6 +98,10 @@ mod tests {
 
     const FIRST_MS: u64 = 1_772_824_752_000;
     const MINUTE_MS: u64 = 60_000;
+
+    fn round(number: u64) -> Round {
+        Round { cycle: 0, number, began_ms: 0 }
+    }
 
     fn at(after_ms: u64, witness_count: usize) -> Option<(u32, u64)> {
         let round = round_at(FIRST_MS, FIRST_MS + after_ms, &Agreement::default(), witness_count)?;
@@ -133,15 +172,29 @@ mod tests {
     }
 
     #[test]
+    fn a_slot_is_before_in_or_between_its_rounds() {
+        let agreement = Agreement::default();
+        let phase = |after_ms| Phase::at(Some(FIRST_MS), FIRST_MS + after_ms, &agreement, 5);
+        assert_eq!(phase(MINUTE_MS - 1), Phase::Before);
+        for (after_ms, began_ms) in [(MINUTE_MS, MINUTE_MS), (3 * MINUTE_MS - 1, 2 * MINUTE_MS), (HOUR_MS, HOUR_MS)] {
+            assert_eq!(phase(after_ms).round().unwrap().began_ms, FIRST_MS + began_ms);
+        }
+        assert_eq!(phase(11 * MINUTE_MS), Phase::Between);
+        assert_eq!(Phase::at(None, FIRST_MS, &agreement, 5), Phase::Before, "nothing is proposed");
+        let none = Agreement { round_ms: 0, ..agreement };
+        assert_eq!(Phase::at(Some(FIRST_MS), FIRST_MS + HOUR_MS, &none, 5), Phase::Before, "there are no rounds");
+    }
+
+    #[test]
     fn each_witness_leads_two_rounds_of_a_cycle() {
         for (index, witness_count) in [(0, 1), (3, 5), (u64::MAX, 7)] {
-            let leader = |number| Round { cycle: 0, number }.leader(index, witness_count).unwrap();
+            let leader = |number| round(number).leader(index, witness_count).unwrap();
             let mut leaders: Vec<_> = (0..2 * witness_count as u64).map(leader).collect();
             assert_eq!(leaders[0] as u64, index % witness_count as u64, "the one of rank 0 leads first");
             leaders.sort_unstable();
             assert_eq!(leaders, (0..witness_count).flat_map(|at| [at, at]).collect::<Vec<_>>());
         }
-        assert_eq!(Round { cycle: 0, number: 3 }.leader(4, 5), Some(2));
-        assert_eq!(Round { cycle: 0, number: 3 }.leader(4, 0), None);
+        assert_eq!(round(3).leader(4, 5), Some(2));
+        assert_eq!(round(3).leader(4, 0), None);
     }
 }

@@ -8,7 +8,7 @@ use ec_observation::{ContentHash, ObservationHash, ObservationHeader, SlotId};
 use ec_rpc::BlockRef;
 use rand::{RngExt, rngs::StdRng};
 
-use super::contract::{Call, Contract, Refusal};
+use super::contract::{Call, Contract};
 
 /// Blocks between the latest and the finalized head; no reorg is as deep.
 pub(crate) const FINALITY_DEPTH: u64 = 12;
@@ -25,11 +25,10 @@ pub(crate) struct Block {
     transactions: Vec<(Address, usize)>,
 }
 
-/// Where a transaction was executed and what became of its calls.
+/// Where a transaction was executed.
 #[derive(Clone, Debug)]
 pub(crate) struct Receipt {
     pub(crate) block: u64,
-    pub(crate) results: Vec<Option<Refusal>>,
 }
 
 #[derive(Debug)]
@@ -143,13 +142,10 @@ impl Chain {
     fn execute_next(&mut self, sender: Address, block: &mut Block) {
         let account = self.accounts.get_mut(&sender).expect("it has a transaction");
         let transaction = &mut account.transactions[account.next];
-        let mut results = Vec::with_capacity(transaction.calls.len());
         for call in &transaction.calls {
-            let result = self.contract.execute(sender, call);
-            results.push(result.as_ref().err().copied());
-            block.events.extend(result.unwrap_or_default());
+            block.events.extend(self.contract.execute(sender, call).unwrap_or_default());
         }
-        transaction.receipt = Some(Receipt { block: block.at.number, results });
+        transaction.receipt = Some(Receipt { block: block.at.number });
         block.transactions.push((sender, account.next));
         account.next += 1;
     }

@@ -1,6 +1,6 @@
 //! A model of `EveryChannelObservationLedger` and its registry, written from the interface and not from the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use alloy::primitives::Address;
 use ec_ledger::{LedgerEvent, Seat, WitnessSet};
@@ -14,6 +14,7 @@ pub(crate) const OWNER: Address = Address::repeat_byte(0xff);
 pub(crate) enum Call {
     Propose { header: ObservationHeader, candidates_seen: usize },
     Attest { slot: SlotId, observation: ObservationHash },
+    Move { from: ObservationHeader, to: ObservationHeader, candidates_seen: usize },
     Finalize { slot: SlotId, observation: ObservationHash },
     UpdateSet(WitnessSet),
 }
@@ -28,6 +29,9 @@ pub(crate) enum Refusal {
     StaleProposal,
     UnknownCandidate,
     QuorumNotReached,
+    NoSuchVote,
+    OtherContent,
+    AlreadyProposed,
 }
 
 /// What a slot holds: the candidates in proposal order with everyone who voted for them.
@@ -35,9 +39,16 @@ pub(crate) enum Refusal {
 pub(crate) struct Ballot {
     pub(crate) candidates: Vec<(ObservationHash, Vec<Address>)>,
     pub(crate) finalized: Option<ObservationHash>,
+    /// Who made a candidate by a move.
+    moved_to_new: BTreeSet<Address>,
 }
 
 impl Ballot {
+    /// The header's hash that a witness voted for.
+    pub(crate) fn vote_of(&self, voter: Address) -> Option<ObservationHash> {
+        self.candidates.iter().find(|(_, voters)| voters.contains(&voter)).map(|(hash, _)| *hash)
+    }
+
     fn find(&self, observation: ObservationHash) -> Option<usize> {
         self.candidates.iter().position(|(hash, _)| *hash == observation)
     }
@@ -47,8 +58,8 @@ impl Ballot {
         if self.finalized.is_some() {
             return Err(Refusal::SlotFinalized);
         }
-        match self.candidates.iter().find(|(_, voters)| voters.contains(&voter)) {
-            Some((hash, _)) if *hash == observation => Err(Refusal::AlreadyVoted),
+        match self.vote_of(voter) {
+            Some(hash) if hash == observation => Err(Refusal::AlreadyVoted),
             Some(_) => Err(Refusal::Equivocation),
             None => Ok(()),
         }
@@ -78,6 +89,7 @@ impl Contract {
             Call::Finalize { slot, observation } => self.finalize(*slot, *observation),
             Call::Propose { header, candidates_seen } => self.propose(sender, header, *candidates_seen),
             Call::Attest { slot, observation } => self.attest(sender, *slot, *observation),
+            Call::Move { from, to, candidates_seen } => self.move_vote(sender, from, to, *candidates_seen),
         }
     }
 
@@ -131,6 +143,50 @@ impl Contract {
         let place = ballot.find(observation).ok_or(Refusal::UnknownCandidate)?;
         ballot.candidates[place].1.push(witness);
         let mut events = vec![LedgerEvent::Attested { slot, observation, witness }];
+        events.extend(self.finalize_at_quorum(slot, place));
+        Ok(events)
+    }
+
+    fn move_vote(
+        &mut self,
+        witness: Address,
+        from: &ObservationHeader,
+        to: &ObservationHeader,
+        candidates_seen: usize,
+    ) -> Result<Vec<LedgerEvent>, Refusal> {
+        self.check_witness(witness)?;
+        let (slot, left, hash) = (from.slot(), from.hash(), to.hash());
+        let ballot = self.slots.get_mut(&slot).ok_or(Refusal::NoSuchVote)?;
+        ballot.finalized.map_or(Ok(()), |_| Err(Refusal::SlotFinalized))?;
+        if ballot.vote_of(witness) != Some(left) {
+            return Err(Refusal::NoSuchVote);
+        }
+        if from.content() != to.content() {
+            return Err(Refusal::OtherContent);
+        }
+        if left == hash {
+            return Err(Refusal::AlreadyVoted);
+        }
+        let mut events = vec![];
+        if ballot.find(hash).is_none() {
+            if ballot.candidates.len() != candidates_seen && !self.ignores_seen {
+                return Err(Refusal::StaleProposal);
+            }
+            if !ballot.moved_to_new.insert(witness) {
+                return Err(Refusal::AlreadyProposed);
+            }
+            ballot.candidates.push((hash, vec![]));
+            events.push(LedgerEvent::Proposed { proposer: witness, header: *to, timestamp_s: self.now_s });
+        }
+        events.push(LedgerEvent::Moved { slot, from: left, to: hash, witness });
+        for (candidate, voters) in &mut ballot.candidates {
+            if *candidate == left {
+                voters.retain(|voter| *voter != witness);
+            } else if *candidate == hash {
+                voters.push(witness);
+            }
+        }
+        let place = ballot.find(hash).ok_or(Refusal::UnknownCandidate)?;
         events.extend(self.finalize_at_quorum(slot, place));
         Ok(events)
     }

@@ -3,25 +3,18 @@
 use std::collections::BTreeMap;
 
 use alloy::primitives::Address;
-use ec_observation::{Ballot, ContentHash, ObservationHash, ObservationHeader, SlotId, VoteKind};
+use ec_observation::{Ballot, ContentHash, ObservationHeader, SlotId, VoteKind};
 use ec_witness::witness::decision::OwnVote;
 
 use rand::{RngExt, rngs::StdRng};
 
 use super::{chain::Chain, contract::Call, host::Net};
 
-/// The candidates up to the one that is voted for, and whether their parents are right.
-pub(crate) type Judged = Vec<(ObservationHash, bool)>;
-
 /// A header and the transaction that carries it.
 #[derive(Clone, Debug)]
 struct Try {
     header: ObservationHeader,
     nonce: usize,
-    /// Its place in the batch.
-    item: usize,
-    /// What it was judged by.
-    judged: Judged,
 }
 
 /// Every header that was tried, by slot. Survives stops, unless the guard is broken.
@@ -31,35 +24,24 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    fn record(&mut self, header: ObservationHeader, nonce: usize, item: usize, judged: Judged) {
-        let tries = self.tries.entry(header.slot()).or_default();
-        tries.push(Try { header, nonce, item, judged });
-    }
-
-    /// Records votes, then sends them: proposals in one batch, attestations in another. `judged` tells what each rests on.
+    /// Records votes, then sends them: attestations in one batch, all others in another.
     pub(crate) fn cast<T>(
         &mut self,
         me: Address,
         now_ms: u64,
         ballots: &[Ballot],
-        judged: impl Fn(&ObservationHeader) -> Judged,
         net: &mut Net<T>,
     ) {
-        let (attest, propose): (Vec<Ballot>, Vec<Ballot>) =
+        let (attest, others): (Vec<Ballot>, Vec<Ballot>) =
             ballots.iter().copied().partition(|ballot| ballot.vote == VoteKind::Attest);
-        for batch in [propose, attest].iter().filter(|batch| !batch.is_empty()) {
+        for batch in [others, attest].iter().filter(|batch| !batch.is_empty()) {
             let calls = batch.iter().map(call).collect();
             let nonce = net.chain.send(me, calls, now_ms + latency_ms(&mut net.rng));
-            for (item, Ballot { header, .. }) in batch.iter().enumerate() {
-                net.referee.note(me, header);
-                self.record(*header, nonce, item, judged(header));
+            for &Ballot { header, .. } in batch {
+                net.referee.note(me, &header);
+                self.tries.entry(header.slot()).or_default().push(Try { header, nonce });
             }
         }
-    }
-
-    /// Whether a vote was ever tried by exactly this.
-    pub(crate) fn has_judged(&self, slot: SlotId, judged: &Judged) -> bool {
-        self.tries.get(&slot).into_iter().flatten().any(|tried| tried.judged == *judged)
     }
 
     /// The newest header of a slot and what became of the votes for it, as one block shows it.
@@ -72,12 +54,9 @@ impl Guard {
     ) -> Option<(ObservationHeader, OwnVote)> {
         let tries = self.tries.get(&slot)?;
         let header = tries.last()?.header;
-        let cannot_land = |tried: &Try| {
-            let receipt = chain.receipt(me, tried.nonce, block);
-            receipt.is_some_and(|receipt| receipt.results[tried.item].is_some())
-        };
-        let vote = match tries.iter().all(cannot_land) {
-            true => OwnVote::CannotLand(header.content().hash()),
+        let is_executed = |tried: &Try| chain.receipt(me, tried.nonce, block).is_some();
+        let vote = match tries.iter().all(is_executed) {
+            true => OwnVote::Executed(header.content().hash()),
             false => OwnVote::Cast,
         };
         Some((header, vote))
@@ -88,6 +67,7 @@ fn call(ballot: &Ballot) -> Call {
     match ballot.vote {
         VoteKind::Propose { candidates_seen } => Call::Propose { header: ballot.header, candidates_seen },
         VoteKind::Attest => Call::Attest { slot: ballot.header.slot(), observation: ballot.header.hash() },
+        VoteKind::Move { from, candidates_seen } => Call::Move { from, to: ballot.header, candidates_seen },
     }
 }
 

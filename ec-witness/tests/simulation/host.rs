@@ -2,8 +2,8 @@
 
 use alloy::primitives::Address;
 use ec_archive::SegmentSpan;
-use ec_ledger::{Candidate, LedgerState, Seat};
-use ec_observation::{Ballot, EpochKey, EpochName, ObservationHeader};
+use ec_ledger::{Candidate, LedgerState};
+use ec_observation::{Ballot, EpochKey, EpochName};
 use ec_witness::witness::{
     decision::{OwnVote, Proposing},
     engine::{Admitted, Engine, SlotKey},
@@ -13,7 +13,7 @@ use rand::{RngExt, rngs::StdRng};
 
 use super::{
     chain::Chain,
-    guard::{Guard, Judged, Referee},
+    guard::{Guard, Referee},
     scenario::Scenario,
     truth::Truth,
     view::View,
@@ -147,9 +147,8 @@ impl Host {
     }
 
     fn cast(&mut self, now_ms: u64, ballots: &[Ballot], net: &mut Net) {
-        let Self { me, guard, engine, view, .. } = self;
-        let judged = |header: &ObservationHeader| judged(view, engine.agreement().parent_window, header);
-        guard.cast(*me, now_ms, ballots, judged, net);
+        let Self { me, guard, engine, .. } = self;
+        guard.cast(*me, now_ms, ballots, net);
         ballots.iter().for_each(|Ballot { header, .. }| engine.set_vote(SlotKey::of(header), *header, OwnVote::Cast));
     }
 
@@ -176,33 +175,11 @@ impl Host {
         }
     }
 
-    /// Whether a reorg spent its vote: the candidates up to the one it voted for, and whether their parents are right,
-    /// are not what it judged.
-    pub(crate) fn lost_its_vote_to_a_reorg(&self, net: &Net, sequence: u64) -> bool {
-        let slot = net.truth.slot(sequence);
-        let voted = self.view.ledger.slot(slot).and_then(|slot| slot.vote_of(Seat(self.me)));
-        let parent_window = self.engine.agreement().parent_window;
-        let as_judged = |header| self.guard.has_judged(slot, &judged(&self.view, parent_window, header));
-        voted.is_some_and(|voted| !as_judged(&voted.header))
-    }
-
     /// What it last decided of a slot, for a trace.
     pub(crate) fn explain(&self, net: &Net, sequence: u64) -> String {
         let Some(slot) = self.engine.slot(net.truth.key(sequence)) else { return "not judged".into() };
         format!("{:?} {:?} {:?}", slot.state, slot.vote, slot.decision)
     }
-}
-
-/// What a vote for a header rests on, here and now.
-fn judged(view: &View, parent_window: u64, header: &ObservationHeader) -> Judged {
-    let candidates = view.ledger.slot(header.slot()).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
-    let judge = |seen: &Candidate| (seen.hash, view.ledger.parent_right_from(seen, parent_window).is_some());
-    let mut judged: Judged = candidates.iter().map(judge).collect();
-    match judged.iter().position(|(hash, _)| *hash == header.hash()) {
-        Some(place) => judged.truncate(place + 1),
-        None => judged.push((header.hash(), true)),
-    }
-    judged
 }
 
 /// The account of a witness.

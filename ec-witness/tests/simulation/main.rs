@@ -19,7 +19,7 @@ mod view;
 mod world;
 
 use figures::run;
-use scenario::{divided, forgetful, honest, outnumbered, remembering, without_a_rule};
+use scenario::{forgetful, honest, outnumbered, remembering, without_a_rule};
 
 #[test]
 fn honest_witnesses_lose_nothing() {
@@ -29,11 +29,6 @@ fn honest_witnesses_lose_nothing() {
 #[test]
 fn outnumbered_rogues_cost_nothing() {
     run(&outnumbered());
-}
-
-#[test]
-fn divided_witnesses_stay_safe() {
-    run(&divided());
 }
 
 #[test]

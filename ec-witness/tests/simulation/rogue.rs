@@ -5,7 +5,7 @@ use ec_observation::{Content, ObservationHash, ObservationHeader};
 use rand::{RngExt, rngs::StdRng};
 
 use super::{
-    contract::Call,
+    contract::{Ballot, Call},
     host::{Net, address},
     scenario::{Rogue, Scenario},
     truth::PARTIAL,
@@ -48,8 +48,9 @@ impl Attacker {
 
     fn calls(&self, sequence: u64, net: &mut Net) -> Vec<Call> {
         let ballot = net.chain.contract.slots.get(&net.truth.slot(sequence)).cloned().unwrap_or_default();
-        let has_voted = ballot.candidates.iter().any(|(_, voters)| voters.contains(&self.me));
-        if ballot.finalized.is_some() || has_voted && self.kind != Rogue::Equivocator {
+        let voted = ballot.vote_of(self.me);
+        let goes_on = matches!(self.kind, Rogue::Equivocator | Rogue::Mover);
+        if ballot.finalized.is_some() || voted.is_some() && !goes_on {
             return vec![];
         }
         let seen = ballot.candidates.len();
@@ -61,6 +62,10 @@ impl Attacker {
         match self.kind {
             Rogue::Silent => vec![],
             Rogue::EdgeTime => vec![propose(edge, seen)],
+            Rogue::Mover => match voted.map(|voted| *net.chain.header(voted)) {
+                None => vec![propose(edge, seen)],
+                Some(from) => self.moves(from, &ballot, net),
+            },
             Rogue::BogusParent => vec![propose(bogus(&whole, self.index, own_ms), seen)],
             Rogue::Partial => vec![propose(partial.header(parent, own_ms), seen)],
             Rogue::StaleSpam => spam(&partial.header(parent, own_ms), seen),
@@ -73,6 +78,16 @@ impl Attacker {
                 calls
             }
         }
+    }
+
+    /// A move to any other candidate of its content, or to one with another time.
+    fn moves(&self, from: ObservationHeader, ballot: &Ballot, net: &mut Net) -> Vec<Call> {
+        let headers = ballot.candidates.iter().map(|(hash, _)| *net.chain.header(*hash));
+        let mut targets: Vec<_> = headers.filter(|to| to.content() == from.content() && *to != from).collect();
+        let off_ms = net.rng.random_range(1..1_000);
+        targets.push(ObservationHeader { observed_unix_ms: from.observed_unix_ms + off_ms, ..from });
+        let to = targets[net.rng.random_range(0..targets.len())];
+        vec![Call::Move { from, to, candidates_seen: ballot.candidates.len() }]
     }
 
     /// A time inside the windows of a few honest witnesses and outside those of all others, above or below.

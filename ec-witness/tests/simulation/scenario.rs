@@ -21,6 +21,8 @@ pub(crate) enum Rogue {
     Equivocator,
     /// Fills every block with proposals that are stale, and one that is not.
     StaleSpam,
+    /// As with edge times, and moves its vote from candidate to candidate, new ones too, as often as it can.
+    Mover,
 }
 
 /// What the figures of a scenario must show. Safety is always asked for.
@@ -133,7 +135,7 @@ fn small_window() -> Agreement {
     Agreement { max_inflight: 8, ..AGREEMENT() }
 }
 
-/// Honest networks: nothing is lost, but where a reorg spends a vote that was needed.
+/// Honest networks: nothing is lost.
 pub(crate) fn honest() -> Vec<Scenario> {
     let base = Scenario::base;
     let storm = Scenario::storm;
@@ -153,6 +155,8 @@ pub(crate) fn honest() -> Vec<Scenario> {
         Scenario { name: "silent RPCs", silences: 8, ..base() },
         Scenario { name: "outages", outages: 3, ..base() },
         Scenario { name: "reorgs", reorgs: 12, ..base() },
+        Scenario { name: "storms of reorgs", reorgs: 40, stops: 4, seeds: 120, ..base() },
+        Scenario { name: "storms of reorgs, all needed", witnesses: 4, quorum: 4, reorgs: 40, seeds: 120, ..base() },
         Scenario { name: "backfill", backfill: true, slots: 100, seeds: 20, ..base() },
         Scenario { name: "backfill, storm", backfill: true, slots: 100, seeds: 20, ..storm() },
         Scenario {
@@ -171,52 +175,56 @@ pub(crate) fn honest() -> Vec<Scenario> {
     ]
 }
 
-/// Rogues that cannot keep an honest quorum apart: nothing is lost.
+/// Up to n − k rogues, also with witnesses that are down, in storms of reorgs and while the set changes: nothing is lost.
 pub(crate) fn outnumbered() -> Vec<Scenario> {
     let rogue = Scenario::rogue;
     let on_timeline = |name, kind| Scenario { timeline: true, ..rogue(name, kind, 5, 3, 2) };
+    let beside_the_dead = |name, witnesses, quorum, rogues, dead| Scenario {
+        dead,
+        ..rogue(name, Rogue::EdgeTime, witnesses, quorum, rogues)
+    };
+    let in_storm = |scenario| Scenario { reorgs: 16, stops: 3, ..scenario };
+    let while_set_changes = |scenario| Scenario { set_changes: 4, finalizer: true, ..scenario };
     vec![
         rogue("edge time, 1 of 5", Rogue::EdgeTime, 5, 3, 1),
         rogue("edge time, 1 of 6", Rogue::EdgeTime, 6, 4, 1),
         rogue("edge time, 1 of 7", Rogue::EdgeTime, 7, 4, 1),
-        rogue("bogus parent, 1 of 5", Rogue::BogusParent, 5, 3, 1),
-        rogue("bogus parent, 2 of 7", Rogue::BogusParent, 7, 4, 2),
-        rogue("partial content, 2 of 7", Rogue::Partial, 7, 4, 2),
-        rogue("silent, 2 of 7", Rogue::Silent, 7, 4, 2),
-        rogue("equivocation, 1 of 5", Rogue::Equivocator, 5, 3, 1),
-        rogue("equivocation, 1 of 7", Rogue::Equivocator, 7, 4, 1),
-        rogue("stale spam, 2 of 7", Rogue::StaleSpam, 7, 4, 2),
-        on_timeline("edge time, timeline, k honest", Rogue::EdgeTime),
-        on_timeline("bogus parent, timeline, k honest", Rogue::BogusParent),
-        on_timeline("partial content, timeline, k honest", Rogue::Partial),
-        on_timeline("equivocation, timeline, k honest", Rogue::Equivocator),
-        on_timeline("stale spam, timeline, k honest", Rogue::StaleSpam),
-    ]
-}
-
-/// In `received` mode two rogues can keep an honest quorum apart by their times, and so can a reorg together with one:
-/// how often is a figure, not a promise.
-pub(crate) fn divided() -> Vec<Scenario> {
-    let rogue = |name, kind, witnesses, quorum, rogues| Scenario {
-        expect: Expect::Figure,
-        seeds: 20,
-        ..Scenario::rogue(name, kind, witnesses, quorum, rogues)
-    };
-    let reorged = |name, kind| Scenario { reorgs: 4, ..rogue(name, kind, 5, 3, 1) };
-    vec![
-        rogue("edge time, 2 of 5, k honest", Rogue::EdgeTime, 5, 3, 2),
-        rogue("edge time, 3 of 7, k honest", Rogue::EdgeTime, 7, 4, 3),
+        rogue("edge time, 2 of 5", Rogue::EdgeTime, 5, 3, 2),
         rogue("edge time, 2 of 7", Rogue::EdgeTime, 7, 4, 2),
-        rogue("edge time, 2 of 12", Rogue::EdgeTime, 12, 7, 2),
-        rogue("bogus parent, 2 of 5, k honest", Rogue::BogusParent, 5, 3, 2),
-        rogue("partial content, 2 of 5, k honest", Rogue::Partial, 5, 3, 2),
-        rogue("silent, 2 of 5, k honest", Rogue::Silent, 5, 3, 2),
-        rogue("equivocation, 2 of 5, k honest", Rogue::Equivocator, 5, 3, 2),
-        rogue("equivocation, 2 of 7", Rogue::Equivocator, 7, 4, 2),
-        rogue("stale spam, 2 of 5, k honest", Rogue::StaleSpam, 5, 3, 2),
-        reorged("edge time, 1 of 5, reorgs", Rogue::EdgeTime),
-        reorged("bogus parent, 1 of 5, reorgs", Rogue::BogusParent),
-        reorged("equivocation, 1 of 5, reorgs", Rogue::Equivocator),
+        rogue("edge time, 3 of 7", Rogue::EdgeTime, 7, 4, 3),
+        rogue("edge time, 5 of 12", Rogue::EdgeTime, 12, 7, 5),
+        beside_the_dead("edge time, 1 of 5, 1 dead", 5, 3, 1, 1),
+        beside_the_dead("edge time, 1 of 7, 2 dead", 7, 4, 1, 2),
+        beside_the_dead("edge time, 2 of 7, 1 dead", 7, 4, 2, 1),
+        beside_the_dead("edge time, 2 of 9, 2 dead", 9, 5, 2, 2),
+        beside_the_dead("edge time, 1 of 16, 4 dead", 16, 11, 1, 4),
+        rogue("moves, 2 of 5", Rogue::Mover, 5, 3, 2),
+        rogue("moves, 3 of 7", Rogue::Mover, 7, 4, 3),
+        rogue("bogus parent, 2 of 5", Rogue::BogusParent, 5, 3, 2),
+        rogue("bogus parent, 2 of 7", Rogue::BogusParent, 7, 4, 2),
+        rogue("partial content, 2 of 5", Rogue::Partial, 5, 3, 2),
+        rogue("partial content, 2 of 7", Rogue::Partial, 7, 4, 2),
+        rogue("silent, 2 of 5", Rogue::Silent, 5, 3, 2),
+        rogue("silent, 2 of 7", Rogue::Silent, 7, 4, 2),
+        rogue("equivocation, 2 of 5", Rogue::Equivocator, 5, 3, 2),
+        rogue("equivocation, 3 of 7", Rogue::Equivocator, 7, 4, 3),
+        rogue("stale spam, 2 of 5", Rogue::StaleSpam, 5, 3, 2),
+        rogue("stale spam, 2 of 7", Rogue::StaleSpam, 7, 4, 2),
+        in_storm(rogue("edge time, 2 of 5, reorgs", Rogue::EdgeTime, 5, 3, 2)),
+        in_storm(beside_the_dead("edge time, 1 of 5, 1 dead, reorgs", 5, 3, 1, 1)),
+        in_storm(rogue("moves, 2 of 5, reorgs", Rogue::Mover, 5, 3, 2)),
+        in_storm(rogue("bogus parent, 2 of 5, reorgs", Rogue::BogusParent, 5, 3, 2)),
+        in_storm(rogue("equivocation, 2 of 5, reorgs", Rogue::Equivocator, 5, 3, 2)),
+        while_set_changes(rogue("edge time, 2 of 7, changes of the set", Rogue::EdgeTime, 7, 4, 2)),
+        while_set_changes(rogue("moves, 2 of 7, changes of the set", Rogue::Mover, 7, 4, 2)),
+        Scenario { backfill: true, slots: 60, ..rogue("edge time, 2 of 5, backfill", Rogue::EdgeTime, 5, 3, 2) },
+        Scenario { outages: 3, ..rogue("edge time, 2 of 5, outages", Rogue::EdgeTime, 5, 3, 2) },
+        on_timeline("edge time, 2 of 5, timeline", Rogue::EdgeTime),
+        on_timeline("moves, 2 of 5, timeline", Rogue::Mover),
+        on_timeline("bogus parent, 2 of 5, timeline", Rogue::BogusParent),
+        on_timeline("partial content, 2 of 5, timeline", Rogue::Partial),
+        on_timeline("equivocation, 2 of 5, timeline", Rogue::Equivocator),
+        on_timeline("stale spam, 2 of 5, timeline", Rogue::StaleSpam),
     ]
 }
 
@@ -224,10 +232,21 @@ pub(crate) fn divided() -> Vec<Scenario> {
 pub(crate) fn without_a_rule() -> Vec<Scenario> {
     let lacking =
         |name, agreement| Scenario { name, agreement, expect: Expect::SomeLost, seeds: 20, ..Scenario::base() };
+    let without_rounds = || Agreement { round_ms: 0, ..AGREEMENT() };
+    let rogue = |name, witnesses, quorum, rogues| Scenario {
+        agreement: without_rounds,
+        expect: Expect::SomeLost,
+        // each waits for all of the patience
+        seeds: 4,
+        ..Scenario::rogue(name, Rogue::EdgeTime, witnesses, quorum, rogues)
+    };
     vec![
+        rogue("without rounds, 2 of 5", 5, 3, 2),
+        Scenario { dead: 1, ..rogue("without rounds, 1 of 5, 1 dead", 5, 3, 1) },
         Scenario {
             swaps: false,
-            ..lacking("without compare-and-swap", || Agreement { propose_stagger_ms: 0, ..AGREEMENT() })
+            // rounds mend what it is for: rivals of one content
+            ..lacking("without compare-and-swap", || Agreement { propose_stagger_ms: 0, round_ms: 0, ..AGREEMENT() })
         },
         Scenario {
             late: 0.5,

@@ -19,7 +19,7 @@ pub(crate) struct View {
     /// The active set at the ledger's block.
     pub(crate) set: WitnessSet,
     /// That block's time.
-    pub(crate) head_ms: u64,
+    head_ms: u64,
     answered_ms: Option<u64>,
     live_since_ms: Option<u64>,
 }
@@ -41,7 +41,8 @@ impl View {
 
     /// What is judged by it at this reading of the own clock.
     pub(crate) fn situation(&self, now_ms: u64) -> Situation<'_> {
-        Situation { ledger: &self.ledger, set: &self.set, now_ms, live_since_ms: self.live_since_ms }
+        let Self { ledger, set, head_ms, live_since_ms, .. } = self;
+        Situation { ledger, set, head_ms: *head_ms, now_ms, live_since_ms: *live_since_ms }
     }
 
     /// Reads on, nearly to the newest block.

@@ -21,7 +21,7 @@ use super::{
 /// Between two blocks.
 const BLOCK_MS: u64 = 2_000;
 /// How long after the last epoch a slot may take before it counts as lost.
-const PATIENCE_MS: u64 = 2_400_000;
+const PATIENCE_MS: u64 = 5_400_000;
 /// What the weather may touch beyond the last epoch's closing.
 const WEATHER_TAIL_MS: u64 = 300_000;
 
@@ -41,8 +41,6 @@ pub(crate) struct Outcome {
     /// Slots that an honest quorum derived alike.
     pub(crate) able: u64,
     pub(crate) lost: Vec<u64>,
-    /// Slots left open in which a reorg spent an honest vote.
-    pub(crate) burnt: Vec<u64>,
     /// From closing to final.
     pub(crate) delays_ms: Vec<u64>,
     pub(crate) candidates: usize,
@@ -127,7 +125,7 @@ impl World {
         self.hosts[rogues..].iter_mut().for_each(|host| host.assert_view(&self.net));
         let outcome = self.outcome();
         if trace {
-            outcome.lost.iter().chain(&outcome.burnt).for_each(|&sequence| self.explain(sequence));
+            outcome.lost.iter().for_each(|&sequence| self.explain(sequence));
         }
         outcome
     }
@@ -193,21 +191,14 @@ impl World {
         let finals = self.net.chain.finals().map(|(header, time_ms)| (header.sequence, time_ms));
         let finals: BTreeMap<u64, u64> = finals.collect();
         let delay_ms = |(sequence, time_ms): (&u64, &u64)| time_ms - self.net.truth.closes_ms(*sequence);
-        let open = self.able.iter().copied().filter(|sequence| !finals.contains_key(sequence));
-        let (burnt, lost) = open.partition(|&sequence| self.is_burnt(sequence));
+        let lost = self.able.iter().copied().filter(|sequence| !finals.contains_key(sequence)).collect();
         Outcome {
             able: self.able.len() as u64,
             lost,
-            burnt,
             delays_ms: finals.iter().map(delay_ms).collect(),
             candidates: self.net.chain.contract.slots.values().map(|ballot| ballot.candidates.len()).sum(),
             slots: self.scenario.slots,
         }
-    }
-
-    fn is_burnt(&self, sequence: u64) -> bool {
-        let mut honest = self.hosts[self.scenario.rogues..].iter();
-        honest.any(|host| host.lost_its_vote_to_a_reorg(&self.net, sequence))
     }
 
     /// Prints what a slot that stayed open holds, and what each witness thinks of it.

@@ -163,6 +163,11 @@ impl Follower {
         self.head_times
     }
 
+    /// The latest head's block time at the last poll, Unix milliseconds.
+    pub fn head_ms(&self) -> u64 {
+        self.head_times.latest.saturating_mul(1000)
+    }
+
     /// Since when the ledger has been live without a break; `None` while it is not.
     pub fn live_since_ms(&self) -> Option<u64> {
         self.liveness.live_since_ms()

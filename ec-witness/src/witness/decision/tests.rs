@@ -97,7 +97,14 @@ pub(crate) fn candidate() -> SeenCandidate {
 /// A candidate that is right but perhaps for its time.
 pub(crate) fn timed(off_ms: i64) -> SeenCandidate {
     let header = content().header(parent(), OWN_MS.strict_add_signed(off_ms));
-    SeenCandidate { hash: header.hash(), header, active_votes: 1, parent_is_right: true, first_seen_ms: 0 }
+    SeenCandidate {
+        hash: header.hash(),
+        header,
+        proposer: Some(4),
+        active_votes: 1,
+        parent_is_right: true,
+        first_seen_ms: 0,
+    }
 }
 
 /// A candidate whose time alone is outside the window, first seen at this moment.
@@ -219,7 +226,7 @@ fn a_conflicting_epoch_is_never_voted_on() {
 #[test]
 fn a_vote_stands() {
     fn cannot_land(facts: &mut Facts, content: Content) {
-        facts.vote = OwnVote::CannotLand(content.hash());
+        facts.vote = OwnVote::Executed(content.hash());
     }
     const OTHER: fn() -> Content = || Content { locator_hash: B256::ZERO, ..content() };
     let waits = Decision::Wait(Wait::OtherContent);

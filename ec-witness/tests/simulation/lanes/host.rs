@@ -77,7 +77,7 @@ impl Host {
         self.admit(now_ms);
         self.name(now_ms, net);
         let ballots = self.engine.judge(&self.view.situation(now_ms + self.offset_ms));
-        self.guard.cast(self.me, now_ms, &ballots, |_| vec![], net);
+        self.guard.cast(self.me, now_ms, &ballots, net);
         let engine = &mut self.engine;
         ballots.iter().for_each(|Ballot { header, .. }| engine.set_vote(SlotKey::of(header), *header, OwnVote::Cast));
         self.let_go();
@@ -195,7 +195,7 @@ impl Host {
         let Self { me, archive, guard, lane, engine, view, .. } = self;
         let situation = view.situation(now_ms + self.offset_ms);
         let growing = archive.highest().map(|highest| highest.segment);
-        let heads = Heads { situation: &situation, head_ms: view.head_ms, growing };
+        let heads = Heads { situation: &situation, growing };
         let past = |slot| Ok::<_, Infallible>(guard.vote(*me, slot, &net.chain, view.number()));
         let Ok(()) = lane.name(&heads, (*me, engine), archive, past);
     }

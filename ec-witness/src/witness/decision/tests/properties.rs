@@ -24,7 +24,7 @@ fn any_own() -> impl Strategy<Value = OwnEpoch> {
 
 fn any_vote() -> impl Strategy<Value = OwnVote> {
     let other = Content { data_root: B256::ZERO, ..content() };
-    let cannot_land = |content: Content| Just(OwnVote::CannotLand(content.hash()));
+    let cannot_land = |content: Content| Just(OwnVote::Executed(content.hash()));
     prop_oneof![6 => Just(OwnVote::None), 1 => Just(OwnVote::Cast), 2 => cannot_land(content()), 1 => cannot_land(other)]
 }
 
@@ -87,7 +87,7 @@ proptest! {
         let silent = facts.seen.finalized.is_some()
             || facts.own == OwnEpoch::Conflicting
             || facts.membership.position.is_none()
-            || !matches!(facts.vote, OwnVote::None) && facts.vote != OwnVote::CannotLand(content().hash());
+            || !matches!(facts.vote, OwnVote::None) && facts.vote != OwnVote::Executed(content().hash());
         prop_assert!(!(silent && votes(&facts.decide())), "{:?}", facts.decide());
     }
 
