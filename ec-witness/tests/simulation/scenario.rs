@@ -257,7 +257,7 @@ pub(crate) fn without_a_rule() -> Vec<Scenario> {
             backfill: true,
             rogue: Rogue::BogusParent,
             rogues: 1,
-            ..lacking("without a parent window", || Agreement { parent_window: 0, ..AGREEMENT() })
+            ..lacking("without a parent window", || Agreement { parent_window: 0, round_ms: 0, ..AGREEMENT() })
         },
     ]
 }
