@@ -51,11 +51,8 @@ mod tests {
     #[test]
     fn each_way_has_its_word() {
         let from = ObservationHeader::abi_decode(&[0; crate::header::HEADER_LEN]).unwrap();
-        let kinds = [
-            VoteKind::Propose { candidates_seen: 3 },
-            VoteKind::Attest,
-            VoteKind::Move { from, candidates_seen: 3 },
-        ];
+        let kinds =
+            [VoteKind::Propose { candidates_seen: 3 }, VoteKind::Attest, VoteKind::Move { from, candidates_seen: 3 }];
         let words = kinds.map(VoteKind::name);
         assert_eq!(words, ["propose", "attest", "move"]);
         assert_eq!(VoteKind::NAMES, words);

@@ -60,13 +60,13 @@ pub(crate) struct AgreementArgs {
     max_inflight: Option<usize>,
 
     #[arg(help = with_default(
-        "How long a session may be undecided before its naming rounds begin",
+        "How long a slot or a session may be undecided before its rounds begin",
         Agreement::default().round_grace_ms
     ))]
     #[arg(long, env = "EC_WITNESS_ROUND_GRACE_MS", value_name = "MS", hide_short_help = true)]
     round_grace_ms: Option<u64>,
 
-    #[arg(help = with_default("How long a naming round lasts", Agreement::default().round_ms))]
+    #[arg(help = with_default("How long a round lasts", Agreement::default().round_ms))]
     #[arg(long, env = "EC_WITNESS_ROUND_MS", value_name = "MS", hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     round_ms: Option<u64>,

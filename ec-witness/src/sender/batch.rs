@@ -61,12 +61,10 @@ pub(super) fn calls(ballots: &[Ballot], max_batch: usize, room: u64) -> Vec<Call
     let (attestations, others): (Vec<_>, Vec<_>) = ballots.partition(|ballot| ballot.vote == VoteKind::Attest);
     let (moves, proposals): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|ballot| matches!(ballot.vote, VoteKind::Move { .. }));
-    let batches = |ballots: &[Ballot]| {
-        let vote_gas = ballots.first().map_or(0, |ballot| vote_gas(&ballot.vote));
-        let size = max_batch.min(fitting(vote_gas, room)).max(1);
-        ballots.chunks(size).map(Call::cast).collect::<Vec<_>>()
-    };
-    [attestations, moves, proposals].iter().flat_map(|ballots| batches(ballots)).collect()
+    let size = |first: &Ballot| max_batch.min(fitting(vote_gas(&first.vote), room)).max(1);
+    let kinds = [attestations, moves, proposals];
+    let batches = kinds.iter().filter_map(|ballots| Some(ballots.chunks(size(ballots.first()?))));
+    batches.flatten().map(Call::cast).collect()
 }
 
 /// Votes of this gas that fit in one transaction. Gas binds long before a pool's 128 KiB do: a proposal has 256 bytes.

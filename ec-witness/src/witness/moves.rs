@@ -1,5 +1,5 @@
 //! Where a vote that counts moves to: in a round to the leader's header, between the cycles to what must win (protocol
-//! §5.5). Pure.
+//! §5.4). Pure.
 
 use ec_observation::{Content, ObservationHeader};
 
@@ -42,8 +42,7 @@ pub(super) fn destination(
 
 /// Whether the witness at this position made a candidate of this content.
 fn has_candidate_of(seen: &Seen, position: usize, content: &Content) -> bool {
-    let is_own = |candidate: &SeenCandidate| {
-        candidate.proposer == Some(position) && candidate.header.content() == *content
-    };
+    let is_own =
+        |candidate: &SeenCandidate| candidate.proposer == Some(position) && candidate.header.content() == *content;
     seen.candidates.iter().any(is_own)
 }

@@ -1,4 +1,4 @@
-//! Rounds: who leads while something stays undecided (protocol §5.5, §5.10).
+//! Rounds: who leads while something stays undecided (protocol §5.4, §5.10).
 //!
 //! They count by the chain's clock alone, so all witnesses that see the same head are in the same round.
 

@@ -25,13 +25,7 @@ pub(crate) struct Guard {
 
 impl Guard {
     /// Records votes, then sends them: attestations in one batch, all others in another.
-    pub(crate) fn cast<T>(
-        &mut self,
-        me: Address,
-        now_ms: u64,
-        ballots: &[Ballot],
-        net: &mut Net<T>,
-    ) {
+    pub(crate) fn cast<T>(&mut self, me: Address, now_ms: u64, ballots: &[Ballot], net: &mut Net<T>) {
         let (attest, others): (Vec<Ballot>, Vec<Ballot>) =
             ballots.iter().copied().partition(|ballot| ballot.vote == VoteKind::Attest);
         for batch in [others, attest].iter().filter(|batch| !batch.is_empty()) {

@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod properties;
+mod rounds;
 mod turns;
 
 use alloy::primitives::B256;
