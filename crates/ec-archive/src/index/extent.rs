@@ -79,3 +79,28 @@ pub(crate) fn join_neighbours(extents: &mut Vec<Extent>, max: usize) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use ec_observation::EpochRule;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_apart_is_joined_to_nothing_before_it() {
+        let keys = Keys::new(EpochRule::timeline(NonZeroU64::MIN));
+        let extent = |start, is_apart| {
+            let begun = Extent::starting_at(start, &Neighbours::default(), &keys);
+            Extent { end: start + 1, is_apart, ..begun }
+        };
+        let mut extents: Vec<_> =
+            [false, true, false, true, true].into_iter().zip(0..).map(|(a, s)| extent(s, a)).collect();
+        join_neighbours(&mut extents, 5);
+        assert_eq!(extents.len(), 5, "there is room");
+        join_neighbours(&mut extents, 4);
+        let found: Vec<_> = extents.iter().map(|extent| (extent.start, extent.end, extent.is_apart)).collect();
+        assert_eq!(found, [(0, 1, false), (1, 3, true), (3, 4, true), (4, 5, true)]);
+    }
+}
