@@ -208,3 +208,39 @@ fn segments_are_cut_where_another_program_cuts() {
         }
     }
 }
+
+/// A record's line: its number, when it came in seconds, and a digit of its hash.
+fn record((sequence, s, content): (u64, u64, u8)) -> String {
+    let (received, hash) = (s * 1000, format!("{content:064}"));
+    format!(
+        "{{\"group_sequence\":{sequence},\"received_unix_ms\":{received},\"size_bytes\":1,\"blake3\":\"{hash}\"}}\n"
+    )
+}
+
+#[test]
+fn a_late_line_of_a_rotated_file_cuts_the_lane_where_it_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (archive, rule) = (Archive::at(dir.path()), StreamRule::lane("x", "x", "v", NonZeroU64::MIN).unwrap());
+    let [file, rotated] = ["x/v.jsonl", "x/v.jsonl.1"].map(|path| archive.manifests.join(path));
+    let write = |path: &Path, text: String| {
+        let mut written = fs::read_to_string(path).unwrap_or_default();
+        written.push_str(&text);
+        fs::write(path, written).unwrap();
+    };
+    fs::create_dir_all(archive.manifests.join("x")).unwrap();
+    let mut index = StreamIndex::new(&archive.broadcast("x"), rule, &FieldNames::default());
+    write(&file, [(0, 0, 1), (1, 2, 1), (2, 4, 1)].map(record).concat());
+    index.read_on(&mut ()).unwrap();
+    fs::rename(&file, &rotated).unwrap();
+    // a bad line waits for the next good one of its file
+    write(&file, [(3, 6, 1), (4, 8, 1)].map(record).concat() + "bad\n");
+    index.read_on(&mut ()).unwrap();
+    // with other bytes than before
+    write(&rotated, record((2, 9, 2)));
+    write(&file, [(5, 10, 1), (6, 12, 1)].map(record).concat());
+    index.read_on(&mut ()).unwrap();
+    let swept = Sweep::all(&index).map(|swept| swept.unwrap().derived);
+    let found: Vec<_> = swept.map(|epoch| (epoch.key.segment, epoch.key.index, epoch.complete)).collect();
+    let first = [(0, 0, true), (0, 1, true), (0, 2, true), (0, 3, true), (0, 4, false)];
+    assert_eq!(found, [&first[..], &[(1, 2, true), (1, 5, false), (1, 6, true)]].concat());
+}

@@ -1,21 +1,26 @@
 //! Millions of mutated lines: the parser of the witness and a slow one, written here from the protocol's text alone, must
-//! say the same of each, and nothing may panic or need memory.
+//! say the same of each, and nothing may panic or need memory. And whole files of such lines, written as a relay's lanes are:
+//! at rest and in pieces, they have the segments and epochs of the plain model.
 //!
 //! `EC_FUZZ_SECONDS` is how long it goes on (60 where `CI` is set, else 5), `EC_FUZZ_SEED` repeats a run.
 
 #![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
+mod plain;
+
 use std::{
     env, fs,
+    num::{NonZeroU64, NonZeroUsize},
     path::Path,
     time::{Duration, Instant},
 };
 
 use ec_archive::{
-    FieldNames,
+    Archive, AtRest, Checkpoints, DeriveError, Epochs, FieldNames, StreamIndex,
     line::{LineRule, Shape},
 };
-use ec_observation::Record;
+use ec_observation::{DerivedEpoch, NamedEpoch, Record, StreamRule};
+use plain::{Publisher, Said, at_rest, marks};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 /// A JSON value with its numbers as they stand and every key that stands there.
@@ -356,11 +361,17 @@ fn variable(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-#[test]
-fn the_parser_and_a_slow_one_agree_on_every_line() {
+/// How long to go on, in seconds, and the seed, which is printed.
+fn asked() -> (u64, u64) {
     let seconds = variable("EC_FUZZ_SECONDS").unwrap_or(if env::var_os("CI").is_some() { 60 } else { 5 });
     let seed = variable("EC_FUZZ_SEED").unwrap_or_else(rand::random);
     println!("EC_FUZZ_SEED={seed}");
+    (seconds, seed)
+}
+
+#[test]
+fn the_parser_and_a_slow_one_agree_on_every_line() {
+    let (seconds, seed) = asked();
     let rule = LineRule::new(FieldNames::default(), "la-nbc", "video0.m4s");
     let (mut rng, corpus) = (StdRng::seed_from_u64(seed), corpus());
     let (mut lines, mut good, mut readable, mut plain) = (0u64, 0u64, 0u64, 0u64);
@@ -407,4 +418,91 @@ fn the_parser_and_a_slow_one_agree_on_every_line() {
     assert!(plain > good, "too few lines take the fast path");
     assert!(good > lines / 20 && readable > lines / 100, "too few lines reach beyond the grammar");
     assert!(peak < 96 << 20, "{peak} bytes at peak");
+}
+
+/// A lane's file of which some lines are mutated.
+fn lane_file(corpus: &[Vec<u8>], rng: &mut StdRng) -> Vec<u8> {
+    let (mut publisher, mut text) = (Publisher::default(), Vec::new());
+    let mutated = [0.0, 0.02, 0.3][rng.random_range(0..3)];
+    for _ in 0..rng.random_range(0..400) {
+        let mut line = publisher.line(rng).into_bytes();
+        if rng.random_bool(mutated) {
+            (0..rng.random_range(1..3)).for_each(|_| mutate(&mut line, corpus, rng));
+        }
+        text.extend(line);
+        text.push(b'\n');
+    }
+    if rng.random() {
+        text.extend(b"{\"group_sequence\":0,");
+    }
+    text
+}
+
+/// What §2.2 takes for lines, and what they say.
+fn said(text: &[u8]) -> Vec<(u64, Said)> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let end = text.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
+    let lines = text[..end].split(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let stated = lines.filter(|line| !line.iter().all(|byte| b" \t\r".contains(byte)));
+    stated.map(|line| (0, slow(line))).collect()
+}
+
+/// Closed epochs with their marks, up to the first error, and whether there was one.
+fn shown(closed: impl Iterator<Item = Result<NamedEpoch, DeriveError>>) -> (Vec<(DerivedEpoch, u64)>, bool) {
+    let mut found = Vec::new();
+    let ended = closed
+        .into_iter()
+        .try_for_each(|epoch| epoch.map(|NamedEpoch { derived, name, .. }| found.push((derived, name.mark))));
+    (found, ended.is_err())
+}
+
+/// An index that is kept, and taken up again by another one, after every piece.
+fn in_pieces(archive: &Archive, rule: &StreamRule, piece: u64) -> StreamIndex {
+    let (kept, names) = (archive.manifests.with_file_name("kept"), FieldNames::default());
+    _ = fs::remove_dir_all(&kept);
+    let (checkpoints, broadcast) = (Checkpoints::at(kept), archive.broadcast("la-nbc"));
+    let mut index = StreamIndex::new(&broadcast, rule.clone(), &names);
+    while !index.read_some(piece, &mut ()).unwrap() {
+        checkpoints.save(&index).unwrap();
+        index = StreamIndex::new(&broadcast, rule.clone(), &names);
+        assert!(checkpoints.restore(&mut index, &mut ()).is_empty());
+    }
+    index
+}
+
+#[test]
+fn lanes_of_such_lines_are_cut_as_a_plain_model_cuts_them() {
+    let (seconds, seed) = asked();
+    let (mut rng, corpus, names) = (StdRng::seed_from_u64(seed), corpus(), FieldNames::default());
+    let dir = tempfile::tempdir().unwrap();
+    let archive = Archive::at(dir.path());
+    fs::create_dir_all(archive.manifests.join("la-nbc")).unwrap();
+    let (mut files, mut segments, mut complete) = (0u64, 0usize, 0usize);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        let groups = NonZeroU64::new(rng.random_range(1..5)).unwrap();
+        let rule = StreamRule::lane("la-nbc", "la-nbc", "video0.m4s", groups).unwrap();
+        let text = lane_file(&corpus, &mut rng);
+        fs::write(archive.manifests.join("la-nbc/video0.m4s.jsonl"), &text).unwrap();
+        let lines = said(&text);
+        let expected = at_rest(&rule, &lines);
+        let of = format!("EC_FUZZ_SEED={seed}, file {files}");
+        for jobs in [1, 3] {
+            let (broadcast, jobs) = (archive.broadcast("la-nbc"), NonZeroUsize::new(jobs).unwrap());
+            let mut epochs = Epochs::read(&broadcast, rule.clone(), &names, jobs, &mut ()).unwrap();
+            let found = shown(epochs.closed().unwrap().map(|epoch| epoch.map(|epoch| epoch.named)));
+            assert_eq!(found, expected, "{jobs} threads; {of}");
+        }
+        let index = in_pieces(&archive, &rule, rng.random_range(1..6000));
+        let found = shown(AtRest::new(&index).map(|epoch| epoch.map(|epoch| epoch.named)));
+        assert_eq!(found, expected, "in pieces; {of}");
+        let marks = marks(&rule, &lines);
+        let last = marks.iter().filter(|mark| mark.record.is_some()).map(|mark| mark.epoch.segment + 1).max();
+        assert_eq!(index.segments().len() as u64, last.unwrap_or_default(), "{of}");
+        files += 1;
+        segments += index.segments().len();
+        complete += expected.0.iter().filter(|(epoch, _)| epoch.complete).count();
+    }
+    println!("{files} files in {seconds} s: {segments} segments, {complete} complete epochs");
+    assert!(segments as u64 > 4 * files && complete as u64 > files, "too little is in the files");
 }

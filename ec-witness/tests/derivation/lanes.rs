@@ -50,6 +50,14 @@ fn each_track_is_a_stream_and_its_text_shows_the_mark_as_a_time() {
 }
 
 #[test]
+fn an_open_epoch_needs_no_time() {
+    let begun = record((0, 1_772_824_900)).replace("received_unix_ms", "received");
+    let archive = TestArchive::new([("tv/0.m4s.jsonl", restarted() + &begun)]);
+    let derived = derive(&archive, &["--json"]);
+    assert_eq!((derived.code, derived.lines().len()), (0, 6), "{derived:?}");
+}
+
+#[test]
 fn records_are_asked_for_by_sequence_and_by_a_mark_that_is_near() {
     let archive = archive();
     let listed = |epoch| derive(&archive, &["--stream", "tv/track/0.m4s", "--records", epoch]).lines();

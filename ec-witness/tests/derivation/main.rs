@@ -11,6 +11,8 @@ mod lines;
 #[cfg(target_os = "linux")]
 mod memory;
 mod model;
+#[path = "../../../crates/ec-archive/tests/plain/mod.rs"]
+mod plain;
 mod restart;
 mod sets;
 mod vectors;

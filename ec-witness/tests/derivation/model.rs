@@ -1,24 +1,29 @@
 //! A model of the tailer: files are written, torn, rotated, copied, truncated, edited and deleted in any order, read and
 //! taken up again after restarts. After every reading, each epoch is either withheld or exactly what the files held that
-//! were read and are still whole.
+//! were read and are still whole; of a lane, by the segments of all that was read. What stands at the path in the end is the
+//! same at rest, on one thread and on three.
 //!
-//! `EC_TAILER_SEEDS` is the number of histories, `EC_TAILER_SEED` replays one.
+//! `EC_TAILER_SEEDS` is the number of histories of either numbering, `EC_TAILER_SEED` replays one.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::OpenOptions,
     io::Write,
+    num::{NonZeroU64, NonZeroUsize},
     os::unix::fs::MetadataExt,
     path::PathBuf,
 };
 
-use ec_archive::{ArchiveError, Checkpoints, FieldNames, StreamIndex, Sweep, TrackEvent, Watch, line::LineRule};
-use ec_observation::{EpochKey, EpochRecords, Record};
+use ec_archive::{
+    ArchiveError, Checkpoints, Epochs, FieldNames, SegmentSpan, StreamIndex, Sweep, TrackEvent, Watch, line::LineRule,
+};
+use ec_observation::{EpochKey, EpochRecords, Numbering, StreamRule};
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::{
     Derivable as _, TestArchive, fs,
     generations::{line, rule},
+    plain::{Mark, Publisher, Said, at_rest, epochs, marks},
 };
 
 /// Histories that are tried where nothing else is asked for.
@@ -45,8 +50,10 @@ struct Known {
     rotated: Vec<Seen>,
     current: Option<Seen>,
     next_serial: u64,
-    /// Epochs that lost files touched.
-    lost: BTreeSet<u64>,
+    /// All lines that were ever read, in that order, each with the serial of its file. A lane is cut by all of them.
+    heard: Vec<(u64, Said)>,
+    /// Files that were lost, or let go, with what was read of them.
+    gone: Vec<u64>,
     /// Whether any file was ever lost or let go.
     lossy: bool,
 }
@@ -61,13 +68,17 @@ struct File {
 }
 
 struct World {
+    rule: StreamRule,
     archive: TestArchive,
     index: StreamIndex,
     files: Vec<File>,
     known: Known,
     kept: Option<Known>,
     names: u32,
+    /// The number of the timeline that comes next.
     next: u64,
+    /// What writes a lane.
+    publisher: Publisher,
 }
 
 struct Losses(Vec<TrackEvent>);
@@ -91,35 +102,48 @@ fn seems_whole(content: &[u8], read: &[u8]) -> bool {
     content.len() >= read.len() && content[..head] == read[..head] && content[tail..read.len()] == read[tail..]
 }
 
-/// The epochs that each line touches, with the record of a good one: protocol §2 with everything in memory.
-fn marks(text: &[u8]) -> Vec<(u64, Option<Record>)> {
-    // how a line is judged is tested elsewhere
-    let judge = LineRule::new(FieldNames::default(), "x", "v");
-    let stated = |line: &[u8]| match judge.record(line) {
-        Ok(record) => Some((record.group_sequence / 2, Some(record))),
-        Err(bad) => bad.group_sequence.map(|sequence| (sequence / 2, None)),
-    };
-    let lines: Vec<_> = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).map(stated).collect();
-    let good = |line: &Option<(u64, Option<Record>)>| line.and_then(|(epoch, record)| record.map(|_| epoch));
-    let mut marks = Vec::new();
-    for (at, line) in lines.iter().enumerate() {
-        match line {
-            Some(mark) => marks.push(*mark),
-            None => {
-                let before = lines[..at].iter().rev().find_map(good);
-                let after = lines[at..].iter().find_map(good);
-                marks.extend(before.into_iter().chain(after).map(|epoch| (epoch, None)));
-            }
+/// What complete lines say. How a line is judged is tested elsewhere.
+fn judged(text: &[u8]) -> impl Iterator<Item = Said> + '_ {
+    let rule = LineRule::new(FieldNames::default(), "x", "v");
+    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(move |line| rule.record(line).map_err(|bad| bad.group_sequence))
+}
+
+/// The rule of the file as a lane.
+fn lane() -> StreamRule {
+    StreamRule::lane("x", "x", "v", NonZeroU64::new(3).unwrap()).unwrap()
+}
+
+/// What was read of each segment.
+fn spans(marks: &[Mark]) -> Vec<SegmentSpan> {
+    let mut spans: BTreeMap<u64, SegmentSpan> = BTreeMap::new();
+    for Mark { epoch, record, .. } in marks {
+        let Some(record) = record else { continue };
+        let new = SegmentSpan::untimed(epoch.segment, epoch.index, epoch.index);
+        let span = spans.entry(epoch.segment).or_insert(new);
+        (span.lowest, span.highest) = (span.lowest.min(epoch.index), span.highest.max(epoch.index));
+        if let Some(ms) = record.received_unix_ms {
+            (span.first_ms, span.last_ms) = (span.first_ms.min(ms), span.last_ms.max(ms));
         }
     }
-    marks
+    spans.into_values().collect()
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(rule: StreamRule) -> Self {
         let archive = TestArchive::new([("x/other.jsonl", "")]);
-        let index = StreamIndex::new(&archive.open().broadcast("x"), rule(), &FieldNames::default());
-        Self { archive, index, files: Vec::new(), known: Known::default(), kept: None, names: 0, next: 0 }
+        let index = StreamIndex::new(&archive.open().broadcast("x"), rule.clone(), &FieldNames::default());
+        Self {
+            rule,
+            archive,
+            index,
+            files: Vec::new(),
+            known: Known::default(),
+            kept: None,
+            names: 0,
+            next: 0,
+            publisher: Publisher::default(),
+        }
     }
 
     fn path(&self) -> PathBuf {
@@ -167,7 +191,12 @@ impl World {
         self.files[file].content = content;
     }
 
-    fn some_line(&mut self, rng: &mut StdRng) -> Vec<u8> {
+    /// A good line, and its number or one like it.
+    fn good_line(&mut self, rng: &mut StdRng) -> (u64, String) {
+        if self.rule.is_lane() {
+            let text = self.publisher.line(rng) + "\n";
+            return (self.publisher.sequence(), text);
+        }
         let sequence = match rng.random_range(0..10) {
             0 => rng.random_range(0..self.next + 1),
             _ => {
@@ -175,21 +204,25 @@ impl World {
                 self.next - 1
             }
         };
+        (sequence, line(sequence, if rng.random_ratio(1, 24) { 2 } else { 1 }))
+    }
+
+    fn some_line(&mut self, rng: &mut StdRng) -> Vec<u8> {
+        let (sequence, good) = self.good_line(rng);
         match rng.random_range(0..24) {
-            0 => line(sequence, 2).into_bytes(),
             1 => b"garbage\n".to_vec(),
             2 => format!("{{\"group_sequence\":{sequence}}}\n").into_bytes(),
             3 => [vec![b'x'; 70_000], b"\n".to_vec()].concat(),
             4 => b"\xff\0\n".to_vec(),
             5 => b"\n".to_vec(),
-            _ => line(sequence, 1).into_bytes(),
+            _ => good.into_bytes(),
         }
     }
 
     fn step(&mut self, rng: &mut StdRng) {
         match rng.random_range(0..40) {
             0..18 => {
-                let count = rng.random_range(1..4);
+                let count = rng.random_range(1..if self.rule.is_lane() { 16 } else { 4 });
                 let text: Vec<u8> = (0..count).flat_map(|_| self.some_line(rng)).collect();
                 let file = self.writable();
                 self.append(file, &text);
@@ -274,7 +307,7 @@ impl World {
     }
 
     fn restart(&mut self, checkpoint: bool) {
-        self.index = StreamIndex::new(&self.archive.open().broadcast("x"), rule(), &FieldNames::default());
+        self.index = StreamIndex::new(&self.archive.open().broadcast("x"), self.rule.clone(), &FieldNames::default());
         self.known = Known::default();
         if let Some(kept) = self.kept.clone().filter(|_| checkpoint) {
             let errors = self.checkpoints().restore(&mut self.index, &mut ());
@@ -286,8 +319,8 @@ impl World {
 
     /// What a checkpoint's files are now.
     fn take_up(&mut self, kept: Known) {
-        let Known { rotated, current, next_serial, lost, lossy } = kept;
-        self.known = Known { next_serial, lost, lossy, ..Known::default() };
+        let Known { rotated, current, next_serial, heard, gone, lossy } = kept;
+        self.known = Known { next_serial, heard, gone, lossy, ..Known::default() };
         let here = self.here();
         for (seen, is_current) in rotated.into_iter().map(|seen| (seen, false)).chain(current.map(|seen| (seen, true)))
         {
@@ -312,7 +345,7 @@ impl World {
         let rotated = std::mem::take(&mut known.rotated);
         for mut seen in rotated {
             if seems_whole(&files[seen.file].content, &seen.read) {
-                seen.read_on(files);
+                seen.read_on(files, &mut known.heard);
                 known.rotated.push(seen);
             } else {
                 known.lose(&seen);
@@ -320,7 +353,7 @@ impl World {
         }
         if let Some(mut seen) = known.current.take() {
             if seems_whole(&files[seen.file].content, &seen.read) {
-                seen.read_on(files);
+                seen.read_on(files, &mut known.heard);
                 known.current = Some(seen);
             } else {
                 known.lose(&seen);
@@ -332,7 +365,7 @@ impl World {
         match known.current.take() {
             Some(mut seen) if !seen.read.is_empty() && seems_whole(&files[here].content, &seen.read) => {
                 seen.file = here;
-                seen.read_on(files);
+                seen.read_on(files, &mut known.heard);
                 known.current = Some(seen);
             }
             before => {
@@ -342,7 +375,7 @@ impl World {
                     known.lose(&oldest);
                 }
                 let mut seen = Seen { serial: known.next_serial, file: here, read: Vec::new() };
-                seen.read_on(files);
+                seen.read_on(files, &mut known.heard);
                 known.next_serial += 1;
                 known.current = Some(seen);
             }
@@ -356,7 +389,9 @@ impl World {
             let swept: Result<Vec<_>, _> = Sweep::all(&self.index).collect();
             match swept {
                 Ok(swept) => {
-                    let found = swept.into_iter().map(|epoch| (epoch.derived.key.index, epoch.records)).collect();
+                    let may_be = |key| self.index.may_be_complete(key);
+                    assert!(swept.iter().all(|epoch| !epoch.derived.complete || may_be(epoch.derived.key)));
+                    let found = swept.into_iter().map(|epoch| (epoch.derived.key, epoch.records)).collect();
                     return self.check(&found);
                 }
                 Err(ArchiveError::Changed { path, generation, .. }) => {
@@ -383,38 +418,59 @@ impl World {
         known.lose(&seen);
     }
 
-    fn check(&self, found: &BTreeMap<u64, EpochRecords>) {
+    fn check(&self, found: &BTreeMap<EpochKey, EpochRecords>) {
         let known = &self.known;
-        let mut expected: BTreeMap<u64, EpochRecords> = BTreeMap::new();
-        for seen in known.rotated.iter().chain(&known.current) {
-            for (epoch, record) in marks(&seen.read) {
-                let records = expected.entry(epoch).or_default();
-                match record {
-                    Some(record) => records.add(0, &record),
-                    None => records.add_bad_line(),
-                }
-            }
+        let marks = marks(&self.rule, &known.heard);
+        let is_kept = |mark: &&Mark| known.rotated.iter().chain(&known.current).any(|seen| seen.serial == mark.file);
+        let expected = epochs(marks.iter().filter(is_kept));
+        let lost = marks.iter().filter(|mark| known.gone.contains(&mark.file));
+        let lost: BTreeSet<EpochKey> = lost.map(|mark| mark.epoch).collect();
+        if self.rule.is_lane() {
+            assert_eq!(self.index.segments(), spans(&marks));
         }
-        for epoch in 0..=self.next / 2 + 1 {
-            if self.index.withholds(EpochKey::timeline(epoch)) {
-                assert!(known.lossy, "epoch {epoch} is withheld and nothing was ever lost");
+        let good = marks.iter().filter(is_kept).filter(|mark| mark.record.is_some());
+        assert_eq!(self.index.highest_epoch(), good.map(|mark| mark.epoch).max());
+        let last = marks.iter().map(|mark| mark.epoch.segment).max().unwrap_or_default();
+        let near = |segment| (0..=self.next / 2 + 1).map(move |index| EpochKey { segment, index });
+        let mut keys: BTreeSet<EpochKey> = (0..=last).flat_map(near).collect();
+        keys.extend(found.keys().chain(expected.keys()).chain(&lost));
+        for key in keys {
+            if self.index.withholds(key) {
+                assert!(known.lossy, "epoch {key:?} is withheld and nothing was ever lost");
                 continue;
             }
-            assert!(!known.lost.contains(&epoch), "epoch {epoch} rested on a lost file");
+            assert!(!lost.contains(&key), "epoch {key:?} rested on a lost file");
             let derive = |records: Option<&EpochRecords>| {
-                records
-                    .filter(|records| !records.is_empty())
-                    .map(|records| rule().derive(EpochKey::timeline(epoch), records))
+                records.filter(|records| !records.is_empty()).map(|records| self.rule.derive(key, records))
             };
-            assert_eq!(derive(found.get(&epoch)), derive(expected.get(&epoch)), "epoch {epoch}");
+            assert_eq!(derive(found.get(&key)), derive(expected.get(&key)), "epoch {key:?}");
+        }
+    }
+
+    /// Reads what stands at the path anew, at rest.
+    fn check_at_rest(&self) {
+        let here = self.here().map_or(&[][..], |here| complete_lines(&self.files[here].content));
+        let lines: Vec<_> = judged(here).map(|said| (0, said)).collect();
+        let expected = at_rest(&self.rule, &lines);
+        for jobs in [1, 3] {
+            let (broadcast, jobs) = (self.archive.open().broadcast("x"), NonZeroUsize::new(jobs).unwrap());
+            let (rule, names) = (self.rule.clone(), FieldNames::default());
+            let mut epochs = Epochs::read(&broadcast, rule, &names, jobs, &mut ()).unwrap();
+            let mut found = Vec::new();
+            let ended = epochs
+                .closed()
+                .unwrap()
+                .try_for_each(|epoch| epoch.map(|epoch| found.push((epoch.named.derived, epoch.named.name.mark))));
+            assert_eq!((found, ended.is_err()), expected, "{jobs} threads");
         }
     }
 }
 
 impl Seen {
-    fn read_on(&mut self, files: &[File]) {
+    fn read_on(&mut self, files: &[File], heard: &mut Vec<(u64, Said)>) {
         let complete = complete_lines(&files[self.file].content);
         if let Some(new) = complete.get(self.read.len()..) {
+            heard.extend(judged(new).map(|said| (self.serial, said)));
             self.read.extend(new);
         }
     }
@@ -424,7 +480,7 @@ impl Known {
     fn lose(&mut self, seen: &Seen) {
         if !seen.read.is_empty() {
             self.lossy = true;
-            self.lost.extend(marks(&seen.read).into_iter().map(|(epoch, _)| epoch));
+            self.gone.push(seen.serial);
         }
     }
 }
@@ -433,21 +489,33 @@ fn variable(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-#[test]
-fn every_history_of_files_gives_what_they_held_or_nothing() {
+/// Histories of an archive with this numbering.
+fn try_histories(numbering: Numbering) {
     let seeds = match variable("EC_TAILER_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..variable("EC_TAILER_SEEDS").unwrap_or(SEEDS),
     };
-    let (mut withheld, mut lossy, count) = (0, 0, seeds.end - seeds.start);
+    let (mut withheld, mut lossy, mut segments, count) = (0, 0, 0, seeds.end - seeds.start);
     for seed in seeds {
         println!("EC_TAILER_SEED={seed}");
         let mut rng = StdRng::seed_from_u64(seed);
-        let mut world = World::new();
+        let mut world = World::new(if numbering == Numbering::Session { lane() } else { rule() });
         (0..STEPS).for_each(|_| world.step(&mut rng));
         world.read();
+        world.check_at_rest();
         lossy += usize::from(world.known.lossy);
-        withheld += (0..world.next / 2).filter(|&epoch| world.index.withholds(EpochKey::timeline(epoch))).count();
+        withheld += world.index.withheld_epochs();
+        segments += world.index.segments().len();
     }
-    println!("{count} histories, {lossy} with a loss, {withheld} epochs withheld");
+    println!("{count} histories, {lossy} with a loss, {withheld} epochs withheld, {segments} segments");
+}
+
+#[test]
+fn every_history_of_files_gives_what_they_held_or_nothing() {
+    try_histories(Numbering::Timeline);
+}
+
+#[test]
+fn every_history_of_a_lane_gives_the_segments_of_what_was_read() {
+    try_histories(Numbering::Session);
 }

@@ -13,6 +13,7 @@ mod endpoints;
 mod faults;
 mod files;
 mod kills;
+mod lanes;
 mod live_cost;
 mod monitor;
 mod once;

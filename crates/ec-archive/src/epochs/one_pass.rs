@@ -193,13 +193,20 @@ enum Derived<'a> {
 }
 
 impl Derived<'_> {
-    /// The next epoch, and the hash of its header where that is known.
-    fn next(&mut self) -> Result<Option<(NamedEpoch, Option<ObservationHash>)>, DeriveError> {
+    /// The next closed epoch, and the hash of its header where that is known. Only the highest one may not be closed: it
+    /// needs no name, and no time for one.
+    fn next(
+        &mut self,
+        highest: Option<EpochKey>,
+    ) -> Result<Option<(NamedEpoch, Option<ObservationHash>)>, DeriveError> {
         match self {
             Self::Run { run, rule, marks, is_renamed } => {
                 let Some(Kept { derived, own_mark, named }) = run.next(rule).map_err(unreadable_run)? else {
                     return Ok(None);
                 };
+                if !is_closed(&derived, highest) {
+                    return Ok(None);
+                }
                 let mark = match own_mark {
                     Some(own) => marks.of(rule.is_lane(), &derived, |_| Ok::<_, DeriveError>(own))?,
                     None => marks.of(rule.is_lane(), &derived, |_| derived.time.clone())?,
@@ -216,6 +223,9 @@ impl Derived<'_> {
             Self::Sweep(index, sweep, marks) => {
                 let (rule, index) = (index.rule(), *index);
                 let Some(swept) = sweep.next().transpose()? else { return Ok(None) };
+                if !is_closed(&swept.derived, highest) {
+                    return Ok(None);
+                }
                 let own = |segment| own_mark(index, segment)?.map_err(DeriveError::from);
                 let mark = marks.of(rule.is_lane(), &swept.derived, own)?;
                 Ok(Some((rule.name(swept.derived, mark)?, None)))
@@ -226,14 +236,10 @@ impl Derived<'_> {
 
 impl Closed<'_> {
     fn advance(&mut self) -> Result<Option<LinkedEpoch>, DeriveError> {
-        while let Some((named, known)) = self.source.next()? {
-            if is_closed(&named.derived, self.highest) {
-                let hash = |header: &ObservationHeader| known.unwrap_or_else(|| header.hash());
-                let (header, hash) = self.chain.link(&named, hash)?.unzip();
-                return Ok(Some(LinkedEpoch { named, header, hash }));
-            }
-        }
-        Ok(None)
+        let Some((named, known)) = self.source.next(self.highest)? else { return Ok(None) };
+        let hash = |header: &ObservationHeader| known.unwrap_or_else(|| header.hash());
+        let (header, hash) = self.chain.link(&named, hash)?.unzip();
+        Ok(Some(LinkedEpoch { named, header, hash }))
     }
 }
 

@@ -126,10 +126,15 @@ impl Generation {
         budget: u64,
         watch: &mut impl Watch,
     ) -> Result<bool, ArchiveError> {
-        let Self { lines, footprint, file, .. } = self;
+        let Self { serial, lines, footprint, file } = self;
         let start = lines.offset();
         let stretch = Stretch { file, start, end: u64::MAX };
-        let end = track.read(stretch, budget, |line| lines.take(track.path(), line, keys, watch))?;
+        let end = track.read(stretch, budget, |line| {
+            if keys.pass_to(*serial) {
+                lines.stand_apart(keys);
+            }
+            lines.take(track.path(), line, keys, watch);
+        })?;
         if end > start {
             match Footprint::of(file, end) {
                 Ok(found) => *footprint = found,
@@ -149,7 +154,7 @@ impl Generation {
         epochs: EpochRule,
         mut sink: impl FnMut(Mark),
     ) -> Result<(), ArchiveError> {
-        let mut neighbours = Neighbours::after(extent.before, false);
+        let mut neighbours = Neighbours::after(extent.before, extent.waiting);
         let mut keys = Keys::again(epochs, extent.segment, extent.before_ms, extent.cut);
         let mut checksum = 0u128;
         let stretch = Stretch { file: &self.file, start: extent.start, end: extent.end };

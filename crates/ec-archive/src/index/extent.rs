@@ -3,7 +3,7 @@
 use ec_observation::EpochKey;
 use serde::{Deserialize, Serialize};
 
-use super::keys::Keys;
+use super::{keys::Keys, neighbours::Neighbours};
 
 /// How finely a file is indexed.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +29,11 @@ pub(crate) struct Extent {
     pub(crate) end: u64,
     /// The epoch of the last good line before `start`: a bad line at the start touches it.
     pub(crate) before: Option<EpochKey>,
-    /// The segment of that line, and the time by which it was cut.
+    /// Whether bad lines before `start` wait for the next good one.
+    pub(crate) waiting: bool,
+    /// Whether lines of another file were read between those of the extent before it and its own.
+    pub(crate) is_apart: bool,
+    /// The segment of the good line that was read before `start`, and the time by which it was cut.
     pub(crate) segment: u64,
     pub(crate) before_ms: u64,
     /// Where the first line stands that begins another segment.
@@ -41,10 +45,12 @@ pub(crate) struct Extent {
 }
 
 impl Extent {
-    /// One that starts where the lines of `keys` go on.
-    pub(crate) fn starting_at(start: u64, before: Option<EpochKey>, keys: &Keys) -> Self {
+    /// One that starts where the lines of `keys` go on, and those of its file.
+    pub(crate) fn starting_at(start: u64, neighbours: &Neighbours, keys: &Keys) -> Self {
         let (segment, before_ms) = (keys.segment(), keys.last_ms());
-        Self { start, end: start, before, segment, before_ms, cut: None, touched: None, checksum: 0 }
+        let Neighbours { last: before, waiting, .. } = *neighbours;
+        let (is_apart, cut, touched) = (false, None, None);
+        Self { start, end: start, before, waiting, is_apart, segment, before_ms, cut, touched, checksum: 0 }
     }
 
     pub(crate) fn touch(&mut self, epoch: EpochKey) {
@@ -62,9 +68,39 @@ impl Extent {
     }
 }
 
-/// Halves the number of extents when there are more than `max`.
+/// Halves the number of extents when there are more than `max`, but for those that stand apart: what is cut in one is not
+/// known by the other.
 pub(crate) fn join_neighbours(extents: &mut Vec<Extent>, max: usize) {
     if extents.len() > max {
-        *extents = extents.chunks(2).filter_map(|pair| pair.iter().copied().reduce(Extent::join)).collect();
+        let mut rest = std::mem::take(extents).into_iter().peekable();
+        while let Some(extent) = rest.next() {
+            let next = rest.next_if(|next| !next.is_apart);
+            extents.push(next.map_or(extent, |next| extent.join(next)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use ec_observation::EpochRule;
+
+    use super::*;
+
+    #[test]
+    fn what_stands_apart_is_joined_to_nothing_before_it() {
+        let keys = Keys::new(EpochRule::timeline(NonZeroU64::MIN));
+        let extent = |start, is_apart| {
+            let begun = Extent::starting_at(start, &Neighbours::default(), &keys);
+            Extent { end: start + 1, is_apart, ..begun }
+        };
+        let mut extents: Vec<_> =
+            [false, true, false, true, true].into_iter().zip(0..).map(|(a, s)| extent(s, a)).collect();
+        join_neighbours(&mut extents, 5);
+        assert_eq!(extents.len(), 5, "there is room");
+        join_neighbours(&mut extents, 4);
+        let found: Vec<_> = extents.iter().map(|extent| (extent.start, extent.end, extent.is_apart)).collect();
+        assert_eq!(found, [(0, 1, false), (1, 3, true), (3, 4, true), (4, 5, true)]);
     }
 }

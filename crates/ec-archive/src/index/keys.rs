@@ -48,6 +48,8 @@ pub(crate) struct Keys {
 pub(crate) struct KeptKeys {
     /// The present segment; `None` before the first good line.
     present: Option<u64>,
+    /// The file of which the last line was read, by its generation's serial.
+    reader: Option<u64>,
     cutter: Cutter,
     spans: Spans,
 }
@@ -66,8 +68,14 @@ impl Keys {
     /// The keys of a stretch that is read again: of one that begins in `segment`, after a record of this time, and in
     /// which the line at `cut`, if any, is the first that begins another segment.
     pub(crate) fn again(epochs: EpochRule, segment: u64, before_ms: u64, cut: Option<u64>) -> Self {
-        let kept = KeptKeys { present: Some(segment), cutter: Cutter::after(before_ms), spans: Spans::default() };
+        let kept = KeptKeys { present: Some(segment), cutter: Cutter::after(before_ms), ..KeptKeys::default() };
         Self { epochs, cut_from: cut.unwrap_or(u64::MAX), kept }
+    }
+
+    /// Goes on with a line of this file; true where the line before was one of another and a lane is cut, so that what the
+    /// lines of one file say is not enough to cut them again.
+    pub(crate) fn pass_to(&mut self, file: u64) -> bool {
+        self.epochs.numbering == Numbering::Session && self.kept.reader.replace(file) != Some(file)
     }
 
     /// What a checkpoint keeps.

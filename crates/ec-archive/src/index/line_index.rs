@@ -54,7 +54,7 @@ pub(crate) struct Kept {
 impl LineIndex {
     /// An index of nothing yet.
     pub(crate) fn new(grain: Grain, keys: &Keys) -> Self {
-        let open = Extent::starting_at(0, None, keys);
+        let open = Extent::starting_at(0, &Neighbours::default(), keys);
         Self::of(grain, Kept { extents: Vec::new(), open, before: None, waiting: false, first: None, highest: None })
     }
 
@@ -102,7 +102,7 @@ impl LineIndex {
         let Kept { open, first, highest, .. } = &mut self.kept;
         if open.start == open.end {
             // another generation may have been read on since it was begun
-            *open = Extent::starting_at(open.start, open.before, keys);
+            *open = Extent { is_apart: open.is_apart, ..Extent::starting_at(open.start, &self.neighbours, keys) };
         }
         open.checksum = open.checksum.wrapping_add(checksum);
         if let Some(said) = said {
@@ -125,14 +125,27 @@ impl LineIndex {
         self.extend_to(end, keys);
     }
 
+    /// Ends the open extent, because lines of another file were read after its own.
+    pub(crate) fn stand_apart(&mut self, keys: &Keys) {
+        if self.kept.open.start < self.kept.open.end {
+            self.end_extent(keys);
+        }
+        self.kept.open.is_apart = true;
+    }
+
     /// Ends the open extent if it is long enough, and no bad line at its end waits for the next good one.
     fn extend_to(&mut self, end: u64, keys: &Keys) {
-        let Kept { extents, open, .. } = &mut self.kept;
+        let open = &mut self.kept.open;
         open.end = end;
         if !self.neighbours.waiting && open.end - open.start >= self.grain.extent_len {
-            extents.push(*open);
-            *open = Extent::starting_at(end, self.neighbours.last, keys);
-            join_neighbours(extents, self.grain.max_extents);
+            self.end_extent(keys);
         }
+    }
+
+    fn end_extent(&mut self, keys: &Keys) {
+        let Kept { extents, open, .. } = &mut self.kept;
+        extents.push(*open);
+        *open = Extent::starting_at(open.end, &self.neighbours, keys);
+        join_neighbours(extents, self.grain.max_extents);
     }
 }

@@ -152,3 +152,32 @@ fn a_long_segment_is_remembered_as_far_as_its_times_reach() {
     }
     assert_eq!(cutter.segment.unwrap().remembered.len(), 11);
 }
+
+fn timed(group_sequence: u64, received_unix_ms: Option<u64>) -> Record {
+    Record { group_sequence, blake3: [1; 32], size_bytes: 1, received_unix_ms }
+}
+
+#[test]
+fn the_highest_number_is_the_present_segments() {
+    let mut cutter = Cutter::default();
+    assert_eq!(cutter.highest(), None);
+    let mut highest_after = |sequence, ms| {
+        cutter.take(&timed(sequence, Some(ms)));
+        cutter.highest()
+    };
+    assert_eq!([(7, 0), (9, 1), (8, 2)].map(|(sequence, ms)| highest_after(sequence, ms)), [Some(7), Some(9), Some(9)]);
+    assert_eq!(highest_after(3, 90_000), Some(3), "another segment");
+}
+
+#[test]
+fn a_cutter_in_the_middle_goes_on_from_the_time_before_it() {
+    let mut cutter = Cutter::after(50_000);
+    assert_eq!((cutter.highest(), cutter.last_ms()), (None, 50_000));
+    cutter.pass(&timed(3, None));
+    assert_eq!(cutter.last_ms(), 50_000, "without a time, that of the record before");
+    cutter.pass(&timed(4, Some(60_000)));
+    assert_eq!((cutter.highest(), cutter.last_ms()), (None, 60_000), "what is passed by is of no segment");
+    assert_eq!((cutter.take(&timed(9, None)), cutter.last_ms()), (Cut::Begins, 60_000));
+    // 5.: 20 s after the first record, whose time it took over
+    assert_eq!([(7, 80_000), (6, 80_001)].map(|(n, ms)| cutter.take(&timed(n, Some(ms)))), [Cut::Belongs, Cut::Begins]);
+}

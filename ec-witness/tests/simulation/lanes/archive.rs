@@ -119,10 +119,11 @@ impl Archive {
         self.complete.get(&key).cloned().or_else(derive)
     }
 
-    /// The root and the own time of each complete epoch of this index.
-    pub(crate) fn complete(&self, index: u64) -> Vec<(B256, u64)> {
+    /// The segment, the root and the own time of each complete epoch of this index.
+    pub(crate) fn complete(&self, index: u64) -> Vec<(u64, B256, u64)> {
         let found = self.complete.values().filter(|derived| derived.key.index == index);
-        found.filter_map(|derived| Some((derived.data_root?, derived.time.clone().ok()?))).collect()
+        let seen = |derived: &DerivedEpoch| Some((derived.key.segment, derived.data_root?, derived.time.clone().ok()?));
+        found.filter_map(seen).collect()
     }
 
     /// Takes the epochs that records came to.

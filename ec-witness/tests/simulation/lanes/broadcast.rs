@@ -169,11 +169,12 @@ impl Broadcast {
         equal.filter(|&window| off_ms(window) < self.tolerance_ms + 3_000).min_by_key(|&window| off_ms(window))
     }
 
-    /// Whether a witness's archive has a window whole, with a time that others agree to.
-    pub(crate) fn has(&self, archive: &Archive, window: Window, root: B256) -> bool {
+    /// The segment in which a witness's archive has a window whole, with a time that others agree to.
+    pub(crate) fn segment_of(&self, archive: &Archive, window: Window, root: B256) -> Option<u64> {
         let off_ms = |own: u64| own.abs_diff(START_UNIX_MS + self.begins_ms(window));
         let near = |own: u64| off_ms(own) < MAX_AGE_MS + 3_000;
-        archive.complete(window.index).into_iter().any(|(found, own_ms)| found == root && near(own_ms))
+        let mut complete = archive.complete(window.index).into_iter();
+        complete.find(|&(_, found, own_ms)| found == root && near(own_ms)).map(|(segment, ..)| segment)
     }
 }
 

@@ -32,8 +32,7 @@ fn print(scenario: &Scenario, outcomes: &[(u64, Outcome)]) {
     let (able, lost) = (sum(|outcome| outcome.able), sum(|outcome| outcome.lost.len() as u64));
     let doubled = sum(|outcome| outcome.doubled.len() as u64);
     let percent = |part: u64| 100.0 * part as f64 / able.max(1) as f64;
-    let mut delays_ms: Vec<u64> = outcomes.iter().flat_map(|(_, outcome)| outcome.delays_ms.clone()).collect();
-    delays_ms.sort_unstable();
+    let delays_ms = delays_ms(outcomes);
     println!(
         "{:<42} {}/{} {:>5} {able:>6} {lost:>5} {:>6.2} % {doubled:>5} {:>6.2} % {:>5.2} {:>5} {:>5} {:>5}",
         scenario.network.name,
@@ -47,6 +46,13 @@ fn print(scenario: &Scenario, outcomes: &[(u64, Outcome)]) {
         percentile_s(&delays_ms, 50),
         percentile_s(&delays_ms, 99),
     );
+}
+
+/// How long windows took, ascending.
+fn delays_ms(outcomes: &[(u64, Outcome)]) -> Vec<u64> {
+    let mut delays_ms: Vec<u64> = outcomes.iter().flat_map(|(_, outcome)| outcome.delays_ms.clone()).collect();
+    delays_ms.sort_unstable();
+    delays_ms
 }
 
 /// What is not as expected, and a seed that shows it.
@@ -67,6 +73,15 @@ fn fault(scenario: &Scenario, outcomes: &[(u64, Outcome)]) -> Option<String> {
     }
     let is_calm = network.rogues == 0 && network.reorgs == 0;
     let several = first(Outcome::doubles_several_of_a_session).filter(|_| is_calm && !scenario.is_hard()).map(replay);
+    let for_nothing = first(|outcome| !outcome.doubled_for_nothing.is_empty());
+    if let Some(replay) = for_nothing.filter(|_| is_calm && scenario.is_hard()).map(replay) {
+        return Some(format!("a window is final twice though a quorum could follow a session; replay: {replay}"));
+    }
+    let median_s = percentile_s(&delays_ms(outcomes), 50);
+    let takes_rounds = median_s * 1000 >= (network.agreement)().round_grace_ms;
+    if scenario.takes_rounds.is_some_and(|expected| takes_rounds != expected) {
+        return Some(format!("half of the windows took {median_s} s or more"));
+    }
     let many = is_calm && share(sum(|outcome| outcome.doubled.len() as u64));
     let many = many.then(|| "more than a hundredth of the windows is final twice".into());
     several.map(|replay| format!("several windows of a session are final twice; replay: {replay}")).or(many)

@@ -13,7 +13,7 @@ use ec_witness::witness::{
 };
 use rand::{RngExt, rngs::StdRng};
 
-use super::{archive::Archive, broadcast::Broadcast, scenario::Scenario};
+use super::{archive::Archive, broadcast::Broadcast, scenario::Scenario, unsettled::Unsettled};
 use crate::{
     guard::Guard,
     host::{Net, address},
@@ -192,12 +192,15 @@ impl Host {
     }
 
     fn name(&mut self, now_ms: u64, net: &Net<Broadcast>) {
-        let Self { me, archive, guard, lane, engine, view, .. } = self;
+        let Self { me, archive, guard, lane, engine, view, scenario, .. } = self;
         let situation = view.situation(now_ms + self.offset_ms);
         let growing = archive.highest().map(|highest| highest.segment);
         let heads = Heads { situation: &situation, growing };
         let past = |slot| Ok::<_, Infallible>(guard.vote(*me, slot, &net.chain, view.number()));
-        let Ok(()) = lane.name(&heads, (*me, engine), archive, past);
+        let Ok(()) = match scenario.settles {
+            true => lane.name(&heads, (*me, engine), archive, past),
+            false => lane.name(&heads, (*me, engine), &mut Unsettled(archive), past),
+        };
     }
 
     /// Lets go of what stands at the finalized head.

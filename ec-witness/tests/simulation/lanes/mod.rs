@@ -7,6 +7,7 @@ mod figures;
 mod host;
 mod rogue;
 mod scenario;
+mod unsettled;
 mod world;
 
 pub(crate) use figures::run;

@@ -40,6 +40,10 @@ pub(crate) struct Scenario {
     /// Witnesses that begin to archive later.
     pub(crate) late: usize,
     pub(crate) rogue: Rogue,
+    /// Whether a final observation settles a segment: rule 1 of §5.10.
+    pub(crate) settles: bool,
+    /// Where it is asked: whether half of the windows or more take longer than until the naming rounds begin.
+    pub(crate) takes_rounds: Option<bool>,
 }
 
 impl Scenario {
@@ -56,6 +60,8 @@ impl Scenario {
             away: 0,
             late: 0,
             rogue,
+            settles: true,
+            takes_rounds: None,
         }
     }
 
@@ -81,7 +87,7 @@ fn without_turns() -> Agreement {
 }
 
 /// Honest networks: nothing is lost, and at most one window of a publisher's life is final twice; where several things
-/// come together, fewer than one in a hundred.
+/// come together, fewer than one in a hundred, and none for which a quorum could have followed a session.
 pub(crate) fn honest() -> Vec<Scenario> {
     let of = Scenario::of;
     let hard = |name, witnesses, quorum| Scenario {
@@ -155,7 +161,8 @@ pub(crate) fn reorged() -> Vec<Scenario> {
     vec![storm("storms of reorgs", 5, 3), storm("storms of reorgs, all needed", 3, 3)]
 }
 
-/// Set-ups that lack a rule and must show it.
+/// Set-ups that lack a rule and must show it. Without naming rounds windows are lost. Without rule 1 none is, but what a
+/// session's first window has settled the naming rounds have to settle again for each that follows.
 pub(crate) fn without_a_rule() -> Vec<Scenario> {
     let without_rounds = || Agreement { round_ms: 0, ..Agreement::default() };
     let lacking = |network: &mut Network| {
@@ -164,8 +171,24 @@ pub(crate) fn without_a_rule() -> Vec<Scenario> {
         // each waits for all of the patience
         network.seeds = 4;
     };
+    let settled = |name, witnesses, quorum| Scenario {
+        length_ms: 1_200_000,
+        mean_ms: 600_000.0,
+        crash: 0.0,
+        takes_rounds: Some(false),
+        ..Scenario::rogues(name, Rogue::EdgeMarks, witnesses, quorum).with(|network| network.seeds = 8)
+    };
+    let unsettled = |name, witnesses, quorum| Scenario {
+        settles: false,
+        takes_rounds: Some(true),
+        ..settled(name, witnesses, quorum)
+    };
     vec![
         Scenario::rogues("without naming rounds, 2 of 5", Rogue::EdgeMarks, 5, 3).with(lacking),
         Scenario::rogues("without naming rounds, 3 of 7", Rogue::EdgeMarks, 7, 4).with(lacking),
+        settled("settled, marks at the edge, 2 of 5", 5, 3),
+        settled("settled, marks at the edge, 3 of 7", 7, 4),
+        unsettled("without rule 1, 2 of 5", 5, 3),
+        unsettled("without rule 1, 3 of 7", 7, 4),
     ]
 }

@@ -45,6 +45,8 @@ pub(crate) struct Outcome {
     pub(crate) lost: Vec<Window>,
     /// Windows that are final under two marks or more.
     pub(crate) doubled: Vec<Window>,
+    /// Of them those for which a quorum could have followed the session that their life of the publisher had by then.
+    pub(crate) doubled_for_nothing: Vec<Window>,
     /// From closing to final.
     pub(crate) delays_ms: Vec<u64>,
     /// Slots in which something was proposed.
@@ -180,17 +182,42 @@ impl World {
     fn outcome(&self) -> Outcome {
         let finals = self.final_windows();
         let delay_ms = |window: &Window| Some(finals.get(window)?[0].saturating_sub(self.net.truth.closes_ms(*window)));
-        let doubled = finals.iter().filter(|(_, marks)| marks.len() > 1).map(|(window, _)| *window);
+        let doubled: Vec<_> = finals.iter().filter(|(_, marks)| marks.len() > 1).map(|(window, _)| *window).collect();
+        let for_nothing = |window: &&Window| self.could_be_followed(**window, &finals);
         let (slots, count) = (&self.net.chain.contract.slots, finals.values().map(Vec::len).sum::<usize>() as u64);
         Outcome {
             able: self.able.len() as u64,
             lost: self.able.iter().copied().filter(|window| !finals.contains_key(window)).collect(),
-            doubled: doubled.collect(),
+            doubled_for_nothing: doubled.iter().filter(for_nothing).copied().collect(),
+            doubled,
             delays_ms: self.able.iter().filter_map(delay_ms).collect(),
             slots: slots.len() as u64,
             left_open: slots.values().filter(|ballot| ballot.finalized.is_none()).count() as u64,
             strange: self.net.chain.finals().count() as u64 - count,
         }
+    }
+
+    /// Whether, when a window began, another of its life of the publisher was final, and a quorum of honest witnesses has
+    /// both in one segment and was at work until the window was final for the last time.
+    fn could_be_followed(&self, window: Window, finals: &BTreeMap<Window, Vec<u64>>) -> bool {
+        let life = finals.iter().filter(|(other, _)| other.publisher == window.publisher);
+        let Some((first, times)) = life.min_by_key(|(_, times)| times[0]) else { return false };
+        let (truth, last_ms) = (&self.net.truth, finals[&window].iter().max().copied().unwrap_or_default());
+        let is_at_work = |index: usize| {
+            let mut times = (truth.closes_ms(window)..=last_ms).step_by(BLOCK_MS as usize);
+            times.all(|ms| !self.schedule.is_stopped(index, ms) && self.schedule.answers(index, ms))
+        };
+        let segment = |archive: &Archive, window: Window| {
+            let (_, root) = self.windows.iter().find(|(other, _)| *other == window)?;
+            truth.segment_of(archive, window, *root)
+        };
+        let follows = |(index, archive): &(usize, Archive)| {
+            let begun_in = segment(archive, *first);
+            begun_in.is_some() && begun_in == segment(archive, window) && is_at_work(*index)
+        };
+        times[0] < truth.begins_ms(window)
+            && honest_archives(&self.scenario, truth).iter().filter(|archive| follows(archive)).count()
+                >= self.scenario.network.quorum
     }
 
     /// Prints what was lost or is final twice, what stands on the ledger, and what each witness thinks of it.
@@ -217,12 +244,22 @@ impl World {
     }
 }
 
-/// The windows that a quorum of honest witnesses has whole.
-fn able(scenario: &Scenario, truth: &Broadcast, windows: &[(Window, B256)]) -> BTreeSet<Window> {
+/// The archives of honest witnesses in the end, and whose they are.
+fn honest_archives(scenario: &Scenario, truth: &Broadcast) -> Vec<(usize, Archive)> {
     let network = &scenario.network;
     let honest = network.rogues..network.witnesses - network.wild_clocks.max(network.dead);
-    let mut archives: Vec<Archive> = honest.map(|index| Archive::new(&truth.rule, &truth.arrivals[index])).collect();
-    archives.iter_mut().for_each(|archive| archive.read_on(u64::MAX));
-    let has = |window, root| archives.iter().filter(|archive| truth.has(archive, window, root)).count();
-    windows.iter().filter(|(window, root)| has(*window, *root) >= network.quorum).map(|(window, _)| *window).collect()
+    let whole = |index: usize| {
+        let mut archive = Archive::new(&truth.rule, &truth.arrivals[index]);
+        archive.read_on(u64::MAX);
+        (index, archive)
+    };
+    honest.map(whole).collect()
+}
+
+/// The windows that a quorum of honest witnesses has whole.
+fn able(scenario: &Scenario, truth: &Broadcast, windows: &[(Window, B256)]) -> BTreeSet<Window> {
+    let (archives, quorum) = (honest_archives(scenario, truth), scenario.network.quorum);
+    let has =
+        |window, root| archives.iter().filter(|(_, archive)| truth.segment_of(archive, window, root).is_some()).count();
+    windows.iter().filter(|(window, root)| has(*window, *root) >= quorum).map(|(window, _)| *window).collect()
 }
