@@ -26,7 +26,9 @@ fn deploy_puts_three_related_contracts_on_the_chain() {
     let shown = run(&mut net.ec_witness(&format!("registry show --json --ledger {ledger}"))).json();
     assert_eq!(shown["registry"], line["registry"]);
     assert_eq!(shown["quorum"], 2);
-    let expected: Vec<_> = (0..3).map(|i| json!({"index": i, "address": net.account(i + 1), "active": true})).collect();
+    let expected: Vec<_> = (0..3)
+        .map(|i| json!({"index": i, "address": net.account(i + 1), "active": true, "offered_to": null}))
+        .collect();
     assert_eq!(shown["witnesses"], json!(expected));
 }
 

@@ -10,7 +10,9 @@ use ec_rpc::{AskError, Endpoints, Fault};
 
 use crate::contracts::{
     EveryChannelObservationLedger::{self, moveBatchCall},
-    EveryChannelRail, Revert,
+    EveryChannelRail,
+    EveryChannelWitnessRegistry::{self, pendingWitnessAtCall},
+    Revert,
 };
 
 /// Why a contract is not the one that is configured.
@@ -108,15 +110,30 @@ pub async fn registry_of(
 ///
 /// It is an older ledger, or no agreement on its code.
 pub async fn require_move(endpoints: &Endpoints, ledger: Address) -> Result<(), IdentityError> {
-    let has_move = |provider: DynProvider| async move {
-        let code = provider.get_code_at(ledger).await?;
-        let selectors = [EveryChannelObservationLedger::moveCall::SELECTOR, moveBatchCall::SELECTOR];
-        Ok::<_, TransportError>(selectors.iter().all(|selector| compares_with(&code, *selector)))
-    };
-    match endpoints.agreed("eth_getCode", has_move).await? {
+    let selectors = [EveryChannelObservationLedger::moveCall::SELECTOR, moveBatchCall::SELECTOR];
+    match has_calls(endpoints, ledger, selectors).await? {
         true => Ok(()),
         false => Err(IdentityError::WithoutMove { address: ledger }),
     }
+}
+
+/// Whether seats of a registry can be handed on: those of an older one cannot.
+///
+/// # Errors
+///
+/// No agreement on its code.
+pub async fn can_rotate(endpoints: &Endpoints, registry: Address) -> Result<bool, IdentityError> {
+    let selectors = [EveryChannelWitnessRegistry::rotateCall::SELECTOR, pendingWitnessAtCall::SELECTOR];
+    Ok(has_calls(endpoints, registry, selectors).await?)
+}
+
+/// Whether a contract's code dispatches by these selectors.
+async fn has_calls(endpoints: &Endpoints, contract: Address, selectors: [[u8; 4]; 2]) -> Result<bool, AskError> {
+    let has = |provider: DynProvider| async move {
+        let code = provider.get_code_at(contract).await?;
+        Ok::<_, TransportError>(selectors.iter().all(|selector| compares_with(&code, *selector)))
+    };
+    endpoints.agreed("eth_getCode", has).await
 }
 
 /// Whether code has a selector on its stack anywhere, as it must to dispatch by it. No call can tell as surely: a function
@@ -173,10 +190,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ledgers_code_has_every_selector_and_the_rails_has_none_of_moves() {
+    fn each_contracts_code_has_its_selectors_and_the_rails_has_none_of_them() {
         let (ledger, rail) = (&EveryChannelObservationLedger::DEPLOYED_BYTECODE, &EveryChannelRail::DEPLOYED_BYTECODE);
         for selector in [EveryChannelObservationLedger::moveCall::SELECTOR, moveBatchCall::SELECTOR] {
             assert!(compares_with(ledger, selector) && !compares_with(rail, selector));
+        }
+        let registry = &EveryChannelWitnessRegistry::DEPLOYED_BYTECODE;
+        for selector in [EveryChannelWitnessRegistry::rotateCall::SELECTOR, pendingWitnessAtCall::SELECTOR] {
+            assert!(compares_with(registry, selector) && !compares_with(rail, selector));
         }
     }
 }

@@ -18,6 +18,7 @@ mod monitor;
 mod once;
 mod proofs;
 mod refusals;
+mod rotation;
 mod sending;
 mod two_places;
 
