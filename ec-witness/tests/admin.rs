@@ -115,7 +115,10 @@ fn registry_commands_change_the_set() {
     assert_eq!(act(&format!("remove {}", net.account(2))).code, 0);
     let shown = show();
     assert_eq!(shown["witness_count"], 3);
-    assert_eq!(shown["witnesses"][1], json!({"index": 1, "address": net.account(2), "active": false}));
+    assert_eq!(
+        shown["witnesses"][1],
+        json!({"index": 1, "address": net.account(2), "active": false, "offered_to": null})
+    );
 
     assert_eq!(act("set-quorum 2").code, 0);
     let update = format!("update --add {},{} --remove {} --quorum 4", net.account(2), net.account(5), net.account(1));
