@@ -45,6 +45,8 @@ steps! {
     SET_STATES "store::set_states",
     /// The finalized head is noted.
     NOTE_FINALIZED_HEAD "store::note_finalized_head",
+    /// A store is given to the seat's new key.
+    HAND_ON "store::hand_on",
     /// A halt is recorded.
     HALT "store::halt",
     /// A halt is ended.

@@ -26,7 +26,9 @@ fn deploy_puts_three_related_contracts_on_the_chain() {
     let shown = run(&mut net.ec_witness(&format!("registry show --json --ledger {ledger}"))).json();
     assert_eq!(shown["registry"], line["registry"]);
     assert_eq!(shown["quorum"], 2);
-    let expected: Vec<_> = (0..3).map(|i| json!({"index": i, "address": net.account(i + 1), "active": true})).collect();
+    let expected: Vec<_> = (0..3)
+        .map(|i| json!({"index": i, "address": net.account(i + 1), "active": true, "offered_to": null}))
+        .collect();
     assert_eq!(shown["witnesses"], json!(expected));
 }
 
@@ -113,7 +115,10 @@ fn registry_commands_change_the_set() {
     assert_eq!(act(&format!("remove {}", net.account(2))).code, 0);
     let shown = show();
     assert_eq!(shown["witness_count"], 3);
-    assert_eq!(shown["witnesses"][1], json!({"index": 1, "address": net.account(2), "active": false}));
+    assert_eq!(
+        shown["witnesses"][1],
+        json!({"index": 1, "address": net.account(2), "active": false, "offered_to": null})
+    );
 
     assert_eq!(act("set-quorum 2").code, 0);
     let update = format!("update --add {},{} --remove {} --quorum 4", net.account(2), net.account(5), net.account(1));

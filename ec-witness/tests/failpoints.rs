@@ -247,6 +247,37 @@ fn killed_at_every_step_of_a_halt_it_halts_or_has_halted() {
 }
 
 #[test]
+fn killed_while_the_store_is_handed_on_it_is_of_one_key_or_the_other() {
+    use ec_ledger::contracts::EveryChannelWitnessRegistry as Registry;
+    let witness = Witness::new();
+    witness.archive.append(0..3);
+    assert_eq!(run(&mut witness.command("init --from-sequence first")).code, 0);
+    assert_eq!(run(&mut witness.command(&format!("run --once {DELAYS}"))).code, 0);
+    let voted = VoteStore::read(&witness.store).unwrap().export().unwrap().votes;
+    for (from, point) in (1..).zip(each_round(&[failpoint::HAND_ON])) {
+        let (old, new) = (witness.net.account(from), witness.net.account(from + 1));
+        common::block_on(async {
+            let registry = Registry::new(witness.deployed.registry, witness.net.provider());
+            registry.rotate(new).from(old).send().await.unwrap().get_receipt().await.unwrap();
+            let accept = registry.acceptRotation(alloy::primitives::U256::ZERO).from(new);
+            accept.send().await.unwrap().get_receipt().await.unwrap();
+        });
+        (0..3).for_each(|_| witness.mine());
+        let finish = || {
+            let mut finish = witness.command("rotate finish");
+            finish.env("EC_WITNESS_KEY_FILE", witness.net.key_file(from + 1));
+            finish
+        };
+        assert!(is_killed(finish(), point), "{point}");
+        let whose = VoteStore::read(&witness.store).unwrap().identity().witness;
+        assert_eq!(whose, if point == failpoint::HAND_ON.after { new } else { old }, "{point}");
+        assert_eq!(run(&mut finish()).code, 0, "{point}");
+        let store = VoteStore::open_halted(&witness.store).unwrap();
+        assert_eq!((store.identity().witness, store.export().unwrap().votes), (new, voted.clone()), "{point}");
+    }
+}
+
+#[test]
 fn every_step_is_killed_by_one_of_these_tests() {
     let here = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/failpoints.rs")).unwrap();
     for step in failpoint::ALL {

@@ -3,11 +3,17 @@
 use alloy::{
     primitives::Address,
     providers::{DynProvider, Provider},
+    sol_types::SolCall,
     transports::TransportError,
 };
 use ec_rpc::{AskError, Endpoints, Fault};
 
-use crate::contracts::{EveryChannelObservationLedger, EveryChannelRail, Revert};
+use crate::contracts::{
+    EveryChannelObservationLedger::{self, moveBatchCall},
+    EveryChannelRail,
+    EveryChannelWitnessRegistry::{self, pendingWitnessAtCall},
+    Revert,
+};
 
 /// Why a contract is not the one that is configured.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +45,16 @@ pub enum IdentityError {
         view: &'static str,
         /// What it answered.
         answer: String,
+    },
+    /// The ledger is an older one, whose votes stand for one header for ever.
+    #[error(
+        "ledger is set to {address}, which is an older one without move: votes that one content's headers share between \
+         them can never come together there; deploy the contracts anew with `ec-witness deploy` and set ledger to the new \
+         one, or go on with the ec-witness that this ledger was deployed for"
+    )]
+    WithoutMove {
+        /// The ledger.
+        address: Address,
     },
     /// Two configured contracts do not belong together.
     #[error("{field} is set to {configured}, but the {of} at {of_address} uses {actual}; correct one of the two")]
@@ -87,6 +103,47 @@ pub async fn registry_of(
     require_same("registry", configured, "ledger", ledger, actual.map_err(not_it)?)
 }
 
+/// Checks that votes can move on a ledger: that its code has `move` and `moveBatch` to call. For those who vote; whoever only
+/// reads can read an older ledger's log as well.
+///
+/// # Errors
+///
+/// It is an older ledger, or no agreement on its code.
+pub async fn require_move(endpoints: &Endpoints, ledger: Address) -> Result<(), IdentityError> {
+    let selectors = [EveryChannelObservationLedger::moveCall::SELECTOR, moveBatchCall::SELECTOR];
+    match has_calls(endpoints, ledger, selectors).await? {
+        true => Ok(()),
+        false => Err(IdentityError::WithoutMove { address: ledger }),
+    }
+}
+
+/// Whether seats of a registry can be handed on: those of an older one cannot.
+///
+/// # Errors
+///
+/// No agreement on its code.
+pub async fn can_rotate(endpoints: &Endpoints, registry: Address) -> Result<bool, IdentityError> {
+    let selectors = [EveryChannelWitnessRegistry::rotateCall::SELECTOR, pendingWitnessAtCall::SELECTOR];
+    Ok(has_calls(endpoints, registry, selectors).await?)
+}
+
+/// Whether a contract's code dispatches by these selectors.
+async fn has_calls(endpoints: &Endpoints, contract: Address, selectors: [[u8; 4]; 2]) -> Result<bool, AskError> {
+    let has = |provider: DynProvider| async move {
+        let code = provider.get_code_at(contract).await?;
+        Ok::<_, TransportError>(selectors.iter().all(|selector| compares_with(&code, *selector)))
+    };
+    endpoints.agreed("eth_getCode", has).await
+}
+
+/// Whether code has a selector on its stack anywhere, as it must to dispatch by it. No call can tell as surely: a function
+/// that is not there reverts without data, which some nodes report like any other failure.
+fn compares_with(code: &[u8], selector: [u8; 4]) -> bool {
+    /// The instruction that takes the four bytes after it.
+    const PUSH4: u8 = 0x63;
+    code.windows(5).any(|window| window[0] == PUSH4 && window[1..] == selector)
+}
+
 /// The ledger of a rail, which must be the configured one where one is.
 ///
 /// # Errors
@@ -125,5 +182,22 @@ fn require_same(
             Err(IdentityError::Unrelated { field, configured, of, of_address, actual })
         }
         _ => Ok(actual),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_contracts_code_has_its_selectors_and_the_rails_has_none_of_them() {
+        let (ledger, rail) = (&EveryChannelObservationLedger::DEPLOYED_BYTECODE, &EveryChannelRail::DEPLOYED_BYTECODE);
+        for selector in [EveryChannelObservationLedger::moveCall::SELECTOR, moveBatchCall::SELECTOR] {
+            assert!(compares_with(ledger, selector) && !compares_with(rail, selector));
+        }
+        let registry = &EveryChannelWitnessRegistry::DEPLOYED_BYTECODE;
+        for selector in [EveryChannelWitnessRegistry::rotateCall::SELECTOR, pendingWitnessAtCall::SELECTOR] {
+            assert!(compares_with(registry, selector) && !compares_with(rail, selector));
+        }
     }
 }

@@ -178,7 +178,7 @@ impl InitArgs {
         let directory = self.store.directory(&file.store)?.to_owned();
         let mut roster = self.archive.roster(file.archive, &file.stream)?;
         let connection = self.chain.clone().or(file.chain).connect().await?;
-        let ledger = ledger::settings(&connection).await?;
+        let ledger = ledger::settings_to_vote(&connection).await?;
         let registry = EveryChannelWitnessRegistry::new(ledger.registry, &connection.provider);
         let active = registry.isWitness(witness).call().await.wrap_err("registry: isWitness() failed")?;
         let follower = Follower::new(connection.endpoints.clone(), ledger, Some(witness), None);

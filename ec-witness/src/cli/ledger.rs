@@ -19,6 +19,13 @@ pub(super) async fn settings(connection: &Connection) -> eyre::Result<LedgerSett
     settings_of(connection, ledger.ok_or_eyre(unset)?).await
 }
 
+/// The same for whoever votes: votes must be able to move there.
+pub(super) async fn settings_to_vote(connection: &Connection) -> eyre::Result<LedgerSettings> {
+    let settings = settings(connection).await?;
+    identity::require_move(&connection.endpoints, settings.ledger).await?;
+    Ok(settings)
+}
+
 /// How to follow the ledger at this address.
 async fn settings_of(connection: &Connection, ledger: Address) -> eyre::Result<LedgerSettings> {
     let Connection { chain, endpoints, .. } = connection;

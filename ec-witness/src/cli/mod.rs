@@ -29,6 +29,7 @@ mod rail;
 mod registry;
 mod resume;
 mod roster;
+mod rotate;
 mod run;
 mod run_settings;
 mod send;
@@ -120,6 +121,9 @@ enum Command {
     Registry(registry::RegistryCommand),
 
     #[command(subcommand)]
+    Rotate(rotate::RotateCommand),
+
+    #[command(subcommand)]
     Rail(rail::RailCommand),
 }
 
@@ -163,6 +167,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Archive(command) => command.run(),
         Command::Deploy(args) => args.run(),
         Command::Registry(command) => command.run(),
+        Command::Rotate(command) => command.run(),
         Command::Rail(command) => command.run(),
     };
     match outcome {

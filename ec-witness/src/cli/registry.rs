@@ -9,7 +9,10 @@ use alloy::{
 };
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets::NOTHING};
-use ec_ledger::contracts::{EveryChannelWitnessRegistry, Revert};
+use ec_ledger::{
+    contracts::{EveryChannelWitnessRegistry, Revert},
+    identity,
+};
 use eyre::WrapErr;
 use serde::Serialize;
 
@@ -23,7 +26,7 @@ use super::{
 /// Show and change the set of witnesses and the quorum.
 #[derive(Debug, Subcommand)]
 pub(crate) enum RegistryCommand {
-    /// Show the witnesses with their indexes, the quorum and the owner.
+    /// Show the seats with their witnesses and to whom they are offered, the quorum and the owner.
     Show(ReadArgs),
     /// Add one witness; the quorum stays.
     Add(AccountArgs),
@@ -117,12 +120,15 @@ struct Registry {
     witnesses: Vec<Witness>,
 }
 
-/// An address that is or was a witness.
+/// A seat.
 #[derive(Debug, Serialize)]
 struct Witness {
     index: usize,
+    /// Who holds the seat.
     address: Address,
     active: bool,
+    /// To whom the seat is offered.
+    offered_to: Option<Address>,
 }
 
 async fn show(args: &ReadArgs) -> eyre::Result<Answer> {
@@ -139,11 +145,19 @@ async fn read(connection: &Connection, address: Address) -> eyre::Result<Registr
     let block = BlockId::number(block.map_err(|error| connection.endpoint.rpc_error("eth_blockNumber", error))?);
     let registry = EveryChannelWitnessRegistry::new(address, &connection.provider);
     let set = registry.activeSet().block(block).call().await?;
+    let can_rotate = identity::can_rotate(&connection.endpoints, address).await?;
     let mut witnesses = Vec::new();
     loop {
         let index = witnesses.len();
         match registry.witnessAt(U256::from(index)).block(block).call().await {
-            Ok(address) => witnesses.push(Witness { index, address, active: set.bitmap.bit(index) }),
+            Ok(address) => {
+                let offered = match can_rotate {
+                    true => registry.pendingWitnessAt(U256::from(index)).block(block).call().await?,
+                    false => Address::ZERO,
+                };
+                let offered_to = (!offered.is_zero()).then_some(offered);
+                witnesses.push(Witness { index, address, active: set.bitmap.bit(index), offered_to });
+            }
             Err(error) if matches!(Revert::of_call(&error), Some(Revert::UnknownIndex { .. })) => break,
             Err(error) => return Err(error.into()),
         }
@@ -168,9 +182,11 @@ impl fmt::Display for Registry {
         }
         writeln!(f, "quorum    {} of {}", self.quorum, self.witness_count)?;
         let mut table = Table::new();
-        table.load_style(NOTHING).set_header(["index", "address", "active"]);
-        for Witness { index, address, active } in &self.witnesses {
-            table.add_row([index.to_string(), address.to_string(), if *active { "yes" } else { "no" }.to_owned()]);
+        table.load_style(NOTHING).set_header(["index", "address", "active", "offered to"]);
+        for Witness { index, address, active, offered_to } in &self.witnesses {
+            let active = if *active { "yes" } else { "no" };
+            let offered_to = offered_to.as_ref().map(Address::to_string).unwrap_or_default();
+            table.add_row([index.to_string(), address.to_string(), active.to_owned(), offered_to]);
         }
         write!(f, "{}", table.trim_fmt())
     }

@@ -63,7 +63,7 @@ async fn work(settings: Settings) -> eyre::Result<Answer> {
 /// Reaches the chain and opens the store.
 async fn daemon(settings: Settings) -> eyre::Result<Daemon> {
     let connection = settings.chain.clone().connect().await?;
-    let ledger = ledger::settings(&connection).await?;
+    let ledger = ledger::settings_to_vote(&connection).await?;
     let voter = voter(&settings, &connection, ledger).await?;
     let intake = intake(&settings, fixed_streams(&voter)?)?;
     let witness = voter.witness();

@@ -29,7 +29,8 @@ pub fn ledger(
     error: Option<String>,
     polled_unix_s: Option<u64>,
 ) -> LedgerStanding {
-    let set = follower.set();
+    let (set, state) = (follower.set(), follower.ledger());
+    let holder = state.holder_of(state.seat_of(witness));
     LedgerStanding {
         error,
         live: follower.live_since_ms().is_some(),
@@ -37,7 +38,8 @@ pub fn ledger(
         heads: follower.heads(),
         head_times: follower.head_times(),
         witness,
-        member: membership_of(set, follower.ledger(), witness).position.is_some(),
+        member: membership_of(set, state, witness).position.is_some(),
+        handed_to: (holder != witness).then_some(holder),
         witness_count: set.active.len(),
         quorum: set.quorum,
         finality_stalled_ms: follower.finality_stalled_ms(),

@@ -116,6 +116,10 @@ fn member(snapshot: &Snapshot) -> Check {
         return Check::warn("member", "the registry was not read", "see rpc");
     }
     let of = format!("{} witnesses, quorum {}", ledger.witness_count, ledger.quorum);
+    if let Some(holder) = ledger.handed_to {
+        let fix = "stop this process; `ec-witness rotate finish` gives the store to the key that has the seat now";
+        return Check::fail("member", format!("{} handed its seat on to {holder} ({of})", ledger.witness), fix);
+    }
     if !ledger.member {
         let fix = format!("the registry's owner runs `ec-witness registry add {}`", ledger.witness);
         return Check::fail("member", format!("{} is no active witness ({of})", ledger.witness), fix);

@@ -1,10 +1,6 @@
 //! Follows what was sent to the finalized head, and sees to what is open on the way.
 
-use alloy::{
-    eips::BlockId,
-    primitives::{Bytes, TxHash},
-    rpc::types::TransactionReceipt,
-};
+use alloy::{consensus::TxEip1559, eips::BlockId, primitives::TxHash, rpc::types::TransactionReceipt};
 use ec_ledger::Heads;
 
 use super::{
@@ -81,19 +77,20 @@ impl Sender {
             let place = found.as_ref().map(|found| (found.hash, found.block));
             changes.extend(followed.changes(place, self.poll.heads));
             if let Some(found) = found.filter(|_| followed.is_open()) {
-                let input = followed.newest().tx.input.clone();
-                self.tell_outcome(input, &found.receipt).await;
+                let tx = followed.newest().tx.clone();
+                self.tell_outcome(tx, &found.receipt).await;
             }
         }
         Ok(changes)
     }
 
-    /// Counts and logs what an executed transaction of this calldata did not do.
-    async fn tell_outcome(&mut self, input: Bytes, receipt: &TransactionReceipt) {
+    /// Counts and logs what this transaction, executed, did not do.
+    async fn tell_outcome(&mut self, tx: TxEip1559, receipt: &TransactionReceipt) {
         let mut refused: Vec<_> = outcome::skipped(receipt).into_iter().map(Some).collect();
         if !receipt.status() {
             let block = receipt.block_hash.map_or(BlockId::latest(), BlockId::hash);
-            refused.push(self.account.reason(self.signing.ledger(), input, block).await);
+            let to = tx.to.into_to().unwrap_or_else(|| self.signing.ledger());
+            refused.push(self.account.reason(to, tx.input, block).await);
         }
         for revert in refused {
             outcome::tell(revert.as_ref(), receipt.transaction_hash);

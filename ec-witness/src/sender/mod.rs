@@ -25,7 +25,10 @@ mod sign;
 mod state;
 mod waiting;
 
-use alloy::{primitives::TxHash, signers::local::PrivateKeySigner};
+use alloy::{
+    primitives::{Address, TxHash},
+    signers::local::PrivateKeySigner,
+};
 use ec_observation::{Ballot, ObservationHash, SlotId};
 use ec_rpc::{Endpoints, SendRefusal};
 
@@ -136,7 +139,7 @@ impl Sender {
         let means = self.means().await?;
         let mut cast = Vec::new();
         for call in self.calls(&ballots, room, &means) {
-            let Some(answer) = self.transact(store, &call, &means, now_ms).await? else { break };
+            let Some(answer) = self.transact(store, self.signing.ledger(), &call, &means, now_ms).await? else { break };
             self.money.hold_new(None, self.pending(), now_ms);
             self.waiting.carried(&call.votes);
             cast.extend(call.votes);
@@ -161,9 +164,29 @@ impl Sender {
     ) -> Result<(), SendError> {
         if self.poll.is_clear && self.pending() < self.rule.max_in_flight {
             let means = self.means().await?;
-            self.transact(store, &Call::finalize(slot, observation), &means, now_ms).await?;
+            self.transact(store, self.signing.ledger(), &Call::finalize(slot, observation), &means, now_ms).await?;
         }
         Ok(())
+    }
+
+    /// Offers the witness's seat in this registry to another address, or by the zero address to nobody, if there is room for
+    /// it; returns whether it was signed.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is sent, or the endpoint failed.
+    pub async fn rotate(
+        &mut self,
+        store: &mut VoteStore,
+        registry: Address,
+        to: Address,
+        now_ms: u64,
+    ) -> Result<bool, SendError> {
+        if !self.poll.is_clear || self.pending() >= self.rule.max_in_flight {
+            return Ok(false);
+        }
+        let means = self.means().await?;
+        Ok(self.transact(store, registry, &Call::rotate(to), &means, now_ms).await?.is_some())
     }
 
     /// The calls for these ballots, at most `room` of them.
@@ -175,10 +198,11 @@ impl Sender {
         calls
     }
 
-    /// Signs, keeps and sends one call to the ledger; `None` if it is held.
+    /// Signs, keeps and sends one call to a contract; `None` if it is held.
     async fn transact(
         &mut self,
         store: &mut VoteStore,
+        to: Address,
         call: &Call,
         means: &Means,
         now_ms: u64,
@@ -191,7 +215,7 @@ impl Sender {
             }
         };
         let nonce = self.signing.next_nonce();
-        self.outbox.add(self.signing.call(store, call, fees)?);
+        self.outbox.add(self.signing.call(store, to, call, fees)?);
         self.send(store, nonce, now_ms).await.map(Some)
     }
 

@@ -19,6 +19,11 @@ enum Reason {
     StaleProposal,
     UnknownCandidate,
     QuorumNotReached,
+    NoSuchVote,
+    OtherContent,
+    AlreadyProposed,
+    AddressUsed,
+    NotOffered,
     Other,
 }
 
@@ -32,6 +37,11 @@ impl Reason {
             Some(Revert::StaleProposal { .. }) => Self::StaleProposal,
             Some(Revert::UnknownCandidate { .. }) => Self::UnknownCandidate,
             Some(Revert::QuorumNotReached { .. }) => Self::QuorumNotReached,
+            Some(Revert::NoSuchVote { .. }) => Self::NoSuchVote,
+            Some(Revert::OtherContent { .. }) => Self::OtherContent,
+            Some(Revert::AlreadyProposed { .. }) => Self::AlreadyProposed,
+            Some(Revert::AddressUsed { .. }) => Self::AddressUsed,
+            Some(Revert::NotOffered { .. }) => Self::NotOffered,
             _ => Self::Other,
         }
     }
@@ -66,6 +76,21 @@ pub(super) fn tell(revert: Option<&Revert>, hash: TxHash) {
         Some(revert @ Revert::Equivocation { .. }) => {
             tracing::error!(tx = %hash, %revert, "the ledger refused a second vote in a slot");
         }
+        Some(revert @ Revert::NoSuchVote { .. }) => {
+            tracing::warn!(tx = %hash, %revert, "a vote to be moved is elsewhere by now; the slot is judged again");
+        }
+        Some(revert @ Revert::AlreadyProposed { .. }) => {
+            tracing::warn!(tx = %hash, %revert, "a second candidate by a move came to nothing; the slot is judged again");
+        }
+        Some(revert @ Revert::OtherContent { .. }) => {
+            tracing::error!(tx = %hash, %revert, "the ledger refused to move a vote to other content");
+        }
+        Some(revert @ Revert::AddressUsed { .. }) => {
+            tracing::error!(tx = %hash, %revert, "the seat was not offered; offer it to a fresh address");
+        }
+        Some(revert @ Revert::NotOffered { .. }) => {
+            tracing::error!(tx = %hash, %revert, "the seat was not taken over; its holder offers it first");
+        }
         Some(revert) => tracing::warn!(tx = %hash, %revert, "a transaction reverted"),
         None => tracing::warn!(tx = %hash, "a transaction reverted, and the node gives no reason"),
     }
@@ -80,10 +105,12 @@ mod tests {
     #[test]
     fn a_refusal_is_counted_under_its_word() {
         assert_eq!(word(Some(&Revert::NotWitness { account: Address::ZERO })), "not_witness");
+        let index = alloy::primitives::U256::ZERO;
+        assert_eq!(word(Some(&Revert::NotOffered { index, account: Address::ZERO })), "not_offered");
         assert_eq!(word(Some(&Revert::Unknown(Bytes::new()))), "other");
         assert_eq!(word(None), "other");
         let words = "not_witness slot_finalized already_voted equivocation stale_proposal unknown_candidate \
-                     quorum_not_reached other";
+                     quorum_not_reached no_such_vote other_content already_proposed address_used not_offered other";
         assert_eq!(REVERTS.join(" "), words);
     }
 }

@@ -40,10 +40,16 @@ impl Signing {
         self.next_nonce
     }
 
-    /// Signs and keeps a call to the ledger, of the next nonce.
-    pub(super) fn call(&mut self, store: &mut VoteStore, call: &Call, fees: Fees) -> Result<Sibling, SendError> {
+    /// Signs and keeps a call to the contract `to`, of the next nonce.
+    pub(super) fn call(
+        &mut self,
+        store: &mut VoteStore,
+        to: Address,
+        call: &Call,
+        fees: Fees,
+    ) -> Result<Sibling, SendError> {
         let nonce = self.next_nonce;
-        let signed = self.sign(self.offer(nonce, self.ledger, call.input.clone(), call.gas, fees))?;
+        let signed = self.sign(self.offer(nonce, to, call.input.clone(), call.gas, fees))?;
         store.keep(&signed.kept, &call.votes)?;
         tracing::info!(tx = %signed.kept.hash, nonce, votes = call.votes.len(), ?fees, "transaction signed");
         self.next_nonce = nonce + 1;

@@ -25,6 +25,8 @@ pub struct LedgerStanding {
     pub witness: Address,
     /// Whether the witness is in the active set.
     pub member: bool,
+    /// To whom the witness's seat passed, if it handed it on.
+    pub handed_to: Option<Address>,
     /// Active witnesses.
     pub witness_count: usize,
     /// Votes that finalize.

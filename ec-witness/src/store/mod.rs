@@ -15,6 +15,7 @@ pub mod history;
 mod holder;
 mod migrate;
 mod outbox;
+mod rotation;
 mod standing;
 #[cfg(test)]
 mod tests;

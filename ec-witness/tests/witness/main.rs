@@ -19,6 +19,7 @@ mod monitor;
 mod once;
 mod proofs;
 mod refusals;
+mod rotation;
 mod sending;
 mod two_places;
 

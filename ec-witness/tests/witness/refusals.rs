@@ -29,6 +29,34 @@ fn another_witness_ledger_or_chain_is_refused() {
 }
 
 #[test]
+fn a_ledger_without_move_is_refused_by_who_votes() {
+    use alloy::{
+        primitives::{Address, Bytes},
+        providers::{Provider, ext::AnvilApi},
+        sol_types::SolCall,
+    };
+    use ec_ledger::contracts::EveryChannelObservationLedger::moveCall;
+    let rail = Rail::start(1, 1);
+    let archive = TestArchive::of_groups(6);
+    rail.init(1, &archive);
+    // the same code, but that it does not dispatch by the selector any more
+    common::block_on(async {
+        let (node, ledger): (_, Address) = (rail.net.provider(), rail.deployed.ledger);
+        let mut code = node.get_code_at(ledger).await.unwrap().to_vec();
+        let at = code.windows(4).position(|window| window == moveCall::SELECTOR).unwrap();
+        code[at..at + 4].fill(0xff);
+        node.anvil_set_code(ledger, Bytes::from(code)).await.unwrap();
+    });
+    let parts = ["ledger is set to", "an older one without move", "ec-witness deploy"];
+    rail.once(1, &archive).assert_error(&parts);
+    let other = rail.path("other");
+    run(rail.command(1, &archive, "init").env("EC_WITNESS_STORE", &other)).assert_error(&parts);
+    assert!(!other.exists());
+    let status = run(&mut rail.command(1, &archive, "status --json"));
+    assert_eq!(status.code, 0, "whoever only reads still can: {status:?}");
+}
+
+#[test]
 fn mistyped_settings_are_named() {
     let rail = Rail::start(1, 1);
     let archive = TestArchive::of_groups(6);
