@@ -7,6 +7,7 @@
 
 mod candidate;
 pub mod contracts;
+mod event;
 pub mod follow;
 pub mod identity;
 mod logs;
@@ -18,9 +19,10 @@ mod set;
 mod state;
 
 pub use candidate::Candidate;
+pub use event::LedgerEvent;
 pub use follow::{FollowError, Follower, Heads, LedgerSettings, Polled};
 pub use matching::Matching;
 pub use pulse::Pulse;
 pub use seats::Seat;
 pub use set::WitnessSet;
-pub use state::{Final, LedgerEvent, LedgerState, Slot};
+pub use state::{Final, LedgerState, Slot};

@@ -12,7 +12,7 @@ use ec_rpc::{BlockRef, Fault};
 
 use crate::{
     contracts::{EveryChannelObservationLedger as Ledger, EveryChannelWitnessRegistry as Registry},
-    state::LedgerEvent,
+    event::LedgerEvent,
 };
 
 /// Whose logs make the ledger's state.

@@ -3,6 +3,8 @@
 //! Pure: blocks are applied and reverted, nothing is asked of a chain. Every event's undo is exact, so a reorg is a
 //! revert to the last shared block followed by the new blocks.
 
+mod moves;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     ops::RangeInclusive,
@@ -14,58 +16,11 @@ use ec_rpc::BlockRef;
 
 use crate::{
     candidate::Candidate,
+    event::LedgerEvent,
     seats::{Seat, Seats},
     sessions::{Lane, lanes_of},
 };
-
-/// An event that changes a slot, of `EveryChannelObservationLedger`, or who votes for a seat, of its registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LedgerEvent {
-    /// A header became a candidate; also the proposer's vote for it.
-    Proposed {
-        /// Who proposed.
-        proposer: Address,
-        /// The header.
-        header: ObservationHeader,
-        /// The block's timestamp, Unix seconds.
-        timestamp_s: u64,
-    },
-    /// A vote for a candidate.
-    Attested {
-        /// The slot.
-        slot: SlotId,
-        /// The candidate.
-        observation: ObservationHash,
-        /// Who voted.
-        witness: Address,
-    },
-    /// A vote left one candidate for another of the same content. Where that is a new one, its proposal comes right before
-    /// this, and both tell of one vote.
-    Moved {
-        /// The slot.
-        slot: SlotId,
-        /// The candidate that had the vote.
-        from: ObservationHash,
-        /// The one that has it.
-        to: ObservationHash,
-        /// Whose vote it is.
-        witness: Address,
-    },
-    /// A seat passed from one address to another, with its votes.
-    Rotated {
-        /// The address before.
-        from: Address,
-        /// The address from here on.
-        to: Address,
-    },
-    /// A candidate reached the quorum.
-    Finalized {
-        /// The slot.
-        slot: SlotId,
-        /// The candidate.
-        observation: ObservationHash,
-    },
-}
+use moves::Move;
 
 /// What a slot holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,19 +64,6 @@ enum Undo {
     Move(Move),
     Rotation { from: Address, to: Address },
     Final(SlotId),
-}
-
-/// A vote that moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Move {
-    slot: SlotId,
-    seat: Seat,
-    from: ObservationHash,
-    to: ObservationHash,
-    /// Its place among the voters of `from`.
-    place: usize,
-    /// Whether the proposal of `to` had given the vote to it already.
-    proposed: bool,
 }
 
 /// A block's undo log.
@@ -213,25 +155,6 @@ impl LedgerState {
                 self.finals.entry(header.stream_hash).or_default().insert((header.sequence, slot), found);
                 Some(Undo::Final(slot))
             }
-        }
-    }
-
-    fn move_vote(&mut self, slot: SlotId, seat: Seat, from: ObservationHash, to: ObservationHash) -> Option<Move> {
-        let place = self.slot(slot)?.candidate(from)?.voters.iter().position(|voter| *voter == seat)?;
-        let proposed = self.slot(slot)?.candidate(to)?.voters.contains(&seat);
-        self.candidate_mut(slot, from)?.voters.remove(place);
-        if !proposed {
-            self.candidate_mut(slot, to)?.voters.push(seat);
-        }
-        Some(Move { slot, seat, from, to, place, proposed })
-    }
-
-    fn move_back(&mut self, Move { slot, seat, from, to, place, proposed }: Move) {
-        if !proposed {
-            self.candidate_mut(slot, to).map(|candidate| candidate.voters.pop());
-        }
-        if let Some(candidate) = self.candidate_mut(slot, from) {
-            candidate.voters.insert(place, seat);
         }
     }
 

@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 
 use alloy::{
-    primitives::{Address, Bytes, U256},
+    primitives::{Bytes, U256},
     sol_types::SolCall,
 };
 
-use ec_ledger::contracts::{EveryChannelObservationLedger as Ledger, EveryChannelWitnessRegistry as Registry};
+use ec_ledger::contracts::EveryChannelObservationLedger as Ledger;
 use ec_observation::{Ballot, ObservationHash, SlotId, VoteKind};
 
 /// Gas that a transaction may use apart from its votes: intrinsic gas and the batch's frame.
@@ -28,7 +28,7 @@ const MAX_TX_GAS: u64 = 1 << 24;
 /// The part of a block's gas that one transaction may ask for; a greedier one would wait for an empty block.
 const BLOCK_SHARE: u64 = 2;
 
-/// A call, to the ledger where nothing else is said, and the votes it carries.
+/// A call to the ledger and the votes it carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) input: Bytes,
@@ -40,12 +40,6 @@ impl Call {
     /// Finalizes a candidate that has the quorum's votes.
     pub(super) fn finalize(slot: SlotId, observation: ObservationHash) -> Self {
         let call = Ledger::finalizeCall { slot: slot.0, hash: observation.0 };
-        Self { input: call.abi_encode().into(), gas: BASE_GAS + ATTEST_GAS, votes: Vec::new() }
-    }
-
-    /// A call to the registry that offers the witness's seat to another address; to the zero address, takes an offer back.
-    pub(super) fn rotate(to: Address) -> Self {
-        let call = Registry::rotateCall { newAddress: to };
         Self { input: call.abi_encode().into(), gas: BASE_GAS + ATTEST_GAS, votes: Vec::new() }
     }
 

@@ -21,6 +21,7 @@ mod outbox;
 mod outcome;
 mod plan;
 mod poll;
+mod rotation;
 mod sign;
 mod state;
 mod waiting;
@@ -167,26 +168,6 @@ impl Sender {
             self.transact(store, self.signing.ledger(), &Call::finalize(slot, observation), &means, now_ms).await?;
         }
         Ok(())
-    }
-
-    /// Offers the witness's seat in this registry to another address, or by the zero address to nobody, if there is room for
-    /// it; returns whether it was signed.
-    ///
-    /// # Errors
-    ///
-    /// Nothing is sent, or the endpoint failed.
-    pub async fn rotate(
-        &mut self,
-        store: &mut VoteStore,
-        registry: Address,
-        to: Address,
-        now_ms: u64,
-    ) -> Result<bool, SendError> {
-        if !self.poll.is_clear || self.pending() >= self.rule.max_in_flight {
-            return Ok(false);
-        }
-        let means = self.means().await?;
-        Ok(self.transact(store, registry, &Call::rotate(to), &means, now_ms).await?.is_some())
     }
 
     /// The calls for these ballots, at most `room` of them.

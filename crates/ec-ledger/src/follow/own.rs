@@ -3,7 +3,7 @@
 use alloy::primitives::Address;
 use ec_observation::{ObservationHash, SlotId};
 
-use crate::state::{LedgerEvent, LedgerState};
+use crate::{event::LedgerEvent, state::LedgerState};
 
 /// A witness that is watched, and the addresses of its seat that are known.
 #[derive(Clone, Debug)]

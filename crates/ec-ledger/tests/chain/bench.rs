@@ -1,6 +1,6 @@
 //! The contracts on an Anvil, a follower that lives through all of it, and one that reads the same anew.
 
-use std::{collections::HashMap, future::IntoFuture, num::NonZeroU64, time::Duration};
+use std::{collections::HashMap, num::NonZeroU64, time::Duration};
 
 use alloy::{
     contract::{CallBuilder, CallDecoder},
@@ -183,7 +183,17 @@ pub(crate) fn header(index: u64, after_ms: u64) -> ObservationHeader {
     }
 }
 
+/// Sends a call, and waits for its receipt. A filler or a watcher would go by the heads that it has heard of, and reorgs
+/// confuse those.
 async fn done<P: Provider, D: CallDecoder>(call: CallBuilder<P, D>) {
-    let receipt = call.send().await.unwrap().get_receipt().into_future().await.unwrap();
-    assert!(receipt.status());
+    let sent = call.send().await.unwrap();
+    let (node, hash) = (sent.provider().clone(), *sent.tx_hash());
+    for _ in 0..1000 {
+        if let Some(receipt) = node.get_transaction_receipt(hash).await.unwrap() {
+            assert!(receipt.status());
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("transaction {hash} is not executed");
 }
