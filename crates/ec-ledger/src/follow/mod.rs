@@ -282,9 +282,15 @@ impl Follower {
             if !self.is_canonical(end).await? {
                 return Err(FollowError::HeadMoved(end.number));
             }
-            let events: Vec<_> = logs.into_iter().map(|log| log.event).collect();
-            self.polled.own_votes.extend(events.iter().filter_map(|event| vote_of(event, self.witness?)));
-            self.state.apply(end, events);
+            self.polled.own_votes.extend(logs.iter().filter_map(|log| vote_of(&log.event, self.witness?)));
+            // block by block, so that it is known of each final observation in which it became so
+            for logs in logs.chunk_by(|a, b| a.block == b.block) {
+                let block = logs.first().map_or(end, |log| log.block);
+                self.state.apply(block, logs.iter().map(|log| log.event));
+            }
+            if self.state.head() != Some(end) {
+                self.state.apply(end, []);
+            }
             self.pulse.beat();
         }
     }
