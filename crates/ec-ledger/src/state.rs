@@ -14,6 +14,7 @@ use ec_rpc::BlockRef;
 
 use crate::{
     candidate::Candidate,
+    finality::Finality,
     sessions::{Lane, lanes_of},
 };
 
@@ -357,6 +358,11 @@ impl Final {
     /// Whether this was final at block `number`.
     pub fn is_final_at(&self, number: u64) -> bool {
         self.block <= number
+    }
+
+    /// What is final, and since which block.
+    pub fn finality(&self) -> Finality {
+        Finality { observation: self.hash, block: self.block }
     }
 }
 

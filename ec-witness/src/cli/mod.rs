@@ -14,6 +14,7 @@ mod defaults;
 mod deploy;
 mod derive;
 mod diff;
+mod head;
 mod headers;
 mod history;
 mod init;

@@ -15,7 +15,8 @@ use ec_observation::{EpochRule, ObservationHash, SlotId, StreamHash};
 use ec_rpc::{AgreedHead, BlockRef, Endpoints, HeadTimes};
 
 pub use self::error::FollowError;
-use self::{liveness::Liveness, pages::Pages, set::Seats};
+pub(crate) use self::pages::Pages;
+use self::{liveness::Liveness, set::Seats};
 use crate::{
     pulse::Pulse,
     set::WitnessSet,
