@@ -25,6 +25,7 @@ mod ledger;
 mod monitor;
 mod numbering;
 mod output;
+mod owner;
 mod proof;
 mod rail;
 mod registry;
@@ -37,6 +38,7 @@ mod settle;
 mod slots;
 mod status;
 mod store;
+mod timelock;
 mod verify;
 
 use std::process::ExitCode;
