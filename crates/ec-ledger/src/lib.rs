@@ -13,10 +13,12 @@ pub mod follow;
 pub mod identity;
 mod logs;
 pub mod matching;
+mod parents;
 mod pulse;
 pub mod sessions;
 mod set;
 mod state;
+mod strays;
 
 pub use candidate::Candidate;
 pub use finality::{Finality, FinalityError, finality_of};

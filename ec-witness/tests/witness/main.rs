@@ -19,6 +19,7 @@ mod once;
 mod proofs;
 mod refusals;
 mod sending;
+mod strays;
 mod two_places;
 
 use std::path::PathBuf;

@@ -36,7 +36,8 @@ fn a_record_is_proven_against_the_final_observation() {
     let mut other = proof.json();
     other["header"]["observedUnixMs"] = 1.into();
     assert_eq!(check(&other.to_string(), "--offline").code, 0);
-    assert_eq!(check(&other.to_string(), "").code, 1);
+    let refused = check(&other.to_string(), "");
+    assert_eq!((refused.code, &refused.json()["finality"]), (1, &Value::from("other_final")), "{refused:?}");
     check("{}", "").assert_error(&["not a proof", "missing field"]);
     prove(6).assert_error(&["epoch 2 is not closed"]);
 }

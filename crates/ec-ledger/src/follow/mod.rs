@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::Address;
+use alloy::{eips::BlockId, primitives::Address};
 use ec_observation::{EpochRule, ObservationHash, SlotId, StreamHash};
 use ec_rpc::{AgreedHead, BlockRef, Endpoints, HeadTimes};
 
@@ -18,6 +18,7 @@ pub use self::error::FollowError;
 pub(crate) use self::pages::Pages;
 use self::{liveness::Liveness, set::Seats};
 use crate::{
+    contracts::EveryChannelObservationLedger as Ledger,
     pulse::Pulse,
     set::WitnessSet,
     state::{LedgerEvent, LedgerState},
@@ -211,6 +212,29 @@ impl Follower {
         }
         // kept until now, so that a poll that fails half-way loses nothing
         Ok(std::mem::take(&mut self.polled))
+    }
+
+    /// How many candidates the contract has in a slot at the last polled head, strays included: what a proposal must have
+    /// seen. `None` where one of them is final. Only streams that [have strays](LedgerState::has_strays) need to be asked.
+    ///
+    /// # Errors
+    ///
+    /// The endpoints give no answer to rely on, or nothing was polled.
+    pub async fn candidates_in(&self, slot: SlotId) -> Result<Option<usize>, FollowError> {
+        let head = self.state.head().ok_or(FollowError::HeadMoved(0))?;
+        let (at, ledger) = (BlockId::hash(head.hash), self.settings.ledger);
+        let count = self.endpoints.agreed("candidateCount()", |provider| async move {
+            Ledger::new(ledger, provider).candidateCount(slot.0).block(at).call().await
+        });
+        let count = count.await?.saturating_to();
+        let known = self.state.slot(slot).map_or(0, |slot| slot.candidates.len());
+        if count == known {
+            return Ok(Some(count));
+        }
+        let found = self.endpoints.agreed("finalizedObservation()", |provider| async move {
+            Ledger::new(ledger, provider).finalizedObservation(slot.0).block(at).call().await
+        });
+        Ok(found.await?.is_zero().then_some(count))
     }
 
     fn check_age(&self, head: &AgreedHead) -> Result<(), FollowError> {
