@@ -36,6 +36,7 @@ interface Vm {
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function load(address target, bytes32 location) external view returns (bytes32);
     function setArbitraryStorage(address target) external;
+    function warp(uint256 timestamp) external;
     function prank(address sender) external;
     function startPrank(address sender) external;
     function stopPrank() external;

@@ -47,8 +47,10 @@ impl Rail {
         self.act(account, &format!("publish --stream-id {stream} --epoch-id {epoch} {hashes}"))
     }
 
+    /// Final at the finalized head, too.
     fn finalize(&self, header: ObservationHeader) {
         self.net.finalize(self.deployed.ledger, header, 2);
+        self.net.pass_finality();
     }
 }
 
@@ -103,6 +105,29 @@ fn settle_goes_through_all_headers_and_says_no_if_one_is_not_final() {
     assert_eq!(states, [json!("not_final"), json!("conflicting"), json!("settled")]);
     assert_eq!(outcome.lines()[0]["slot"], lines[0]["slot"]);
     assert_eq!(rail.show(&lines[0]["slot"]).code, 1);
+}
+
+#[test]
+fn settle_takes_what_is_final_at_the_head_that_is_asked() {
+    let rail = Rail::start();
+    let line = &example_lines()[0];
+    rail.net.finalize(rail.deployed.ledger, header_of(line), 2);
+    for head in ["", "--head safe", "--head finalized"] {
+        let outcome = rail.settle(&line.to_string(), head);
+        assert_eq!((outcome.code, &outcome.json()["state"]), (1, &json!("not_final_yet")), "{head}: {outcome:?}");
+        assert_eq!(outcome.json()["head"]["number"], 0, "{outcome:?}");
+    }
+    // all that is final there is nothing
+    let all = |more: &str| rail.act(8, &format!("settle --json {more}"));
+    let outcome = all("");
+    assert_eq!((outcome.code, outcome.lines().len()), (0, 0), "{outcome:?}");
+    assert!(outcome.stderr.contains("1 more are not final yet at the finalized head"), "{outcome:?}");
+    let outcome = all("--head latest");
+    assert_eq!((outcome.code, &outcome.json()["state"]), (0, &json!("settled")), "{outcome:?}");
+    assert_eq!(outcome.json()["head"]["kind"], "latest");
+    rail.net.pass_finality();
+    let outcome = all("");
+    assert_eq!((outcome.code, &outcome.json()["state"]), (0, &json!("already_settled")), "{outcome:?}");
 }
 
 #[test]

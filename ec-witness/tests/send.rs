@@ -65,7 +65,7 @@ fn a_deployment_that_breaks_off_says_how_to_go_on() {
     let provider = net.provider();
     let price = block_on(provider.estimate_eip1559_fees()).unwrap().max_fee_per_gas;
     // Enough for the registry's gas limit, and not for what the ledger takes after it.
-    block_on(provider.anvil_set_balance(net.account(0), U256::from(1_700_000 * price))).unwrap();
+    block_on(provider.anvil_set_balance(net.account(0), U256::from(2_100_000 * price))).unwrap();
     let broken = run(&mut net.as_account(0, "deploy"));
     broken.assert_error(&["the deployment broke off; go on with --registry 0x", "nsufficient funds"]);
 

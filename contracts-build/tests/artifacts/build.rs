@@ -15,8 +15,8 @@ use serde_json::Value;
 use crate::settings::{Settings, SettingsError};
 
 /// The deployed contracts, each in a file of its own name.
-pub(crate) const CONTRACTS: [&str; 3] =
-    ["EveryChannelObservationLedger", "EveryChannelRail", "EveryChannelWitnessRegistry"];
+pub(crate) const CONTRACTS: [&str; 4] =
+    ["EveryChannelObservationLedger", "EveryChannelRail", "EveryChannelTimelock", "EveryChannelWitnessRegistry"];
 
 /// Why the contracts could not be compiled.
 #[derive(Debug, thiserror::Error)]

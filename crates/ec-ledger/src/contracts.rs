@@ -5,7 +5,9 @@ mod revert;
 
 use ec_observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash};
 
-pub use bindings::{EveryChannelObservationLedger, EveryChannelRail, EveryChannelWitnessRegistry};
+pub use bindings::{
+    EveryChannelObservationLedger, EveryChannelRail, EveryChannelTimelock, EveryChannelWitnessRegistry,
+};
 pub use quorum::{QuorumError, REGISTRY_CAPACITY, check_quorum};
 pub use revert::Revert;
 
@@ -22,6 +24,12 @@ mod bindings {
         #[sol(rpc)]
         EveryChannelRail,
         "../../contracts/artifacts/EveryChannelRail.json"
+    );
+    alloy::sol!(
+        #[derive(Debug, PartialEq, Eq)]
+        #[sol(rpc)]
+        EveryChannelTimelock,
+        "../../contracts/artifacts/EveryChannelTimelock.json"
     );
     alloy::sol!(
         #[derive(Debug, PartialEq, Eq)]
@@ -104,6 +112,7 @@ mod tests {
         for code in [
             &EveryChannelObservationLedger::BYTECODE,
             &EveryChannelRail::BYTECODE,
+            &EveryChannelTimelock::BYTECODE,
             &EveryChannelWitnessRegistry::BYTECODE,
         ] {
             assert!(code.len() > 1000);

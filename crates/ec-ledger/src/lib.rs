@@ -3,23 +3,28 @@
 //! [`contracts`] binds to the contracts by their committed artifacts, [`identity`] makes sure that those that are
 //! configured are there and belong together. [`LedgerState`] is the ledger as its log tells it, pure, block by block and
 //! back again; [`sessions`] is what it tells of lanes, and [`matching`] finds in that the session of each segment of an
-//! archive. [`follow`] reads that log, agreed on by several endpoints, to the latest head and through reorgs.
+//! archive. [`follow`] reads that log, agreed on by several endpoints, to the latest head and through reorgs;
+//! [`finality_of`] asks where a single slot became final.
 
 mod candidate;
 pub mod contracts;
 mod event;
+mod finality;
 pub mod follow;
 pub mod identity;
 mod logs;
 pub mod matching;
+mod parents;
 mod pulse;
 mod seats;
 pub mod sessions;
 mod set;
 mod state;
+mod strays;
 
 pub use candidate::Candidate;
 pub use event::LedgerEvent;
+pub use finality::{Finality, FinalityError, finality_of};
 pub use follow::{FollowError, Follower, Heads, LedgerSettings, Polled};
 pub use matching::Matching;
 pub use pulse::Pulse;

@@ -71,6 +71,31 @@ pub(super) async fn read(
     Ok(logs)
 }
 
+/// The final observations of one slot in the ledger's log from block `from` up to `end`, each with its block's number.
+///
+/// Checked like [`read`], but for the block that `end` is.
+pub(super) async fn read_final(
+    provider: &DynProvider,
+    ledger: Address,
+    slot: SlotId,
+    from: u64,
+    end: u64,
+) -> Result<Vec<(u64, ObservationHash)>, Fault> {
+    let filter = Filter::new().address(ledger).event_signature(Ledger::ObservationFinalized::SIGNATURE_HASH);
+    let filter = filter.topic1(slot.0).from_block(from).to_block(end);
+    let mut found = Vec::new();
+    for log in provider.get_logs(&filter).await? {
+        let LedgerLog { block, event, .. } = checked(&log, Emitters { ledger, registry: Address::ZERO })?;
+        match event {
+            LedgerEvent::Finalized { slot: of, observation } if of == slot && (from..=end).contains(&block.number) => {
+                found.push((block.number, observation));
+            }
+            _ => return Err(unusable(Some(block.number), "a log that was not asked for")),
+        }
+    }
+    Ok(found)
+}
+
 /// Dates those proposals whose logs carry no time, as older nodes give them, by their blocks; asks for each block once.
 async fn date<A: Future<Output = Result<u64, Fault>>>(
     logs: &mut [LedgerLog],

@@ -126,7 +126,7 @@ impl Lane {
     }
 
     /// A header's session and index at the end of the log.
-    fn decode(&self, header: &ObservationHeader) -> Option<EpochName> {
+    pub(crate) fn decode(&self, header: &ObservationHeader) -> Option<EpochName> {
         let fits = |mark: u64| {
             let name = EpochName { mark, index: header.sequence.checked_sub(mark)? };
             (EpochHash::of(&self.rule.id(name)) == header.epoch_hash).then_some(name)

@@ -17,8 +17,11 @@ use ec_rpc::BlockRef;
 use crate::{
     candidate::Candidate,
     event::LedgerEvent,
+    finality::Finality,
+    parents::Parents,
     seats::{Seat, Seats},
     sessions::{Lane, lanes_of},
+    strays::{Strays, is_off_timeline},
 };
 use moves::Move;
 
@@ -54,6 +57,8 @@ pub struct Final {
     place: u64,
     /// The block that holds it.
     block: u64,
+    /// Whether it is nobody's parent and comes between no two others.
+    is_stray: bool,
 }
 
 /// How to take back one event.
@@ -64,6 +69,7 @@ enum Undo {
     Move(Move),
     Rotation { from: Address, to: Address },
     Final(SlotId),
+    Stray(StreamHash),
 }
 
 /// A block's undo log.
@@ -75,14 +81,19 @@ struct Applied {
     undo: Vec<Undo>,
 }
 
+/// The final observations of each stream, by sequence and slot.
+type Finals = HashMap<StreamHash, BTreeMap<(u64, SlotId), Final>>;
+
 /// The ledger at one block, for the streams that are followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LedgerState {
     streams: Option<HashMap<StreamHash, EpochRule>>,
     lanes: HashMap<StreamHash, Lane>,
     slots: HashMap<SlotId, Slot>,
-    finals: HashMap<StreamHash, BTreeMap<(u64, SlotId), Final>>,
+    finals: Finals,
     seats: Seats,
+    strays: Strays,
+    parents: Parents,
     applied: VecDeque<Applied>,
     next_place: u64,
 }
@@ -123,11 +134,16 @@ impl LedgerState {
                 if self.streams.as_ref().is_some_and(|streams| !streams.contains_key(&header.stream_hash)) {
                     return None;
                 }
+                if self.streams.as_ref().is_some_and(|streams| is_off_timeline(&header, streams)) {
+                    self.strays.add(header.stream_hash);
+                    return Some(Undo::Stray(header.stream_hash));
+                }
                 let (slot, hash, lane) = (header.slot(), header.hash(), self.lanes.get_mut(&header.stream_hash));
                 let name = lane.and_then(|lane| lane.propose(&header, (slot, hash), place, timestamp_s));
                 let proposer = self.seats.of(proposer);
                 let voters = vec![proposer];
                 let candidate = Candidate { hash, header, proposer, voters, timestamp_s, name, place };
+                self.parents.propose(&candidate, finals_below(&self.finals, header.stream_hash, header.sequence));
                 self.slots.entry(slot).or_default().candidates.push(candidate);
                 Some(Undo::Candidate(slot))
             }
@@ -147,12 +163,18 @@ impl LedgerState {
                 let state = self.slots.get_mut(&slot)?;
                 let candidate = state.candidate(observation)?;
                 let header = candidate.header;
+                let is_stray = candidate.name.is_none() && self.lanes.contains_key(&header.stream_hash);
                 if let Some(lane) = self.lanes.get_mut(&header.stream_hash) {
                     lane.finalize(candidate, place);
                 }
                 state.finalized = Some(observation);
-                let found = Final { hash: observation, content: header.content().hash(), place, block };
-                self.finals.entry(header.stream_hash).or_default().insert((header.sequence, slot), found);
+                let found = Final { hash: observation, content: header.content().hash(), place, block, is_stray };
+                let stream = header.stream_hash;
+                self.finals.entry(stream).or_default().insert((header.sequence, slot), found);
+                if !is_stray {
+                    let below = |sequence| finals_below(&self.finals, stream, sequence);
+                    self.parents.finalize((stream, observation), place, below);
+                }
                 Some(Undo::Final(slot))
             }
         }
@@ -179,6 +201,7 @@ impl LedgerState {
                     self.slots.remove(&slot);
                 }
                 let Some(candidate) = candidate else { return };
+                self.parents.forget(&candidate);
                 if let Some(lane) = self.lanes.get_mut(&candidate.header.stream_hash) {
                     lane.withdraw(&candidate);
                 }
@@ -189,6 +212,7 @@ impl LedgerState {
             Undo::Move(moved) => self.move_back(moved),
             Undo::Rotation { from, to } => self.seats.take_back(from, to),
             Undo::Final(slot) => self.reopen(slot),
+            Undo::Stray(stream) => self.strays.take_back(stream),
         }
     }
 
@@ -197,6 +221,7 @@ impl LedgerState {
         let Some(candidate) = state.finalized.take().and_then(|hash| state.candidate(hash)) else { return };
         let ObservationHeader { stream_hash, sequence, .. } = candidate.header;
         let Some(finals) = self.finals.get_mut(&stream_hash) else { return };
+        self.parents.reopen(stream_hash, candidate.hash);
         let found = finals.remove(&(sequence, slot));
         if finals.is_empty() {
             self.finals.remove(&stream_hash);
@@ -210,16 +235,48 @@ impl LedgerState {
     /// were final there: what remains of those is [`Self::final_of`] and what their [`Lane`] keeps.
     pub fn forget(&mut self, finalized: u64) {
         while self.applied.get(1).is_some_and(|next| next.block.number <= finalized) {
-            for undo in self.applied.pop_front().map(|applied| applied.undo).unwrap_or_default() {
-                if let Undo::Final(slot) = undo {
-                    self.forget_slot(slot);
+            let undo = self.applied.pop_front().map(|applied| applied.undo).unwrap_or_default();
+            let settled = self.applied.front().map_or(self.next_place, |next| next.place_before);
+            for undo in undo {
+                match undo {
+                    Undo::Final(slot) => self.forget_slot(slot),
+                    Undo::Candidate(slot) => self.forget_strays(slot, settled),
+                    _ => {}
                 }
+            }
+        }
+    }
+
+    /// Lets go of those of a slot's candidates up to this place, which no reorg changes any more, that no session has.
+    fn forget_strays(&mut self, slot: SlotId, settled: u64) {
+        let Some(state) = self.slots.get_mut(&slot) else { return };
+        let is_stray = |candidate: &mut Candidate| {
+            let lane = self.lanes.get(&candidate.header.stream_hash);
+            let is_of_none = || lane.is_some_and(|lane| lane.decode(&candidate.header).is_none());
+            candidate.place <= settled && candidate.name.is_none() && is_of_none()
+        };
+        let strays: Vec<_> = state.candidates.extract_if(.., is_stray).collect();
+        if state.candidates.is_empty() {
+            self.slots.remove(&slot);
+        }
+        for stray in strays {
+            let ObservationHeader { stream_hash, sequence, .. } = stray.header;
+            self.parents.forget(&stray);
+            self.strays.add(stream_hash);
+            let finals = self.finals.get_mut(&stream_hash);
+            if finals
+                .as_ref()
+                .and_then(|finals| finals.get(&(sequence, slot)))
+                .is_some_and(|found| found.hash == stray.hash)
+            {
+                finals.map(|finals| finals.remove(&(sequence, slot)));
             }
         }
     }
 
     fn forget_slot(&mut self, slot: SlotId) {
         let Some(state) = self.slots.remove(&slot) else { return };
+        state.candidates.iter().for_each(|candidate| self.parents.forget(candidate));
         let Some(candidate) = state.finalized.and_then(|hash| state.candidate(hash)) else { return };
         if let (Some(lane), Some(name)) = (self.lanes.get_mut(&candidate.header.stream_hash), candidate.name) {
             lane.forget_votes(name.mark);
@@ -279,7 +336,12 @@ impl LedgerState {
         })
     }
 
-    /// What a slot holds; `None` when nothing was proposed or it is forgotten.
+    /// Whether the log has strays of this stream that are not kept. The contract counts those in a slot among its candidates.
+    pub fn has_strays(&self, stream: StreamHash) -> bool {
+        self.strays.are_of(stream)
+    }
+
+    /// What a slot holds, without the strays that are not kept; `None` when nothing was proposed or it is forgotten.
     pub fn slot(&self, slot: SlotId) -> Option<&Slot> {
         self.slots.get(&slot)
     }
@@ -331,43 +393,35 @@ impl LedgerState {
         headers
     }
 
-    /// Finals of the stream below `sequence`, newest first.
-    fn finals_below(&self, stream: StreamHash, sequence: u64) -> impl Iterator<Item = &Final> + '_ {
-        let finals = self.finals.get(&stream).into_iter();
-        finals.flat_map(move |finals| finals.range(..(sequence, SlotId::ZERO)).rev().map(|(_, found)| found))
-    }
-
     /// The parent that a proposal for `sequence` takes now: the newest final observation below it, or zero.
     pub fn newest_final_below(&self, stream: StreamHash, sequence: u64) -> ObservationHash {
-        self.finals_below(stream, sequence).next().map_or(ObservationHash::ZERO, |found| found.hash)
+        finals_below(&self.finals, stream, sequence).next().unwrap_or(ObservationHash::ZERO)
     }
 
     /// From which place in the log on a candidate's parent is right (protocol §5.2): from the candidate's own place, if
     /// the parent was final there, else from where the parent became final; of the same stream, below it, with at most
     /// `parent_window` final observations in between at that place; zero under the same count.
     pub fn parent_right_from(&self, candidate: &Candidate, parent_window: u64) -> Option<u64> {
-        let header = &candidate.header;
-        let (mut places, mut before_own) = (Vec::new(), 0);
-        for found in self.finals_below(header.stream_hash, header.sequence) {
-            if found.hash == header.parent_observation_hash {
-                let from = candidate.place.max(found.place);
-                let between = places.iter().filter(|&&place| place < from).count() as u64;
-                return (between <= parent_window).then_some(from);
-            }
-            places.push(found.place);
-            before_own += u64::from(found.place < candidate.place);
-            if before_own > parent_window {
-                return None;
-            }
-        }
-        (header.parent_observation_hash == ObservationHash::ZERO).then_some(candidate.place)
+        self.parents.right_from(candidate, parent_window)
     }
+}
+
+/// Final observations of a stream below `sequence`, newest first.
+fn finals_below(finals: &Finals, stream: StreamHash, sequence: u64) -> impl Iterator<Item = ObservationHash> + '_ {
+    let finals = finals.get(&stream).into_iter();
+    let found = finals.flat_map(move |finals| finals.range(..(sequence, SlotId::ZERO)).rev().map(|(_, found)| found));
+    found.filter(|found| !found.is_stray).map(|found| found.hash)
 }
 
 impl Final {
     /// Whether this was final at block `number`.
     pub fn is_final_at(&self, number: u64) -> bool {
         self.block <= number
+    }
+
+    /// What is final, and since which block.
+    pub fn finality(&self) -> Finality {
+        Finality { observation: self.hash, block: self.block }
     }
 }
 

@@ -9,17 +9,21 @@ use std::{
 };
 
 use alloy::{
+    eips::BlockId,
     network::TransactionBuilder,
-    primitives::{Address, Bytes},
+    primitives::{Address, Bytes, U256},
     rpc::types::{
         TransactionRequest,
         state::{AccountOverride, StateOverride},
     },
     sol_types::SolConstructor,
 };
-use clap::Args;
+use clap::{Args, value_parser};
 use ec_ledger::{
-    contracts::{EveryChannelObservationLedger, EveryChannelRail, EveryChannelWitnessRegistry, check_quorum},
+    contracts::{
+        EveryChannelObservationLedger, EveryChannelRail, EveryChannelTimelock, EveryChannelWitnessRegistry,
+        check_quorum,
+    },
     identity,
 };
 use eyre::WrapErr;
@@ -30,8 +34,12 @@ use super::{
     chain::ChainArgs,
     connection::block_on,
     output::fact,
+    owner::OwnerKind,
     send::{Caller, SendArgs, Sent},
 };
+
+/// What a deployed timelock is called.
+const TIMELOCK: &str = "timelock";
 
 /// Deploy the registry, the ledger and the rail.
 ///
@@ -39,9 +47,32 @@ use super::{
 /// after a deployment that broke off.
 #[derive(Debug, Args)]
 pub(crate) struct DeployArgs {
-    /// Owner of the registry and the rail [default: the deployer].
+    /// Owner of the registry and the rail [default: the deployer]. It can make anything final in one transaction; a
+    /// timelock has to announce it.
     #[arg(long, env = "EC_WITNESS_OWNER", value_name = "ADDRESS", value_parser = address::parse)]
     owner: Option<Address>,
+
+    /// Deploy a timelock too, to be the owner: seconds for which it announces whatever it does.
+    #[arg(
+        long,
+        env = "EC_WITNESS_TIMELOCK_DELAY",
+        value_name = "SECONDS",
+        value_parser = value_parser!(u64).range(1..),
+        conflicts_with = "owner",
+        requires = "timelock_proposers"
+    )]
+    timelock_delay: Option<u64>,
+
+    /// Who may announce and cancel what the timelock does; again, or separated by commas, for several.
+    #[arg(
+        long = "timelock-proposer",
+        env = "EC_WITNESS_TIMELOCK_PROPOSERS",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_parser = address::parse,
+        requires = "timelock_delay"
+    )]
+    timelock_proposers: Vec<Address>,
 
     /// First witnesses, in the order of their indexes; again, or separated by commas, for several.
     #[arg(
@@ -72,6 +103,7 @@ struct Deployment {
     dry_run: bool,
     deployer: Address,
     owner: Address,
+    owner_is: OwnerKind,
     registry: Address,
     ledger: Address,
     rail: Address,
@@ -110,20 +142,34 @@ impl DeployArgs {
         if let Some(rail) = chain.rail {
             eyre::bail!("rail is set to {rail}, so there is nothing to deploy; leave rail out to deploy a new one");
         }
-        let owner = self.owner.unwrap_or(caller.from);
         let mut deployer = Deployer::new(&caller).await?;
-        match self.all(&mut deployer, &chain, owner).await {
-            Ok(addresses) => Ok(deployer.finish(chain, owner, addresses)),
+        match self.all(&mut deployer, &chain).await {
+            Ok((owner, addresses)) => Ok(deployer.finish(chain, owner, addresses)),
             Err(error) => Err(deployer.broken_off(error)),
         }
     }
 
-    /// The addresses of registry, ledger and rail.
-    async fn all(&self, deployer: &mut Deployer<'_>, chain: &ChainArgs, owner: Address) -> eyre::Result<[Address; 3]> {
+    /// The owner, and the addresses of registry, ledger and rail.
+    async fn all(
+        &self,
+        deployer: &mut Deployer<'_>,
+        chain: &ChainArgs,
+    ) -> eyre::Result<((Address, OwnerKind), [Address; 3])> {
+        let (owner, owner_is) = self.owner(deployer).await?;
         let registry = self.registry(deployer, chain, owner).await?;
         let ledger = deployer.ledger(chain.ledger, registry).await?;
         let rail = deployer.rail(owner, ledger).await?;
-        Ok([registry, ledger, rail])
+        Ok(((owner, owner_is), [registry, ledger, rail]))
+    }
+
+    /// Who owns registry and rail: a new timelock, where one is asked for.
+    async fn owner(&self, deployer: &mut Deployer<'_>) -> eyre::Result<(Address, OwnerKind)> {
+        if let Some(min_delay_s) = self.timelock_delay {
+            let timelock = deployer.timelock(min_delay_s, &self.timelock_proposers).await?;
+            return Ok((timelock, OwnerKind::Timelock { min_delay_s }));
+        }
+        let owner = self.owner.unwrap_or(deployer.caller.from);
+        Ok((owner, OwnerKind::of(&deployer.caller.connection, owner, BlockId::latest()).await?))
     }
 
     /// The rule on the quorum, before anything is asked or sent.
@@ -157,6 +203,12 @@ impl<'a> Deployer<'a> {
     async fn new(caller: &'a Caller) -> eyre::Result<Self> {
         let nonce = caller.next_nonce().await?;
         Ok(Self { caller, nonce, simulated: StateOverride::default(), done: Vec::new() })
+    }
+
+    async fn timelock(&mut self, min_delay_s: u64, proposers: &[Address]) -> eyre::Result<Address> {
+        let arguments =
+            EveryChannelTimelock::constructorCall { minDelay: U256::from(min_delay_s), proposers: proposers.to_vec() };
+        self.create(TIMELOCK, &EveryChannelTimelock::BYTECODE, &arguments).await
     }
 
     async fn registry(&mut self, owner: Address, witnesses: &[Address], quorum: u8) -> eyre::Result<Address> {
@@ -214,15 +266,24 @@ impl<'a> Deployer<'a> {
         if self.caller.is_dry() || self.done.is_empty() {
             return error;
         }
-        let flags: Vec<_> =
-            self.done.iter().map(|deployed| format!("--{} {}", deployed.contract, deployed.address)).collect();
-        error.wrap_err(format!(
-            "the deployment broke off; go on with {}, without --witness and --quorum",
-            flags.join(" ")
-        ))
+        let flag = |contract| if contract == TIMELOCK { "owner" } else { contract };
+        let flags =
+            self.done.iter().map(|Deployed { contract, address, .. }| format!("--{} {address}", flag(contract)));
+        let without = match &self.done[..] {
+            [Deployed { contract: TIMELOCK, .. }] => "the flags of the timelock",
+            [Deployed { contract: TIMELOCK, .. }, ..] => "those of the timelock, --witness and --quorum",
+            _ => "--witness and --quorum",
+        };
+        let flags = flags.collect::<Vec<_>>().join(" ");
+        error.wrap_err(format!("the deployment broke off; go on with {flags}, without {without}"))
     }
 
-    fn finish(self, chain: ChainArgs, owner: Address, addresses: [Address; 3]) -> (ChainArgs, Deployment) {
+    fn finish(
+        self,
+        chain: ChainArgs,
+        (owner, owner_is): (Address, OwnerKind),
+        addresses: [Address; 3],
+    ) -> (ChainArgs, Deployment) {
         let [registry, ledger, rail] = addresses;
         let first = self.done.iter().filter_map(|deployed| deployed.sent.block_number).min();
         let deploy_block = if chain.ledger.is_some() { chain.deploy_block } else { first };
@@ -231,6 +292,7 @@ impl<'a> Deployer<'a> {
             dry_run: self.caller.is_dry(),
             deployer: self.caller.from,
             owner,
+            owner_is,
             registry,
             ledger,
             rail,
@@ -248,7 +310,7 @@ impl fmt::Display for Deployment {
         for Deployed { contract, address, sent } in &self.transactions {
             writeln!(f, "{contract:<13}{address}  {sent}")?;
         }
-        writeln!(f, "owner        {}", self.owner)?;
+        writeln!(f, "owner        {}, {}", self.owner, self.owner_is)?;
         writeln!(f, "chain_id     {}", self.chain_id)?;
         if let Some(block) = self.deploy_block {
             writeln!(f, "deploy_block {block}")?;

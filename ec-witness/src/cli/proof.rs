@@ -1,17 +1,18 @@
 //! `prove` and `check-proof`.
 
 use std::{
+    fmt,
     io::{self, Write},
     path::PathBuf,
 };
 
 use clap::Args;
 use ec_archive::{AtRest, Observation, Source, StreamIndex};
-use ec_ledger::{Follower, contracts::EveryChannelObservationLedger};
-use ec_observation::{EpochRecords, NamedEpoch, ObservationHash, ObservationHeader, Proof, TimeMode};
+use ec_ledger::{Finality, Follower, LedgerSettings, finality_of};
+use ec_observation::{EpochRecords, NamedEpoch, ObservationHash, ObservationHeader, Proof, SlotId, TimeMode};
 use ec_witness::witness::lane::final_mark;
 use eyre::{OptionExt, WrapErr, bail, eyre};
-use serde_json::json;
+use serde::Serialize;
 
 use super::{
     Answer,
@@ -20,6 +21,7 @@ use super::{
     config::ConfigArg,
     connection::block_on,
     derive::read_index,
+    head::{AskedHead, HeadArg},
     input::read_text,
     lanes, ledger,
     output::{JsonArg, json_line, mark_time},
@@ -188,7 +190,7 @@ fn on_ledger(
     Ok(index.rule().name(epoch.derived, mark)?)
 }
 
-/// Which proof to check. Exit code 1 when it is not one.
+/// Which proof to check. Exit code 1 when it is not one, or its observation is not final at the head that is asked.
 #[derive(Debug, Args)]
 pub(crate) struct CheckProofArgs {
     #[command(flatten)]
@@ -201,12 +203,42 @@ pub(crate) struct CheckProofArgs {
     #[arg(value_name = "FILE")]
     proof: PathBuf,
 
+    #[command(flatten)]
+    head: HeadArg,
+
     /// Do not ask the ledger whether the header is final.
     #[arg(long, env = "EC_WITNESS_OFFLINE")]
     offline: bool,
 
     #[command(flatten)]
     json: JsonArg,
+}
+
+/// What the ledger says of the header's slot.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum LedgerWord {
+    /// The header is final at the head.
+    Final,
+    /// It is final, but only above the head.
+    NotFinalYet,
+    /// Nothing is final in the slot.
+    NotFinal,
+    /// Another observation is final there.
+    OtherFinal,
+}
+
+/// What `check-proof --json` prints.
+#[derive(Debug, Serialize)]
+struct Checked {
+    ok: bool,
+    observation_hash: ObservationHash,
+    checked_finality: bool,
+    /// Why it is no proof.
+    reason: Option<String>,
+    /// `None` where the ledger was not asked, like the next.
+    finality: Option<LedgerWord>,
+    head: Option<AskedHead>,
 }
 
 impl CheckProofArgs {
@@ -217,26 +249,25 @@ impl CheckProofArgs {
     async fn work(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
         let proof = self.read()?;
-        let hash = proof.header.hash();
-        if let Err(error) = proof.check() {
-            return self.answer(hash, Some(&error.to_string()));
-        }
-        if self.offline {
-            return self.answer(hash, None);
-        }
-        let connection = self.chain.clone().or(file.chain.clone()).connect().await?;
-        let ledger = ledger::settings(&connection).await?.ledger;
-        let slot = proof.header.slot();
-        let found = connection.endpoints.agreed("finalizedObservation()", |provider| async move {
-            EveryChannelObservationLedger::new(ledger, provider).finalizedObservation(slot.0).call().await
-        });
-        let found = ObservationHash(found.await?);
-        let reason = match found {
-            found if found == hash => None,
-            ObservationHash::ZERO => Some(format!("slot {slot} is not final on the ledger")),
-            found => Some(format!("slot {slot} is final on the ledger with observation {found}")),
+        let checked = Checked {
+            ok: true,
+            observation_hash: proof.header.hash(),
+            checked_finality: !self.offline,
+            reason: None,
+            finality: None,
+            head: None,
         };
-        self.answer(hash, reason.as_deref())
+        let checked = match proof.check() {
+            Err(error) => Checked { ok: false, reason: Some(error.to_string()), ..checked },
+            Ok(()) if self.offline => checked,
+            Ok(()) => self.ask(self.chain.clone().or(file.chain), checked, proof.header.slot()).await?,
+        };
+        if self.json.json {
+            json_line(&checked)?;
+        } else {
+            writeln!(io::stdout().lock(), "{checked}")?;
+        }
+        Ok(checked.ok.into())
     }
 
     fn read(&self) -> eyre::Result<Proof> {
@@ -245,24 +276,55 @@ impl CheckProofArgs {
         serde_json::from_str(&text).wrap_err_with(|| format!("proof: {shown} is not a proof"))
     }
 
-    /// Says whether it is a proof; `reason` is why it is not.
-    fn answer(&self, observation: ObservationHash, reason: Option<&str>) -> eyre::Result<Answer> {
-        let ok = reason.is_none();
-        if self.json.json {
-            let checked_finality = !self.offline;
-            json_line(
-                &json!({"ok": ok, "observation_hash": observation, "checked_finality": checked_finality, "reason": reason}),
-            )?;
-            return Ok(ok.into());
+    /// Asks whether the observation is final at the head.
+    async fn ask(&self, chain: ChainArgs, checked: Checked, slot: SlotId) -> eyre::Result<Checked> {
+        let connection = chain.connect().await?;
+        let LedgerSettings { ledger, deploy_block, .. } = ledger::settings(&connection).await?;
+        let endpoints = &connection.endpoints;
+        let heads = endpoints.heads().await?;
+        let head = self.head.among(&heads, endpoints).await?;
+        let found = finality_of(endpoints, ledger, deploy_block, slot, heads.latest).await?;
+        let (word, reason) = judge(checked.observation_hash, slot, found, &head);
+        Ok(Checked { ok: reason.is_none(), finality: Some(word), reason, head: Some(head), ..checked })
+    }
+}
+
+/// What the ledger says, and why the observation is not final where it is not.
+fn judge(
+    own: ObservationHash,
+    slot: SlotId,
+    found: Option<Finality>,
+    head: &AskedHead,
+) -> (LedgerWord, Option<String>) {
+    match found {
+        None => (LedgerWord::NotFinal, Some(format!("slot {slot} is not final on the ledger"))),
+        Some(Finality { observation, block }) if observation != own => {
+            let reason =
+                format!("slot {slot} is final on the ledger with observation {observation}, since block {block}");
+            (LedgerWord::OtherFinal, Some(reason))
         }
-        let text = match reason {
-            None if self.offline => {
-                format!("ok: the record is in observation {observation}; its finality was not asked")
+        Some(Finality { block, .. }) if !head.has(block) => {
+            let reason = format!(
+                "not final yet at the {head}: slot {slot} became final in block {block}; ask again later, or at --head \
+                 latest, which a reorg may take back"
+            );
+            (LedgerWord::NotFinalYet, Some(reason))
+        }
+        Some(_) => (LedgerWord::Final, None),
+    }
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { observation_hash, reason, head, .. } = self;
+        match (reason, head) {
+            (Some(reason), _) => write!(f, "no: {reason}"),
+            (None, None) => {
+                write!(f, "ok: the record is in observation {observation_hash}; its finality was not asked")
             }
-            None => format!("ok: the record is in observation {observation}, which is final"),
-            Some(reason) => format!("no: {reason}"),
-        };
-        writeln!(io::stdout().lock(), "{text}")?;
-        Ok(ok.into())
+            (None, Some(head)) => {
+                write!(f, "ok: the record is in observation {observation_hash}, which is final at the {head}")
+            }
+        }
     }
 }

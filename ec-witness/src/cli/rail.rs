@@ -11,6 +11,7 @@ use super::{
     Answer,
     connection::{ReadArgs, block_on},
     output::fact,
+    owner::OwnerArgs,
     send::{AccountArgs, SendArgs},
     settle::SettleArgs,
 };
@@ -33,7 +34,7 @@ pub(crate) enum RailCommand {
     /// Offer the ownership to another address, which has to accept it.
     TransferOwnership(AccountArgs),
     /// Accept the ownership that was offered to the sender.
-    AcceptOwnership(SendArgs),
+    AcceptOwnership(OwnerArgs),
 }
 
 /// `rail show`.
@@ -112,17 +113,17 @@ impl RailCommand {
                 act(&send, &format!("announce {announcement_hash} of stream {stream_id}"), call).await
             }
             Self::Settle(args) => args.run().await,
-            Self::AddPublisher(AccountArgs { account: publisher, send }) => {
-                act(&send, &format!("add publisher {publisher}"), rail::addPublisherCall { publisher }).await
+            Self::AddPublisher(AccountArgs { account: publisher, owner }) => {
+                own(&owner, &format!("add publisher {publisher}"), rail::addPublisherCall { publisher }).await
             }
-            Self::RemovePublisher(AccountArgs { account: publisher, send }) => {
-                act(&send, &format!("remove publisher {publisher}"), rail::removePublisherCall { publisher }).await
+            Self::RemovePublisher(AccountArgs { account: publisher, owner }) => {
+                own(&owner, &format!("remove publisher {publisher}"), rail::removePublisherCall { publisher }).await
             }
-            Self::TransferOwnership(AccountArgs { account, send }) => {
+            Self::TransferOwnership(AccountArgs { account, owner }) => {
                 let call = rail::transferOwnershipCall { newOwner: account };
-                act(&send, &format!("offer ownership to {account}"), call).await
+                own(&owner, &format!("offer ownership to {account}"), call).await
             }
-            Self::AcceptOwnership(send) => act(&send, "accept ownership", rail::acceptOwnershipCall {}).await,
+            Self::AcceptOwnership(owner) => own(&owner, "accept ownership", rail::acceptOwnershipCall {}).await,
         }
     }
 }
@@ -131,6 +132,11 @@ async fn act(send: &SendArgs, action: &str, call: impl SolCall) -> eyre::Result<
     let caller = send.caller().await?;
     let (rail, _) = caller.connection.rail().await?;
     caller.act(action, rail, &call).await
+}
+
+/// Acts as the rail's owner.
+async fn own(owner: &OwnerArgs, action: &str, call: impl SolCall) -> eyre::Result<Answer> {
+    owner.act(action, call, async |connection| Ok(connection.rail().await?.0)).await
 }
 
 impl PublishArgs {

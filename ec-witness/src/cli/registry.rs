@@ -20,7 +20,8 @@ use super::{
     Answer, address,
     connection::{Connection, ReadArgs, block_on},
     output::fact,
-    send::{AccountArgs, SendArgs},
+    owner::{OwnerArgs, OwnerKind},
+    send::AccountArgs,
 };
 
 /// Show and change the set of witnesses and the quorum.
@@ -39,7 +40,7 @@ pub(crate) enum RegistryCommand {
     /// Offer the ownership to another address, which has to accept it.
     TransferOwnership(AccountArgs),
     /// Accept the ownership that was offered to the sender.
-    AcceptOwnership(SendArgs),
+    AcceptOwnership(OwnerArgs),
 }
 
 /// `registry set-quorum`.
@@ -49,7 +50,7 @@ pub(crate) struct SetQuorumArgs {
     quorum: u8,
 
     #[command(flatten)]
-    send: SendArgs,
+    owner: OwnerArgs,
 }
 
 /// `registry update`.
@@ -68,7 +69,7 @@ pub(crate) struct UpdateArgs {
     quorum: u8,
 
     #[command(flatten)]
-    send: SendArgs,
+    owner: OwnerArgs,
 }
 
 impl RegistryCommand {
@@ -80,32 +81,31 @@ impl RegistryCommand {
         use EveryChannelWitnessRegistry as registry;
         match self {
             Self::Show(args) => show(&args).await,
-            Self::Add(AccountArgs { account, send }) => {
-                act(&send, &format!("add witness {account}"), registry::addWitnessCall { witness: account }).await
+            Self::Add(AccountArgs { account, owner }) => {
+                act(&owner, &format!("add witness {account}"), registry::addWitnessCall { witness: account }).await
             }
-            Self::Remove(AccountArgs { account, send }) => {
-                act(&send, &format!("remove witness {account}"), registry::removeWitnessCall { witness: account }).await
+            Self::Remove(AccountArgs { account, owner }) => {
+                act(&owner, &format!("remove witness {account}"), registry::removeWitnessCall { witness: account })
+                    .await
             }
-            Self::SetQuorum(SetQuorumArgs { quorum, send }) => {
-                act(&send, &format!("set quorum {quorum}"), registry::setQuorumCall { newQuorum: quorum }).await
+            Self::SetQuorum(SetQuorumArgs { quorum, owner }) => {
+                act(&owner, &format!("set quorum {quorum}"), registry::setQuorumCall { newQuorum: quorum }).await
             }
-            Self::Update(UpdateArgs { add, remove, quorum, send }) => {
+            Self::Update(UpdateArgs { add, remove, quorum, owner }) => {
                 let action = format!("update set: {} added, {} removed, quorum {quorum}", add.len(), remove.len());
-                act(&send, &action, registry::updateSetCall { add, remove, newQuorum: quorum }).await
+                act(&owner, &action, registry::updateSetCall { add, remove, newQuorum: quorum }).await
             }
-            Self::TransferOwnership(AccountArgs { account, send }) => {
+            Self::TransferOwnership(AccountArgs { account, owner }) => {
                 let call = registry::transferOwnershipCall { newOwner: account };
-                act(&send, &format!("offer ownership to {account}"), call).await
+                act(&owner, &format!("offer ownership to {account}"), call).await
             }
-            Self::AcceptOwnership(send) => act(&send, "accept ownership", registry::acceptOwnershipCall {}).await,
+            Self::AcceptOwnership(owner) => act(&owner, "accept ownership", registry::acceptOwnershipCall {}).await,
         }
     }
 }
 
-async fn act(send: &SendArgs, action: &str, call: impl alloy::sol_types::SolCall) -> eyre::Result<Answer> {
-    let caller = send.caller().await?;
-    let registry = caller.connection.registry().await?;
-    caller.act(action, registry, &call).await
+async fn act(owner: &OwnerArgs, action: &str, call: impl alloy::sol_types::SolCall) -> eyre::Result<Answer> {
+    owner.act(action, call, Connection::registry).await
 }
 
 /// What `registry show` prints.
@@ -113,6 +113,7 @@ async fn act(send: &SendArgs, action: &str, call: impl alloy::sol_types::SolCall
 struct Registry {
     registry: Address,
     owner: Address,
+    owner_is: OwnerKind,
     /// To whom the ownership is offered.
     pending_owner: Option<Address>,
     quorum: u8,
@@ -162,10 +163,12 @@ async fn read(connection: &Connection, address: Address) -> eyre::Result<Registr
             Err(error) => return Err(error.into()),
         }
     }
+    let owner = registry.owner().block(block).call().await?;
     let pending = registry.pendingOwner().block(block).call().await?;
     Ok(Registry {
         registry: address,
-        owner: registry.owner().block(block).call().await?,
+        owner,
+        owner_is: OwnerKind::of(connection, owner, block).await?,
         pending_owner: (!pending.is_zero()).then_some(pending),
         quorum: set.quorum_,
         witness_count: set.bitmap.count_ones(),
@@ -176,7 +179,7 @@ async fn read(connection: &Connection, address: Address) -> eyre::Result<Registr
 impl fmt::Display for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "registry  {}", self.registry)?;
-        writeln!(f, "owner     {}", self.owner)?;
+        writeln!(f, "owner     {}, {}", self.owner, self.owner_is)?;
         if let Some(pending) = self.pending_owner {
             writeln!(f, "offered   {pending}")?;
         }

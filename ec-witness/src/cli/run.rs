@@ -24,7 +24,7 @@ use super::{
     connection::{Connection, block_on},
     ledger,
     output::{Progress, Unit},
-    slots,
+    slots::{self, ShownSlot},
 };
 pub(crate) use settings::RunArgs;
 use settings::{Settings, Voting};
@@ -53,11 +53,12 @@ async fn work(settings: Settings) -> eyre::Result<Answer> {
         return Ok(Answer::Yes);
     }
     let reports = daemon.reports();
-    slots::print(&reports, json)?;
     // a vote in a session that was given up is no fault
     let mut counted = reports.iter().filter(|report| report.state != SlotState::Superseded).peekable();
     let all_equal = counted.peek().is_some() && counted.all(|report| report.state == SlotState::Finalized);
-    Ok((all_equal && !cancelled.is_cancelled()).into())
+    let fine = all_equal && !cancelled.is_cancelled();
+    slots::print(&Vec::from_iter(reports.into_iter().map(ShownSlot::judged)), json)?;
+    Ok(fine.into())
 }
 
 /// Reaches the chain and opens the store.

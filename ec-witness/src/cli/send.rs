@@ -122,6 +122,18 @@ impl Caller {
         self.send(action, request, None).await
     }
 
+    /// What the call would come to at the latest block, if `from` made it.
+    pub(crate) async fn simulate_as(
+        &self,
+        from: Address,
+        action: &str,
+        to: Address,
+        data: Bytes,
+    ) -> Result<(), CallError> {
+        let request = TransactionRequest::default().with_from(from).with_to(to).with_input(data);
+        self.simulate(action, &request, None).await.map(|_| ())
+    }
+
     /// Simulates, then, with a wallet, signs, sends and waits for the receipt. `overrides` are what the simulation sees
     /// of the chain; they may only be given where nothing is sent.
     pub(crate) async fn send(

@@ -13,7 +13,7 @@ use ec_observation::{DerivedEpoch, EpochKey, EpochRule, StreamHash};
 use ec_witness::{
     advice::{EpochLength, Seen, lowest_of_newest},
     daemon::{session_marks, show},
-    standing::{LaneStanding, SlotReport},
+    standing::LaneStanding,
     store::VoteStore,
     witness::{
         decision::{Agreement, OwnVote, Proposing},
@@ -29,11 +29,12 @@ use super::{
     config::ConfigArg,
     connection::block_on,
     derive::read_index,
+    head::{AskedHead, HeadArg},
     lanes, ledger,
     numbering::SeenStreams,
     output::{JsonArg, json_line},
     roster::ArchiveArgs,
-    slots,
+    slots::{self, ShownSlot},
     store::StoreArgs,
 };
 use summary::{Summary, Verdict};
@@ -58,6 +59,9 @@ pub(crate) struct StatusArgs {
     #[command(flatten)]
     agreement: AgreementArgs,
 
+    #[command(flatten)]
+    head: HeadArg,
+
     /// Epochs shown of each stream, the newest ones; 0 for all.
     #[arg(long, env = "EC_WITNESS_LAST", value_name = "N", default_value_t = 20)]
     last: u64,
@@ -81,7 +85,7 @@ pub(crate) struct StatusArgs {
 /// What was found out.
 struct Found {
     summary: Summary,
-    reports: Vec<SlotReport>,
+    slots: Vec<ShownSlot>,
     /// What could not be looked at.
     error: Option<eyre::Report>,
 }
@@ -92,7 +96,7 @@ impl StatusArgs {
     }
 
     async fn work(self) -> eyre::Result<Answer> {
-        let Found { summary, reports, error } = self.look().await?;
+        let Found { summary, slots, error } = self.look().await?;
         let fine = summary.verdict() == Verdict::Fine;
         if self.json.json && self.summary {
             json_line(&summary.document())?;
@@ -100,7 +104,7 @@ impl StatusArgs {
             summary.print()?;
         }
         if !self.summary && error.is_none() {
-            slots::print(&reports, self.json.json)?;
+            slots::print(&slots, self.json.json)?;
         }
         match error {
             _ if self.check => Ok(fine.into()),
@@ -127,16 +131,18 @@ impl StatusArgs {
         });
         summary.take_store(store.as_ref());
         let me = store.as_ref().map(|store| store.identity().witness);
-        let mut reports = Vec::new();
+        let mut slots = Vec::new();
         match self.ledger(chain, sources.hashes(), me, &mut summary).await {
-            Ok(follower) => {
+            Ok((follower, head)) => {
                 for source in &sources.streams {
                     let index = read_index(&sources, source, self.json.json)?;
                     seen.take(&source.rule, Seen::of(&index)?);
                     let judging = Judging { source, index: &index, store: store.as_ref(), follower: &follower };
                     let Judged { engine, lane } = judging.judge(self.last, me.unwrap_or_default(), agreement)?;
-                    let report = |(key, slot)| show::slot(&source.rule, key, slot, &follower);
-                    reports.extend(engine.slots().map(|(key, slot)| report((*key, slot))));
+                    slots.extend(engine.slots().map(|(key, slot)| {
+                        let found = follower.ledger().final_of(key.stream, key.sequence, key.slot);
+                        ShownSlot::at(head, show::slot(&source.rule, *key, slot, &follower), found)
+                    }));
                     summary.take_stream(&source.rule, &index, &engine, &follower);
                     summary.take_lane(lane);
                 }
@@ -147,7 +153,7 @@ impl StatusArgs {
                 error.get_or_insert(unreadable);
             }
         }
-        Ok(Found { summary, reports, error })
+        Ok(Found { summary, slots, error })
     }
 
     async fn ledger(
@@ -156,16 +162,17 @@ impl StatusArgs {
         streams: HashMap<StreamHash, EpochRule>,
         me: Option<Address>,
         summary: &mut Summary,
-    ) -> eyre::Result<Follower> {
+    ) -> eyre::Result<(Follower, AskedHead)> {
         let connection = chain.connect().await?;
         let follower = ledger::follow(&connection, streams, Some(me.unwrap_or_default())).await?;
-        summary.take_ledger(&follower, me);
+        let head = self.head.of(&follower).await?;
+        summary.take_ledger(&follower, me, head);
         if let Some(me) = me {
             let balance = connection.provider.get_balance(me).await?;
             let price = connection.provider.get_gas_price().await?;
             summary.take_funds(balance, price);
         }
-        Ok(follower)
+        Ok((follower, head))
     }
 }
 

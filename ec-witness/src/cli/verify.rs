@@ -20,6 +20,7 @@ use super::{
     config::ConfigArg,
     connection::block_on,
     derive::read_epochs,
+    head::{AskedHead, HeadArg},
     lanes, ledger,
     output::{JobsArg, JsonArg, json_line},
     roster::{ArchiveArgs, Sources},
@@ -27,7 +28,8 @@ use super::{
 
 /// Which archive to compare with which ledger.
 ///
-/// Every final slot within the archive's closed epochs is compared by content. Exit code 1 on any difference.
+/// Every slot within the archive's closed epochs that is final at the head is compared by content. Exit code 1 on any
+/// difference.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
@@ -39,7 +41,10 @@ pub(crate) struct VerifyArgs {
     #[command(flatten)]
     chain: ChainArgs,
 
-    /// A closed epoch that is not final on the ledger counts as a difference.
+    #[command(flatten)]
+    head: HeadArg,
+
+    /// A closed epoch that is not final at the head counts as a difference.
     #[arg(long, env = "EC_WITNESS_REQUIRE_FINAL")]
     require_final: bool,
 
@@ -52,12 +57,14 @@ pub(crate) struct VerifyArgs {
 
 /// How alike the archive and the ledger are in one slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 enum Likeness {
     /// Final, with the archive's content.
     Equal,
     /// Closed here, but not final on the ledger.
     Open,
+    /// Closed here, and final on the ledger above the head only.
+    NotFinalYet,
     /// Final, but the archive has no record of it.
     Missing,
     /// The archive's own records conflict.
@@ -80,6 +87,14 @@ struct Line<'a> {
     leaf_count: Option<u64>,
     finalized_hash: Option<ObservationHash>,
     late_records: Option<usize>,
+    head: AskedHead,
+}
+
+impl Likeness {
+    /// Its name for people.
+    fn words(self) -> String {
+        if self == Self::NotFinalYet { "not final yet".into() } else { format!("{self:?}").to_lowercase() }
+    }
 }
 
 impl VerifyArgs {
@@ -92,19 +107,23 @@ impl VerifyArgs {
         let tolerance_ms = AgreementArgs::default().or(file.agreement).tolerance_ms(TimeMode::Received);
         let sources = self.archive.sources(file.archive, &file.stream)?;
         let follower = ledger::read(self.chain.clone().or(file.chain), sources.hashes(), None).await?;
+        let head = self.head.of(&follower).await?;
         let mut totals = BTreeMap::new();
         for source in &sources.streams {
             let epochs = read_epochs(&sources, source, self.jobs, self.json.json)?;
-            let verification =
-                Verification { sources: &sources, source, index: OnceCell::new(), follower: &follower, tolerance_ms };
+            let (index, follower) = (OnceCell::new(), &follower);
+            let verification = Verification { sources: &sources, source, index, follower, head, tolerance_ms };
             verification.run(epochs, |line| {
                 *totals.entry(line.verdict).or_insert(0u64) += 1;
                 self.show(&line)
             })?;
         }
-        self.show_totals(&totals)?;
-        let fine =
-            |likeness: &Likeness| *likeness == Likeness::Equal || *likeness == Likeness::Open && !self.require_final;
+        self.show_totals(&totals, &head)?;
+        let fine = |likeness: &Likeness| match likeness {
+            Likeness::Equal => true,
+            Likeness::Open | Likeness::NotFinalYet => !self.require_final,
+            _ => false,
+        };
         Ok(totals.keys().all(fine).into())
     }
 
@@ -115,19 +134,18 @@ impl VerifyArgs {
         if line.verdict == Likeness::Equal {
             return Ok(());
         }
-        let likeness = format!("{:?}", line.verdict).to_lowercase();
+        let likeness = line.verdict.words();
         let late = line.late_records.map(|late| format!(" ({late} late records)")).unwrap_or_default();
         Ok(writeln!(std::io::stdout().lock(), "{} epoch {}: {likeness}{late}", line.stream_id, line.sequence)?)
     }
 
-    fn show_totals(&self, totals: &BTreeMap<Likeness, u64>) -> eyre::Result<()> {
+    fn show_totals(&self, totals: &BTreeMap<Likeness, u64>, head: &AskedHead) -> eyre::Result<()> {
         if self.json.json {
             return Ok(());
         }
-        let counts =
-            totals.iter().map(|(likeness, count)| format!("{count} {}", format!("{likeness:?}").to_lowercase()));
-        let counts = Vec::from_iter(counts).join(", ");
-        Ok(writeln!(std::io::stdout().lock(), "{}", if counts.is_empty() { "nothing to compare" } else { &counts })?)
+        let counts = Vec::from_iter(totals.iter().map(|(likeness, count)| format!("{count} {}", likeness.words())));
+        let counts = if counts.is_empty() { "nothing to compare".into() } else { counts.join(", ") };
+        Ok(writeln!(std::io::stdout().lock(), "{counts}; at the {head}")?)
     }
 }
 
@@ -138,6 +156,8 @@ struct Verification<'a> {
     /// Read when an epoch differs.
     index: OnceCell<StreamIndex>,
     follower: &'a Follower,
+    /// What is final there is final here.
+    head: AskedHead,
     /// How far times that are near may be apart, milliseconds.
     tolerance_ms: u64,
 }
@@ -155,7 +175,7 @@ impl<'a> Verification<'a> {
             let (sequence, slot) = (closed.named.sequence, closed.named.slot);
             let lowest = *lowest.get_or_insert(sequence);
             while let Some((before, slot, found)) = finals.next_if(|(at, other, _)| (*at, *other) < (sequence, slot)) {
-                if before >= lowest {
+                if before >= lowest && self.head.has_final(found) {
                     sink(self.line(before, slot, Likeness::Missing, Some(found)))?;
                 }
             }
@@ -185,7 +205,7 @@ impl<'a> Verification<'a> {
             let within = |(mark, (first, last)): (&u64, &(u64, u64))| {
                 sequence.checked_sub(*mark).is_some_and(|index| (*first..=*last).contains(&index)) && is_called(*mark)
             };
-            if !compared.contains(&slot) && sessions.iter().any(within) {
+            if !compared.contains(&slot) && self.head.has_final(found) && sessions.iter().any(within) {
                 sink(self.line(sequence, slot, Likeness::Missing, Some(found)))?;
             }
         }
@@ -213,13 +233,16 @@ impl<'a> Verification<'a> {
             leaf_count: None,
             finalized_hash: found.map(|found| found.hash),
             late_records: None,
+            head: self.head,
         }
     }
 
     fn judge(&self, epoch: &NamedEpoch, found: Option<&Final>) -> eyre::Result<Line<'a>> {
         let own = epoch.content.map(|content| content.hash());
+        let (is_above, found) = (found.is_some(), found.filter(|found| self.head.has_final(found)));
         let mut late = None;
         let likeness = match (found, own) {
+            (None, _) if is_above => Likeness::NotFinalYet,
             (None, _) => Likeness::Open,
             (Some(_), None) => Likeness::Conflicting,
             (Some(found), Some(own)) if found.content == own => Likeness::Equal,

@@ -147,6 +147,7 @@ impl Judge {
     ) -> Result<Vec<ObservationHash>, Halt> {
         let mut ballots = self.engine.judge(&situation(ledger, now_ms));
         ballots.retain(|ballot| self.may_be_voted(ballot, &is_current));
+        let ballots = self.votes.count_strays(ledger, ballots, now_ms).await;
         let again = self.record(&ballots, counts)?;
         self.votes.send(&again, now_ms).await
     }

@@ -1,6 +1,8 @@
 //! The votes of this witness, from the guard to the chain: recorded, sent, and looked for on the ledger.
 
-use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId};
+use std::fmt::Display;
+
+use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId, VoteKind};
 
 use super::{
     Halt, Voter,
@@ -22,6 +24,7 @@ pub(super) struct Votes {
     unfollowed: Complaint,
     unsent: Complaint,
     not_finalized: Complaint,
+    uncounted: Complaint,
 }
 
 impl Votes {
@@ -33,6 +36,7 @@ impl Votes {
             unfollowed: Complaint::default(),
             unsent: Complaint::default(),
             not_finalized: Complaint::default(),
+            uncounted: Complaint::default(),
         }
     }
 
@@ -88,6 +92,27 @@ impl Votes {
         Ok(())
     }
 
+    /// The contract counts strays among a slot's candidates, and they are not kept: in a stream that has any, proposals and
+    /// moves state the contract's own count. Leaves out those that cannot be made now.
+    pub(super) async fn count_strays(
+        &mut self,
+        ledger: &FollowedLedger,
+        ballots: Vec<Ballot>,
+        now_ms: u64,
+    ) -> Vec<Ballot> {
+        let (mut counted, mut wrong) = (Vec::new(), None);
+        for ballot in ballots {
+            match with_strays(ledger, ballot).await {
+                Ok(ballot) => counted.push(ballot),
+                Err(why) => _ = wrong.get_or_insert(why),
+            }
+        }
+        let wrong = wrong.as_ref().map(|why| why as &dyn Display);
+        let means = "a slot may have strays, so nothing is proposed in it; trying again";
+        self.uncounted.tell(now_ms, wrong, means, "proposals can be made again");
+        counted
+    }
+
     /// Records votes, each on its own; nothing, where the store may have room again later.
     pub(super) fn record(&mut self, ballots: &[Ballot]) -> Result<Vec<Result<Recorded, StoreError>>, Halt> {
         Ok(hold(self.voter.record(ballots))?.unwrap_or_default())
@@ -114,6 +139,18 @@ impl Votes {
         tolerate(finalized, &mut self.not_finalized, now_ms, means, "candidates can be finalized again")?;
         Ok(())
     }
+}
+
+/// The vote, with the number of candidates that the contract counts; else why it cannot be cast now.
+async fn with_strays(ledger: &FollowedLedger, mut ballot: Ballot) -> Result<Ballot, String> {
+    let slot = ballot.header.slot();
+    if let VoteKind::Propose { candidates_seen } | VoteKind::Move { candidates_seen, .. } = &mut ballot.vote
+        && ledger.state().has_strays(ballot.header.stream_hash)
+    {
+        let counted = ledger.follower.candidates_in(slot).await.map_err(|error| error.to_string())?;
+        *candidates_seen = counted.ok_or_else(|| format!("slot {slot} is final with a stray"))?;
+    }
+    Ok(ballot)
 }
 
 /// Whether the ledger shows that this observation is of the same content as the recorded headers.

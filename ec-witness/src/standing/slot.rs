@@ -19,7 +19,8 @@ pub struct SlotReport {
     pub session: Option<SessionEpoch>,
     /// The slot.
     pub slot: SlotId,
-    /// Where it stands.
+    /// Where it stands; whoever shows it finds the word for it.
+    #[serde(skip)]
     pub state: SlotState,
     /// The newest header this witness voted for.
     pub observation_hash: Option<ObservationHash>,

@@ -5,8 +5,9 @@
 use std::{env, fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use alloy::{
+    eips::BlockNumberOrTag,
     primitives::Address,
-    providers::{DynProvider, Provider, ProviderBuilder},
+    providers::{DynProvider, Provider, ProviderBuilder, ext::AnvilApi},
 };
 use assert_cmd::Command;
 use ec_ledger::contracts::EveryChannelObservationLedger;
@@ -131,6 +132,18 @@ impl Devnet {
             }
             let last = ledger.finalizedObservation(header.slot().0).call().await.unwrap();
             assert_eq!(ObservationHash(last), header.hash());
+        });
+    }
+
+    /// Makes blocks until the finalized head has come to what is the newest block now.
+    pub(crate) fn pass_finality(&self) {
+        block_on(async {
+            let node = self.provider();
+            let newest = node.get_block_number().await.unwrap();
+            let finalized = async || node.get_block_by_number(BlockNumberOrTag::Finalized).await.unwrap().unwrap();
+            while finalized().await.header.number < newest {
+                node.anvil_mine(Some(16), None).await.unwrap();
+            }
         });
     }
 

@@ -33,7 +33,7 @@ pub(crate) fn finalize_what_both_received(first: &Recorder, second: &Recorder) {
         let expected = whole_in_both(first, second, track);
         assert!(expected >= 5, "{track}: {expected} epochs are of little interest");
         for (witness, archive) in archives {
-            let verify = || run(&mut command(&net, deployed, witness, archive, "verify --json"));
+            let verify = || run(&mut command(&net, deployed, witness, archive, "verify --json --head latest"));
             await_or_report(
                 || format!("{track}: {expected} epochs are whole in both, {:?}", verify()),
                 || final_and_equal(&verify().lines(), track) == expected,

@@ -83,7 +83,7 @@ fn await_final(rail: &Rail, whole: &TestArchive, sequences: &[u64], watched: &[&
     };
     let logs = || watched.iter().map(|witness| witness.log()).collect::<Vec<_>>().join("\n");
     await_or_report(|| format!("the slots are final: {}", logs()), all_final);
-    let verify = run(&mut rail.command(1, whole, "verify --json"));
+    let verify = run(&mut rail.command(1, whole, "verify --json --head latest"));
     let equal = |line: &Value| {
         let sequence = line["sequence"].as_u64().unwrap();
         !sequences.contains(&sequence) || line["verdict"] == "equal"

@@ -21,6 +21,7 @@ mod proofs;
 mod refusals;
 mod rotation;
 mod sending;
+mod strays;
 mod two_places;
 
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ fn three_witnesses_finalize_an_archive_and_a_second_run_changes_nothing() {
     assert_eq!(rail.once(1, &archive).code, 0);
     assert_eq!((1..=3).map(|w| rail.nonce(w)).collect::<Vec<_>>(), sent, "a second run sends nothing");
 
+    rail.net.pass_finality();
     let status = run(&mut rail.command(1, &archive, "status --json"));
     assert_eq!(states(&status), ["finalized", "finalized", "finalized", "finalized", "open"]);
     let verify = run(&mut rail.command(1, &archive, "verify --json --require-final"));
@@ -59,6 +60,7 @@ fn one_differing_archive_is_outvoted_found_and_named() {
     assert_eq!(outcomes.iter().map(|outcome| outcome.code).collect::<Vec<_>>(), [0, 0, 1], "{outcomes:?}");
     assert_eq!(states(&outcomes[2]), ["finalized", "mismatch"]);
 
+    rail.net.pass_finality();
     let verify = run(&mut rail.command(3, &bad, "verify --json"));
     assert_eq!(verify.code, 1);
     assert_eq!(verify.lines()[1]["verdict"], "mismatch");
@@ -102,6 +104,7 @@ fn late_records_explain_a_difference() {
     assert_eq!(states(&voted), vec!["finalized"; 4], "{voted:?}");
     let line = r#"{"group_sequence":11,"received_unix_ms":1772828400000,"size_bytes":1,"blake3":"00"}"#;
     archive.append_raw("audio0.m4s", &(line.replace("\"00\"", &format!("\"{}\"", "00".repeat(32))) + "\n"));
+    rail.net.pass_finality();
     let verify = run(&mut rail.command(1, &archive, "verify --json"));
     assert_eq!((verify.code, verify.lines()[3]["verdict"].as_str().unwrap()), (1, "late"), "{verify:?}");
     assert_eq!(verify.lines()[3]["late_records"], 1);

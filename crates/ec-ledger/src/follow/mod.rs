@@ -11,13 +11,14 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::Address;
+use alloy::{eips::BlockId, primitives::Address};
 use ec_observation::{EpochRule, ObservationHash, SlotId, StreamHash};
 use ec_rpc::{AgreedHead, BlockRef, Endpoints, HeadTimes};
 
 pub use self::error::FollowError;
-use self::{liveness::Liveness, own::Own, pages::Pages, set::Indexes};
-use crate::{pulse::Pulse, set::WitnessSet, state::LedgerState};
+pub(crate) use self::pages::Pages;
+use self::{liveness::Liveness, own::Own, set::Indexes};
+use crate::{contracts::EveryChannelObservationLedger as Ledger, pulse::Pulse, set::WitnessSet, state::LedgerState};
 
 /// Where the ledger is, and what makes its chain live.
 #[derive(Clone, Copy, Debug)]
@@ -228,6 +229,29 @@ impl Follower {
         Ok(std::mem::take(&mut self.polled))
     }
 
+    /// How many candidates the contract has in a slot at the last polled head, strays included: what a proposal must have
+    /// seen. `None` where one of them is final. Only streams that [have strays](LedgerState::has_strays) need to be asked.
+    ///
+    /// # Errors
+    ///
+    /// The endpoints give no answer to rely on, or nothing was polled.
+    pub async fn candidates_in(&self, slot: SlotId) -> Result<Option<usize>, FollowError> {
+        let head = self.state.head().ok_or(FollowError::HeadMoved(0))?;
+        let (at, ledger) = (BlockId::hash(head.hash), self.settings.ledger);
+        let count = self.endpoints.agreed("candidateCount()", |provider| async move {
+            Ledger::new(ledger, provider).candidateCount(slot.0).block(at).call().await
+        });
+        let count = count.await?.saturating_to();
+        let known = self.state.slot(slot).map_or(0, |slot| slot.candidates.len());
+        if count == known {
+            return Ok(Some(count));
+        }
+        let found = self.endpoints.agreed("finalizedObservation()", |provider| async move {
+            Ledger::new(ledger, provider).finalizedObservation(slot.0).block(at).call().await
+        });
+        Ok(found.await?.is_zero().then_some(count))
+    }
+
     fn check_age(&self, head: &AgreedHead) -> Result<(), FollowError> {
         let now_s = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
         let age_s = now_s.saturating_sub(head.times.latest);
@@ -314,8 +338,14 @@ impl Follower {
             if !self.is_canonical(end).await? {
                 return Err(FollowError::HeadMoved(end.number));
             }
-            let events: Vec<_> = logs.into_iter().map(|log| log.event).collect();
-            self.state.apply(end, events.iter().copied());
+            // block by block, so that it is known of each final observation in which it became so
+            for logs in logs.chunk_by(|a, b| a.block == b.block) {
+                let block = logs.first().map_or(end, |log| log.block);
+                self.state.apply(block, logs.iter().map(|log| log.event));
+            }
+            if self.state.head() != Some(end) {
+                self.state.apply(end, []);
+            }
             self.pulse.beat();
             let Some(own) = &mut self.own else { continue };
             if own.learn(&self.state) {
@@ -323,7 +353,7 @@ impl Follower {
                 self.begin_anew();
                 continue;
             }
-            self.polled.own_votes.extend(events.iter().filter_map(|event| own.vote_in(event)));
+            self.polled.own_votes.extend(logs.iter().filter_map(|log| own.vote_in(&log.event)));
             // a move to a new candidate is told of twice
             self.polled.own_votes.dedup();
         }

@@ -82,13 +82,15 @@ fn streams_without_a_rule_have_no_sessions() {
     let proposed = LedgerEvent::Proposed { proposer: Address::ZERO, header: opener, timestamp_s: 5 };
     let block = BlockRef { number: 1, hash: B256::ZERO };
     let timeline = EpochRule::timeline(rule().epochs.groups_per_epoch);
-    for streams in [None, Some(HashMap::from([(stream, timeline)]))] {
-        let mut ledger = LedgerState::new(streams);
-        ledger.apply(block, [proposed]);
-        let candidate = &ledger.slot(opener.slot()).unwrap().candidates[0];
-        assert_eq!((candidate.name, candidate.timestamp_s), (None, 5));
-        assert_eq!(ledger.lane(stream), None);
-    }
+    let mut ledger = LedgerState::new(None);
+    ledger.apply(block, [proposed]);
+    let candidate = &ledger.slot(opener.slot()).unwrap().candidates[0];
+    assert_eq!((candidate.name, candidate.timestamp_s), (None, 5));
+    assert_eq!(ledger.lane(stream), None);
+    let mut ledger = LedgerState::new(Some(HashMap::from([(stream, timeline)])));
+    ledger.apply(block, [proposed]);
+    assert_eq!((ledger.slot(opener.slot()), ledger.lane(stream)), (None, None), "a stray on the timeline");
+    assert!(ledger.has_strays(stream));
     assert_eq!(empty().lane(StreamHash::ZERO), None);
 }
 

@@ -6,7 +6,9 @@ use alloy::{network::EthereumWallet, primitives::Address};
 use clap::Args;
 
 use super::Caller;
-use crate::cli::{address, chain::ChainArgs, connection::ReadArgs, defaults::with_default, key::KeyArgs};
+use crate::cli::{
+    address, chain::ChainArgs, connection::ReadArgs, defaults::with_default, key::KeyArgs, owner::OwnerArgs,
+};
 
 /// Milliseconds to wait for a receipt where nothing else is asked for: ten slots of Ethereum.
 const DEFAULT_RECEIPT_TIMEOUT_MS: u64 = 120_000;
@@ -40,7 +42,7 @@ pub(crate) struct SendArgs {
     receipt_timeout_ms: Option<u64>,
 }
 
-/// A command about one address.
+/// A command of the owner about one address.
 #[derive(Debug, Args)]
 pub(crate) struct AccountArgs {
     /// The address.
@@ -48,7 +50,7 @@ pub(crate) struct AccountArgs {
     pub(crate) account: Address,
 
     #[command(flatten)]
-    pub(crate) send: SendArgs,
+    pub(crate) owner: OwnerArgs,
 }
 
 impl SendArgs {

@@ -28,7 +28,7 @@ use ec_witness::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::cli::output::mark_time;
+use crate::cli::{head::AskedHead, output::mark_time};
 
 /// How long the daemon may take to answer.
 const ASKING: Duration = Duration::from_secs(3);
@@ -65,6 +65,8 @@ pub(super) struct Summary {
     chain_id: Option<u64>,
     ledger: Option<Address>,
     process: Option<u32>,
+    /// At which head it was looked; `None` where the ledger could not be read.
+    head: Option<AskedHead>,
     /// The daemon's own checks; `None` where it does not answer or is not asked.
     daemon: Option<Vec<Check>>,
 }
@@ -76,6 +78,7 @@ pub(super) struct Document<'a> {
     checks: Vec<Check>,
     process: Option<u32>,
     witness: Option<Address>,
+    head: Option<AskedHead>,
     heads: Heads,
     head_times_unix_s: HeadTimes,
     streams: &'a [StreamStanding],
@@ -101,6 +104,7 @@ impl Summary {
             chain_id,
             ledger,
             process: directory.and_then(holder),
+            head: None,
             daemon: match listen {
                 Some(listen) => ask(listen).await.ok(),
                 None => None,
@@ -115,7 +119,8 @@ impl Summary {
         }
     }
 
-    pub(super) fn take_ledger(&mut self, follower: &Follower, witness: Option<Address>) {
+    pub(super) fn take_ledger(&mut self, follower: &Follower, witness: Option<Address>, head: AskedHead) {
+        self.head = Some(head);
         self.snapshot.ledger = show::ledger(follower, witness.unwrap_or_default(), None, Some(clock::unix_s()));
         // an onlooker without a store has no seat to miss
         self.snapshot.ledger.member |= witness.is_none();
@@ -204,6 +209,7 @@ impl Summary {
             checks: self.checks(),
             process: self.process,
             witness: Some(ledger.witness).filter(|witness| !witness.is_zero()),
+            head: self.head,
             heads: ledger.heads,
             head_times_unix_s: ledger.head_times,
             streams,
@@ -232,6 +238,9 @@ impl Summary {
         writeln!(out, "{table}\n")?;
         if ledger.polled_unix_s.is_some() {
             writeln!(out, "{}\n", self.heads())?;
+        }
+        if let Some(head) = &self.head {
+            writeln!(out, "slots are shown as final at the {head}\n")?;
         }
         if !streams.is_empty() {
             writeln!(out, "{}\n", streams_table(streams))?;

@@ -18,8 +18,10 @@ const NAMED: usize = 3;
 #[derive(Debug)]
 pub(crate) struct Awaited {
     pub(crate) epoch: Epoch,
-    /// Whether its slot is final, with what the archive says.
+    /// Whether its slot is final at the finalized head, with what the archive says.
     pub(crate) equal: bool,
+    /// Whether it is final above that only.
+    pub(crate) not_yet: bool,
 }
 
 /// A slot, as `verify` says.
@@ -52,10 +54,17 @@ pub(crate) fn look(smoke: &Smoke<'_>, awaited: &[Epoch]) -> eyre::Result<Progres
 }
 
 fn compare(awaited: &[Epoch], named: Vec<Epoch>, verified: &[Verified]) -> Vec<Awaited> {
-    let equal: HashSet<_> = verified.iter().filter(|slot| slot.verdict == "equal").map(|slot| &slot.slot).collect();
+    let with = |verdict| -> HashSet<_> {
+        verified.iter().filter(|slot| slot.verdict == verdict).map(|slot| &slot.slot).collect()
+    };
+    let (equal, not_yet) = (with("equal"), with("not_final_yet"));
     let mut named: HashMap<_, _> = named.into_iter().map(|epoch| (epoch.place(), epoch)).collect();
     let by_name = |epoch: &Epoch| named.remove(&epoch.place()).unwrap_or_else(|| epoch.clone());
-    awaited.iter().map(by_name).map(|epoch| Awaited { equal: equal.contains(&epoch.slot), epoch }).collect()
+    let found = |epoch: Epoch| {
+        let (equal, not_yet) = (equal.contains(&epoch.slot), not_yet.contains(&epoch.slot));
+        Awaited { epoch, equal, not_yet }
+    };
+    awaited.iter().map(by_name).map(found).collect()
 }
 
 impl Progress {
@@ -75,8 +84,8 @@ impl Progress {
         if open.is_empty() {
             let seconds = DISPUTED_AFTER_MS / 1000;
             return format!(
-                "all {all} slots are final; {witnesses}: waiting until they are below the finalized head, and {seconds} s \
-                 for epochs that no quorum has alike (disputed_after_ms)"
+                "all {all} slots are final at the finalized head; {witnesses}: waiting {seconds} s for epochs that no \
+                 quorum has alike (disputed_after_ms)"
             );
         }
         let named: Vec<_> = open.iter().take(NAMED).map(|epoch| epoch.to_string()).collect();
@@ -86,6 +95,10 @@ impl Progress {
             all - open.len(),
             named.join(", ")
         );
+        let not_yet = self.awaited.iter().filter(|awaited| awaited.not_yet).count();
+        if not_yet > 0 {
+            line += &format!("; {not_yet} of them only wait for the finalized head");
+        }
         let incomplete = open.iter().filter(|epoch| !epoch.complete).count();
         if incomplete > 0 {
             let seconds = INCOMPLETE_DELAY_MS / 1000;
@@ -114,16 +127,18 @@ mod tests {
     #[test]
     fn it_says_which_slots_are_open_and_why_they_take_long() {
         let awaited: Vec<_> = (1..=6).map(|sequence| epoch(sequence, sequence != 6)).collect();
-        let verified = [verified(1, "equal"), verified(2, "equal"), verified(3, "open"), verified(7, "equal")];
+        let verified = [verified(1, "equal"), verified(2, "equal"), verified(3, "not_final_yet"), verified(7, "equal")];
         let progress = Progress { awaited: compare(&awaited, awaited.clone(), &verified), agrees: true };
         assert!(!progress.is_final());
         assert_eq!(
             progress.waits_for(&[1, 2, 4]),
             "2 of 6 slots are final; witnesses 1, 2, 4: waiting for tv epoch 3, tv epoch 4, tv epoch 5, …; 1 of them \
-             incomplete, proposed 10 s later (incomplete_delay_ms)"
+             only wait for the finalized head; 1 of them incomplete, proposed 10 s later (incomplete_delay_ms)"
         );
         let progress = Progress { awaited: compare(&awaited[..2], awaited.clone(), &verified), agrees: true };
         assert!(progress.is_final());
-        assert!(progress.waits_for(&[4]).starts_with("all 2 slots are final; witness 4: waiting"));
+        assert!(
+            progress.waits_for(&[4]).starts_with("all 2 slots are final at the finalized head; witness 4: waiting")
+        );
     }
 }

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod timelock;
 
 use std::{fs, time::Instant};
 
