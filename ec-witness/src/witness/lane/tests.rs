@@ -197,6 +197,8 @@ fn a_window_whose_vote_is_spent_on_another_has_rounds() {
         let first = witness.propose(1, 0, epoch(0, 0, 0));
         witness.finalize(first);
         let header = witness.propose(2, 0, voted);
+        // somebody goes on with the session
+        witness.propose(1, 0, at(MINUTE_MS + 2));
         witness.name(0);
         witness.engine.set_vote(SlotKey::of(&header), header, OwnVote::Cast);
         witness.name(2);
