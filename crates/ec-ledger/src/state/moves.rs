@@ -12,14 +12,15 @@ pub(super) struct Move {
     seat: Seat,
     from: ObservationHash,
     to: ObservationHash,
-    /// Its place among the voters of `from`.
-    place: usize,
+    /// Its place among the voters of `from`; `None` where that was a stray, which is not kept.
+    place: Option<usize>,
     /// Whether the proposal of `to` had given the vote to it already.
     proposed: bool,
 }
 
 impl LedgerState {
-    /// Takes a seat's vote from one candidate to another; `None` where it is not there, as in a slot that is not followed.
+    /// Takes a seat's vote from one candidate to another; `None` where that one is not kept, as in a stream that is not
+    /// followed.
     pub(super) fn move_vote(
         &mut self,
         slot: SlotId,
@@ -27,9 +28,13 @@ impl LedgerState {
         from: ObservationHash,
         to: ObservationHash,
     ) -> Option<Move> {
-        let place = self.slot(slot)?.candidate(from)?.voters.iter().position(|voter| *voter == seat)?;
         let proposed = self.slot(slot)?.candidate(to)?.voters.contains(&seat);
-        self.candidate_mut(slot, from)?.voters.remove(place);
+        let voters = self.candidate_mut(slot, from).map(|candidate| &mut candidate.voters);
+        let place = voters.and_then(|voters| {
+            let place = voters.iter().position(|voter| *voter == seat)?;
+            voters.remove(place);
+            Some(place)
+        });
         if !proposed {
             self.candidate_mut(slot, to)?.voters.push(seat);
         }
@@ -41,7 +46,7 @@ impl LedgerState {
         if !proposed {
             self.candidate_mut(slot, to).map(|candidate| candidate.voters.pop());
         }
-        if let Some(candidate) = self.candidate_mut(slot, from) {
+        if let Some((candidate, place)) = self.candidate_mut(slot, from).zip(place) {
             candidate.voters.insert(place, seat);
         }
     }
