@@ -349,3 +349,17 @@ fn foreign_streams_leave_no_trace() {
     ledger.apply(block(1), finalized(header(1, ObservationHash::ZERO)));
     assert!(ledger.slots.is_empty() && ledger.finals.is_empty());
 }
+
+#[test]
+fn a_vote_that_leaves_what_is_not_kept_arrives() {
+    let (mut ledger, one, two) =
+        (LedgerState::new(None), header(3, ObservationHash::ZERO), header(4, ObservationHash::ZERO));
+    ledger.apply(block(1), [finalized(one)[0]]);
+    let before = ledger.clone();
+    let witness = Address::with_last_byte(9);
+    let moved = LedgerEvent::Moved { slot: one.slot(), from: two.hash(), to: one.hash(), witness };
+    ledger.apply(block(2), [moved]);
+    assert_eq!(ledger.slot(one.slot()).unwrap().vote_of(Seat(witness)).unwrap().hash, one.hash());
+    ledger.revert_above(1);
+    assert_eq!(ledger, before);
+}
