@@ -1,6 +1,7 @@
 //! The guard's promises, on a real disk.
 
 mod halts;
+mod moves;
 mod private;
 mod race;
 mod siblings;

@@ -29,7 +29,13 @@ pub(crate) struct Audit {
 impl Audit {
     /// Reads every block.
     pub(crate) fn of(rail: &Rail) -> Self {
-        let mut audit = Self::default();
+        Self::knowing(rail, &[])
+    }
+
+    /// The same where votes may be for these headers too, whose proposals a reorg may have taken back for good.
+    pub(crate) fn knowing(rail: &Rail, headers: &[ObservationHeader]) -> Self {
+        let headers = headers.iter().map(|header| (header.hash(), *header)).collect();
+        let mut audit = Self { headers, ..Self::default() };
         block_on(async {
             let provider = rail.net.provider();
             for number in 0..=provider.get_block_number().await.unwrap() {
@@ -57,6 +63,12 @@ impl Audit {
                     self.vote(from, SlotId(slot), ObservationHash(hash));
                 }
             }
+            Call::r#move(call) => self.moved(from, call.from.into(), call.to.into()),
+            Call::moveBatch(call) => {
+                for (left, to) in call.from.into_iter().zip(call.to) {
+                    self.moved(from, left.into(), to.into());
+                }
+            }
             Call::finalize(_) => {}
             other => panic!("a witness sent {other:?}"),
         }
@@ -65,6 +77,12 @@ impl Audit {
     fn propose(&mut self, from: Address, header: ObservationHeader) {
         self.headers.insert(header.hash(), header);
         self.vote(from, header.slot(), header.hash());
+    }
+
+    /// A move is a vote for what it goes to, and says that there was one for what it leaves.
+    fn moved(&mut self, from: Address, left: ObservationHeader, to: ObservationHeader) {
+        self.propose(from, left);
+        self.propose(from, to);
     }
 
     fn vote(&mut self, from: Address, slot: SlotId, observation: ObservationHash) {

@@ -21,6 +21,7 @@ mod proofs;
 mod refusals;
 mod rotation;
 mod sending;
+mod storm;
 mod strays;
 mod two_places;
 

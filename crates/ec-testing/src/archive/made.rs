@@ -80,17 +80,25 @@ impl TestArchive {
 
     /// Appends these groups to both tracks of `tv`.
     pub fn append(&self, groups: Range<u64>) {
+        self.append_late(groups, 0);
+    }
+
+    /// Appends these groups to both tracks of `tv`, as received so much later than [`Self::append`] has them.
+    pub fn append_late(&self, groups: Range<u64>, late_ms: u64) {
         for group in groups {
             for track in TRACKS {
-                self.append_record(track, group, "a");
+                self.append_received(track, group, "a", received(group) + late_ms);
             }
         }
     }
 
     /// Appends one record to a track of `tv`. Its content is named by `content`.
     pub fn append_record(&self, track: &str, group: u64, content: &str) {
+        self.append_received(track, group, content, received(group));
+    }
+
+    fn append_received(&self, track: &str, group: u64, content: &str, received: u64) {
         let blake3 = blake3::hash(format!("{track} {group} {content}").as_bytes()).to_hex();
-        let received = 1_772_824_680_000 + group * 2000;
         let line = format!(
             r#"{{"group_sequence":{group},"received_unix_ms":{received},"size_bytes":{},"blake3":"{blake3}"}}"#,
             1000 + group
@@ -103,4 +111,9 @@ impl TestArchive {
         let mut file = fs::OpenOptions::new().create(true).append(true).open(self.track_file(track)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
     }
+}
+
+/// When a group is received, Unix milliseconds.
+fn received(group: u64) -> u64 {
+    1_772_824_680_000 + group * 2000
 }
