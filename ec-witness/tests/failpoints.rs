@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
 mod common;
+#[path = "store/v2.rs"]
+mod v2;
 
 use std::{
     env, fs,
@@ -16,13 +18,19 @@ use std::{
     time::Duration,
 };
 
-use alloy::providers::{Provider, ext::AnvilApi};
+use alloy::{
+    primitives::U256,
+    providers::{Provider, ext::AnvilApi},
+};
 use assert_cmd::Command;
 use common::{Deployment, Devnet, run};
+use ec_ledger::contracts::EveryChannelObservationLedger as Ledger;
+use ec_observation::{ObservationHash, ObservationHeader, VoteKind};
 use ec_testing::archive::made::{self as archive, TestArchive};
 use ec_witness::{
     failpoint::{self, Step},
     store::VoteStore,
+    witness::decision::Agreement,
 };
 
 const DELAYS: &str = "--poll-ms 50 --propose-stagger-ms 500 --late-ms 1000 --incomplete-delay-ms 600000";
@@ -41,8 +49,12 @@ struct Witness {
 
 impl Witness {
     fn new() -> Self {
+        Self::among(1, 1)
+    }
+
+    fn among(witnesses: usize, quorum: u8) -> Self {
         let net = Devnet::with_finality_after(2);
-        let deployed = net.deploy(1, 1);
+        let deployed = net.deploy(witnesses, quorum);
         let store = net.dir.path().join("store");
         Self { net, deployed, archive: TestArchive::of_groups(0), store }
     }
@@ -67,6 +79,29 @@ impl Witness {
     /// Votes that the ledger has of it, each in another slot by the contract's rule.
     fn votes(&self) -> u64 {
         self.net.votes(self.deployed.ledger).len() as u64
+    }
+
+    /// The second of three witnesses proposes another header of the content that the first one has proposed last, and time
+    /// passes until the round comes that it leads; its header.
+    fn rival(&self) -> ObservationHeader {
+        let (node, second) = (self.net.provider(), self.net.account(2));
+        common::block_on(async {
+            let ledger = Ledger::new(self.deployed.ledger, &node);
+            let proposed = ledger.ObservationProposed_filter().from_block(0).query().await.unwrap();
+            let (first, log) = proposed.last().unwrap();
+            let first_header = ObservationHeader::from(first.header.clone());
+            let header = ObservationHeader { observed_unix_ms: first_header.observed_unix_ms + 1, ..first_header };
+            let propose = ledger.propose(header.into(), U256::ONE).from(second);
+            assert!(propose.send().await.unwrap().get_receipt().await.unwrap().status());
+            // its position is 1, and its rank so many rounds after the first one's begin
+            let rank = (1 + 3 - header.sequence % 3) % 3;
+            let begun = node.get_block(log.block_number.unwrap().into()).await.unwrap().unwrap().header.timestamp;
+            let agreement = Agreement::default();
+            let after_ms = agreement.round_grace_ms + rank * agreement.round_ms;
+            node.anvil_set_next_block_timestamp(begun + after_ms / 1000 + 1).await.unwrap();
+            node.anvil_mine(Some(1), None).await.unwrap();
+            header
+        })
     }
 
     /// Whether a transaction of it waits for execution.
@@ -162,6 +197,36 @@ fn killed_at_every_step_of_a_vote_it_votes_once() {
 }
 
 #[test]
+fn killed_at_every_step_of_a_move_the_vote_moves_once() {
+    let witness = Witness::among(3, 2);
+    assert_eq!(run(&mut witness.command("init --from-sequence first")).code, 0);
+    let once = |more: &str| witness.command(&format!("run --once --json {DELAYS} {more}"));
+    let mut moved = Vec::new();
+    for point in each_round(&[failpoint::RECORD, failpoint::SIGN, failpoint::KEEP, failpoint::SEND]) {
+        let epoch = moved.len() as u64;
+        witness.archive.append(epoch * 3..epoch * 3 + 3);
+        assert_eq!(run(&mut once("--disputed-after-ms 3000")).code, 1, "{point}: its vote is cast and alone");
+        let to = witness.rival();
+        assert!(is_killed(once(""), point), "{point} was not reached");
+        let kept = VoteStore::read(&witness.store).unwrap().headers(to.slot()).unwrap();
+        assert_eq!(kept.contains(&to), point != failpoint::RECORD.before, "{point}");
+        let again = run(&mut once(""));
+        assert_eq!((again.code, again.lines().len() as u64), (0, epoch + 1), "{point}: {again:?}");
+        moved.push(to.hash());
+        let ballots = VoteStore::read(&witness.store).unwrap().ballots().unwrap();
+        let is_move = |vote| matches!(vote, VoteKind::Move { from, .. } if from.slot() == to.slot());
+        assert!(ballots.iter().any(|ballot| ballot.header == to && is_move(ballot.vote)), "{point}");
+    }
+    let events = common::block_on(async {
+        let ledger = Ledger::new(witness.deployed.ledger, witness.net.provider());
+        ledger.VoteMoved_filter().from_block(0).query().await.unwrap()
+    });
+    println!("{} kills: {} slots, {} transactions", moved.len(), moved.len(), witness.nonce());
+    assert_eq!(events.iter().map(|(event, _)| ObservationHash(event.to)).collect::<Vec<_>>(), moved);
+    assert_eq!(witness.nonce(), 2 * moved.len() as u64, "a proposal and a move for each slot");
+}
+
+#[test]
 fn killed_while_it_replaces_a_transaction_one_of_them_is_executed() {
     let witness = Witness::new();
     assert_eq!(run(&mut witness.command("init --from-sequence first")).code, 0);
@@ -209,17 +274,23 @@ fn killed_at_every_step_of_init_it_is_there_or_not() {
 #[test]
 fn killed_at_every_step_of_a_migration_it_is_the_old_store_or_the_new_one() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/v1/votes.sqlite");
-    for point in each_round(&[failpoint::BACK_UP, failpoint::MIGRATE]) {
+    let versions = [1, 2]
+        .into_iter()
+        .flat_map(|version| each_round(&[failpoint::BACK_UP, failpoint::MIGRATE]).map(move |point| (version, point)));
+    for (version, point) in versions {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
         let file = dir.path().join("votes.sqlite");
         fs::copy(&fixture, &file).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        if version == 2 {
+            v2::bring_to_version_2(&file);
+        }
         let mut resume = common::ec_witness("resume --acknowledge 1");
         resume.env("EC_WITNESS_STORE", dir.path());
         assert!(is_killed(resume, point), "{point}");
         let store = VoteStore::open_halted(dir.path()).unwrap();
-        assert_eq!((store.ballots().unwrap().len(), store.outbox().unwrap().len()), (20, 4), "{point}");
+        assert_eq!((store.ballots().unwrap().len(), store.outbox().unwrap().len()), (20, 4), "{version}, {point}");
     }
 }
 

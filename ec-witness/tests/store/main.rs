@@ -7,6 +7,7 @@ mod migration;
 mod power;
 mod scale;
 mod signed;
+mod v2;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ec_observation::VoteKind;
-use ec_witness::store::{Identity, STORE_FILE, StoreError, TxState, VoteFate, VoteStore};
+use ec_observation::{Ballot, ObservationHeader, VoteKind};
+use ec_witness::store::{Identity, Recorded, STORE_FILE, StoreError, TxState, VoteFate, VoteStore};
 use rusqlite::{Connection, types::Value};
 use tempfile::TempDir;
 
-use super::{create_private, write_private};
+use super::{create_private, v2::bring_to_version_2, write_private};
 
 /// Whose store the fixture is.
 pub(crate) fn identity() -> Identity {
@@ -32,6 +32,19 @@ pub(crate) fn old_store() -> (TempDir, PathBuf) {
     let store = dir.path().join("store");
     create_private(&store);
     write_private(&store.join(STORE_FILE), &fs::read(fixture()).unwrap());
+    (dir, store)
+}
+
+/// A private copy of the store as a version-2 program had it: the version-1 store, brought there, with what only version 2
+/// can hold.
+fn store_of_version_2() -> (TempDir, PathBuf) {
+    let (dir, store) = old_store();
+    bring_to_version_2(&store.join(STORE_FILE));
+    let connection = Connection::open(store.join(STORE_FILE)).unwrap();
+    let more = "INSERT INTO finalized_head VALUES (1, '18446744073709551615', '0x01', 7);
+                INSERT INTO halts (kind, message, evidence, halted_unix_ms, resumed_unix_ms) VALUES ('k', 'm', '{}', 5, 6)";
+    connection.execute_batch(more).unwrap();
+    drop(connection);
     (dir, store)
 }
 
@@ -70,6 +83,32 @@ fn every_vote_and_transaction_of_version_1_is_kept() {
         assert_eq!(rows(&new, query), expected, "{query}");
     }
     assert!(rows(&new, "SELECT 1 FROM sqlite_schema WHERE name LIKE '%v1%'").is_empty());
+}
+
+#[test]
+fn everything_of_version_2_is_kept_and_votes_move_there() {
+    let (dir, store) = store_of_version_2();
+    let old = dir.path().join("old.sqlite");
+    fs::copy(store.join(STORE_FILE), &old).unwrap();
+    let mut open = VoteStore::open(&store, identity()).unwrap();
+    let query = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+    let tables: Vec<_> = rows(&old, query).into_iter().flatten().map(|name| format!("{name:?}")).collect();
+    assert_eq!(tables.len(), 8, "{tables:?}");
+    for table in ["identity", "streams", "votes", "headers", "transactions", "ballots", "halts", "finalized_head"] {
+        let query = format!("SELECT * FROM {table} ORDER BY 1, 2");
+        let expected = rows(&old, &query);
+        assert!(!expected.is_empty(), "{table}");
+        assert_eq!(rows(&store.join(STORE_FILE), &query), expected, "{table}");
+    }
+    let names: Vec<_> = backups(&store).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+    assert!(matches!(names.as_slice(), [name] if name.to_str().unwrap().starts_with("votes.sqlite.v2.")), "{names:?}");
+    // adopted, so nothing of it is on its way
+    let from = open.ballots().unwrap()[0].header;
+    let to = ObservationHeader { observed_unix_ms: from.observed_unix_ms + 1, ..from };
+    let moved = Ballot { header: to, vote: VoteKind::Move { from, candidates_seen: 1 } };
+    assert_eq!(*open.record(&[moved]).unwrap()[0].as_ref().unwrap(), Recorded::Another);
+    drop(open);
+    assert_eq!(VoteStore::open(&store, identity()).unwrap().unsigned().unwrap(), [moved]);
 }
 
 #[test]

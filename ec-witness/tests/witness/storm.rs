@@ -126,6 +126,8 @@ fn through_kills_reorgs_and_a_rogue_every_slot_becomes_final() {
 
 /// What must hold of every witness's store, archive and transactions.
 fn judge(rail: &Rail, archives: &[TestArchive], rogue: &Rogue) {
+    // all of it below the finalized head
+    block_on(async { rail.net.provider().anvil_mine(Some(2 * FINALITY), None).await.unwrap() });
     for w in 1..=HONEST {
         let store = VoteStore::open_halted(&rail.store(w)).unwrap();
         assert!(store.kept_halt().unwrap().is_none(), "witness {w} halted");
