@@ -14,7 +14,7 @@ use ec_witness::{
     sender::Sender,
     standing::Snapshot,
     store::{Identity, VoteStore},
-    witness::engine::SlotState,
+    witness::slot::SlotState,
 };
 use eyre::WrapErr;
 use tokio_util::sync::CancellationToken;

@@ -17,8 +17,10 @@ use ec_witness::{
     store::VoteStore,
     witness::{
         decision::{Agreement, OwnVote, Proposing},
-        engine::{Admitted, Engine, Situation, SlotKey},
+        engine::Engine,
         own::own_epoch,
+        situation::Situation,
+        slot::{Admitted, SlotKey},
     },
 };
 

@@ -14,7 +14,7 @@ use crate::{
     },
     standing::{SlotReport, Totals},
     store::Recorded,
-    witness::engine::SlotState,
+    witness::slot::SlotState,
 };
 
 /// How an epoch closed, by the label `kind` of [`EPOCHS_CLOSED`].

@@ -10,9 +10,11 @@ use crate::{
     store::{Recorded, StoreError},
     witness::{
         decision::{Agreement, OwnEpoch, OwnVote, Proposing},
-        engine::{Admission, Admitted, Engine, JudgedSlot, Situation, SlotKey},
+        engine::{Admission, Engine},
         lane::{Heads, Lane},
         own::own_epoch,
+        situation::Situation,
+        slot::{Admitted, JudgedSlot, SlotKey},
     },
 };
 

@@ -16,7 +16,11 @@ use crate::{
         AtHeads, EndpointStanding, LaneStanding, LedgerStanding, SendingStanding, SessionEpoch, SlotReport,
         StreamStanding,
     },
-    witness::engine::{Engine, JudgedSlot, SlotKey, SlotState, membership_of},
+    witness::{
+        engine::Engine,
+        situation::membership_of,
+        slot::{JudgedSlot, SlotKey, SlotState},
+    },
 };
 
 /// Within which segments begin that may be too many, milliseconds.

@@ -15,7 +15,7 @@ use crate::{
     standing::SlotReport,
     witness::{
         decision::Agreement,
-        engine::{JudgedSlot, SlotKey},
+        slot::{JudgedSlot, SlotKey},
     },
 };
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     standing::{EndpointStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     store::StoreStanding,
-    witness::engine::SlotState,
+    witness::slot::SlotState,
 };
 
 /// How long the ledger's RPC may be silent, seconds. A poll that fails once is no reason to wake anyone.

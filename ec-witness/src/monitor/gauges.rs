@@ -14,7 +14,7 @@ use crate::{
         EndpointStanding, Head, LaneStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding,
     },
     store::StoreStanding,
-    witness::engine::SlotState,
+    witness::slot::SlotState,
 };
 
 /// Shows a snapshot that was made at this Unix time.

@@ -17,7 +17,7 @@ use std::{
 
 use ec_ledger::Pulse;
 
-use crate::{clock, standing::Snapshot, witness::engine::SlotState};
+use crate::{clock, standing::Snapshot, witness::slot::SlotState};
 use check::{Check, Level, checks};
 
 pub use http::Scraped;

@@ -3,7 +3,7 @@
 use ec_observation::{EpochKey, EpochName, ObservationHash, SlotId, StreamRule};
 use serde::Serialize;
 
-use crate::witness::engine::SlotState;
+use crate::witness::slot::SlotState;
 
 /// One slot, as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::Serialize;
 
 use super::{AtHeads, LaneStanding};
-use crate::{advice::OtherNumbering, witness::engine::SlotState};
+use crate::{advice::OtherNumbering, witness::slot::SlotState};
 
 /// How a stream stands.
 #[derive(Clone, Debug, Default, Serialize)]

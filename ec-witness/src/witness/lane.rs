@@ -17,9 +17,11 @@ use ec_observation::{DerivedEpoch, EpochKey, EpochName, ObservationHeader, SlotI
 
 use super::{
     decision::{Membership, OwnVote, Proposing},
-    engine::{Admission, Admitted, Engine, Situation, SlotKey, membership_of},
+    engine::{Admission, Engine},
     naming::{Naming, NamingSeen, Opener, OwnWindow, name},
     own::own_epoch,
+    situation::{Situation, membership_of},
+    slot::{Admitted, SlotKey},
 };
 
 /// The windows of one lane that are judged.

@@ -7,4 +7,6 @@ mod moves;
 pub mod naming;
 pub mod own;
 pub mod rounds;
+pub mod situation;
+pub mod slot;
 pub mod window;

@@ -6,7 +6,8 @@ use ec_ledger::{Candidate, LedgerState};
 use ec_observation::{Ballot, EpochKey, EpochName};
 use ec_witness::witness::{
     decision::{OwnVote, Proposing},
-    engine::{Admitted, Engine, SlotKey},
+    engine::Engine,
+    slot::{Admitted, SlotKey},
     window::{Wanted, Window},
 };
 use rand::{RngExt, rngs::StdRng};

@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 
 use alloy::primitives::B256;
 use ec_observation::{Content, EpochHash, SlotId, StreamHash, TimeMode};
-use ec_witness::witness::{decision::OwnEpoch, engine::SlotKey};
+use ec_witness::witness::{decision::OwnEpoch, slot::SlotKey};
 use rand::{RngExt, rngs::StdRng};
 
 use super::scenario::Scenario;

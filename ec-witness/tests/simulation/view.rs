@@ -1,7 +1,7 @@
 //! What one witness sees of the chain: the real ledger state, followed block by block.
 
 use ec_ledger::{LedgerState, WitnessSet};
-use ec_witness::witness::engine::Situation;
+use ec_witness::witness::situation::Situation;
 use rand::RngExt;
 
 use super::{

@@ -24,7 +24,7 @@ use ec_witness::{
     sender::VOTE_GAS,
     standing::{LaneStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     store::{VoteStore, holder},
-    witness::engine::{Engine, SlotState},
+    witness::{engine::Engine, slot::SlotState},
 };
 use serde::{Deserialize, Serialize};
 

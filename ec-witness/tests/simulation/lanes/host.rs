@@ -7,8 +7,9 @@ use ec_ledger::{LedgerState, Matching};
 use ec_observation::{Ballot, EpochKey, EpochName, SlotId, StreamHash, StreamRule};
 use ec_witness::witness::{
     decision::OwnVote,
-    engine::{Engine, SlotKey},
+    engine::Engine,
     lane::{Heads, Lane},
+    slot::SlotKey,
     window::{Wanted, Window},
 };
 use rand::{RngExt, rngs::StdRng};
