@@ -87,7 +87,7 @@ fn votes_that_a_reorg_drops_are_sent_again() {
     rail.init(1, &archive);
     let _one = rail.follow(1, &archive);
     let is_voted_for = || {
-        let status = run(&mut rail.command(1, &archive, "status --json"));
+        let status = run(&mut rail.command(1, &archive, "status --json --head latest"));
         status.lines()[0]["votes"] == 1
     };
     await_that("the first vote is cast", is_voted_for);
