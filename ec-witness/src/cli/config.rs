@@ -47,8 +47,15 @@ impl ConfigArg {
         let Some(path) = &self.config else { return Ok(ConfigFile::default()) };
         let shown = path.display();
         let text = fs::read_to_string(path).wrap_err_with(|| format!("config: cannot read {shown}"))?;
-        toml::from_str(&text).wrap_err_with(|| format!("config: {shown} is not as it should be"))
+        toml::from_str(&text)
+            .map_err(|error| eyre::eyre!("config: {shown}{}: {}", line_of(&text, &error), error.message()))
     }
+}
+
+/// Where an error is. The line itself is not shown: it may hold a secret, as a URL does.
+fn line_of(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    before.map_or_else(String::new, |before| format!(", line {}", before.matches('\n').count() + 1))
 }
 
 /// The file's `[archive]`.
