@@ -227,9 +227,9 @@ impl Lane {
     /// for two lives of the publisher.
     fn is_spent(&self, key: EpochKey, own_ms: u64, mark: u64, tolerance_ms: u64, engine: &Engine) -> bool {
         let window = &self.windows[&key];
-        let voted = window.slots.get(&mark).and_then(|slot| engine.slot(*slot)?.voted);
+        let Some(voted) = window.slots.get(&mark).and_then(|slot| engine.slot(*slot)?.voted) else { return false };
         let own = self.rule.name(window.derived.clone(), mark).ok().and_then(|named| named.content);
-        voted.zip(own).is_some_and(|(voted, own)| {
+        own.is_some_and(|own| {
             // a publisher that plays a file again sends the same content
             voted.content() != own || voted.observed_unix_ms.abs_diff(own_ms) > tolerance_ms.saturating_mul(2)
         })
