@@ -1,6 +1,10 @@
 //! A ledger's log that lacks what is on the chain: the witness stops spending, says so, and heals without a restart.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
 use alloy::providers::{Provider, ext::AnvilApi};
 use serde_json::{Value, json};
@@ -105,6 +109,84 @@ fn a_log_that_never_shows_the_votes_costs_one_transaction_for_each_of_them() {
     proxy.heal();
     await_final(&rail, &archive, 8);
     assert_eq!(rail.nonce(1), sent);
+}
+
+/// How long the run through a faulty log goes on; the long form sets 1800.
+const SPENDING_S: &str = "EC_SPENDING_S";
+
+/// Every fault of the log and of receipts, each now and then; a page stays as it is for a while, as behind a balancer.
+fn unsettle(proxy: &Proxy) {
+    let faults: [Lie; 4] = [empty, cut, doubled, of_another_node];
+    let asked = AtomicUsize::new(0);
+    proxy.lie("eth_getLogs", move |parameters, logs| {
+        let phase = asked.fetch_add(1, Ordering::Relaxed) / 4;
+        // three phases in seven are faulty, so that every page is right in the end
+        if phase % 7 < 3 && logs.as_array().is_some_and(|logs| !logs.is_empty()) {
+            faults[phase / 7 % faults.len()](parameters, logs);
+        }
+    });
+    let asked = AtomicUsize::new(0);
+    proxy.lie("eth_getTransactionReceipt", move |_, receipt| {
+        if asked.fetch_add(1, Ordering::Relaxed) % 5 == 0 {
+            *receipt = Value::Null;
+        }
+    });
+}
+
+/// Gas that an account's transactions used, and how many there were.
+fn spent(rail: &Rail, w: usize) -> (u64, u64) {
+    block_on(async {
+        let node = rail.net.provider();
+        let (mut gas, mut count) = (0, 0);
+        for block in 0..=node.get_block_number().await.unwrap() {
+            let receipts = node.get_block_receipts(block.into()).await.unwrap().unwrap_or_default();
+            for receipt in receipts.iter().filter(|receipt| receipt.from == rail.net.account(w)) {
+                (gas, count) = (gas + receipt.gas_used, count + 1);
+            }
+        }
+        (gas, count)
+    })
+}
+
+#[test]
+fn spending_through_a_faulty_log_is_what_the_votes_cost() {
+    let seconds: u64 = std::env::var(SPENDING_S).map_or(20, |text| text.parse().unwrap());
+    let rail = Rail::start(3, 2);
+    let archive = TestArchive::of_groups(0);
+    let proxies = [1, 2, 3].map(|w| {
+        rail.init(w, &archive);
+        Proxy::start(&rail.net.rpc())
+    });
+    let running: Vec<_> = (1..=3)
+        .map(|w| {
+            let mut command = rail.command(w, &archive, &format!("run {DELAYS} --rpc-timeout-ms 1000"));
+            Running::spawn(command.env("EC_WITNESS_RPC", proxies[w - 1].rpc()))
+        })
+        .collect();
+    let begun = Instant::now();
+    let mut slots = 0;
+    while begun.elapsed().as_secs() < seconds {
+        archive.append(slots * 3..slots * 3 + 3);
+        slots += 1;
+        if slots == 2 {
+            proxies.iter().for_each(unsettle);
+        }
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+    proxies.iter().for_each(Proxy::heal);
+    await_final(&rail, &archive, usize::try_from(slots).unwrap());
+    running.iter().for_each(|running| running.signal("-TERM"));
+    running.into_iter().for_each(|running| assert_eq!(running.end().0, Some(0)));
+    let faults: usize = proxies.iter().map(Proxy::struck).sum();
+    assert!(faults > 5, "{faults} faults");
+    for w in 1..=3 {
+        let (gas, sent) = spent(&rail, w);
+        println!(
+            "witness {w}: {sent} transactions and {gas} gas for {slots} slots through {faults} faults in {seconds} s"
+        );
+        // a vote, and now and then one that was cast too late: without a bound it was dozens in a minute
+        assert!(sent <= slots + slots / 4 + 2, "witness {w}: {sent} transactions for {slots} slots");
+    }
 }
 
 #[test]
