@@ -48,8 +48,8 @@ fn words(fault: &Fault) -> String {
     match fault {
         Fault::Timeout => format!("no answer in {} s", DEADLINE.as_secs()),
         Fault::Refused | Fault::Dns | Fault::Connect(_) => "unreachable".to_owned(),
-        Fault::Http(status) => format!("HTTP {status}"),
-        Fault::NotJson => "not a JSON-RPC answer".to_owned(),
+        Fault::Http { status, .. } => format!("HTTP {status}"),
+        Fault::NotJson(_) => "not a JSON-RPC answer".to_owned(),
         fault => fault.to_string(),
     }
 }

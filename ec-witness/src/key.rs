@@ -6,7 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use alloy::signers::local::{LocalSignerError, PrivateKeySigner};
+use alloy::{
+    primitives::Address,
+    signers::local::{LocalSignerError, PrivateKeySigner},
+};
+use serde_json::Value;
 
 /// The environment variable that may hold the key itself: 64 hex digits, `0x` optional.
 pub const KEY_VARIABLE: &str = "EC_WITNESS_KEY";
@@ -50,6 +54,42 @@ pub enum KeyError {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// A setting for a file that names none.
+    #[error("{field}: {} is a directory; name the file in it", path.display())]
+    Directory {
+        /// The setting that names it.
+        field: &'static str,
+        /// The directory.
+        path: PathBuf,
+    },
+    /// What should be a keystore is none of the kind that is read here.
+    #[error(
+        "keystore {}: {field} is {found}, and {expected} is needed; make one with `cast wallet import` or geth, or use \
+         key_file", keystore.display()
+    )]
+    Unsupported {
+        /// The keystore.
+        keystore: PathBuf,
+        /// The field of its JSON.
+        field: &'static str,
+        /// What it is.
+        found: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// The keystore holds another key than it says.
+    #[error(
+        "keystore {} says that it is of account {stated}, but the key in it is of {actual}: the file was changed, or is \
+         encrypted in another way than it says; use neither account", keystore.display()
+    )]
+    OtherAccount {
+        /// The keystore.
+        keystore: PathBuf,
+        /// What it says.
+        stated: Address,
+        /// What it holds.
+        actual: Address,
     },
     /// What should be a raw key is none. The value is not shown.
     #[error("{0} does not hold a private key: it must be 64 hex digits, `0x` optional, and nothing else")]
@@ -150,11 +190,48 @@ fn from_keystore(keystore: &Path, password_file: &Path) -> Result<PrivateKeySign
     let text = read_secret("password_file", password_file)?;
     let password = text.strip_suffix('\n').unwrap_or(&text);
     let password = password.strip_suffix('\r').unwrap_or(password);
-    PrivateKeySigner::decrypt_keystore(keystore, password).map_err(|source| KeyError::Keystore {
+    let stated = stated_account(keystore)?;
+    let signer = PrivateKeySigner::decrypt_keystore(keystore, password).map_err(|source| KeyError::Keystore {
         keystore: keystore.to_owned(),
         password_file: password_file.to_owned(),
         source,
-    })
+    })?;
+    match stated {
+        Some(stated) if stated != signer.address() => {
+            Err(KeyError::OtherAccount { keystore: keystore.to_owned(), stated, actual: signer.address() })
+        }
+        _ => Ok(signer),
+    }
+}
+
+/// The account that a keystore says it is of, where it does. What it says of its encryption is checked: the library that
+/// decrypts takes every keystore for one of version 3 with the cipher `aes-128-ctr`.
+fn stated_account(keystore: &Path) -> Result<Option<Address>, KeyError> {
+    let unread = |source| KeyError::Read { field: "keystore", path: keystore.to_owned(), source };
+    let text = fs::read(keystore).map_err(unread)?;
+    let unsupported = |field, found: String, expected| KeyError::Unsupported {
+        keystore: keystore.to_owned(),
+        field,
+        found,
+        expected,
+    };
+    let found: Value =
+        serde_json::from_slice(&text).map_err(|error| unsupported("the file", error.to_string(), "a JSON object"))?;
+    let crypto = found.get("crypto").or_else(|| found.get("Crypto")).unwrap_or(&Value::Null);
+    let known: [(_, &Value, &'static str); 3] = [
+        ("version", &found["version"], "3"),
+        ("crypto.cipher", &crypto["cipher"], "\"aes-128-ctr\""),
+        ("crypto.kdf", &crypto["kdf"], "\"scrypt\" or \"pbkdf2\""),
+    ];
+    for (field, value, expected) in known {
+        let shown = value.to_string();
+        if !expected.split(" or ").any(|expected| expected == shown) {
+            return Err(unsupported(field, shown, expected));
+        }
+    }
+    let Some(address) = found.get("address").and_then(Value::as_str) else { return Ok(None) };
+    let parsed = address.strip_prefix("0x").unwrap_or(address).parse();
+    Ok(Some(parsed.map_err(|_| unsupported("address", format!("{address:?}"), "an address"))?))
 }
 
 fn read_secret(field: &'static str, path: &Path) -> Result<String, KeyError> {
@@ -165,6 +242,9 @@ fn read_secret(field: &'static str, path: &Path) -> Result<String, KeyError> {
 /// Refuses a file that its group or others may touch.
 fn require_private(field: &'static str, path: &Path) -> Result<(), KeyError> {
     let metadata = fs::metadata(path).map_err(|source| KeyError::Read { field, path: path.to_owned(), source })?;
+    if metadata.is_dir() {
+        return Err(KeyError::Directory { field, path: path.to_owned() });
+    }
     let mode = metadata.permissions().mode() & 0o7777;
     let exposed = if is_credential(path) { mode & 0o037 } else { mode & 0o077 };
     if exposed == 0 { Ok(()) } else { Err(KeyError::Exposed { field, path: path.to_owned(), mode }) }
@@ -251,6 +331,40 @@ mod tests {
         };
         assert_eq!(open("pass word\n").unwrap().address(), signer.address());
         assert!(matches!(open("password"), Err(KeyError::Keystore { .. })));
+
+        // what the file says of itself must be true, and known
+        let made: Value = serde_json::from_slice(&fs::read(&keystore).unwrap()).unwrap();
+        let rewritten = |change: &dyn Fn(&mut Value)| {
+            let mut changed = made.clone();
+            change(&mut changed);
+            fs::write(&keystore, changed.to_string()).unwrap();
+            open("pass word").map(|signer| signer.address()).map_err(|error| error.to_string())
+        };
+        let own = signer.address();
+        let plain = format!("{own:x}").trim_start_matches("0x").to_owned();
+        for stated in [plain.clone(), format!("0x{plain}"), own.to_string()] {
+            assert_eq!(rewritten(&|store| store["address"] = stated.clone().into()), Ok(own), "{stated}");
+        }
+        let other = rewritten(&|store| store["address"] = "70997970c51812dc3a010c7d01b50e0d17dc79c8".into());
+        assert!(other.as_ref().unwrap_err().contains("says that it is of account 0x70997970"), "{other:?}");
+        let refused: [(&dyn Fn(&mut Value), &str); 5] = [
+            (&|store| store["crypto"]["cipher"] = "aes-128-cbc".into(), "crypto.cipher is \"aes-128-cbc\""),
+            (&|store| store["crypto"]["kdf"] = "argon2id".into(), "crypto.kdf is \"argon2id\""),
+            (&|store| store["version"] = 4.into(), "version is 4, and 3 is needed"),
+            (&|store| store["address"] = "0x12".into(), "address is \"0x12\""),
+            (&|store| *store = "text".into(), "version is null"),
+        ];
+        for (change, said) in refused {
+            let found = rewritten(change).unwrap_err();
+            assert!(found.contains(said), "{found}");
+        }
+    }
+
+    #[test]
+    fn a_directory_is_no_file_to_protect() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = KeySource::File(dir.path().to_owned()).load().unwrap_err().to_string();
+        assert!(error.ends_with("is a directory; name the file in it"), "{error}");
     }
 
     #[test]

@@ -6,13 +6,23 @@ use alloy::{
     providers::{DynProvider, Provider, ProviderBuilder},
     rpc::client::RpcClient,
     transports::{
-        RpcError, TransportError, TransportErrorKind,
-        http::{Http, reqwest},
+        TransportError,
+        http::{
+            Http,
+            reqwest::{self, redirect::Policy},
+        },
     },
 };
-use url::Url;
+use url::{Host, Url};
 
-use crate::{fault::AskError, metered::Metered};
+use crate::{
+    fault::{AskError, Fault},
+    metered::Metered,
+    words::{Secrets, Worded},
+};
+
+/// Redirects that are followed, one after the other.
+const MOST_REDIRECTS: usize = 3;
 
 /// Why a chain is not the one that is configured.
 #[derive(Debug, thiserror::Error)]
@@ -44,14 +54,19 @@ pub enum ConnectError {
         source: reqwest::Error,
     },
     /// The endpoint does not answer, or not as an Ethereum node does.
-    #[error("rpc {rpc} does not answer {request}; check --rpc and that the node is running")]
+    #[error(
+        "rpc {rpc} does not answer {request}{}; check --rpc and that the node is running",
+        .proxy.as_ref().map_or_else(String::new, |proxy| format!(" through the proxy {proxy}"))
+    )]
     Rpc {
         /// The endpoint.
         rpc: String,
         /// The request that failed.
         request: &'static str,
+        /// The proxy that the environment names, without user and password.
+        proxy: Option<String>,
         /// Why.
-        source: TransportError,
+        source: Fault,
     },
     /// The endpoint answers that it will not.
     #[error("rpc {rpc} refuses {request}")]
@@ -61,7 +76,7 @@ pub enum ConnectError {
         /// The request.
         request: &'static str,
         /// Its words.
-        source: TransportError,
+        source: Fault,
     },
     /// The endpoint is of another chain.
     #[error("chain_id is set to {configured}, but rpc {rpc} is of chain {actual}; correct one of the two")]
@@ -130,34 +145,77 @@ impl Endpoint {
         if !matches!(self.rpc.scheme(), "http" | "https") {
             return Err(ConnectError::Scheme(self.name()));
         }
-        let client = reqwest::Client::builder()
-            .timeout(self.timeout)
-            .build()
-            .map_err(|source| ConnectError::Client { rpc: self.name(), source: source.without_url() })?;
-        let transport = Metered::new(Http::with_client(client, self.rpc.clone()), name);
+        let mut client = reqwest::Client::builder().timeout(self.timeout).redirect(redirects());
+        if self.is_here() {
+            client = client.no_proxy();
+        }
+        let client =
+            client.build().map_err(|source| ConnectError::Client { rpc: self.name(), source: source.without_url() })?;
+        let http = Http::with_client(client, self.rpc.clone());
+        let transport = Metered::new(Worded::new(http, Secrets::of(&self.rpc)), name);
         Ok(ProviderBuilder::default().connect_client(RpcClient::new(transport, false)).erased())
     }
 
     /// A request that failed: for want of an answer, or by the answer.
     pub fn rpc_error(&self, request: &'static str, source: TransportError) -> ConnectError {
         let rpc = self.name();
-        if source.as_error_resp().is_some() {
-            ConnectError::Refused { rpc, request, source }
-        } else {
-            ConnectError::Rpc { rpc, request, source: without_url(source) }
+        match Fault::from(source) {
+            source @ Fault::Rpc { .. } => ConnectError::Refused { rpc, request, source },
+            source => ConnectError::Rpc { rpc, request, proxy: self.proxy(|name| std::env::var(name).ok()), source },
         }
+    }
+
+    /// Whether it is on this host, where no proxy is between.
+    fn is_here(&self) -> bool {
+        match self.rpc.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
+    /// The proxy that the environment, as `variable` tells it, names for this endpoint: the variable, and host and port.
+    fn proxy(&self, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
+        let scheme = self.rpc.scheme();
+        let names = [
+            format!("{scheme}_proxy"),
+            format!("{}_PROXY", scheme.to_uppercase()),
+            "all_proxy".into(),
+            "ALL_PROXY".into(),
+        ];
+        let set = |name: &String| Some((name.clone(), variable(name).filter(|value| !value.is_empty())?));
+        let (name, value) = names.iter().find_map(set).filter(|_| !self.is_here())?;
+        let at = value.rsplit('@').next().unwrap_or_default();
+        let at = at.rsplit("//").next().unwrap_or_default();
+        Some(format!("{} ({name}, unless no_proxy excepts the host)", at.split('/').next().unwrap_or_default()))
     }
 }
 
-/// The error without the URL it happened at, whose path or query may hold a secret.
-pub fn without_url(error: TransportError) -> TransportError {
-    match error {
-        RpcError::Transport(TransportErrorKind::Custom(inner)) => match inner.downcast::<reqwest::Error>() {
-            Ok(inner) => TransportErrorKind::custom(inner.without_url()),
-            Err(inner) => RpcError::Transport(TransportErrorKind::Custom(inner)),
-        },
-        other => other,
+/// Where an endpoint sends elsewhere.
+#[derive(Debug)]
+struct SentTo(String);
+
+impl std::fmt::Display for SentTo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
+}
+
+impl std::error::Error for SentTo {}
+
+/// Follows what keeps the request as it is, a few times. Any other redirect makes a GET of the POST, which no node answers.
+fn redirects() -> Policy {
+    Policy::custom(|attempt| match attempt.status().as_u16() {
+        307 | 308 if attempt.previous().len() <= MOST_REDIRECTS => attempt.follow(),
+        _ => {
+            // its path may be a secret
+            let (scheme, host) = (attempt.url().scheme(), attempt.url().host_str().unwrap_or("?"));
+            let port = attempt.url().port().map(|port| format!(":{port}")).unwrap_or_default();
+            let to = SentTo(format!("{scheme}://{host}{port}"));
+            attempt.error(to)
+        }
+    })
 }
 
 #[cfg(test)]
@@ -174,6 +232,17 @@ mod tests {
         assert_eq!(endpoint.name(), "https://node.example:8545");
         assert_eq!(endpoint.host(), "node.example:8545");
         assert!(!format!("{endpoint:?}").contains("token"));
+    }
+
+    #[test]
+    fn a_proxy_is_named_without_its_password_and_never_stands_before_this_host() {
+        let set = |name: &str| (name == "https_proxy").then(|| "http://user:word@proxy.example:3128/".to_owned());
+        let named = endpoint("https://node.example/token").proxy(set).unwrap();
+        assert_eq!(named, "proxy.example:3128 (https_proxy, unless no_proxy excepts the host)");
+        assert_eq!(endpoint("http://node.example").proxy(set), None, "of another scheme");
+        for here in ["https://localhost:1", "https://127.0.0.2:1", "https://[::1]:1", "https://a.localhost"] {
+            assert_eq!(endpoint(here).proxy(set), None, "{here}");
+        }
     }
 
     #[test]

@@ -26,9 +26,17 @@ pub enum Fault {
     #[error("no connection: {0}")]
     Connect(String),
     /// Another HTTP status than success.
-    #[error("HTTP status {0}")]
+    #[error("HTTP status {status}{}", said(.body))]
     #[strum(serialize = "http_status")]
-    Http(u16),
+    Http {
+        /// The status.
+        status: u16,
+        /// What came with it, fit to be shown.
+        body: String,
+    },
+    /// It sends elsewhere, which would make another request of this one.
+    #[error("it redirects to {0}: set rpc to where that leads")]
+    Redirect(String),
     /// Too many requests, by HTTP status or by JSON-RPC error.
     #[error("rate limited")]
     RateLimited {
@@ -36,8 +44,8 @@ pub enum Fault {
         retry_after: Option<Duration>,
     },
     /// The answer is no JSON-RPC.
-    #[error("the answer is not JSON-RPC")]
-    NotJson,
+    #[error("the answer is not JSON-RPC{}", said(.0))]
+    NotJson(String),
     /// The answer ends too early.
     #[error("the answer is cut short")]
     Truncated,
@@ -80,7 +88,7 @@ impl Fault {
 
     /// Whether the request is asked once more at once: a connection or an answer was spoilt, which may not happen again.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Reset | Self::NotJson | Self::Truncated | Self::Http(500..))
+        matches!(self, Self::Reset | Self::NotJson(_) | Self::Truncated | Self::Http { status: 500.., .. })
     }
 
     /// Whether too large a request or answer may be the cause: the node's own refusal, a timeout, or what stands before the
@@ -92,15 +100,15 @@ impl Fault {
                 | Self::Timeout
                 | Self::Reset
                 | Self::Truncated
-                | Self::NotJson
-                | Self::Http(413 | 500 | 502..=504)
+                | Self::NotJson(_)
+                | Self::Http { status: 413 | 500 | 502..=504, .. }
         )
     }
 
-    /// How long the endpoint asks to be left alone.
+    /// How long the endpoint asks to be left alone, up to a bound: no answer may silence a witness for good.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::RateLimited { retry_after } => *retry_after,
+            Self::RateLimited { retry_after } => retry_after.map(|wait| wait.min(LONGEST_WAIT)),
             _ => None,
         }
     }
@@ -110,12 +118,13 @@ impl From<TransportError> for Fault {
     fn from(error: TransportError) -> Self {
         match error {
             RpcError::ErrorResp(refusal) if is_rate_limit(refusal.code, &refusal.message) => {
-                Self::RateLimited { retry_after: None }
+                let data = refusal.data.as_ref().and_then(|data| stated_wait(data.get()));
+                Self::RateLimited { retry_after: data.or_else(|| asked_wait(&refusal.message)) }
             }
             RpcError::ErrorResp(refusal) => Self::Rpc { code: refusal.code, message: refusal.message.into_owned() },
             RpcError::DeserError { err, .. } if err.is_eof() => Self::Truncated,
             RpcError::DeserError { err, .. } if err.is_data() => Self::Unusable(err.to_string()),
-            RpcError::DeserError { .. } => Self::NotJson,
+            RpcError::DeserError { text, .. } => Self::NotJson(text),
             RpcError::NullResp => Self::Unusable("null".into()),
             RpcError::Transport(kind) => of_transport(&kind),
             other => Self::Unusable(other.to_string()),
@@ -135,7 +144,7 @@ impl From<alloy::contract::Error> for Fault {
 fn of_transport(kind: &TransportErrorKind) -> Fault {
     match kind {
         TransportErrorKind::HttpError(error) if error.status == 429 => Fault::RateLimited { retry_after: None },
-        TransportErrorKind::HttpError(error) => Fault::Http(error.status),
+        TransportErrorKind::HttpError(error) => Fault::Http { status: error.status, body: error.body.clone() },
         TransportErrorKind::HttpErrorWithRetryAfter { retry_after, .. } => {
             Fault::RateLimited { retry_after: Some(*retry_after) }
         }
@@ -147,11 +156,19 @@ fn of_transport(kind: &TransportErrorKind) -> Fault {
     }
 }
 
+/// Words that end a sentence.
+fn said(words: &str) -> String {
+    if words.is_empty() { String::new() } else { format!(": {words}") }
+}
+
 fn of_http(error: &reqwest::Error) -> Fault {
     let causes = || std::iter::successors(error.source(), |cause| (*cause).source());
     let io = causes().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
     let says = |words: &str| causes().any(|cause| cause.to_string().contains(words));
     match io {
+        _ if error.is_redirect() => {
+            Fault::Redirect(causes().last().map_or_else(|| "elsewhere".to_owned(), ToString::to_string))
+        }
         _ if error.is_timeout() => Fault::Timeout,
         Some(io::ErrorKind::ConnectionRefused) => Fault::Refused,
         _ if error.is_connect() && says("dns error") => Fault::Dns,
@@ -163,6 +180,9 @@ fn of_http(error: &reqwest::Error) -> Fault {
         _ => Fault::Reset,
     }
 }
+
+/// As long an endpoint is left alone at most, whatever it asks for.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// What providers say of too many requests, in lower case: Alchemy, Infura, QuickNode, Chainstack and others.
 const RATE_LIMIT_WORDS: &[&str] = &[
@@ -180,6 +200,29 @@ const RATE_LIMIT_WORDS: &[&str] = &[
 fn is_rate_limit(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
     code == 429 || RATE_LIMIT_WORDS.iter().any(|words| message.contains(words))
+}
+
+/// How long a refusal's data asks to wait, in seconds: as Infura says it, and by the names that others use.
+fn stated_wait(data: &str) -> Option<Duration> {
+    let data: serde_json::Value = serde_json::from_str(data).ok()?;
+    let fields = ["/rate/backoff_seconds", "/backoff_seconds", "/retry_after", "/retryAfter"];
+    let seconds = fields.iter().find_map(|field| data.pointer(field)?.as_f64())?;
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// How long a refusal asks to wait, where it says so in words: "try again in 1.5s", "retry in 500ms".
+fn asked_wait(message: &str) -> Option<Duration> {
+    let message = message.to_lowercase();
+    let (_, wait) = ["again in ", "retry in ", "retry after "].iter().find_map(|words| message.split_once(words))?;
+    let digits = wait.find(|char: char| !(char.is_ascii_digit() || char == '.')).unwrap_or(wait.len());
+    let (number, unit) = wait.split_at(digits);
+    let seconds = match unit.trim_start() {
+        unit if unit.starts_with("ms") || unit.starts_with("millisecond") => number.parse::<f64>().ok()? / 1000.0,
+        unit if unit.starts_with("min") => number.parse::<f64>().ok()? * 60.0,
+        unit if unit.is_empty() || unit.starts_with('s') => number.parse().ok()?,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// Why the endpoints together gave no answer to rely on.
@@ -269,6 +312,26 @@ mod tests {
     use alloy::rpc::json_rpc::ErrorPayload;
 
     use super::*;
+
+    #[test]
+    fn how_long_to_wait_is_read_wherever_it_stands() {
+        let infura = serde_json::value::to_raw_value(&serde_json::json!({"rate": {"backoff_seconds": 30}})).unwrap();
+        for (words, data, ms) in [
+            ("project ID request rate exceeded", Some(infura), Some(30_000)),
+            ("rate limit exceeded, try again in 1.5s", None, Some(1500)),
+            ("Too many requests, retry in 250ms", None, Some(250)),
+            ("rate limit: please retry after 2 seconds", None, Some(2000)),
+            ("rate limit: try again in 3 minutes", None, Some(180_000)),
+            ("too many requests: try again in a while", None, None),
+            ("rate limit: try again in 1e99s", None, None),
+        ] {
+            let fault =
+                Fault::from(TransportError::ErrorResp(ErrorPayload { code: -32005, message: words.into(), data }));
+            assert_eq!(fault, Fault::RateLimited { retry_after: ms.map(Duration::from_millis) }, "{words}");
+        }
+        let for_ever = Fault::RateLimited { retry_after: Some(Duration::MAX) };
+        assert_eq!(for_ever.retry_after(), Some(LONGEST_WAIT));
+    }
 
     #[test]
     fn too_many_requests_are_told_from_too_large_a_result_by_the_words() {

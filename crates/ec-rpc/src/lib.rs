@@ -14,9 +14,10 @@ mod health;
 mod metered;
 pub mod metric;
 mod refusal;
+mod words;
 
 pub use block::BlockRef;
-pub use endpoint::{ConnectError, Endpoint, without_url};
+pub use endpoint::{ConnectError, Endpoint};
 pub use endpoints::{AgreedHead, Endpoints, HeadTimes, majority};
 pub use fault::{AskError, Fault};
 pub use health::{Backoff, Health};

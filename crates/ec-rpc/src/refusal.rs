@@ -63,20 +63,31 @@ const WORDS: &[(&str, Make)] = &[
     ("txpool is full", SendRefusal::NoRoom),
     ("transaction pool is full", SendRefusal::NoRoom),
     ("account limit exceeded", SendRefusal::NoRoom),
+    ("sub-pool is full", SendRefusal::NoRoom),
+    ("nonce too far in future", SendRefusal::NoRoom),
+    ("address already reserved", SendRefusal::NoRoom),
+    ("in-flight transaction limit", SendRefusal::NoRoom),
+    ("gapped-nonce", SendRefusal::NoRoom),
+    ("nonce gap", SendRefusal::NoRoom),
     ("insufficient funds", SendRefusal::InsufficientFunds),
     ("insufficientfunds", SendRefusal::InsufficientFunds),
     ("upfront cost exceeds account balance", SendRefusal::InsufficientFunds),
+    ("doesn't have enough funds", SendRefusal::InsufficientFunds),
     ("intrinsic gas too low", SendRefusal::GasLimit),
     ("intrinsic gas too high", SendRefusal::GasLimit),
     ("exceeds block gas limit", SendRefusal::GasLimit),
     ("exceeds max transaction gas limit", SendRefusal::GasLimit),
     ("transaction gas limit too high", SendRefusal::GasLimit),
     ("gas limit too high", SendRefusal::GasLimit),
+    ("gas limit is too high", SendRefusal::GasLimit),
+    ("intrinsic gas exceeds gas limit", SendRefusal::GasLimit),
     ("gaslimitexceeded", SendRefusal::GasLimit),
     ("max fee per gas less than block base fee", SendRefusal::FeeTooLow),
     ("transaction underpriced", SendRefusal::FeeTooLow),
     ("transaction gas price below minimum", SendRefusal::FeeTooLow),
     ("gas price below configured minimum", SendRefusal::FeeTooLow),
+    ("gas price below current base fee", SendRefusal::FeeTooLow),
+    ("fee cap less than block base fee", SendRefusal::FeeTooLow),
     ("feetoolow", SendRefusal::FeeTooLow),
     ("fee too low", SendRefusal::FeeTooLow),
     ("below minimum required priority fee", SendRefusal::FeeTooLow),
@@ -118,6 +129,11 @@ impl SendRefusal {
 mod tests {
     use super::*;
 
+    // Where the words are: geth and op-geth `core/txpool/errors.go`, `core/txpool/validation.go`, `core/error.go`; reth and
+    // op-reth `crates/rpc/rpc-eth-types/src/error`, `crates/transaction-pool/src/error.rs`; Nethermind `AcceptTxResult.cs`;
+    // Besu `TransactionInvalidReason.java`, `RpcErrorType.java`; Erigon `txnprovider/txpool/txpoolcfg`; Hardhat
+    // `packages/hardhat-core`, EDR; Anvil `crates/anvil/core/src/eth/error`, `crates/anvil/src/eth/error.rs`. Providers
+    // hand on the words of the client behind them.
     #[test]
     fn the_words_of_every_client_are_understood() {
         for (client, code, words, kind) in [
@@ -171,6 +187,29 @@ mod tests {
                 "Transaction maxFeePerGas (1) is too low for the next block, which has a baseFeePerGas of 7",
                 "fee_too_low",
             ),
+            ("geth", -32000, "address already reserved", "no_room"),
+            ("geth", -32000, "in-flight transaction limit reached for delegated accounts", "no_room"),
+            ("geth", -32000, "gapped-nonce tx from delegated accounts", "no_room"),
+            ("geth", -32000, "transaction gas limit too high (cap: 16777216, tx: 20000000)", "gas_limit"),
+            ("op-geth", -32000, "insufficient funds for l1Cost + gas * price + value: balance 1", "insufficient_funds"),
+            ("op-reth", -32000, "txpool is full", "no_room"),
+            ("besu", -32000, "Replacement transaction underpriced", "underpriced"),
+            ("besu", -32000, "Gas price below current base fee", "fee_too_low"),
+            ("besu", -32000, "Gas price below configured minimum gas price", "fee_too_low"),
+            ("besu", -32000, "Nonce too far in future for sender", "no_room"),
+            ("besu", -32000, "Intrinsic gas exceeds gas limit", "gas_limit"),
+            ("erigon", -32000, "fee cap less than block base fee", "fee_too_low"),
+            ("erigon", -32000, "pending sub-pool is full", "no_room"),
+            ("erigon", -32000, "gas limit is too high", "gas_limit"),
+            (
+                "hardhat",
+                -32000,
+                "Sender doesn't have enough funds to send tx. The max upfront cost is: 1",
+                "insufficient_funds",
+            ),
+            ("hardhat", -32000, "Nonce too low. Expected nonce to be 7 but got 6.", "nonce_too_low"),
+            ("hardhat", -32000, "Known transaction: 0x12", "already_known"),
+            ("a provider", -32000, "ALREADY_EXISTS: already known", "already_known"),
             ("any", -32601, "the method does not exist", "other"),
         ] {
             assert_eq!(SendRefusal::of(code, words).kind(), kind, "{client}: {words}");

@@ -178,7 +178,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(Answer::No) => ExitCode::from(1),
         Err(report) if output::is_broken_pipe(&report) => ExitCode::SUCCESS,
         Err(report) => {
-            eprintln!("error: {report:#}");
+            eprintln!("error: {}", output::in_one_line(&report));
             ExitCode::from(2)
         }
     }

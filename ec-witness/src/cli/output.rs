@@ -243,6 +243,18 @@ pub(crate) fn mark_time(mark: u64) -> String {
     time.map_or_else(|| mark.to_string(), |time| format!("{time:.3}"))
 }
 
+/// An error and what led to it, in one line. A cause that the words before it end with is not said again.
+pub(crate) fn in_one_line(report: &eyre::Report) -> String {
+    let mut said = String::new();
+    for cause in report.chain().map(ToString::to_string) {
+        if said.ends_with(&cause) {
+            continue;
+        }
+        said = if said.is_empty() { cause } else { format!("{said}: {cause}") };
+    }
+    said
+}
+
 /// Whether the reader of our stdout went away, which ends a command without an error, as in `| head`.
 pub(crate) fn is_broken_pipe(report: &eyre::Report) -> bool {
     report
@@ -254,6 +266,16 @@ pub(crate) fn is_broken_pipe(report: &eyre::Report) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_says_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("rpc: {0}")]
+        struct Repeats(#[from] std::num::ParseIntError);
+        let cause = "x".parse::<u8>().unwrap_err();
+        let report = eyre::Report::new(Repeats(cause)).wrap_err("the log cannot be read");
+        assert_eq!(in_one_line(&report), "the log cannot be read: rpc: invalid digit found in string");
+    }
 
     #[test]
     fn progress_tells_rate_and_time_left() {

@@ -14,7 +14,7 @@ use alloy::{
     transports::RpcError,
 };
 use ec_ledger::contracts::Revert;
-use ec_rpc::{ConnectError, without_url};
+use ec_rpc::{ConnectError, Fault};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -210,7 +210,7 @@ impl Caller {
                 return Err(endpoint.rpc_error("eth_sendRawTransaction", error).into());
             }
             // Only the reply may be lost: the receipt will tell.
-            Err(error) => tracing::warn!(%action, %hash, error = %without_url(error), "no answer to the transaction"),
+            Err(error) => tracing::warn!(%action, %hash, error = %Fault::from(error), "no answer to the transaction"),
         }
         Ok(hash)
     }
@@ -223,7 +223,7 @@ impl Caller {
             match self.connection.provider.get_transaction_receipt(hash).await {
                 Ok(Some(receipt)) => return Ok(receipt),
                 Ok(None) => {}
-                Err(error) => tracing::warn!(%hash, error = %without_url(error), "no answer about a receipt"),
+                Err(error) => tracing::warn!(%hash, error = %Fault::from(error), "no answer about a receipt"),
             }
             if Instant::now() >= deadline {
                 return Err(CallError::NoReceipt { action: action.to_owned(), hash, waited: self.receipt_timeout });

@@ -22,15 +22,27 @@ pub(super) struct Shown {
 struct HighWater {
     newest_closed: Option<u64>,
     newest_voted: Option<u64>,
+    /// The newest epoch that was voted on or final, and since when a closed one is newer, Unix seconds.
+    settled: Option<u64>,
+    unvoted_since_s: Option<u64>,
 }
 
 impl HighWater {
     /// Raises the marks to what is seen now, and shows them.
-    fn raise(&mut self, standing: &mut StreamStanding) {
+    fn raise(&mut self, standing: &mut StreamStanding, now_unix_s: u64) {
         self.newest_closed = self.newest_closed.max(standing.newest_closed);
         self.newest_voted = self.newest_voted.max(standing.newest_voted);
+        let settled = self.newest_voted.max(standing.newest_final.latest);
+        let is_unvoted = self.newest_closed > settled;
+        if !is_unvoted || settled != self.settled {
+            self.unvoted_since_s = is_unvoted.then_some(now_unix_s);
+        } else {
+            self.unvoted_since_s.get_or_insert(now_unix_s);
+        }
+        self.settled = settled;
         standing.newest_closed = self.newest_closed;
         standing.newest_voted = self.newest_voted;
+        standing.unvoted_since_unix_s = self.unvoted_since_s;
     }
 }
 
@@ -80,7 +92,33 @@ impl Shown {
         let lane =
             lane.as_ref().map(|lane| lane.standing(stream.index(), &work.judge.engine, &standing, work.now_ms()));
         (standing.lane, standing.other_numbering) = (lane, *other_numbering);
-        self.high_water.entry(hash).or_default().raise(&mut standing);
+        self.high_water.entry(hash).or_default().raise(&mut standing, clock::unix_s());
         standing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::standing::AtHeads;
+
+    #[test]
+    fn a_stream_is_unvoted_from_when_a_closed_epoch_is_newer_than_any_vote_or_final() {
+        let mut mark = HighWater::default();
+        let mut since = |now_s, newest_closed, newest_voted, newest_final| {
+            let newest_final = AtHeads { latest: newest_final, ..AtHeads::default() };
+            let mut standing =
+                StreamStanding { newest_closed, newest_voted, newest_final, ..StreamStanding::default() };
+            mark.raise(&mut standing, now_s);
+            standing.unvoted_since_unix_s
+        };
+        assert_eq!(since(10, None, None, None), None);
+        assert_eq!(since(20, Some(0), None, None), Some(20));
+        assert_eq!(since(30, Some(1), None, None), Some(20));
+        assert_eq!(since(40, Some(1), Some(0), None), Some(40), "a vote, and one epoch is still newer");
+        assert_eq!(since(50, Some(1), Some(0), Some(1)), None, "others made it final");
+        // slots that are done are shown no more
+        assert_eq!(since(60, None, None, Some(1)), None);
+        assert_eq!(since(70, Some(2), None, Some(1)), Some(70));
     }
 }

@@ -27,6 +27,9 @@ const LONG_PENDING_S: u64 = 300;
 
 /// Votes that the account must pay for, below which an operator is told: more than an hour of a dozen streams.
 const LITTLE_FUNDS_VOTES: u64 = 1000;
+/// How long epochs may close without a vote in any of them, seconds. The first of a stream's witnesses proposes at once, the
+/// others wait for a minute or two at most.
+const LONG_UNVOTED_S: u64 = 180;
 /// Closed epochs above the newest final one, beyond which an operator is told: as many as are judged at once.
 const FAR_BEHIND_EPOCHS: u64 = 64;
 
@@ -92,6 +95,7 @@ pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
         checks.extend(standing.gas.map(|_| ledger_log(standing)));
         checks.extend(standing.balance_wei.map(|balance| funds(balance, standing.vote_cost_wei)));
     }
+    checks.push(voting(&snapshot.streams, now_unix_s));
     checks.extend([lag(&snapshot.streams), disagreements(&snapshot.streams)]);
     checks
 }
@@ -297,6 +301,22 @@ fn funds(balance_wei: U256, vote_cost_wei: Option<U256>) -> Check {
         Some(_) => Check::ok("funds", pays),
         None => Check::ok("funds", found),
     }
+}
+
+fn voting(streams: &[StreamStanding], now_unix_s: u64) -> Check {
+    let unvoted = |stream: &StreamStanding| {
+        let for_s = now_unix_s.saturating_sub(stream.unvoted_since_unix_s?);
+        (for_s > LONG_UNVOTED_S).then(|| format!("{} for {for_s} s", stream.stream_id))
+    };
+    let found: Vec<_> = streams.iter().filter_map(unvoted).collect();
+    if found.is_empty() {
+        return Check::ok("voting", "what closes is voted on, or final");
+    }
+    let fix =
+        "look at the stream's epochs in `status`: incomplete or conflicting ones are not voted on; else at the log";
+    let told = format!("epochs close and none of them is voted on: {}", found.join(", "));
+    // a witness that votes on nothing is none
+    if found.len() == streams.len() { Check::fail("voting", told, fix) } else { Check::warn("voting", told, fix) }
 }
 
 fn lag(streams: &[StreamStanding]) -> Check {

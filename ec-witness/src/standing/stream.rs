@@ -26,6 +26,9 @@ pub struct StreamStanding {
     pub newest_closed: Option<u64>,
     /// The newest epoch voted on.
     pub newest_voted: Option<u64>,
+    /// Since when epochs close and none of them is voted on or final, Unix seconds; `None` while votes keep up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unvoted_since_unix_s: Option<u64>,
     /// The newest epoch that is final.
     pub newest_final: AtHeads,
     /// Slots that are judged, by state.

@@ -127,7 +127,7 @@ fn unsettle(proxy: &Proxy) {
     });
     let asked = AtomicUsize::new(0);
     proxy.lie("eth_getTransactionReceipt", move |_, receipt| {
-        if asked.fetch_add(1, Ordering::Relaxed) % 5 == 0 {
+        if asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(5) {
             *receipt = Value::Null;
         }
     });

@@ -24,6 +24,7 @@ mod rotation;
 mod sending;
 mod storm;
 mod strays;
+mod transit;
 mod two_places;
 
 use std::path::PathBuf;

@@ -75,17 +75,20 @@ mod tests {
         pages.take::<()>(answer, 1, end).map(|_| pages.end(1, 5000))
     }
 
+    fn http(status: u16) -> Fault {
+        Fault::Http { status, body: String::new() }
+    }
+
     #[test]
     fn a_page_is_halved_by_whatever_its_size_may_cause() {
         let refusal = Fault::Rpc { code: -32005, message: "query returned more than 10000 results".into() };
-        for fault in [refusal, Fault::Timeout, Fault::Reset, Fault::Truncated, Fault::NotJson] {
+        for fault in [refusal, Fault::Timeout, Fault::Reset, Fault::Truncated, Fault::NotJson(String::new())] {
             assert_eq!(after(fault.clone()), Ok(500), "{fault}");
         }
         for status in [413, 500, 502, 503, 504] {
-            assert_eq!(after(Fault::Http(status)), Ok(500), "{status}");
+            assert_eq!(after(http(status)), Ok(500), "{status}");
         }
-        let wrong =
-            [Fault::Refused, Fault::Dns, Fault::Http(401), Fault::Syncing, Fault::RateLimited { retry_after: None }];
+        let wrong = [Fault::Refused, Fault::Dns, http(401), Fault::Syncing, Fault::RateLimited { retry_after: None }];
         for fault in wrong {
             assert!(after(fault.clone()).is_err(), "{fault}");
         }

@@ -30,6 +30,10 @@ async fn ask(endpoints: &Endpoints, told: &[Told]) -> Result<u64, AskError> {
     answer.await
 }
 
+fn http(status: u16) -> Fault {
+    Fault::Http { status, body: String::new() }
+}
+
 #[tokio::test]
 async fn as_many_as_must_agree_do() {
     let down = Err(Fault::Refused);
@@ -117,8 +121,8 @@ async fn a_spoilt_answer_is_asked_for_once_more() {
     let endpoints = endpoints(1, 1).unwrap();
     assert_eq!(ask(&endpoints, &[Err(Fault::Truncated), Ok(1)]).await, Ok(1));
     assert_eq!(endpoints.rest(), Duration::ZERO);
-    let spoilt = ask(&endpoints, &[Err(Fault::Reset), Err(Fault::Http(502))]).await.unwrap_err();
-    assert_eq!(Vec::from_iter(spoilt.faults()), [&Fault::Http(502)]);
+    let spoilt = ask(&endpoints, &[Err(Fault::Reset), Err(http(502))]).await.unwrap_err();
+    assert_eq!(Vec::from_iter(spoilt.faults()), [&http(502)]);
     assert!(!endpoints.rest().is_zero());
 }
 
@@ -146,7 +150,7 @@ async fn too_many_of_another_chain_are_fatal() {
 async fn the_first_that_answers_will_do() {
     let endpoints = endpoints(3, 2).unwrap();
     let asked = AtomicUsize::new(0);
-    let told = [Err(Fault::Http(500)), Ok(4)];
+    let told = [Err(http(500)), Ok(4)];
     let first = endpoints.first("x", |_| {
         let told = told[asked.fetch_add(1, Relaxed)].clone();
         async move { told }

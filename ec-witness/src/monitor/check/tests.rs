@@ -76,6 +76,23 @@ fn each_fault_is_found_alone() {
     let old = i64::try_from(NOW - 301).unwrap() * 1000;
     assert_eq!(with_store(|s| s.oldest_pending_unix_ms = Some(old)), [w("transactions")]);
     assert_eq!(but(|s| s.sending.as_mut().unwrap().held = Some("funds".into())), [f("sending")]);
+    let sending = |change: &dyn Fn(&mut SendingStanding)| but(|s| change(s.sending.as_mut().unwrap()));
+    assert_eq!(sending(&|sending| sending.gas = Some((80, 100))), []);
+    assert_eq!(sending(&|sending| sending.gas = Some((81, 100))), [w("spending")]);
+    assert_eq!(sending(&|sending| (sending.gas, sending.spent_slots) = (Some((0, 100)), 1)), [w("spending")]);
+    let contradicted = Some((2, "slot 0x12: a candidate is final".to_owned()));
+    assert_eq!(
+        sending(&|sending| (sending.gas, sending.contradicted) = (Some((0, 100)), contradicted.clone())),
+        [f("log")]
+    );
+    let unvoted = |s: &mut Snapshot, for_s: u64| s.streams[0].unvoted_since_unix_s = Some(NOW - for_s);
+    assert_eq!(but(|s| unvoted(s, 180)), []);
+    assert_eq!(but(|s| unvoted(s, 181)), [f("voting")], "nothing is voted on");
+    let one_of_two = |s: &mut Snapshot| {
+        unvoted(s, 181);
+        s.streams.push(StreamStanding::default());
+    };
+    assert_eq!(but(one_of_two), [w("voting")]);
     let funds = |balance: u64| {
         but(|s| {
             let sending = s.sending.as_mut().unwrap();
