@@ -75,13 +75,14 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// The store refuses, or holds a transaction that is none.
+    /// The store refuses, holds a transaction that is none, or a forced transaction is under way.
     pub fn new(
         endpoints: Endpoints,
         signer: PrivateKeySigner,
         store: &VoteStore,
         rule: SendRule,
     ) -> Result<Self, SendError> {
+        store.refuse_forced()?;
         Ok(Self {
             account: Account { endpoints, address: signer.address() },
             rule,
