@@ -7,16 +7,7 @@ use alloy::{eips::BlockId, primitives::Address};
 use ec_observation::{ObservationHash, SlotId};
 use ec_rpc::{AskError, BlockRef, Endpoints};
 
-use crate::{contracts::EveryChannelObservationLedger as Ledger, follow::Pages, logs};
-
-/// A slot's final observation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Finality {
-    /// The observation.
-    pub observation: ObservationHash,
-    /// The number of the block that holds its `ObservationFinalized`.
-    pub block: u64,
-}
+use crate::{contracts::EveryChannelObservationLedger as Ledger, follow::Pages, logs, state::Finality};
 
 /// Why it cannot be said where a slot became final.
 #[derive(Debug, thiserror::Error)]

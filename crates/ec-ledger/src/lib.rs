@@ -24,10 +24,10 @@ mod strays;
 
 pub use candidate::Candidate;
 pub use event::LedgerEvent;
-pub use finality::{Finality, FinalityError, finality_of};
+pub use finality::{FinalityError, finality_of};
 pub use follow::{FollowError, Follower, Heads, LedgerSettings, Polled};
 pub use matching::Matching;
 pub use pulse::Pulse;
 pub use seats::Seat;
 pub use set::WitnessSet;
-pub use state::{Final, LedgerState, Slot};
+pub use state::{Final, Finality, LedgerState, Slot};

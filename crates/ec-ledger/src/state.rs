@@ -17,7 +17,6 @@ use ec_rpc::BlockRef;
 use crate::{
     candidate::Candidate,
     event::LedgerEvent,
-    finality::Finality,
     parents::Parents,
     seats::{Seat, Seats},
     sessions::{Lane, lanes_of},
@@ -59,6 +58,15 @@ pub struct Final {
     block: u64,
     /// Whether it is nobody's parent and comes between no two others.
     is_stray: bool,
+}
+
+/// What is final in a slot, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finality {
+    /// The observation.
+    pub observation: ObservationHash,
+    /// The number of the block that holds its `ObservationFinalized`.
+    pub block: u64,
 }
 
 /// How to take back one event.

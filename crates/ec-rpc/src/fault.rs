@@ -83,6 +83,20 @@ impl Fault {
         matches!(self, Self::Reset | Self::NotJson | Self::Truncated | Self::Http(500..))
     }
 
+    /// Whether too large a request or answer may be the cause: the node's own refusal, a timeout, or what stands before the
+    /// node, which gives up with a status of its own, a page of HTML, half an answer or none.
+    fn may_be_size(&self) -> bool {
+        matches!(
+            self,
+            Self::Rpc { .. }
+                | Self::Timeout
+                | Self::Reset
+                | Self::Truncated
+                | Self::NotJson
+                | Self::Http(413 | 500 | 502..=504)
+        )
+    }
+
     /// How long the endpoint asks to be left alone.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -240,9 +254,9 @@ impl AskError {
         faults.iter().map(|(_, fault)| fault)
     }
 
-    /// Whether an endpoint answered that it will not do this.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Unanswered { .. }) && self.faults().any(|fault| matches!(fault, Fault::Rpc { .. }))
+    /// Whether a smaller answer might have come: an endpoint refused, or what it does with too large a request went wrong.
+    pub fn may_be_size(&self) -> bool {
+        matches!(self, Self::Unanswered { .. }) && self.faults().any(Fault::may_be_size)
     }
 }
 

@@ -42,8 +42,8 @@ pub enum SendRefusal {
 
 type Make = fn(String) -> SendRefusal;
 
-/// Words of geth and op-geth (`core/txpool/errors.go`, `core/error.go`), reth and op-reth, Nethermind, Besu, Erigon and
-/// Anvil, in lower case. The first that is found counts.
+/// Words of geth and op-geth (`core/txpool/errors.go`, `core/error.go`), reth and op-reth, Nethermind, Besu, Erigon,
+/// Hardhat and Anvil, in lower case. The first that is found counts.
 const WORDS: &[(&str, Make)] = &[
     ("already known", SendRefusal::AlreadyKnown),
     ("alreadyknown", SendRefusal::AlreadyKnown),
@@ -79,6 +79,10 @@ const WORDS: &[(&str, Make)] = &[
     ("gas price below configured minimum", SendRefusal::FeeTooLow),
     ("feetoolow", SendRefusal::FeeTooLow),
     ("fee too low", SendRefusal::FeeTooLow),
+    ("below minimum required priority fee", SendRefusal::FeeTooLow),
+    ("less than the current basefee", SendRefusal::FeeTooLow),
+    ("too low for the next block", SendRefusal::FeeTooLow),
+    ("underpriced", SendRefusal::FeeTooLow),
 ];
 
 impl SendRefusal {
@@ -157,6 +161,16 @@ mod tests {
             ("besu", -32001, "Nonce too low", "nonce_too_low"),
             ("besu", -32000, "Upfront cost exceeds account balance", "insufficient_funds"),
             ("erigon", -32000, "could not replace existing tx", "underpriced"),
+            ("erigon", -32000, "underpriced", "fee_too_low"),
+            ("erigon", -32000, "INTERNAL_ERROR: underpriced", "fee_too_low"),
+            ("reth", -32003, "transaction priority fee below minimum required priority fee 1000000", "fee_too_low"),
+            ("besu", -32000, "Gas price is less than the current BaseFee", "fee_too_low"),
+            (
+                "hardhat",
+                -32000,
+                "Transaction maxFeePerGas (1) is too low for the next block, which has a baseFeePerGas of 7",
+                "fee_too_low",
+            ),
             ("any", -32601, "the method does not exist", "other"),
         ] {
             assert_eq!(SendRefusal::of(code, words).kind(), kind, "{client}: {words}");

@@ -1,6 +1,6 @@
 //! The `[chain]` settings.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
 use alloy::primitives::Address;
 use clap::Args;
@@ -20,6 +20,9 @@ const DEFAULT_FINALITY_STALE_MS: u64 = 1_800_000;
 
 /// Where the ledger's log begins where nothing is configured: at the chain's first block.
 const DEFAULT_DEPLOY_BLOCK: u64 = 0;
+
+/// Blocks that one `eth_getLogs` asks for at most where nothing else is configured: what most providers take.
+const DEFAULT_LOG_PAGE_BLOCKS: NonZeroU64 = NonZeroU64::new(10_000).expect("10 000 is not zero");
 
 /// Which chain, and which contracts on it.
 #[derive(Clone, Default, Args, Deserialize, Serialize)]
@@ -58,6 +61,10 @@ pub(crate) struct ChainArgs {
     #[arg(long, env = "EC_WITNESS_DEPLOY_BLOCK", value_name = "NUMBER")]
     pub(crate) deploy_block: Option<u64>,
 
+    #[arg(help = with_default("Blocks that one request for logs asks for at most", DEFAULT_LOG_PAGE_BLOCKS))]
+    #[arg(long, env = "EC_WITNESS_LOG_PAGE_BLOCKS", value_name = "N")]
+    pub(crate) log_page_blocks: Option<NonZeroU64>,
+
     /// Milliseconds between blocks; set it only where blocks come at regular times.
     #[arg(long, env = "EC_WITNESS_BLOCK_TIME_MS", value_name = "MS")]
     pub(crate) block_time_ms: Option<u64>,
@@ -95,6 +102,7 @@ impl ChainArgs {
             registry: self.registry.or(file.registry),
             rail: self.rail.or(file.rail),
             deploy_block: self.deploy_block.or(file.deploy_block),
+            log_page_blocks: self.log_page_blocks.or(file.log_page_blocks),
             block_time_ms: self.block_time_ms.or(file.block_time_ms),
             finality_stale_ms: self.finality_stale_ms.or(file.finality_stale_ms),
             rpc_timeout_ms: self.rpc_timeout_ms.or(file.rpc_timeout_ms),
@@ -119,6 +127,7 @@ impl ChainArgs {
             registry: self.registry,
             rail: self.rail,
             deploy_block: self.deploy_block.unwrap_or(DEFAULT_DEPLOY_BLOCK),
+            log_page_blocks: self.log_page_blocks.unwrap_or(DEFAULT_LOG_PAGE_BLOCKS),
             block_time: self.block_time_ms.map(Duration::from_millis),
             finality_stale: Duration::from_millis(self.finality_stale_ms.unwrap_or(DEFAULT_FINALITY_STALE_MS)),
         })
@@ -136,27 +145,44 @@ pub(crate) struct ChainSettings {
     pub(crate) registry: Option<Address>,
     pub(crate) rail: Option<Address>,
     pub(crate) deploy_block: u64,
+    pub(crate) log_page_blocks: NonZeroU64,
     pub(crate) block_time: Option<Duration>,
     pub(crate) finality_stale: Duration,
 }
 
+/// An endpoint's URL. What stands behind its host may be secret and is not shown.
+fn rpc_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.ok_or_else(|| {
+        let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let shown = if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") };
+        format!("rpc: {shown:?} is not the URL of an endpoint: write http:// or https:// and its host, as in \"http://127.0.0.1:8545\"")
+    })
+}
+
 /// A setting that is one value or a list.
 mod one_or_many {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
     use url::Url;
 
-    #[derive(Deserialize, Serialize)]
-    #[serde(untagged)]
+    use super::rpc_url;
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a URL or a list of URLs, such as \"http://127.0.0.1:8545\"")]
     enum OneOrMany {
-        One(Url),
-        Many(Vec<Url>),
+        One(String),
+        Many(Vec<String>),
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Url>>, D::Error> {
-        Ok(Some(match OneOrMany::deserialize(from)? {
+        let urls = match OneOrMany::deserialize(from)? {
             OneOrMany::One(url) => vec![url],
             OneOrMany::Many(urls) => urls,
-        }))
+        };
+        let urls: Result<_, _> = urls.iter().map(|url| rpc_url(url)).collect();
+        urls.map(Some).map_err(D::Error::custom)
     }
 
     pub(super) fn serialize<S: Serializer>(urls: &Option<Vec<Url>>, to: S) -> Result<S::Ok, S::Error> {
@@ -214,5 +240,23 @@ mod tests {
         assert!(refused("--chain-id 1", "rpc = []").contains("rpc is not set"));
         assert!(refused("--rpc http://a", "").contains("chain_id is not set"));
         assert!(refused("--rpc http://a --chain-id 1", "rpc_timeout_ms = 0").contains("rpc_timeout_ms is 0"));
+    }
+
+    #[test]
+    fn what_is_no_endpoints_url_is_named_and_nothing_behind_its_host() {
+        let of_file = |rpc: &str| {
+            let error = toml::from_str::<ChainArgs>(&format!("rpc = {rpc}")).unwrap_err();
+            error.message().to_owned()
+        };
+        for (rpc, shown) in [
+            ("'127.0.0.1:18545'", "\"127.0.0.1:18545\""),
+            ("''", "\"\""),
+            ("['http://a', 'localhost:8545/v3/secret']", "\"localhost:8545\""),
+            ("'ws://secret@host/secret?secret'", "\"ws://host\""),
+        ] {
+            let error = of_file(rpc);
+            assert!(error.contains(&format!("rpc: {shown} is not the URL")) && !error.contains("secret"), "{error}");
+        }
+        assert!(of_file("8545").contains("a URL or a list of URLs"), "{}", of_file("8545"));
     }
 }

@@ -47,8 +47,22 @@ impl ConfigArg {
         let Some(path) = &self.config else { return Ok(ConfigFile::default()) };
         let shown = path.display();
         let text = fs::read_to_string(path).wrap_err_with(|| format!("config: cannot read {shown}"))?;
-        toml::from_str(&text).wrap_err_with(|| format!("config: {shown} is not as it should be"))
+        parse(&text).wrap_err_with(|| format!("config: {shown}"))
     }
+}
+
+/// Reads the settings. An error names the line and the setting and shows neither: the line may hold a secret, as a
+/// URL does.
+fn parse(text: &str) -> eyre::Result<ConfigFile> {
+    let unreadable = |setting: Option<String>, error: &toml::de::Error| {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let line = before.map(|before| format!("line {}", before.matches('\n').count() + 1));
+        let place: Vec<String> = line.into_iter().chain(setting).collect();
+        eyre::eyre!("{}: {}", place.join(", "), error.message())
+    };
+    let file = toml::Deserializer::parse(text).map_err(|error| unreadable(None, &error))?;
+    serde_path_to_error::deserialize(file)
+        .map_err(|error| unreadable(Some(error.path().to_string()).filter(|path| path != "."), error.inner()))
 }
 
 /// The file's `[archive]`.

@@ -77,7 +77,7 @@ impl AskedHead {
 
     /// Whether an observation is final at this head.
     pub(crate) fn has_final(&self, found: &Final) -> bool {
-        self.number.is_some_and(|number| found.is_final_at(number))
+        self.has(found.finality().block)
     }
 }
 

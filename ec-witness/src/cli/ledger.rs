@@ -34,6 +34,7 @@ async fn settings_of(connection: &Connection, ledger: Address) -> eyre::Result<L
         ledger,
         registry: identity::registry_of(endpoints, ledger, chain.registry).await?,
         deploy_block: chain.deploy_block,
+        log_page_blocks: chain.log_page_blocks,
         head_stale: HEAD_STALE,
         finality_stale: chain.finality_stale,
         block_time: chain.block_time,

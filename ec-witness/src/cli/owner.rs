@@ -8,11 +8,16 @@ use alloy::{
     providers::Provider,
     sol_types::SolCall,
 };
-use clap::{Args, ValueEnum};
+use clap::Args;
 use ec_ledger::contracts::{EveryChannelTimelock, Revert};
 use serde::Serialize;
 
-use super::{Answer, connection::Connection, send::SendArgs, timelock};
+use super::{
+    Answer, address,
+    connection::Connection,
+    send::SendArgs,
+    timelock::{self, TimelockStep},
+};
 
 /// What an account with a delegation has for code (EIP-7702).
 const DELEGATION: [u8; 3] = [0xef, 0x01, 0x00];
@@ -40,14 +45,15 @@ pub(crate) struct OwnerArgs {
     timelock_salt: B256,
 }
 
-/// A step of a change through a timelock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TimelockStep {
-    /// Announce it; a proposer does.
-    Schedule,
-    /// Make it, after the delay; anyone may.
-    Execute,
+/// A command of the owner about one address.
+#[derive(Debug, Args)]
+pub(crate) struct AccountArgs {
+    /// The address.
+    #[arg(value_parser = address::parse)]
+    pub(crate) account: Address,
+
+    #[command(flatten)]
+    pub(crate) owner: OwnerArgs,
 }
 
 impl OwnerArgs {

@@ -11,8 +11,8 @@ use super::{
     Answer,
     connection::{ReadArgs, block_on},
     output::fact,
-    owner::OwnerArgs,
-    send::{AccountArgs, SendArgs},
+    owner::{AccountArgs, OwnerArgs},
+    send::SendArgs,
     settle::SettleArgs,
 };
 

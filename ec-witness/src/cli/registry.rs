@@ -20,8 +20,7 @@ use super::{
     Answer, address,
     connection::{Connection, ReadArgs, block_on},
     output::fact,
-    owner::{OwnerArgs, OwnerKind},
-    send::AccountArgs,
+    owner::{AccountArgs, OwnerArgs, OwnerKind},
 };
 
 /// Show and change the set of witnesses and the quorum.

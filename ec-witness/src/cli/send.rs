@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Answer, connection::Connection, output::fact};
 
-pub(crate) use args::{AccountArgs, SendArgs};
+pub(crate) use args::SendArgs;
 
 /// Between two looks for a receipt.
 const RECEIPT_POLL: Duration = Duration::from_millis(250);

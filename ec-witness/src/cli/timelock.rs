@@ -6,6 +6,7 @@ use alloy::{
     primitives::{Address, B256, Bytes, U256},
     sol_types::SolCall,
 };
+use clap::ValueEnum;
 use ec_ledger::contracts::{
     EveryChannelTimelock,
     EveryChannelWitnessRegistry::{self, acceptOwnershipCall},
@@ -16,12 +17,21 @@ use serde::Serialize;
 use super::{
     Answer,
     output::{fact, mark_time},
-    owner::TimelockStep,
     send::{Caller, Sent},
 };
 
 /// When the timelock executed an operation, its time is this.
 const DONE: u64 = 1;
+
+/// A step of a change through a timelock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum TimelockStep {
+    /// Announce it; a proposer does.
+    Schedule,
+    /// Make it, after the delay; anyone may.
+    Execute,
+}
 
 /// One call that a timelock makes.
 #[derive(Clone, Debug)]

@@ -56,19 +56,21 @@ pub(super) struct FollowedNonce {
     sent: Option<(u64, Answer)>,
     /// When a pool first held the newest one, and the head at that time.
     held_since: Option<(u64, u64)>,
+    /// When a pool first refused the newest for another reason than those that are known, and the head at that time.
+    refused_since: Option<(u64, u64)>,
     /// The nonce is used, and no receipt is there.
     missing: Lag,
 }
 
 impl FollowedNonce {
     pub(super) fn new(sibling: Sibling) -> Self {
-        Self { siblings: vec![sibling], sent: None, held_since: None, missing: Lag::default() }
+        Self { siblings: vec![sibling], sent: None, held_since: None, refused_since: None, missing: Lag::default() }
     }
 
     /// Adds a transaction that competes with those before it, and is to be sent instead of them.
     pub(super) fn add(&mut self, sibling: Sibling) {
         self.siblings.push(sibling);
-        (self.sent, self.held_since) = (None, None);
+        (self.sent, self.held_since, self.refused_since) = (None, None, None);
     }
 
     fn nonce(&self) -> u64 {
@@ -125,6 +127,7 @@ impl FollowedNonce {
             fees: newest.fees(),
             sent: self.sent,
             held_since: self.held_since,
+            refused_since: self.refused_since,
         }
     }
 
@@ -165,14 +168,16 @@ impl FollowedNonce {
     /// Notes what a pool said of the newest one.
     pub(super) fn answered(&mut self, answer: Answer, now_ms: u64, head: u64) {
         self.sent = Some((now_ms, answer));
-        if answer == Answer::Held {
-            self.held_since.get_or_insert((now_ms, head));
+        match answer {
+            Answer::Held => _ = self.held_since.get_or_insert((now_ms, head)),
+            Answer::Refused => _ = self.refused_since.get_or_insert((now_ms, head)),
+            Answer::Underpriced | Answer::Unfunded | Answer::Used | Answer::Nothing => {}
         }
     }
 
     /// Its block was taken back: pools may not have it any more.
     pub(super) fn taken_back(&mut self) {
-        (self.sent, self.held_since) = (None, None);
+        (self.sent, self.held_since, self.refused_since) = (None, None, None);
     }
 }
 

@@ -63,6 +63,8 @@ pub(super) struct Open {
     pub(super) sent: Option<(u64, Answer)>,
     /// When a pool first held it, and the head at that time.
     pub(super) held_since: Option<(u64, u64)>,
+    /// The same of a pool that first refused it for a reason that is not known to be about fees.
+    pub(super) refused_since: Option<(u64, u64)>,
 }
 
 /// What the chain says, at one time.
@@ -156,7 +158,8 @@ fn is_too_cheap(one: &Open, lowest: bool, now: &ChainState, rule: &SendRule) -> 
         Some((_, Answer::Unfunded)) => return false,
         _ => {}
     }
-    let Some((since_ms, since_head)) = one.held_since else { return false };
+    // nobody knows every client's words: a refusal, too, may be about fees, and raising them is bounded
+    let Some((since_ms, since_head)) = one.held_since.or(one.refused_since) else { return false };
     let passed_over =
         now.now_ms.saturating_sub(since_ms) >= rule.bump_after_ms && now.head >= since_head.saturating_add(PASSED_OVER);
     passed_over && (lowest || one.fees.max < now.market.base_fee)

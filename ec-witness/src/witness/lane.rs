@@ -13,7 +13,7 @@ use ec_ledger::{
     LedgerState,
     matching::{Matching, OwnLane},
 };
-use ec_observation::{DerivedEpoch, EpochKey, EpochName, ObservationHeader, SlotId, StreamRule};
+use ec_observation::{Content, DerivedEpoch, EpochKey, EpochName, ObservationHeader, SlotId, StreamRule};
 
 use super::{
     decision::{Membership, OwnVote, Proposing},
@@ -227,9 +227,9 @@ impl Lane {
     /// for two lives of the publisher.
     fn is_spent(&self, key: EpochKey, own_ms: u64, mark: u64, tolerance_ms: u64, engine: &Engine) -> bool {
         let window = &self.windows[&key];
-        let voted = window.slots.get(&mark).and_then(|slot| engine.slot(*slot)?.voted);
-        let own = self.rule.name(window.derived.clone(), mark).ok().and_then(|named| named.content);
-        voted.zip(own).is_some_and(|(voted, own)| {
+        let Some(voted) = window.slots.get(&mark).and_then(|slot| engine.slot(*slot)?.voted) else { return false };
+        let own = content_under(&self.rule, &window.derived, mark);
+        own.is_some_and(|own| {
             // a publisher that plays a file again sends the same content
             voted.content() != own || voted.observed_unix_ms.abs_diff(own_ms) > tolerance_ms.saturating_mul(2)
         })
@@ -254,7 +254,7 @@ impl Lane {
         let parent_window = engine.agreement().parent_window;
         let opener = |candidate: &&ec_ledger::Candidate| {
             let header = candidate.header;
-            let own = self.rule.name(window.derived.clone(), header.observed_unix_ms).ok()?.content?;
+            let own = content_under(&self.rule, &window.derived, header.observed_unix_ms)?;
             Some(Opener {
                 header,
                 own,
@@ -335,7 +335,7 @@ pub fn final_mark(
     let own_ms = *derived.time.as_ref().ok()?;
     let finals = ledger.finals_of_index(rule.stream_hash(), derived.key.index, near(own_ms, tolerance_ms));
     let is_own = |name: &EpochName, content| {
-        let own = rule.name(derived.clone(), name.mark).ok().and_then(|named| named.content);
+        let own = content_under(rule, derived, name.mark);
         own.is_some_and(|own| own.hash() == content)
     };
     let marks = finals.filter(|(name, found)| is_own(name, found.content)).map(|(name, _)| name.mark);
@@ -356,6 +356,11 @@ pub fn is_of_another_life(
     let final_ms = session.and_then(|session| session.final_ms(derived.key.index));
     let off_ms = final_ms.and_then(|final_ms| Some(final_ms.abs_diff(*derived.time.as_ref().ok()?)));
     off_ms.is_some_and(|off_ms| off_ms > tolerance_ms.saturating_mul(2))
+}
+
+/// The own content of an epoch under this mark; `None` where its records conflict or it has no sequence.
+fn content_under(rule: &StreamRule, derived: &DerivedEpoch, mark: u64) -> Option<Content> {
+    rule.name(derived.clone(), mark).ok()?.content
 }
 
 /// The times that are so near.

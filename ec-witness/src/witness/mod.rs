@@ -1,9 +1,9 @@
 //! What a witness does: the decision and what it rests on. Pure; the chain and the archive are elsewhere.
 
+pub mod agreement;
 pub mod decision;
 pub mod engine;
 pub mod lane;
-mod moves;
 pub mod naming;
 pub mod own;
 pub mod rounds;

@@ -2,7 +2,7 @@
 //!
 //! They count by the chain's clock alone, so all witnesses that see the same head are in the same round.
 
-use super::decision::Agreement;
+use super::agreement::Agreement;
 
 const HOUR_MS: u64 = 3_600_000;
 

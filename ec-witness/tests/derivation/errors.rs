@@ -100,8 +100,8 @@ fn a_configuration_that_is_no_configuration() {
     let archive = TestArchive::new([("a/v.jsonl", records(0..3))]);
     for (config, part) in [
         ("[archive]\ngroups_per_epoc = 3", "groups_per_epoc"),
-        ("[archive]\ngroups_per_epoch = 0", "groups_per_epoch = 0"),
-        ("[archive]\ngroups_per_epoch = \"3\"", "groups_per_epoch"),
+        ("[archive]\ngroups_per_epoch = 0", "archive.groups_per_epoch: invalid value: integer `0`"),
+        ("[archive]\ngroups_per_epoch = \"3\"", "line 2, archive.groups_per_epoch"),
         ("[archive.fields]\nsequence = [\"n\"]", "sequence"),
         ("[[stream]]\nstream_id = \"a\"", "broadcast"),
         ("[[stream]]\nbroadcast = \"a\"\ntime = \"sundial\"", "sundial"),

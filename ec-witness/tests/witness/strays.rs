@@ -13,13 +13,15 @@ fn a_stray_that_came_first_keeps_nobody_from_proposing() {
     let archive = TestArchive::of_groups(7);
     let mut derive = rail.command(1, &archive, "derive --json");
     let derived = run(derive.env_remove("EC_WITNESS_LEDGER")).lines();
-    let ledger = EveryChannelObservationLedger::new(rail.deployed.ledger, rail.net.provider());
+    // a provider waits for receipts in the runtime that it first sent in
+    let ledger = || EveryChannelObservationLedger::new(rail.deployed.ledger, rail.net.provider());
     // witness 3 is the first in the slots of two epochs, with a sequence that neither has, and in slots of no epoch
     for (at, line) in derived.iter().enumerate() {
         let header = common::header_of(line);
         let stray = ObservationHeader { sequence: 1_000 + at as u64, ..header };
         let nowhere = ObservationHeader { epoch_hash: ec_observation::EpochHash::of("none"), ..stray };
         block_on(async {
+            let ledger = ledger();
             for header in [stray, nowhere] {
                 let seen = ledger.candidateCount(header.slot().0).call().await.unwrap();
                 let proposal = ledger.propose(header.into(), seen).from(rail.net.account(3)).send().await;
@@ -35,7 +37,7 @@ fn a_stray_that_came_first_keeps_nobody_from_proposing() {
         assert_eq!(outcome.lines()[0]["candidates"], 1, "a stray is not shown");
     }
     for line in &derived {
-        let count = block_on(async { ledger.candidateCount(common::header_of(line).slot().0).call().await.unwrap() });
+        let count = block_on(async { ledger().candidateCount(common::header_of(line).slot().0).call().await.unwrap() });
         assert_eq!(count, U256::from(2), "the contract has both");
     }
 }

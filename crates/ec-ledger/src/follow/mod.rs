@@ -8,6 +8,7 @@ mod set;
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    num::NonZeroU64,
     time::Duration,
 };
 
@@ -31,6 +32,8 @@ pub struct LedgerSettings {
     pub registry: Address,
     /// The block that holds the ledger's creation.
     pub deploy_block: u64,
+    /// The most blocks that one `eth_getLogs` asks for.
+    pub log_page_blocks: NonZeroU64,
     /// How long the chain may be silent before it is not live any more.
     pub head_stale: Duration,
     /// The chain's block time, where its head's age is to be judged.
@@ -106,7 +109,7 @@ impl Follower {
             finalized: None,
             unproven: None,
             liveness: Liveness::default(),
-            pages: Pages::default(),
+            pages: Pages::of_at_most(settings.log_page_blocks),
             polled: Polled::default(),
             pulse: Pulse::default(),
         }

@@ -1,28 +1,26 @@
 //! Pages of the ledger's log, as large as the endpoints allow.
 
+use std::num::NonZeroU64;
+
 use ec_rpc::{AskError, BlockRef, Endpoints};
 
 use super::LedgerSettings;
 use crate::logs::{self, Emitters, LedgerLog};
 
-/// Blocks asked for in one `eth_getLogs`; halved when an endpoint refuses, down to one, and grown by an eighth when it
-/// does not.
-const LARGEST_PAGE: u64 = 10_000;
-
-/// How many blocks the next page has.
+/// How many blocks the next `eth_getLogs` asks for: halved when an endpoint refuses or fails in a way that size may cause,
+/// down to one, and grown by an eighth when it does not.
 #[derive(Debug)]
 pub(crate) struct Pages {
     len: u64,
     largest: u64,
 }
 
-impl Default for Pages {
-    fn default() -> Self {
-        Self { len: LARGEST_PAGE, largest: LARGEST_PAGE }
-    }
-}
-
 impl Pages {
+    /// Pages of at most so many blocks.
+    pub(crate) fn of_at_most(blocks: NonZeroU64) -> Self {
+        Self { len: blocks.get(), largest: blocks.get() }
+    }
+
     /// Pages that begin with all blocks, for logs of which there are few.
     pub(crate) fn unbounded() -> Self {
         Self { len: u64::MAX, largest: u64::MAX }
@@ -53,11 +51,56 @@ impl Pages {
                 self.len = self.len.saturating_add(self.len / 8 + 1).min(self.largest);
                 Ok(Some(logs))
             }
-            Err(error) if error.is_refusal() && self.len > 1 && end > from => {
+            Err(error) if error.may_be_size() && self.len > 1 && end > from => {
                 self.len = (end - from).div_ceil(2).max(1);
                 Ok(None)
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ec_rpc::Fault;
+
+    use super::*;
+
+    /// How many blocks the second page has, after the first one from block 1 ended so.
+    fn after(fault: Fault) -> Result<u64, AskError> {
+        let mut pages = Pages::of_at_most(NonZeroU64::new(1000).unwrap());
+        let end = pages.end(1, 5000);
+        let faults = vec![("http://a".to_owned(), fault)];
+        let answer = Err(AskError::Unanswered { request: "eth_getLogs", needed: 1, answered: 0, faults });
+        pages.take::<()>(answer, 1, end).map(|_| pages.end(1, 5000))
+    }
+
+    #[test]
+    fn a_page_is_halved_by_whatever_its_size_may_cause() {
+        let refusal = Fault::Rpc { code: -32005, message: "query returned more than 10000 results".into() };
+        for fault in [refusal, Fault::Timeout, Fault::Reset, Fault::Truncated, Fault::NotJson] {
+            assert_eq!(after(fault.clone()), Ok(500), "{fault}");
+        }
+        for status in [413, 500, 502, 503, 504] {
+            assert_eq!(after(Fault::Http(status)), Ok(500), "{status}");
+        }
+        let wrong =
+            [Fault::Refused, Fault::Dns, Fault::Http(401), Fault::Syncing, Fault::RateLimited { retry_after: None }];
+        for fault in wrong {
+            assert!(after(fault.clone()).is_err(), "{fault}");
+        }
+    }
+
+    #[test]
+    fn pages_grow_again_up_to_the_most_that_is_set() {
+        let mut pages = Pages::of_at_most(NonZeroU64::new(1000).unwrap());
+        pages.len = 1;
+        let lens: Vec<_> = (0..80)
+            .map(|_| {
+                pages.take(Ok(()), 1, 1).unwrap();
+                pages.len
+            })
+            .collect();
+        assert!(lens.is_sorted() && lens[0] == 2 && lens[79] == 1000, "{lens:?}");
     }
 }

@@ -49,6 +49,7 @@ impl Bench {
             ledger,
             registry,
             deploy_block: 0,
+            log_page_blocks: NonZeroU64::new(10_000).unwrap(),
             head_stale: Duration::from_secs(30),
             block_time: None,
             finality_stale: Duration::from_secs(1800),

@@ -7,7 +7,7 @@ use alloy::{
     primitives::B256,
     providers::{DynProvider, Provider},
     rpc::types::{Header, SyncStatus},
-    transports::TransportError,
+    transports::{RpcError, TransportError},
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -141,8 +141,8 @@ async fn tip(provider: &DynProvider, chain_id: u64) -> Result<Tip, Fault> {
         async { provider.get_chain_id().await },
         async { provider.syncing().await },
         header(provider, BlockNumberOrTag::Latest),
-        header(provider, BlockNumberOrTag::Safe),
-        header(provider, BlockNumberOrTag::Finalized),
+        header_if_any(provider, BlockNumberOrTag::Safe),
+        header_if_any(provider, BlockNumberOrTag::Finalized),
     )?;
     if found != chain_id {
         return Err(Fault::WrongChain(found));
@@ -158,6 +158,29 @@ async fn tip(provider: &DynProvider, chain_id: u64) -> Result<Tip, Fault> {
 
 async fn header(provider: &DynProvider, at: BlockNumberOrTag) -> Result<Option<Header>, TransportError> {
     Ok(provider.get_block_by_number(at).await?.map(|block| block.header))
+}
+
+/// What clients say where a chain has no safe or finalized block yet, in lower case: geth and op-geth `safe block not found`,
+/// reth `unknown safe or finalized block`, Erigon and Besu `unknown block`, Nethermind `could not be found`. Others answer
+/// `null`.
+const NONE_YET_WORDS: &[&str] = &["not found", "unknown", "could not be found", "does not exist", "doesn't exist"];
+
+/// Unknown block, by the execution APIs.
+const UNKNOWN_BLOCK: i64 = -39001;
+
+/// The block at a tag that a young chain does not have.
+async fn header_if_any(provider: &DynProvider, at: BlockNumberOrTag) -> Result<Option<Header>, TransportError> {
+    match header(provider, at).await {
+        Err(RpcError::ErrorResp(refusal)) if is_none_yet(refusal.code, &refusal.message) => Ok(None),
+        answer => answer,
+    }
+}
+
+fn is_none_yet(code: i64, message: &str) -> bool {
+    let message = message.to_lowercase();
+    // a method that is not there is named, too, and its name has the word
+    let is_of_block = !message.contains("method") && (message.contains("block") || message.contains("header"));
+    code == UNKNOWN_BLOCK || is_of_block && NONE_YET_WORDS.iter().any(|words| message.contains(words))
 }
 
 /// Where to look for the newest block that `needed` endpoints hold: at the `needed`th highest head, then at the lower
@@ -208,4 +231,26 @@ fn agreed_head(held: &[Held<'_>], needed: usize) -> Option<AgreedHead> {
         safe: safe.map_or(0, |header| header.number),
         finalized: finalized.map(at),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_clients_words_for_none_yet_are_understood() {
+        for (client, code, words, expected) in [
+            ("geth", -32000, "finalized block not found", true),
+            ("op-geth", -32000, "safe block not found", true),
+            ("reth", -32001, "unknown safe or finalized block", true),
+            ("erigon", -39001, "Unknown block", true),
+            ("besu", -39001, "Unknown block", true),
+            ("nethermind", -32001, "Finalized block could not be found", true),
+            ("a proxy", -32601, "the method eth_getBlockByNumber does not exist/is not available", false),
+            ("geth", -32000, "missing trie node", false),
+            ("any", -32603, "Internal error", false),
+        ] {
+            assert_eq!(is_none_yet(code, words), expected, "{client}: {words}");
+        }
+    }
 }

@@ -108,9 +108,15 @@ fn what_the_readme_shows_of_the_archive_is_the_default() {
 #[test]
 fn what_the_readme_shows_of_chain_run_and_monitor_is_the_default() {
     let ConfigFile { chain, run, monitor, .. } = file();
-    let open = ChainArgs { rpc_agree: None, finality_stale_ms: None, rpc_timeout_ms: None, ..chain.clone() }
-        .settings()
-        .unwrap();
+    let open = ChainArgs {
+        rpc_agree: None,
+        log_page_blocks: None,
+        finality_stale_ms: None,
+        rpc_timeout_ms: None,
+        ..chain.clone()
+    }
+    .settings()
+    .unwrap();
     let chain = chain.settings().unwrap();
     assert_eq!(format!("{chain:?}"), format!("{open:?}"));
     assert_eq!(run.poll(), RunSettingsArgs::default().poll());

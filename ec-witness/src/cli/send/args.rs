@@ -6,9 +6,7 @@ use alloy::{network::EthereumWallet, primitives::Address};
 use clap::Args;
 
 use super::Caller;
-use crate::cli::{
-    address, chain::ChainArgs, connection::ReadArgs, defaults::with_default, key::KeyArgs, owner::OwnerArgs,
-};
+use crate::cli::{address, chain::ChainArgs, connection::ReadArgs, defaults::with_default, key::KeyArgs};
 
 /// Milliseconds to wait for a receipt where nothing else is asked for: ten slots of Ethereum.
 const DEFAULT_RECEIPT_TIMEOUT_MS: u64 = 120_000;
@@ -40,17 +38,6 @@ pub(crate) struct SendArgs {
     #[arg(help = with_default("Milliseconds to wait for a transaction's receipt", DEFAULT_RECEIPT_TIMEOUT_MS))]
     #[arg(long, env = "EC_WITNESS_RECEIPT_TIMEOUT_MS", value_name = "MS", help_heading = "Sending")]
     receipt_timeout_ms: Option<u64>,
-}
-
-/// A command of the owner about one address.
-#[derive(Debug, Args)]
-pub(crate) struct AccountArgs {
-    /// The address.
-    #[arg(value_parser = address::parse)]
-    pub(crate) account: Address,
-
-    #[command(flatten)]
-    pub(crate) owner: OwnerArgs,
 }
 
 impl SendArgs {

@@ -22,11 +22,24 @@ fn now(now_ms: u64) -> ChainState {
 
 /// Nonce 5, held by a pool since time 0 and block 40, sent at `sent_ms`.
 fn held(sent_ms: u64) -> Open {
-    Open { nonce: 5, gas: 100_000, fees: FEES, sent: Some((sent_ms, Answer::Held)), held_since: Some((0, 40)) }
+    Open {
+        nonce: 5,
+        gas: 100_000,
+        fees: FEES,
+        sent: Some((sent_ms, Answer::Held)),
+        held_since: Some((0, 40)),
+        refused_since: None,
+    }
 }
 
 fn answered(answer: Answer) -> Open {
     Open { sent: Some((0, answer)), held_since: None, ..held(0) }
+}
+
+/// Nonce 5, refused since time 0 and block 40, sent at `sent_ms`.
+fn refused(sent_ms: u64) -> Open {
+    let (sent, refused_since) = (Some((sent_ms, Answer::Refused)), Some((0, 40)));
+    Open { sent, held_since: None, refused_since, ..held(0) }
 }
 
 fn send(nonce: u64) -> Action {
@@ -52,7 +65,7 @@ fn first_fees(open: &[Open], gas: u64, now: &ChainState) -> Result<Fees, Hold> {
 #[test]
 fn one_transaction() {
     let fresh = Open { sent: None, held_since: None, ..held(0) };
-    let cases: [(&str, Open, ChainState, Vec<Action>); 16] = [
+    let cases: [(&str, Open, ChainState, Vec<Action>); 18] = [
         ("never sent", fresh, now(0), vec![send(5)]),
         ("just sent", held(0), now(5999), vec![]),
         ("waits long", held(0), now(6000), vec![send(5)]),
@@ -65,6 +78,8 @@ fn one_transaction() {
         ("unfunded, later", answered(Answer::Unfunded), now(6000), vec![send(5)]),
         ("refused", answered(Answer::Refused), now(5999), vec![]),
         ("refused, later", answered(Answer::Refused), now(6000), vec![send(5)]),
+        ("refused for long, whatever the words", refused(0), now(8000), vec![replace(5, BUMPED)]),
+        ("refused for long, no block since", refused(0), ChainState { head: 41, ..now(8000) }, vec![send(5)]),
         ("nonce too low, not used yet", answered(Answer::Used), now(6000), vec![send(5)]),
         ("used", held(0), ChainState { used: 6, ..now(9000) }, vec![]),
         ("after a reorg", held(0), ChainState { reorg: true, ..now(1) }, vec![send(5)]),
@@ -145,8 +160,9 @@ prop_compose! {
     fn some_open()(
         gas in 21_000u64..1_000_000, max in 0u128..1001, tip in 0u128..1001, sent in prop::option::of((0u64..20_000, answers())),
         held_since in prop::option::of((0u64..20_000, 0u64..60)),
+        refused_since in prop::option::of((0u64..20_000, 0u64..60)),
     ) -> Open {
-        Open { nonce: 0, gas, fees: Fees { max, tip: tip.min(max) }, sent, held_since }
+        Open { nonce: 0, gas, fees: Fees { max, tip: tip.min(max) }, sent, held_since, refused_since }
     }
 }
 

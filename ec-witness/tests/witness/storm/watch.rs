@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::Write,
     fs,
+    num::NonZeroU64,
     time::{Duration, Instant},
 };
 
@@ -37,6 +38,7 @@ impl Watch {
             ledger: rail.deployed.ledger,
             registry: rail.deployed.registry,
             deploy_block: 0,
+            log_page_blocks: NonZeroU64::MAX,
             head_stale: Duration::from_secs(30),
             block_time: None,
             finality_stale: Duration::from_secs(1800),

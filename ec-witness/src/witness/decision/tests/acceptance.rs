@@ -1,5 +1,7 @@
 //! Which candidate is attested, and when a rival may be proposed.
 
+use ec_observation::TimeMode;
+
 use super::*;
 
 const EDGE: i64 = TOLERANCE_MS as i64;

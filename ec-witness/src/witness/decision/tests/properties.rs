@@ -2,10 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{
-    super::super::rounds::{Phase, Round},
-    *,
-};
+use super::*;
+use crate::witness::rounds::{Phase, Round};
 
 /// Candidates of every kind the rules tell apart, near every edge.
 fn any_candidate() -> impl Strategy<Value = SeenCandidate> {

@@ -1,9 +1,7 @@
 //! What a vote does in the rounds of its slot, and between their cycles.
 
-use super::{
-    super::super::rounds::{Phase, Round},
-    *,
-};
+use super::*;
+use crate::witness::rounds::{Phase, Round};
 
 /// In round 0 the witness at position 2 leads, this one; in round 1 that at 3, in round 2 that at 4.
 fn round(number: u64) -> Phase {

@@ -3,10 +3,8 @@
 
 use ec_observation::{Content, ObservationHeader};
 
-use super::{
-    decision::{Membership, Seen, SeenCandidate},
-    rounds::Phase,
-};
+use super::{Membership, Seen, SeenCandidate};
+use crate::witness::rounds::Phase;
 
 /// The header that the vote for `from` moves to; `None` where it stays.
 ///
