@@ -119,7 +119,7 @@ fn deposits(db: &Connection) -> Checked {
 
 /// Every forced transaction that may be sent again is the one that was signed.
 fn forced(db: &Connection, identity: Identity) -> Checked {
-    each(db, "SELECT l1_hash, l1_nonce, l1_raw, repeats FROM forced WHERE state = 'kept'", |row| {
+    each(db, "SELECT l1_hash, l1_nonce, l1_raw, repeats, kept_unix_ms FROM forced WHERE state = 'kept'", |row| {
         let tx = forced_tx(row)?;
         let signed = TxEnvelope::decode_2718_exact(&tx.l1_raw).ok().filter(|signed| {
             let signer = signed.signature().recover_address_from_prehash(&signed.signature_hash());

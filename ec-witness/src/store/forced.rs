@@ -2,16 +2,18 @@
 //!
 //! While one is kept nobody knows which nonce its deposit takes. So nothing else is signed until that is final: then the
 //! deposit becomes a final transaction of its nonce, and the others of that nonce are dead.
+//!
+//! Those with the same nonce on L1 repeat the same transaction and differ in their fees: a block of L1 has one of them.
 
 use alloy::primitives::{Bytes, TxHash};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{
     OutboxTx, StoreError, TxState, VoteStore,
     halts::refuse_halted,
     hex,
     outbox::{carry_like, insert, take_back_siblings},
-    parsed, unix_ms,
+    parsed,
 };
 use crate::failpoint;
 
@@ -26,10 +28,13 @@ pub struct ForcedTx {
     pub l1_raw: Bytes,
     /// The transaction of the L2 whose call it repeats.
     pub repeats: TxHash,
+    /// When it was kept, Unix milliseconds.
+    pub kept_unix_ms: u64,
 }
 
 impl VoteStore {
-    /// Keeps a forced transaction. Nothing may be sent to L1 that is not kept here.
+    /// Keeps a forced transaction. Nothing may be sent to L1 that is not kept here. One of a nonce on L1 that is kept
+    /// already competes with it.
     ///
     /// # Errors
     ///
@@ -39,19 +44,22 @@ impl VoteStore {
             refuse_halted(db)?;
             let insert = "INSERT INTO forced (l1_hash, l1_nonce, l1_raw, repeats, state, kept_unix_ms)
                           VALUES (?1, ?2, ?3, ?4, 'kept', ?5)";
-            let ForcedTx { l1_hash, l1_nonce, l1_raw, repeats } = tx;
-            db.execute(insert, params![hex(l1_hash), l1_nonce.to_string(), hex(l1_raw), hex(repeats), unix_ms()])?;
+            let ForcedTx { l1_hash, l1_nonce, l1_raw, repeats, kept_unix_ms } = tx;
+            let kept_unix_ms = i64::try_from(*kept_unix_ms).unwrap_or(i64::MAX);
+            db.execute(insert, params![hex(l1_hash), l1_nonce.to_string(), hex(l1_raw), hex(repeats), kept_unix_ms])?;
             Ok(())
         })
     }
 
-    /// The forced transactions of which it is not final what they came to, in the order in which they were kept.
+    /// The forced transactions of which it is not final what they came to, by nonce on L1, and of one nonce in the order in
+    /// which they were kept.
     ///
     /// # Errors
     ///
     /// SQLite refuses.
     pub fn forced(&self) -> Result<Vec<ForcedTx>, StoreError> {
-        let query = "SELECT l1_hash, l1_nonce, l1_raw, repeats FROM forced WHERE state = 'kept' ORDER BY id";
+        let query = "SELECT l1_hash, l1_nonce, l1_raw, repeats, kept_unix_ms FROM forced WHERE state = 'kept'
+                     ORDER BY length(l1_nonce), l1_nonce, id";
         let mut statement = self.connection.prepare(query)?;
         let rows = statement.query_map([], forced_tx)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -87,20 +95,17 @@ impl VoteStore {
             db.execute(update, params![id, word, block])?;
             let update = "UPDATE forced SET state = 'final', l2_hash = ?2 WHERE l1_hash = ?1";
             db.execute(update, [hex(forced.l1_hash), hex(deposit.hash)])?;
-            Ok(())
+            lose_kept(db, forced.l1_nonce)
         })
     }
 
-    /// Notes that no deposit ever comes of a forced transaction.
+    /// Notes that no deposit ever comes of a forced transaction, nor of those that compete with it.
     ///
     /// # Errors
     ///
     /// SQLite refuses.
     pub fn note_lost(&mut self, forced: &ForcedTx) -> Result<(), StoreError> {
-        self.write(failpoint::SET_STATES, |db| {
-            db.execute("UPDATE forced SET state = 'lost' WHERE l1_hash = ?1", [hex(forced.l1_hash)])?;
-            Ok(())
-        })
+        self.write(failpoint::SET_STATES, |db| lose_kept(db, forced.l1_nonce))
     }
 
     /// When the first transaction of a nonce was signed, Unix milliseconds.
@@ -122,12 +127,20 @@ pub(super) fn refuse_forced(db: &Connection) -> Result<(), StoreError> {
     kept.map_or(Ok(()), |l1_hash| Err(StoreError::Forced { l1_hash }))
 }
 
-/// A row of `l1_hash, l1_nonce, l1_raw, repeats`.
+/// Those of this nonce on L1 of which nothing came are lost.
+fn lose_kept(db: &Transaction<'_>, l1_nonce: u64) -> Result<(), StoreError> {
+    let update = "UPDATE forced SET state = 'lost' WHERE l1_nonce = ?1 AND state = 'kept'";
+    db.execute(update, [l1_nonce.to_string()])?;
+    Ok(())
+}
+
+/// A row of `l1_hash, l1_nonce, l1_raw, repeats, kept_unix_ms`.
 pub(super) fn forced_tx(row: &Row<'_>) -> rusqlite::Result<ForcedTx> {
     Ok(ForcedTx {
         l1_hash: parsed(row, 0)?,
         l1_nonce: parsed(row, 1)?,
         l1_raw: parsed(row, 2)?,
         repeats: parsed(row, 3)?,
+        kept_unix_ms: u64::try_from(row.get::<_, i64>(4)?).unwrap_or_default(),
     })
 }

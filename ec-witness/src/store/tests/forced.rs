@@ -6,8 +6,13 @@ use super::*;
 
 /// Keeps a forced transaction that repeats this one.
 fn force(store: &mut VoteStore, l1_nonce: u64, repeats: TxHash) -> ForcedTx {
-    let (l1_hash, l1_raw) = signed::signed(1, l1_nonce, 1);
-    let forced = ForcedTx { l1_hash, l1_nonce, l1_raw, repeats };
+    force_for(store, l1_nonce, 1, repeats)
+}
+
+/// The same with this fee.
+fn force_for(store: &mut VoteStore, l1_nonce: u64, fee: u128, repeats: TxHash) -> ForcedTx {
+    let (l1_hash, l1_raw) = signed::signed(1, l1_nonce, fee);
+    let forced = ForcedTx { l1_hash, l1_nonce, l1_raw, repeats, kept_unix_ms: 1_000 };
     store.keep_forced(&forced).unwrap();
     forced
 }
@@ -38,7 +43,7 @@ fn a_deposit_of_its_nonce_carries_the_vote_and_ends_the_original() {
     let forced = force(&mut store, 0, original);
     drop(store);
     let mut store = reopened(&dir);
-    assert_eq!(store.forced().unwrap(), [forced.clone()], "it is there after a crash");
+    assert_eq!(store.forced().unwrap(), std::slice::from_ref(&forced), "it is there after a crash");
     store.note_deposit(&forced, &deposit(5)).unwrap();
     assert_eq!(fate(&store, first), VoteFate::Executed { block: 9 });
     assert_eq!(fate(&store, second), VoteFate::OnItsWay);
@@ -117,6 +122,23 @@ fn while_one_is_under_way_the_store_is_not_handed_on() {
     store.hand_on(Address::repeat_byte(9), 0).unwrap();
     drop(store);
     drop(VoteStore::open_halted(&dir.path().join("store")).unwrap());
+}
+
+#[test]
+fn of_one_nonce_on_l1_a_block_has_one_and_the_others_are_lost() {
+    let (dir, mut store) = created();
+    let [(_, original), (_, other)] = two_on_their_way(&mut store);
+    let [cheap, second, dear] = [(0, 1, original), (1, 1, other), (0, 2, original)]
+        .map(|(l1_nonce, fee, repeats)| force_for(&mut store, l1_nonce, fee, repeats));
+    drop(store);
+    let mut store = reopened(&dir);
+    assert_eq!(store.forced().unwrap(), [cheap.clone(), dear, second.clone()]);
+    store.note_deposit(&cheap, &deposit(5)).unwrap();
+    assert_eq!(store.forced().unwrap(), std::slice::from_ref(&second), "the dearer one is gone");
+    let dearer = force_for(&mut store, 1, 2, other);
+    store.note_lost(&dearer).unwrap();
+    assert!(store.forced().unwrap().is_empty());
+    assert_eq!(store.outbox().unwrap().len(), 1, "what was lost may be forced again");
 }
 
 #[test]
