@@ -24,6 +24,7 @@ mod poll;
 mod rotation;
 mod sign;
 mod state;
+mod stuck;
 mod waiting;
 
 use alloy::{
@@ -45,11 +46,16 @@ pub use money::Hold;
 pub use outcome::REVERTS;
 pub use plan::SendRule;
 pub use state::{SenderState, Stage};
+pub use stuck::{Stuck, stuck};
 
-use account::Account;
+pub(crate) use account::Account;
+pub(crate) use money::{Means, cost};
+pub(crate) use poll::Lag;
+pub(crate) use sign::signed;
+
 use batch::Call;
 use followed::Change;
-use money::{Budget, Means, Money};
+use money::{Budget, Money};
 use outbox::Outbox;
 use plan::Answer;
 use poll::Poll;

@@ -193,7 +193,12 @@ impl VoteStore {
         Ok(Self { connection, identity, first_nonce, no_room: false, _lock: lock })
     }
 
-    fn belongs_to(&self, directory: &Path, given: Identity) -> Result<(), StoreError> {
+    /// Refuses what is not this witness's.
+    ///
+    /// # Errors
+    ///
+    /// It belongs to another chain, ledger or witness.
+    pub fn belongs_to(&self, directory: &Path, given: Identity) -> Result<(), StoreError> {
         let stored = self.identity;
         let fields = [
             ("chain id", stored.chain_id.to_string(), given.chain_id.to_string()),
