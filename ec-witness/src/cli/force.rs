@@ -14,7 +14,7 @@ use ec_witness::{
     store::{Identity, VoteStore},
 };
 
-pub(crate) use settings::ForceSettingsArgs;
+pub(crate) use settings::{ForceAfterArg, ForceSettingsArgs};
 
 use super::{
     Answer,

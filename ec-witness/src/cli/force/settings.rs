@@ -18,6 +18,22 @@ const L1_MIN_TIP_WEI: u128 = 1_000_000;
 
 const GWEI: u128 = 1_000_000_000;
 
+/// For how long a transaction may stay out, where nothing else of L1 is needed.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Force")]
+pub(crate) struct ForceAfterArg {
+    #[arg(help = force_after_help())]
+    #[arg(long, env = "EC_WITNESS_FORCE_AFTER_MS", value_name = "MS", hide_short_help = true)]
+    force_after_ms: Option<u64>,
+}
+
+impl ForceAfterArg {
+    /// Milliseconds: this, else the file's.
+    pub(crate) fn or(self, file: &ForceSettingsArgs) -> u64 {
+        self.force_after_ms.unwrap_or_else(|| file.force_after_ms())
+    }
+}
+
 fn force_after_help() -> String {
     let help = "Milliseconds for which a transaction must have stayed out before `force` takes it, and after which the log \
                 and `status` say so unless it is 0";
