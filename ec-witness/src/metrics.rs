@@ -71,9 +71,13 @@ metrics! {
 
     // transactions
     Gauge TRANSACTIONS = "transactions", "Transactions that are not finalized, by state: signed, sent, executed, safe.";
-    Gauge HELD = "sending_held", "1 while nothing new is sent, by reason: fee_cap, funds.";
+    Gauge HELD = "sending_held", "1 while nothing new is sent, by reason: fee_cap, funds, gas_budget.";
     Gauge OLDEST_PENDING = "oldest_pending_transaction_timestamp_seconds", "When the oldest pending transaction was signed, Unix time; 0 without one.";
     Gauge WAITING_VOTES = "waiting_votes", "Recorded votes that no transaction carries yet.";
+    Gauge CONTRADICTED_SLOTS = "contradicted_slots", "Slots for which nothing is sent, as the ledger's log contradicts the receipts of own transactions.";
+    Gauge SPENT_SLOTS = "spent_slots", "Slots that are left alone, as max_sends_per_slot transactions were sent for them.";
+    Gauge GAS_SPENT = "gas_spent_last_hour", "Gas that the transactions of the last hour used, or may use while they are not executed.";
+    Gauge GAS_BUDGET = "gas_budget_per_hour", "The most gas that may be spent within an hour: max_gas_per_hour.";
     Counter REPLACED = "transactions_replaced_total", "Transactions replaced by dearer ones.";
     Counter RESENT = "transactions_resent_total", "Transactions whose stored bytes were sent again.";
     Counter REVERTS = "transactions_reverted_total", "Votes and calls that the ledger refused, by reason.";

@@ -56,6 +56,30 @@ pub enum IdentityError {
         /// The ledger.
         address: Address,
     },
+    /// The chain has not come so far.
+    #[error(
+        "deploy_block is set to {deploy_block}, but the chain's newest block is {latest}: it is of another chain, or \
+         mistyped; `ec-witness deploy` printed it"
+    )]
+    DeployBlockAhead {
+        /// The setting.
+        deploy_block: u64,
+        /// The newest block.
+        latest: u64,
+    },
+    /// The ledger is older than the block from which its log is read.
+    #[error(
+        "deploy_block is set to {deploy_block}, but the ledger at {ledger} was there in block {first} already: votes before \
+         deploy_block would not be seen; set deploy_block to {first}"
+    )]
+    DeployBlockLate {
+        /// The ledger.
+        ledger: Address,
+        /// The setting.
+        deploy_block: u64,
+        /// The earliest block that is known to have it.
+        first: u64,
+    },
     /// Two configured contracts do not belong together.
     #[error("{field} is set to {configured}, but the {of} at {of_address} uses {actual}; correct one of the two")]
     Unrelated {

@@ -8,6 +8,7 @@
 
 mod candidate;
 pub mod contracts;
+pub mod creation;
 mod event;
 mod finality;
 pub mod follow;

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use alloy::primitives::Address;
-use ec_ledger::{Follower, LedgerSettings, identity};
+use ec_ledger::{Follower, LedgerSettings, creation, identity};
 use ec_observation::{EpochRule, StreamHash};
 use eyre::{OptionExt, WrapErr};
 
@@ -29,6 +29,10 @@ pub(super) async fn settings_to_vote(connection: &Connection) -> eyre::Result<Le
 /// How to follow the ledger at this address.
 async fn settings_of(connection: &Connection, ledger: Address) -> eyre::Result<LedgerSettings> {
     let Connection { chain, endpoints, .. } = connection;
+    if !creation::require_deploy_block(endpoints, ledger, chain.deploy_block).await? {
+        let deploy_block = chain.deploy_block;
+        tracing::warn!(deploy_block, "no endpoint can tell whether the ledger has events before deploy_block");
+    }
     Ok(LedgerSettings {
         chain_id: endpoints.chain_id(),
         ledger,

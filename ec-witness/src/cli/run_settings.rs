@@ -3,7 +3,7 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use clap::Args;
-use ec_witness::sender::{FeeRule, SendRule};
+use ec_witness::sender::{FeeRule, SendRule, SpendRule};
 use serde::Deserialize;
 
 use super::defaults::with_default;
@@ -25,6 +25,13 @@ const RESEND_AFTER_BLOCKS: u64 = 3;
 const DEFAULT_MAX_IN_FLIGHT: usize = 16;
 /// As many votes as slots of one stream are judged at once: 10.3 million gas, where EIP-7825 allows 16.8.
 const DEFAULT_MAX_BATCH: usize = 64;
+
+/// Transactions that carry votes of one slot, ever: a vote, some repetitions after reorgs and stale proposals, and a move in
+/// each of a dozen rounds.
+const DEFAULT_MAX_SENDS_PER_SLOT: usize = 16;
+/// Gas within an hour: 37 000 proposals in batches or 180 000 attestations, which is a day of fifty streams caught up
+/// with in an hour, and 0.002 ether at an OP Stack chain's least fees.
+const DEFAULT_MAX_GAS_PER_HOUR: u64 = 2_000_000_000;
 
 const GWEI: u128 = 1_000_000_000;
 
@@ -66,6 +73,14 @@ pub(crate) struct RunSettingsArgs {
     #[arg(help = with_default("Votes in one transaction, where a block's gas allows it", DEFAULT_MAX_BATCH))]
     #[arg(long, env = "EC_WITNESS_MAX_BATCH", value_name = "N", hide_short_help = true)]
     max_batch: Option<NonZeroUsize>,
+
+    #[arg(help = with_default("Transactions that may carry votes of one slot, ever", DEFAULT_MAX_SENDS_PER_SLOT))]
+    #[arg(long, env = "EC_WITNESS_MAX_SENDS_PER_SLOT", value_name = "N", hide_short_help = true)]
+    max_sends_per_slot: Option<NonZeroUsize>,
+
+    #[arg(help = with_default("Gas that may be spent within an hour", DEFAULT_MAX_GAS_PER_HOUR))]
+    #[arg(long, env = "EC_WITNESS_MAX_GAS_PER_HOUR", value_name = "GAS")]
+    max_gas_per_hour: Option<u64>,
 }
 
 impl RunSettingsArgs {
@@ -79,6 +94,8 @@ impl RunSettingsArgs {
             resend_after_ms: self.resend_after_ms.or(file.resend_after_ms),
             max_in_flight: self.max_in_flight.or(file.max_in_flight),
             max_batch: self.max_batch.or(file.max_batch),
+            max_sends_per_slot: self.max_sends_per_slot.or(file.max_sends_per_slot),
+            max_gas_per_hour: self.max_gas_per_hour.or(file.max_gas_per_hour),
         }
     }
 
@@ -99,6 +116,10 @@ impl RunSettingsArgs {
             resend_after_ms: self.resend_after_ms.unwrap_or(RESEND_AFTER_BLOCKS * block_time_ms),
             max_in_flight: self.max_in_flight.map_or(DEFAULT_MAX_IN_FLIGHT, NonZeroUsize::get),
             max_batch: self.max_batch.map_or(DEFAULT_MAX_BATCH, NonZeroUsize::get),
+            spending: SpendRule {
+                max_sends_per_slot: self.max_sends_per_slot.map_or(DEFAULT_MAX_SENDS_PER_SLOT, NonZeroUsize::get),
+                max_gas_per_hour: self.max_gas_per_hour.unwrap_or(DEFAULT_MAX_GAS_PER_HOUR),
+            },
         }
     }
 }

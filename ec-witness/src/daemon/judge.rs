@@ -148,7 +148,9 @@ impl Judge {
         now_ms: u64,
     ) -> Result<Vec<ObservationHash>, Halt> {
         let mut ballots = self.engine.judge(&situation(ledger, now_ms));
-        ballots.retain(|ballot| self.may_be_voted(ballot, &is_current));
+        ballots.retain(|ballot| {
+            !self.votes.is_contradicted(ballot.header.slot()) && self.may_be_voted(ballot, &is_current)
+        });
         let ballots = self.votes.count_strays(ledger, ballots, now_ms).await;
         let again = self.record(&ballots, counts)?;
         self.votes.send(&again, now_ms).await

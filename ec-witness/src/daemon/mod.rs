@@ -9,6 +9,7 @@
 
 mod closing;
 mod complaint;
+mod contradictions;
 mod count;
 mod halt;
 mod heard;

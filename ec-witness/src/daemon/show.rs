@@ -145,7 +145,8 @@ pub fn slot(rule: &StreamRule, key: SlotKey, judged: &JudgedSlot, follower: &Fol
 
 /// Sending, as the sender tells it.
 pub(super) fn sending(state: SenderState) -> SendingStanding {
-    let SenderState { waiting_votes, transactions, held, balance, fees, replaced, resent, reverts } = state;
+    let SenderState { waiting_votes, transactions, held, balance, fees, gas, spent_slots, replaced, resent, reverts } =
+        state;
     SendingStanding {
         transactions,
         waiting_votes,
@@ -154,6 +155,9 @@ pub(super) fn sending(state: SenderState) -> SendingStanding {
         balance_wei: balance,
         vote_cost_wei: fees.map(|fees| U256::from(fees.max).saturating_mul(U256::from(VOTE_GAS))),
         fees_wei: fees.map(|fees| (fees.max, fees.tip)),
+        gas: Some(gas),
+        spent_slots,
+        contradicted: None,
         replaced,
         resent,
         reverts,

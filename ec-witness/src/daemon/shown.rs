@@ -62,7 +62,7 @@ impl Shown {
             joining: archive.intake.joining(),
             streams: archive.streams().map(|(hash, followed)| self.stream(hash, followed, work)).collect(),
             ledger: ledger.standing(voter.witness()),
-            sending: voter.sending(),
+            sending: voter.sending(judge.votes.contradicted(ledger.follower.heads().latest)),
             // the daemon knows it
             force_after_ms: 0,
             store: voter.store_standing().map(|standing| standing.map_err(|error| error.to_string())),

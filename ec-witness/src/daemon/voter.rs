@@ -1,6 +1,6 @@
 //! Casting votes: guard first, then sender. Or only saying what would be cast.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use alloy::primitives::Address;
 use ec_ledger::Heads;
@@ -9,7 +9,7 @@ use ec_rpc::BlockRef;
 
 use super::{halt::Halt, show};
 use crate::{
-    sender::{SendError, Sender},
+    sender::{Finding, SendError, Sender},
     standing::SendingStanding,
     store::{Recorded, StoreError, StoreStanding, VoteFate, VoteStore},
     witness::decision::OwnVote,
@@ -123,10 +123,10 @@ impl Voter {
         }
     }
 
-    /// How sending stands; `None` in a dry run.
-    pub(super) fn sending(&self) -> Option<SendingStanding> {
+    /// How sending stands; `None` in a dry run. `contradicted` are slots for which nothing is sent.
+    pub(super) fn sending(&self, contradicted: Option<(usize, String)>) -> Option<SendingStanding> {
         let Self::Casting { sender, .. } = self else { return None };
-        Some(show::sending(sender.state()))
+        Some(SendingStanding { contradicted, ..show::sending(sender.state()) })
     }
 
     /// How the store stands; `None` in a dry run.
@@ -160,6 +160,14 @@ impl Voter {
         }
     }
 
+    /// What the receipts of what was sent prove, by nonce, as far as it was not taken before.
+    pub(super) fn take_findings(&mut self) -> BTreeMap<u64, Vec<Finding>> {
+        match self {
+            Self::Casting { sender, .. } => sender.take_findings(),
+            Self::Dry { .. } => BTreeMap::new(),
+        }
+    }
+
     /// Records the votes, each on its own.
     pub(super) fn record(&mut self, ballots: &[Ballot]) -> Result<Vec<Result<Recorded, StoreError>>, StoreError> {
         match self {
@@ -174,10 +182,15 @@ impl Voter {
     }
 
     /// Signs and sends what is recorded and not carried yet, and the `again` votes, whose transactions came to
-    /// nothing. Returns which.
-    pub(super) async fn send(&mut self, again: &[Ballot], now_ms: u64) -> Result<Vec<ObservationHash>, SendError> {
+    /// nothing, of the slots that `may_send` names. Returns which.
+    pub(super) async fn send(
+        &mut self,
+        again: &[Ballot],
+        may_send: impl Fn(SlotId) -> bool,
+        now_ms: u64,
+    ) -> Result<Vec<ObservationHash>, SendError> {
         match self {
-            Self::Casting { store, sender } => sender.flush(store, again, now_ms).await,
+            Self::Casting { store, sender } => sender.flush(store, again, may_send, now_ms).await,
             Self::Dry { .. } => Ok(Vec::new()),
         }
     }

@@ -7,10 +7,14 @@ use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId, VoteKin
 use super::{
     Halt, Voter,
     complaint::{Complaint, tolerate},
+    contradictions::Contradictions,
     halt::hold,
     ledger::FollowedLedger,
 };
-use crate::store::{Recorded, StoreError};
+use crate::{
+    store::{Recorded, StoreError},
+    witness::slot::SlotKey,
+};
 
 /// How often the finalized head is noted in the store, milliseconds.
 const NOTE_FINALIZED_EVERY_MS: u64 = 60_000;
@@ -19,24 +23,28 @@ const NOTE_FINALIZED_EVERY_MS: u64 = 60_000;
 #[derive(Debug)]
 pub(super) struct Votes {
     pub(super) voter: Voter,
+    contradictions: Contradictions,
     noted_ms: Option<u64>,
     no_room: bool,
     unfollowed: Complaint,
     unsent: Complaint,
     not_finalized: Complaint,
     uncounted: Complaint,
+    contradicted: Complaint,
 }
 
 impl Votes {
     pub(super) fn new(voter: Voter) -> Self {
         Self {
             voter,
+            contradictions: Contradictions::default(),
             noted_ms: None,
             no_room: false,
             unfollowed: Complaint::default(),
             unsent: Complaint::default(),
             not_finalized: Complaint::default(),
             uncounted: Complaint::default(),
+            contradicted: Complaint::default(),
         }
     }
 
@@ -92,6 +100,39 @@ impl Votes {
         Ok(())
     }
 
+    /// Compares what the receipts of what was sent prove with the ledger as its log tells it; where they contradict each
+    /// other, the block from which the log is to be read again after this turn.
+    pub(super) fn compare(&mut self, ledger: &FollowedLedger, now_ms: u64) -> Result<Option<u64>, Halt> {
+        let Self { voter, contradictions, .. } = self;
+        contradictions.take(voter.take_findings());
+        let mut unknown = Ok(());
+        contradictions.compare(ledger.state(), voter.witness(), |slot| match voter.recorded(slot) {
+            Ok(headers) => headers.first().map(SlotKey::of),
+            Err(error) => {
+                unknown = Err(error);
+                None
+            }
+        });
+        unknown?;
+        let told = contradictions.told(ledger.follower.heads().latest);
+        let told = told.map(|(slots, told)| format!("{slots} slots: {told}"));
+        let wrong = told.as_ref().map(|told| told as &dyn Display);
+        let means =
+            "the ledger's log lacks what is on the chain; nothing is sent for these slots, and it is read again";
+        self.contradicted.tell(now_ms, wrong, means, "the ledger's log shows what is on the chain again");
+        Ok(self.contradictions.read_again_from(now_ms))
+    }
+
+    /// Whether the log contradicts a receipt about this slot, so that nothing is voted there.
+    pub(super) fn is_contradicted(&self, slot: SlotId) -> bool {
+        self.contradictions.is_about(slot)
+    }
+
+    /// How many slots there are for which nothing is sent, as the log contradicts the receipts, and what one is about.
+    pub(super) fn contradicted(&self, head: u64) -> Option<(usize, String)> {
+        self.contradictions.told(head)
+    }
+
     /// The contract counts strays among a slot's candidates, and they are not kept: in a stream that has any, proposals and
     /// moves state the contract's own count. Leaves out those that cannot be made now.
     pub(super) async fn count_strays(
@@ -121,7 +162,8 @@ impl Votes {
     /// Sends what is recorded and not carried yet, and the `again` votes, whose transactions came to nothing. Returns
     /// which.
     pub(super) async fn send(&mut self, again: &[Ballot], now_ms: u64) -> Result<Vec<ObservationHash>, Halt> {
-        let sent = self.voter.send(again, now_ms).await;
+        let Self { voter, contradictions, .. } = self;
+        let sent = voter.send(again, |slot| !contradictions.is_about(slot), now_ms).await;
         let means = "votes are recorded, but cannot be sent; trying again";
         Ok(tolerate(sent, &mut self.unsent, now_ms, means, "votes can be sent again")?.unwrap_or_default())
     }
@@ -133,6 +175,9 @@ impl Votes {
         observation: ObservationHash,
         now_ms: u64,
     ) -> Result<(), Halt> {
+        if self.is_contradicted(slot) {
+            return Ok(());
+        }
         tracing::info!(%slot, %observation, "a candidate has the quorum's votes; finalizing it");
         let finalized = self.voter.finalize(slot, observation, now_ms).await;
         let means = "the candidate cannot be finalized; trying again";

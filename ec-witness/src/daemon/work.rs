@@ -98,6 +98,7 @@ impl Work {
         judge.votes.check(&polled.own_votes, ledger)?;
         judge.votes.note_finalized_head(ledger, now_ms)?;
         judge.votes.follow(ledger, polled.reorg, now_ms).await?;
+        let read_again_from = judge.votes.compare(ledger, now_ms)?;
         judge.take_progress(ledger, now_ms)?;
         archive.find_sessions(ledger);
         let admitted = archive.admit(ledger, judge, counts, now_ms)?;
@@ -108,6 +109,9 @@ impl Work {
         let done = self.take_done(counts);
         counts.room(self.judge.votes.note_room());
         let is_read = admitted == 0 && self.archive.intake.joining() == 0 && !self.archive.has_unnamed();
+        if let Some(block) = read_again_from {
+            self.ledger.follower.read_again_from(block);
+        }
         let nothing_left = is_read && self.judge.is_done(self.once == Some(Until::Finalized));
         Ok(Turned { nothing_left, done })
     }

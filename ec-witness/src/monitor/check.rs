@@ -93,6 +93,9 @@ pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
     }
     if let Some(standing) = &snapshot.sending {
         checks.push(sending(standing));
+        // only the daemon knows
+        checks.extend(standing.gas.map(|gas| spending(gas, standing.spent_slots)));
+        checks.extend(standing.gas.map(|_| ledger_log(standing)));
         checks.extend(standing.balance_wei.map(|balance| funds(balance, standing.vote_cost_wei)));
     }
     checks.extend([lag(&snapshot.streams), disagreements(&snapshot.streams)]);
@@ -253,9 +256,45 @@ fn pending(store: &StoreStanding, force_after_ms: u64, now_unix_s: u64) -> Check
 
 fn sending(sending: &SendingStanding) -> Check {
     match &sending.held {
-        Some(held) => Check::fail("sending", format!("held: {held}"), "fund the account, or raise run.max_fee_gwei"),
+        Some(held) => Check::fail("sending", format!("held: {held}"), held_fix(sending.held_for)),
         None => Check::ok("sending", "not held"),
     }
+}
+
+fn held_fix(held_for: Option<&str>) -> &'static str {
+    match held_for {
+        Some("gas_budget") => {
+            "find out what so much is sent for: the log and the metrics tell; where it is right, raise run.max_gas_per_hour"
+        }
+        _ => "fund the account, or raise run.max_fee_gwei",
+    }
+}
+
+fn ledger_log(sending: &SendingStanding) -> Check {
+    match &sending.contradicted {
+        None => Check::ok("log", "the ledger's log shows what the own receipts prove"),
+        Some((slots, told)) => {
+            let fix = "the log is read again by itself; compare the endpoint's eth_getLogs with another's, and \
+                       chain.deploy_block with the ledger's first block";
+            Check::fail("log", format!("nothing is sent for {slots} slots: {told}"), fix)
+        }
+    }
+}
+
+fn spending((spent, budget): (u64, u64), spent_slots: usize) -> Check {
+    let found = format!("{spent} of {budget} gas within an hour");
+    if spent_slots > 0 {
+        let found = format!("{found}; {spent_slots} slots have had all that may be sent for them");
+        return Check::warn(
+            "spending",
+            found,
+            "see the log for their slots; compare this archive with another witness's",
+        );
+    }
+    if spent > budget - budget / 5 {
+        return Check::warn("spending", found, held_fix(Some("gas_budget")));
+    }
+    Check::ok("spending", found)
 }
 
 fn funds(balance_wei: U256, vote_cost_wei: Option<U256>) -> Check {

@@ -143,6 +143,12 @@ fn sending(sending: &SendingStanding) {
         gauge!(names::HELD, "reason" => reason).set(flag(sending.held_for == Some(reason)));
     }
     gauge!(names::WAITING_VOTES).set(sending.waiting_votes as f64);
+    gauge!(names::CONTRADICTED_SLOTS).set(sending.contradicted.as_ref().map_or(0, |(slots, _)| *slots) as f64);
+    gauge!(names::SPENT_SLOTS).set(sending.spent_slots as f64);
+    if let Some((spent, budget)) = sending.gas {
+        gauge!(names::GAS_SPENT).set(spent as f64);
+        gauge!(names::GAS_BUDGET).set(budget as f64);
+    }
     counter!(names::REPLACED).absolute(sending.replaced);
     counter!(names::RESENT).absolute(sending.resent);
     for (&reason, &count) in &sending.reverts {

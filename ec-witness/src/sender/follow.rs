@@ -1,14 +1,17 @@
 //! Follows what was sent to the finalized head, and sees to what is open on the way.
 
+use std::collections::BTreeMap;
+
 use alloy::{consensus::TxEip1559, eips::BlockId, primitives::TxHash, rpc::types::TransactionReceipt};
-use ec_ledger::Heads;
+use ec_ledger::{Heads, contracts::Revert};
 
 use super::{
     SendError, Sender,
+    finding::{self, Finding},
     followed::Change,
     money::Means,
     outcome,
-    plan::{self, Action, Answer, ChainState, Plan},
+    plan::{self, Action, Answer, ChainState, FILL_GAS, Plan},
     poll::Poll,
 };
 use crate::store::{OutboxTx, VoteStore};
@@ -76,26 +79,53 @@ impl Sender {
             }
             let place = found.as_ref().map(|found| (found.hash, found.block));
             changes.extend(followed.changes(place, self.poll.heads));
-            if let Some(found) = found.filter(|_| followed.is_open()) {
-                let tx = followed.newest().tx.clone();
-                self.tell_outcome(tx, &found.receipt).await;
+            let (is_open, tx) = (followed.is_open(), followed.newest().tx.clone());
+            let Some(found) = found else {
+                self.findings.insert(nonce, Vec::new());
+                continue;
+            };
+            if is_open || self.poll.recheck {
+                let refused = self.refused(tx, &found.receipt).await;
+                self.findings.insert(nonce, self.found(&found.receipt, found.block, &refused));
+                if is_open {
+                    self.spending.executed(nonce, found.receipt.gas_used);
+                    self.tell(&refused, found.hash);
+                }
             }
         }
         Ok(changes)
     }
 
-    /// Counts and logs what this transaction, executed, did not do.
-    async fn tell_outcome(&mut self, tx: TxEip1559, receipt: &TransactionReceipt) {
+    /// What this transaction, executed, did not do: each refusal, with its reason where there is one.
+    async fn refused(&self, tx: TxEip1559, receipt: &TransactionReceipt) -> Vec<Option<Revert>> {
         let mut refused: Vec<_> = outcome::skipped(receipt).into_iter().map(Some).collect();
         if !receipt.status() {
             let block = receipt.block_hash.map_or(BlockId::latest(), BlockId::hash);
             let to = tx.to.into_to().unwrap_or_else(|| self.signing.ledger());
             refused.push(self.account.reason(to, tx.input, block).await);
         }
+        refused
+    }
+
+    /// What a receipt proves, by what it shows and what was refused.
+    fn found(&self, receipt: &TransactionReceipt, block: u64, refused: &[Option<Revert>]) -> Vec<Finding> {
+        let shown = finding::shown(receipt, self.signing.ledger(), self.account.address);
+        let implied = refused.iter().flatten().filter_map(finding::implied);
+        shown.into_iter().chain(implied).map(|(slot, fact)| Finding { slot, block, fact }).collect()
+    }
+
+    /// Counts and logs refusals.
+    fn tell(&mut self, refused: &[Option<Revert>], tx: TxHash) {
         for revert in refused {
-            outcome::tell(revert.as_ref(), receipt.transaction_hash);
+            outcome::tell(revert.as_ref(), tx);
             *self.tally.reverts.entry(outcome::word(revert.as_ref())).or_default() += 1;
         }
+    }
+
+    /// What the receipts that were looked up since the last call prove, by nonce; nothing, for a transaction that the chain
+    /// took back.
+    pub fn take_findings(&mut self) -> BTreeMap<u64, Vec<Finding>> {
+        std::mem::take(&mut self.findings)
     }
 
     /// Sends again, replaces and fills, as the plan says.
@@ -119,7 +149,10 @@ impl Sender {
     async fn take(&mut self, action: Action, store: &mut VoteStore, now_ms: u64) -> Result<Answer, SendError> {
         match action {
             Action::Send { .. } => {}
-            Action::Fill { nonce, fees } => self.outbox.add(self.signing.fill(store, nonce, fees)?),
+            Action::Fill { nonce, fees } => {
+                self.outbox.add(self.signing.fill(store, nonce, fees)?);
+                self.spending.signed(nonce, FILL_GAS, now_ms);
+            }
             Action::Replace { nonce, fees } => {
                 let Some(followed) = self.outbox.get_mut(nonce) else { return Ok(Answer::Used) };
                 followed.add(self.signing.replacement(store, followed.newest(), fees)?);

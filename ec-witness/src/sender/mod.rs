@@ -14,6 +14,7 @@ mod account;
 mod batch;
 mod error;
 mod fees;
+mod finding;
 mod follow;
 mod followed;
 mod money;
@@ -23,9 +24,12 @@ mod plan;
 mod poll;
 mod rotation;
 mod sign;
+mod spending;
 mod state;
 mod stuck;
 mod waiting;
+
+use std::collections::BTreeMap;
 
 use alloy::{
     primitives::{Address, TxHash},
@@ -35,16 +39,18 @@ use ec_observation::{Ballot, ObservationHash, SlotId};
 use ec_rpc::{Endpoints, SendRefusal};
 
 use crate::{
-    failpoint,
+    clock, failpoint,
     store::{OutboxTx, TxState, VoteStore},
 };
 
 pub use batch::VOTE_GAS;
 pub use error::SendError;
 pub use fees::{FeeRule, Fees, Market};
+pub use finding::{Fact, Finding};
 pub use money::Hold;
 pub use outcome::REVERTS;
 pub use plan::SendRule;
+pub use spending::SpendRule;
 pub use state::{SenderState, Stage};
 pub use stuck::{Stuck, stuck};
 
@@ -60,6 +66,7 @@ use outbox::Outbox;
 use plan::Answer;
 use poll::Poll;
 use sign::Signing;
+use spending::Spending;
 use state::Tally;
 use waiting::Waiting;
 
@@ -70,10 +77,13 @@ pub struct Sender {
     rule: SendRule,
     waiting: Waiting,
     money: Money,
+    spending: Spending,
     signing: Signing,
     outbox: Outbox,
     poll: Poll,
     tally: Tally,
+    /// What receipts prove, until somebody asks, by nonce.
+    findings: BTreeMap<u64, Vec<Finding>>,
 }
 
 impl Sender {
@@ -94,10 +104,12 @@ impl Sender {
             rule,
             waiting: Waiting::default(),
             money: Money::default(),
+            spending: Spending::of(store, rule.spending, clock::unix_ms())?,
             signing: Signing::new(signer, store)?,
             outbox: Outbox::of(store)?,
             poll: Poll::none(),
             tally: Tally::default(),
+            findings: BTreeMap::new(),
         })
     }
 
@@ -120,6 +132,8 @@ impl Sender {
             held: self.money.held(),
             balance: self.money.balance,
             fees: self.money.offered,
+            gas: (self.spending.last_hour(), self.spending.per_hour()),
+            spent_slots: self.spending.spent_slots(),
             replaced,
             resent,
             reverts,
@@ -127,7 +141,7 @@ impl Sender {
     }
 
     /// Signs, keeps and sends every recorded vote that no transaction carries, and the `again` ones, as far as there is
-    /// room in the pool and money. Returns which.
+    /// room in the pool and money, and `may_send` says so of their slots. Returns which.
     ///
     /// # Errors
     ///
@@ -136,17 +150,20 @@ impl Sender {
         &mut self,
         store: &mut VoteStore,
         again: &[Ballot],
+        may_send: impl Fn(SlotId) -> bool,
         now_ms: u64,
     ) -> Result<Vec<ObservationHash>, SendError> {
         self.waiting.add(again);
-        let ballots = self.waiting.all(store)?;
+        let mut ballots = self.waiting.all(store)?;
+        ballots.retain(|ballot| may_send(ballot.header.slot()));
+        self.spending.retain(store, &mut ballots)?;
         let room = self.rule.max_in_flight.saturating_sub(self.pending());
         if ballots.is_empty() || room == 0 || !self.poll.is_clear || self.money.holds_open() {
             return Ok(Vec::new());
         }
         let means = self.means().await?;
         let mut cast = Vec::new();
-        for call in self.calls(&ballots, room, &means) {
+        for call in self.calls(&ballots, room, &means, now_ms) {
             let Some(answer) = self.transact(store, self.signing.ledger(), &call, &means, now_ms).await? else { break };
             self.money.hold_new(None, self.pending(), now_ms);
             self.waiting.carried(&call.votes);
@@ -178,9 +195,10 @@ impl Sender {
     }
 
     /// The calls for these ballots, at most `room` of them.
-    fn calls(&self, ballots: &[Ballot], room: usize, means: &Means) -> Vec<Call> {
+    fn calls(&mut self, ballots: &[Ballot], room: usize, means: &Means, now_ms: u64) -> Vec<Call> {
         let oldest = &ballots[..ballots.len().min(room.saturating_mul(self.rule.max_batch))];
         let gas = batch::tx_gas(means.block_gas_limit).min(self.budget(means).affordable_gas());
+        let gas = gas.min(self.spending.left(now_ms));
         let mut calls = batch::calls(oldest, self.rule.max_batch, gas);
         calls.truncate(room);
         calls
@@ -195,7 +213,8 @@ impl Sender {
         means: &Means,
         now_ms: u64,
     ) -> Result<Option<Answer>, SendError> {
-        let fees = match self.budget(means).first(call.gas) {
+        let allowed = self.spending.allows(call.gas, now_ms);
+        let fees = match allowed.and_then(|()| self.budget(means).first(call.gas)) {
             Ok(fees) => fees,
             Err(hold) => {
                 self.money.hold_new(Some(hold), self.pending(), now_ms);
@@ -204,6 +223,7 @@ impl Sender {
         };
         let nonce = self.signing.next_nonce();
         self.outbox.add(self.signing.call(store, to, call, fees)?);
+        self.spending.signed(nonce, call.gas, now_ms);
         self.send(store, nonce, now_ms).await.map(Some)
     }
 

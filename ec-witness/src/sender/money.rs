@@ -28,6 +28,19 @@ pub enum Hold {
         /// What it needs for what is open and the next transaction.
         needed: U256,
     },
+    /// The gas of an hour is spent.
+    #[error(
+        "{spent} gas was spent within an hour, the next transaction may need {needed}, and no more than {budget} may be \
+         spent (max_gas_per_hour)"
+    )]
+    GasBudget {
+        /// What the transactions of the last hour used, or may use where they are not executed.
+        spent: u64,
+        /// What the next one may use.
+        needed: u64,
+        /// The most within an hour.
+        budget: u64,
+    },
 }
 
 impl Hold {
@@ -178,7 +191,7 @@ mod tests {
     #[test]
     fn each_hold_has_its_word() {
         assert_eq!([CAP, FUNDS].map(|hold| hold.kind()), ["fee_cap", "funds"]);
-        assert_eq!(Hold::KINDS, ["fee_cap", "funds"]);
+        assert_eq!(Hold::KINDS, ["fee_cap", "funds", "gas_budget"]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use alloy::primitives::U256;
 use super::{
     fees::{FeeRule, Fees, Market},
     money::{Budget, Hold, cost},
+    spending::SpendRule,
 };
 
 /// Blocks that must have passed a transaction over before it is replaced: in a chain that stands still a higher fee
@@ -34,6 +35,8 @@ pub struct SendRule {
     pub max_in_flight: usize,
     /// Votes in one transaction.
     pub max_batch: usize,
+    /// What is sent at most.
+    pub spending: SpendRule,
 }
 
 /// What the pool said of the newest transaction of a nonce.

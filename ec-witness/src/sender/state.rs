@@ -44,6 +44,10 @@ pub struct SenderState {
     pub balance: Option<U256>,
     /// What was offered last, wei a unit of gas.
     pub fees: Option<Fees>,
+    /// Gas that was spent within an hour, and the most that may be.
+    pub gas: (u64, u64),
+    /// Slots that are left alone, as all that may be was sent for them.
+    pub spent_slots: usize,
     /// Transactions replaced by dearer ones, in this process.
     pub replaced: u64,
     /// Transactions whose stored bytes were sent again, in this process.

@@ -21,6 +21,12 @@ pub struct SendingStanding {
     pub balance_wei: Option<U256>,
     /// What was offered last, wei a unit of gas: at most, and of it as a tip.
     pub fees_wei: Option<(u128, u128)>,
+    /// Gas that was spent within an hour, and the most that may be, where it is known.
+    pub gas: Option<(u64, u64)>,
+    /// Slots that are left alone, as all that may be was sent for them.
+    pub spent_slots: usize,
+    /// How many slots nothing is sent for, as the ledger's log contradicts the own receipts, and what one of them is about.
+    pub contradicted: Option<(usize, String)>,
     /// Transactions replaced by dearer ones, in this process.
     pub replaced: u64,
     /// Transactions whose stored bytes were sent again, in this process.

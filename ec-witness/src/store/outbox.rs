@@ -1,7 +1,7 @@
 //! The outbox: signed transactions, kept until they are executed below the finalized head.
 
 use alloy::primitives::{Bytes, TxHash};
-use ec_observation::ObservationHash;
+use ec_observation::{ObservationHash, SlotId};
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
@@ -125,6 +125,41 @@ impl VoteStore {
             }
             Ok(())
         })
+    }
+
+    /// How many nonces carry votes of a slot: what was sent for it. Replacements of one nonce count once, as one of them is
+    /// executed.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn sends(&self, slot: SlotId) -> Result<usize, StoreError> {
+        let query = "SELECT count(DISTINCT t.nonce) FROM headers h
+                     JOIN ballots b ON b.observation = h.observation
+                     JOIN transactions t ON t.id = b.transaction_id
+                     WHERE h.slot = ?1";
+        let mut statement = self.connection.prepare_cached(query)?;
+        let sends: i64 = statement.query_row([hex(slot.0)], |row| row.get(0))?;
+        Ok(usize::try_from(sends).unwrap_or(usize::MAX))
+    }
+
+    /// Transactions that were signed at this time or later, Unix milliseconds, each with when; oldest first. Deposits are
+    /// none of them: L1 pays for those.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn signed_since(&self, unix_ms: u64) -> Result<Vec<(u64, OutboxTx)>, StoreError> {
+        let query = "SELECT hash, nonce, raw, state, block, signed_unix_ms FROM transactions
+                     WHERE nonce IS NOT NULL AND signed_unix_ms >= ?1
+                     AND hash NOT IN (SELECT l2_hash FROM forced WHERE l2_hash IS NOT NULL) ORDER BY id";
+        let mut statement = self.connection.prepare(query)?;
+        let since = i64::try_from(unix_ms).unwrap_or(i64::MAX);
+        let signed = statement.query_map([since], |row| {
+            let at: i64 = row.get(5)?;
+            Ok((u64::try_from(at).unwrap_or_default(), outbox_tx(row)?))
+        })?;
+        Ok(signed.collect::<Result<_, _>>()?)
     }
 
     /// Notes what became of one transaction, as [`Self::set_states`] does.

@@ -131,6 +131,8 @@ pub struct JudgedSlot {
     pub(super) in_window: bool,
     /// When a candidate was first seen to have the quorum's votes without being final, or `finalize` was called last.
     ripe_ms: Option<u64>,
+    /// How often `finalize` was called since.
+    finalize_calls: u32,
 }
 
 impl JudgedSlot {
@@ -154,6 +156,7 @@ impl JudgedSlot {
             superseded: false,
             in_window: true,
             ripe_ms: None,
+            finalize_calls: 0,
         }
     }
 
@@ -209,7 +212,8 @@ impl JudgedSlot {
         }
     }
 
-    /// The candidate to finalize, `turn_ms` after it was first seen to be ripe and again after as long.
+    /// The candidate to finalize, `turn_ms` after it was first seen to be ripe and again after twice as long each time:
+    /// a call that changes nothing costs as much as one that does.
     pub(super) fn ripe(
         &mut self,
         slot: SlotId,
@@ -221,14 +225,16 @@ impl JudgedSlot {
         let candidate =
             found.and_then(|slot| slot.candidates.iter().find(|candidate| set.votes_for(candidate) >= set.quorum));
         let Some(candidate) = candidate else {
-            self.ripe_ms = None;
+            (self.ripe_ms, self.finalize_calls) = (None, 0);
             return None;
         };
         let since_ms = *self.ripe_ms.get_or_insert(situation.now_ms);
-        if situation.now_ms.saturating_sub(since_ms) < turn_ms {
+        let wait_ms = turn_ms.saturating_mul(1u64.checked_shl(self.finalize_calls).unwrap_or(u64::MAX));
+        if situation.now_ms.saturating_sub(since_ms) < wait_ms {
             return None;
         }
         self.ripe_ms = Some(situation.now_ms);
+        self.finalize_calls = self.finalize_calls.saturating_add(1);
         Some((slot, candidate.hash))
     }
 

@@ -12,7 +12,7 @@ use ec_ledger::{Heads, contracts::EveryChannelObservationLedger as Ledger};
 use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, StreamHash, VoteKind};
 use ec_rpc::{Endpoint, Endpoints, majority};
 use ec_witness::{
-    sender::{FeeRule, SendError, SendRule, Sender},
+    sender::{FeeRule, SendError, SendRule, Sender, SpendRule},
     store::{Identity, OutboxTx, Recorded, StoreError, VoteStore},
 };
 
@@ -33,6 +33,7 @@ pub(crate) const RULE: SendRule = SendRule {
     resend_after_ms: 6_000,
     max_in_flight: 16,
     max_batch: 1,
+    spending: SpendRule { max_sends_per_slot: 16, max_gas_per_hour: u64::MAX },
 };
 
 pub(crate) struct Bench {
@@ -122,7 +123,7 @@ impl Bench {
         let followed = self.sender.follow(&mut self.store, heads, std::mem::take(&mut self.reorg), self.now_ms).await;
         let flushed = match followed {
             Err(error) if error.is_fatal() => return Err(error),
-            _ => self.sender.flush(&mut self.store, &[], self.now_ms).await,
+            _ => self.sender.flush(&mut self.store, &[], |_| true, self.now_ms).await,
         };
         match flushed {
             Err(error) if error.is_fatal() => Err(error),

@@ -11,4 +11,5 @@ mod fees;
 mod pool;
 mod reorgs;
 mod reverts;
+mod spending;
 mod storm;

@@ -35,7 +35,7 @@ async fn refusals_are_told_by_their_reasons_and_what_follows_goes_on() {
     // cast once more, though it is in the ledger
     bench.record(1..2);
     bench.drain(3).await;
-    bench.sender.flush(&mut bench.store, &[proposal(header(1))], bench.now_ms).await.unwrap();
+    bench.sender.flush(&mut bench.store, &[proposal(header(1))], |_| true, bench.now_ms).await.unwrap();
     bench.drain(3).await;
     assert_eq!((bench.used().await, reverts(&bench, "already_voted")), (3, Some(1)));
 

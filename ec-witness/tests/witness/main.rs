@@ -7,6 +7,7 @@ mod common;
 
 mod audit;
 mod clock;
+mod contradictions;
 mod daemon;
 mod disk;
 mod endpoints;

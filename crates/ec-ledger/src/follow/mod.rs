@@ -130,6 +130,23 @@ impl Follower {
         }
     }
 
+    /// The next poll reads the log again from this block on; from its beginning, where what was read before that block is
+    /// given up already. For a log that lacked something.
+    pub fn read_again_from(&mut self, block: u64) {
+        let below = self.state.revertible().find(|below| below.number < block);
+        match below {
+            Some(below) => {
+                self.state.revert_above(below.number);
+                self.read_to = None;
+            }
+            None => {
+                self.begin_anew();
+                self.unproven = self.unproven.or(self.finalized);
+            }
+        }
+        self.read_seats_anew();
+    }
+
     /// Gives up all that the log told, so that it is read again from its beginning.
     fn begin_anew(&mut self) {
         self.state = LedgerState::new(self.streams.clone());
@@ -320,6 +337,10 @@ impl Follower {
     /// After a reorg: another address may have the seat at an index, and the own seat may have other addresses.
     fn learn_anew(&mut self) {
         self.polled.reorg = true;
+        self.read_seats_anew();
+    }
+
+    fn read_seats_anew(&mut self) {
         self.indexes = Indexes::default();
         if let Some(own) = &mut self.own {
             own.unlearn(&self.state);

@@ -83,6 +83,11 @@ impl Proxy {
         self.script.add(method, When::random(seed, probability), faults.to_vec());
     }
 
+    /// From now on a fault strikes every request of this method whose parameters are meant.
+    pub fn strike_if(&self, method: &'static str, fault: Fault, is_meant: impl Fn(&Value) -> bool + Send + 'static) {
+        self.script.add(method, When::If(Box::new(is_meant)), vec![fault]);
+    }
+
     /// Changes the results of a method, given its parameters.
     pub fn lie(&self, method: &'static str, lie: impl Fn(&Value, &mut Value) + Send + Sync + 'static) {
         self.script.lie(method, Arc::new(lie));

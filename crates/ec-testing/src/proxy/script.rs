@@ -13,6 +13,9 @@ use super::{ANY, Fault};
 /// Changes a result, given the request's parameters.
 pub(super) type Lie = Arc<dyn Fn(&Value, &mut Value) + Send + Sync>;
 
+/// Whether a request with these parameters is meant.
+pub(super) type Condition = Box<dyn Fn(&Value) -> bool + Send>;
+
 /// Shared by the test and the server.
 #[derive(Default)]
 pub(super) struct Script(Mutex<State>);
@@ -38,6 +41,7 @@ pub(super) enum When {
     Always,
     Next(usize),
     Random { rng: Box<StdRng>, probability: f64 },
+    If(Condition),
 }
 
 impl When {
@@ -48,12 +52,13 @@ impl When {
 
 impl Rule {
     /// The fault that strikes this request, if one does.
-    fn strike(&mut self, method: &str) -> Option<Fault> {
+    fn strike(&mut self, method: &str, parameters: &Value) -> Option<Fault> {
         if self.method != ANY && self.method != method {
             return None;
         }
         match &mut self.when {
             When::Always => self.faults.first().copied(),
+            When::If(is_meant) => is_meant(parameters).then(|| self.faults.first().copied()).flatten(),
             When::Next(0) => None,
             When::Next(left) => {
                 *left -= 1;
@@ -105,10 +110,10 @@ impl Script {
     }
 
     /// Counts a request; the fault that strikes it, if one does.
-    pub(super) fn strike(&self, method: &str) -> Option<Fault> {
+    pub(super) fn strike(&self, method: &str, parameters: &Value) -> Option<Fault> {
         let mut state = self.state();
         *state.requests.entry(method.to_owned()).or_default() += 1;
-        let fault = state.rules.iter_mut().find_map(|rule| rule.strike(method))?;
+        let fault = state.rules.iter_mut().find_map(|rule| rule.strike(method, parameters))?;
         *state.injected.entry(fault.name()).or_default() += 1;
         Some(fault)
     }

@@ -118,8 +118,8 @@ async fn respond(
         return Ok(response(StatusCode::BAD_REQUEST, "text/plain", Bytes::new()));
     };
     let calls = asked.as_array().cloned().unwrap_or_else(|| vec![asked.clone()]);
-    let faults: Vec<_> =
-        calls.iter().map(|call| shared.script.strike(call["method"].as_str().unwrap_or_default())).collect();
+    let strike = |call: &Value| shared.script.strike(call["method"].as_str().unwrap_or_default(), &call["params"]);
+    let faults: Vec<_> = calls.iter().map(strike).collect();
     // a fault of the connection is one of the whole batch
     let whole = faults.iter().flatten().copied().find(|fault| fault.error().is_none());
     let mut replies = Vec::new();

@@ -167,6 +167,8 @@ fn the_protocol_lists_the_constants() {
         ("`bump_after_ms`", sending.bump_after_ms),
         ("`max_in_flight`", sending.max_in_flight as u64),
         ("votes in a transaction", sending.max_batch as u64),
+        ("`max_sends_per_slot`", sending.spending.max_sends_per_slot as u64),
+        ("`max_gas_per_hour`", sending.spending.max_gas_per_hour),
         ("registry capacity", REGISTRY_CAPACITY as u64),
     ] {
         assert_eq!(constant(name), value, "{name}");

@@ -10,6 +10,7 @@ const RULE: SendRule = SendRule {
     resend_after_ms: 6000,
     max_in_flight: 16,
     max_batch: 64,
+    spending: SpendRule { max_sends_per_slot: 16, max_gas_per_hour: u64::MAX },
 };
 const MARKET: Market = Market { base_fee: 100, tip: 1 };
 const FEES: Fees = Fees { max: 201, tip: 1 };

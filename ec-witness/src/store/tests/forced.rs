@@ -52,6 +52,8 @@ fn a_deposit_of_its_nonce_carries_the_vote_and_ends_the_original() {
     let open: Vec<_> = store.outbox().unwrap().iter().map(|tx| tx.nonce).collect();
     assert_eq!((open, store.next_nonce().unwrap()), (vec![6], 7), "the original is not sent again");
     assert_eq!(store.last_final().unwrap(), None, "a deposit is not looked up as if it had been sent");
+    let signed: Vec<_> = store.signed_since(0).unwrap().iter().map(|(_, tx)| tx.hash).collect();
+    assert!(signed.contains(&original) && !signed.contains(&deposit(5).hash), "nor counted as if it had been paid for");
     assert!(store.forced().unwrap().is_empty());
 }
 
