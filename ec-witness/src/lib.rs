@@ -5,7 +5,7 @@
 //! → [`sender`] brings it onto the chain, by `ec-rpc`. `witness` is pure; [`daemon`] drives it all. The rules are in
 //! `docs/protocol.md`.
 //!
-//! [`advice`] is what to write otherwise in the configuration, by what an archive shows.
+//! [`force`] sends through L1 what a sequencer leaves out. [`advice`] is what to write otherwise in the configuration, by what an archive shows.
 //! [`standing`] is how a witness stands, in plain numbers, which the daemon fills in; [`monitor`] shows it from outside,
 //! and [`metrics`] names what is counted. [`clock`] is the only wall clock. Apart from all that, [`reception`] shows how the
 //! recorder of a relay's broadcast fares.
@@ -14,6 +14,7 @@ pub mod advice;
 pub mod clock;
 pub mod daemon;
 pub mod failpoint;
+pub mod force;
 pub mod key;
 pub mod metrics;
 pub mod monitor;

@@ -4,7 +4,7 @@
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
-readonly PARTS='blocks deposit batches proposals verifier withdrawal challenger rail reorg doctor deployer'
+readonly PARTS='blocks deposit batches proposals verifier withdrawal challenger rail force reorg doctor deployer'
 # Only by name: they take 35 and 20 minutes.
 readonly MORE_PARTS='soak load'
 
@@ -19,10 +19,10 @@ usage: scripts/op-stack/devnet.sh up|check|down [OPTION…]
 
   --role ROLE    up: sequencer (default), or verifier: a second node beside a sequencer that runs
   --only PART,…  check: only these of blocks, deposit, batches, proposals, verifier, withdrawal, challenger (the chain);
-                 rail, reorg (witnesses on it); doctor, deployer (ec-op-stack on it). Default: all, in this order.
+                 rail, force, reorg (witnesses on it); doctor, deployer (ec-op-stack on it). Default: all, in this order.
                  By name only: soak and load, which take 35 and 20 minutes
   --short        without disputes, as a host without a prestate: four programs fewer to build; check: only blocks,
-                 deposit, batches, proposals, rail
+                 deposit, batches, proposals, rail, force
   --dir DIR      where files and logs are (default: ~/.local/state/every-channel/devnet)
   --keep         check: leave the chain running; down: leave the directory; up: leave what failed
   --json         facts as JSON, one object a line
@@ -71,6 +71,8 @@ find_tools() {
   source "$ROOT/scripts/op-stack/devnet/load.bash"
   # shellcheck source=scripts/op-stack/devnet/rail-checks.bash
   source "$ROOT/scripts/op-stack/devnet/rail-checks.bash"
+  # shellcheck source=scripts/op-stack/devnet/force-checks.bash
+  source "$ROOT/scripts/op-stack/devnet/force-checks.bash"
   [[ -x $EC && -x $EC_WITNESS ]] || die 2 "$EC or $EC_WITNESS is missing: cargo build -p ec-op-stack -p ec-witness"
   [[ ! $ONLY =~ (soak|load) || -x $FIXTURE ]] || die 2 "$FIXTURE is missing: cargo build -p ec-testing"
   ANVIL=$(native anvil)
@@ -159,7 +161,7 @@ main() {
   done
   [[ -n $verb ]] || die 2 'up, check or down? see --help'
   [[ $ROLE == sequencer || $ROLE == verifier ]] || die 2 "--role $ROLE: sequencer or verifier"
-  [[ -z $SHORT ]] || ONLY=${ONLY:-blocks,deposit,batches,proposals,rail}
+  [[ -z $SHORT ]] || ONLY=${ONLY:-blocks,deposit,batches,proposals,rail,force}
   ONLY=${ONLY:-${PARTS// /,}}
   [[ $ONLY =~ ^((${PARTS// /|}|${MORE_PARTS// /|})(,|$))+$ ]] || die 2 "--only $ONLY: of ${PARTS// /, }, ${MORE_PARTS// /, }"
   find_tools

@@ -14,6 +14,7 @@ mod defaults;
 mod deploy;
 mod derive;
 mod diff;
+mod force;
 mod head;
 mod headers;
 mod history;
@@ -93,6 +94,8 @@ enum Command {
     /// Show the halt that keeps a witness from voting, and end it once its cause is gone.
     Resume(resume::ResumeArgs),
 
+    Force(Box<force::ForceArgs>),
+
     /// Show where the newest slots stand.
     Status(Box<status::StatusArgs>),
 
@@ -160,6 +163,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => args.run(),
         Command::Derive(args) => args.run(),
         Command::Resume(args) => args.run(),
+        Command::Force(args) => args.run(),
         Command::Status(args) => args.run(),
         Command::Verify(args) => args.run(),
         Command::Prove(args) => args.run(),

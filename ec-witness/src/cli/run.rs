@@ -77,7 +77,8 @@ async fn daemon(settings: Settings) -> eyre::Result<Daemon> {
     )
     .set(1.0);
     tracing::info!(chain_id = ledger.chain_id, ledger = %ledger.ledger, %witness, "witness started");
-    Ok(Daemon::new(intake, follower, voter, settings.agreement, settings.pace))
+    let daemon = Daemon::new(intake, follower, voter, settings.agreement, settings.pace);
+    Ok(daemon.forced_after(settings.force_after_ms))
 }
 
 async fn drive(daemon: &mut Daemon, once: bool, monitor: &Monitor, cancelled: &CancellationToken) -> eyre::Result<()> {

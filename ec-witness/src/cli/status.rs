@@ -31,6 +31,7 @@ use super::{
     config::ConfigArg,
     connection::block_on,
     derive::read_index,
+    force::ForceAfterArg,
     head::{AskedHead, HeadArg},
     lanes, ledger,
     numbering::SeenStreams,
@@ -60,6 +61,9 @@ pub(crate) struct StatusArgs {
 
     #[command(flatten)]
     agreement: AgreementArgs,
+
+    #[command(flatten)]
+    force_after: ForceAfterArg,
 
     #[command(flatten)]
     head: HeadArg,
@@ -132,6 +136,7 @@ impl StatusArgs {
             None
         });
         summary.take_store(store.as_ref());
+        summary.snapshot.force_after_ms = self.force_after.or(&file.force);
         let me = store.as_ref().map(|store| store.identity().witness);
         let mut slots = Vec::new();
         match self.ledger(chain, sources.hashes(), me, &mut summary).await {

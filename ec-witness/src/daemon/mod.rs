@@ -20,6 +20,7 @@ mod keep;
 mod lanes;
 mod ledger;
 mod numbering;
+mod overdue;
 mod reader;
 pub mod show;
 mod shown;
@@ -50,6 +51,7 @@ pub use voter::Voter;
 pub use work::{Pace, Until};
 
 use count::Counts;
+use overdue::Overdue;
 use shown::Shown;
 use wake::{Alarm, drained};
 use work::Work;
@@ -63,6 +65,7 @@ pub struct Daemon {
     work: Work,
     counts: Counts,
     shown: Shown,
+    overdue: Overdue,
     pace: Pace,
     pulse: Pulse,
 }
@@ -74,9 +77,16 @@ impl Daemon {
             work: Work::new(intake, follower, voter, agreement, pace.once),
             counts: Counts::default(),
             shown: Shown::default(),
+            overdue: Overdue::default(),
             pace,
             pulse: Pulse::default(),
         }
+    }
+
+    /// Says when transactions stay out for longer than this, milliseconds, after which the operator forces them; 0: never.
+    pub fn forced_after(mut self, force_after_ms: u64) -> Self {
+        self.overdue.force_after_ms = force_after_ms;
+        self
     }
 
     /// Beats `pulse` as long as work goes on.
@@ -108,7 +118,7 @@ impl Daemon {
         cancelled: &CancellationToken,
         mut progress: impl FnMut(&Snapshot),
     ) -> Result<(), Halt> {
-        let Self { work, counts, shown, pace, pulse } = self;
+        let Self { work, counts, shown, overdue, pace, pulse } = self;
         let mut alarm = Alarm::default();
         let changed = Arc::clone(&alarm.changed);
         let mut due = Instant::now();
@@ -135,7 +145,9 @@ impl Daemon {
             if pace.once.is_some() {
                 shown.keep(turned.done);
             }
-            progress(&shown.snapshot(work, counts.totals(), begun.elapsed()));
+            let mut snapshot = shown.snapshot(work, counts.totals(), begun.elapsed());
+            overdue.show(&mut snapshot, work.now_ms());
+            progress(&snapshot);
             if turned.nothing_left && pace.once.is_some() {
                 return Ok(());
             }

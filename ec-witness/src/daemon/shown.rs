@@ -75,6 +75,8 @@ impl Shown {
             streams: archive.streams().map(|(hash, followed)| self.stream(hash, followed, work)).collect(),
             ledger: ledger.standing(voter.witness()),
             sending: voter.sending(judge.votes.contradicted(ledger.follower.heads().latest)),
+            // the daemon knows it
+            force_after_ms: 0,
             store: voter.store_standing().map(|standing| standing.map_err(|error| error.to_string())),
         }
     }

@@ -33,6 +33,10 @@ const LONG_UNVOTED_S: u64 = 180;
 /// Closed epochs above the newest final one, beyond which an operator is told: as many as are judged at once.
 const FAR_BEHIND_EPOCHS: u64 = 64;
 
+/// What helps where transactions stay out for longer than `force_after_ms`.
+pub const FORCE_FIX: &str = "where it is the sequencer that leaves them out, stop the witness and run `ec-witness force`; \
+                             see the manual: a sequencer that drops votes";
+
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -84,7 +88,9 @@ pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
     checks.extend([member(snapshot), archive(snapshot), streams(snapshot), withheld(&snapshot.streams)]);
     checks.extend(lanes::checks(&snapshot.streams, now_unix_s));
     match &snapshot.store {
-        Some(Ok(store)) => checks.extend([halt(store), writable(store), pending(store, now_unix_s)]),
+        Some(Ok(store)) => {
+            checks.extend([halt(store), writable(store), pending(store, snapshot.force_after_ms, now_unix_s)]);
+        }
         Some(Err(error)) => checks.push(Check::fail("store", error, "see the manual: a lost store")),
         None => {}
     }
@@ -232,12 +238,20 @@ fn writable(store: &StoreStanding) -> Check {
     Check::ok("store", format!("{} votes, {} KiB, {free}", store.votes, store.size_bytes >> 10))
 }
 
-fn pending(store: &StoreStanding, now_unix_s: u64) -> Check {
+fn pending(store: &StoreStanding, force_after_ms: u64, now_unix_s: u64) -> Check {
+    if store.forced_transactions > 0 {
+        let found = format!("{} forced transactions are under way: nothing is voted", store.forced_transactions);
+        return Check::fail("transactions", found, "run `ec-witness force` until its end");
+    }
     let count = store.pending_transactions;
     let oldest_s = store
         .oldest_pending_unix_ms
         .map_or(0, |oldest_ms| now_unix_s.saturating_sub(u64::try_from(oldest_ms / 1000).unwrap_or_default()));
     let found = format!("{count} transactions pending, the oldest for {oldest_s} s");
+    if store.overdue_ms(force_after_ms, now_unix_s.saturating_mul(1000)).is_some() {
+        let found = format!("{found}, longer than force_after_ms");
+        return Check::warn("transactions", found, FORCE_FIX);
+    }
     if oldest_s > LONG_PENDING_S {
         return Check::warn("transactions", found, "compare run.max_fee_gwei with the chain's fees; look at the log");
     }

@@ -14,9 +14,9 @@ use super::{fees::Market, money::Means, plan::Answer};
 
 /// An account of the chain.
 #[derive(Clone, Debug)]
-pub(super) struct Account {
-    pub(super) endpoints: Endpoints,
-    pub(super) address: Address,
+pub(crate) struct Account {
+    pub(crate) endpoints: Endpoints,
+    pub(crate) address: Address,
 }
 
 /// A transaction that the agreed head has executed.
@@ -34,7 +34,7 @@ impl Account {
     }
 
     /// No vote rests on what sending costs, so one endpoint's word will do.
-    pub(super) async fn means(&self) -> Result<Means, AskError> {
+    pub(crate) async fn means(&self) -> Result<Means, AskError> {
         let latest = self.endpoints.first("eth_getBlockByNumber", |provider| async move {
             let block = provider.get_block_by_number(BlockNumberOrTag::Latest).await?;
             block.map(|block| block.header).ok_or_else(|| Fault::Unusable("no latest block".into()))

@@ -26,6 +26,7 @@ mod rotation;
 mod sign;
 mod spending;
 mod state;
+mod stuck;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -51,11 +52,16 @@ pub use outcome::REVERTS;
 pub use plan::SendRule;
 pub use spending::SpendRule;
 pub use state::{SenderState, Stage};
+pub use stuck::{Stuck, stuck};
 
-use account::Account;
+pub(crate) use account::Account;
+pub(crate) use money::{Means, cost};
+pub(crate) use poll::Lag;
+pub(crate) use sign::signed;
+
 use batch::Call;
 use followed::Change;
-use money::{Budget, Means, Money};
+use money::{Budget, Money};
 use outbox::Outbox;
 use plan::Answer;
 use poll::Poll;
@@ -85,13 +91,14 @@ impl Sender {
     ///
     /// # Errors
     ///
-    /// The store refuses, or holds a transaction that is none.
+    /// The store refuses, holds a transaction that is none, or a forced transaction is under way.
     pub fn new(
         endpoints: Endpoints,
         signer: PrivateKeySigner,
         store: &VoteStore,
         rule: SendRule,
     ) -> Result<Self, SendError> {
+        store.refuse_forced()?;
         Ok(Self {
             account: Account { endpoints, address: signer.address() },
             rule,

@@ -55,11 +55,11 @@ impl Hold {
 
 /// What sending costs, and what there is to pay it with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Means {
-    pub(super) market: Market,
+pub(crate) struct Means {
+    pub(crate) market: Market,
     /// What the account has, wei.
-    pub(super) balance: U256,
-    pub(super) block_gas_limit: u64,
+    pub(crate) balance: U256,
+    pub(crate) block_gas_limit: u64,
 }
 
 /// What may be offered, beside what is open.
@@ -120,7 +120,7 @@ impl Budget {
 }
 
 /// What a transaction may cost, wei.
-pub(super) fn cost(gas: u64, fees: Fees) -> U256 {
+pub(crate) fn cost(gas: u64, fees: Fees) -> U256 {
     U256::from(gas) * U256::from(fees.max)
 }
 

@@ -26,7 +26,7 @@ impl Poll {
 
 /// For how many polls in a row an endpoint has said something against the store.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lag(u32);
+pub(crate) struct Lag(u32);
 
 impl Lag {
     /// Whether the last poll said it.
@@ -35,7 +35,7 @@ impl Lag {
     }
 
     /// Counts a poll; whether it goes on for too long for a lag.
-    pub(super) fn is_too_long(&mut self, said: bool) -> bool {
+    pub(crate) fn is_too_long(&mut self, said: bool) -> bool {
         self.0 = if said { self.0.saturating_add(1) } else { 0 };
         self.0 > LAG_POLLS
     }

@@ -4,7 +4,7 @@ use alloy::{
     consensus::{SignableTransaction, TxEip1559, TxEnvelope},
     eips::Encodable2718,
     network::TxSignerSync,
-    primitives::{Address, Bytes, TxKind},
+    primitives::{Address, Bytes, TxHash, TxKind},
     signers::local::PrivateKeySigner,
 };
 
@@ -93,13 +93,17 @@ impl Signing {
         }
     }
 
-    fn sign(&self, mut tx: TxEip1559) -> Result<Sibling, SendError> {
-        failpoint::SIGN.begins();
-        let signature = self.key.sign_transaction_sync(&mut tx)?;
-        failpoint::SIGN.is_done();
-        let signed = tx.clone().into_signed(signature);
-        let hash = *signed.hash();
-        let raw = Bytes::from(TxEnvelope::from(signed).encoded_2718());
+    fn sign(&self, tx: TxEip1559) -> Result<Sibling, SendError> {
+        let (hash, raw) = signed(&self.key, tx.clone())?;
         Ok(Sibling { kept: OutboxTx { hash, nonce: tx.nonce, raw, state: TxState::Signed }, tx })
     }
+}
+
+/// Signs a transaction; its hash and bytes.
+pub(crate) fn signed(key: &PrivateKeySigner, mut tx: TxEip1559) -> Result<(TxHash, Bytes), alloy::signers::Error> {
+    failpoint::SIGN.begins();
+    let signature = key.sign_transaction_sync(&mut tx)?;
+    failpoint::SIGN.is_done();
+    let signed = tx.into_signed(signature);
+    Ok((*signed.hash(), TxEnvelope::from(signed).encoded_2718().into()))
 }

@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub streams: Vec<StreamStanding>,
     /// How sending stands; `None` in a dry run.
     pub sending: Option<SendingStanding>,
+    /// For how long a transaction may stay out before the operator forces it, milliseconds; 0 where he does not.
+    pub force_after_ms: u64,
     /// The vote store; `None` in a dry run, the error where it cannot be looked at.
     pub store: Option<Result<StoreStanding, String>>,
 }

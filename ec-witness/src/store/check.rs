@@ -10,7 +10,11 @@ use alloy::{
 use ec_observation::{ContentHash, ObservationHash, SlotId};
 use rusqlite::{Connection, Row};
 
-use super::{Identity, OutboxTx, StoreError, TxState, hex, migrate, outbox::outbox_tx, parsed, votes::header_at};
+use super::{
+    Identity, OutboxTx, StoreError, TxState, forced::forced_tx, hex, migrate, outbox::outbox_tx, parsed,
+    votes::header_at,
+};
+use crate::force::DEPOSIT_TYPE;
 
 /// What is wrong, or what kept it from being looked at.
 enum Fault {
@@ -43,6 +47,8 @@ pub(super) fn check(db: &Connection, path: &Path, identity: Identity, first_nonc
         .and_then(|()| schema(db))
         .and_then(|()| headers(db))
         .and_then(|()| transactions(db, identity))
+        .and_then(|()| deposits(db))
+        .and_then(|()| forced(db, identity))
         .and_then(|()| nonces(db, first_nonce));
     checked.map_err(|fault| match fault {
         Fault::Wrong(what) => StoreError::Damaged { path: path.to_owned(), what },
@@ -90,10 +96,37 @@ fn headers(db: &Connection) -> Checked {
 
 /// Every transaction is the one that was signed.
 fn transactions(db: &Connection, identity: Identity) -> Checked {
-    each(db, "SELECT hash, nonce, raw, state, block FROM transactions WHERE state <> 'adopted'", |row| {
+    let query = "SELECT hash, nonce, raw, state, block FROM transactions
+                 WHERE state <> 'adopted' AND hash NOT IN (SELECT l2_hash FROM forced WHERE l2_hash IS NOT NULL)";
+    each(db, query, |row| {
         let tx = outbox_tx(row)?;
         let Err(what) = signed_by(&tx, identity) else { return Ok(()) };
         Err(Fault::Wrong(format!("transaction {}: {what}", hex(tx.hash))))
+    })
+}
+
+/// Every deposit of a forced transaction is final, and has the bytes that its hash names.
+fn deposits(db: &Connection) -> Checked {
+    let query = "SELECT t.hash, t.nonce, t.raw, t.state, t.block FROM transactions t
+                 JOIN forced f ON f.l2_hash = t.hash WHERE t.state <> 'adopted'";
+    each(db, query, |row| {
+        let OutboxTx { hash, raw, state, .. } = outbox_tx(row)?;
+        let is_whole = keccak256(&raw) == hash && raw.first() == Some(&DEPOSIT_TYPE);
+        let is_final = matches!(state, TxState::Finalized { .. });
+        ensure(is_whole && is_final, || format!("deposit {hash} is not the one that was noted"))
+    })
+}
+
+/// Every forced transaction that may be sent again is the one that was signed.
+fn forced(db: &Connection, identity: Identity) -> Checked {
+    each(db, "SELECT l1_hash, l1_nonce, l1_raw, repeats, kept_unix_ms FROM forced WHERE state = 'kept'", |row| {
+        let tx = forced_tx(row)?;
+        let signed = TxEnvelope::decode_2718_exact(&tx.l1_raw).ok().filter(|signed| {
+            let signer = signed.signature().recover_address_from_prehash(&signed.signature_hash());
+            signed.nonce() == tx.l1_nonce && signer.is_ok_and(|signer| signer == identity.witness)
+        });
+        let is_whole = keccak256(&tx.l1_raw) == tx.l1_hash && signed.is_some();
+        ensure(is_whole, || format!("the forced transaction {} is not the one that was signed", tx.l1_hash))
     })
 }
 

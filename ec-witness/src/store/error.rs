@@ -110,6 +110,23 @@ pub enum StoreError {
         /// The transaction that cannot be.
         hash: alloy::primitives::TxHash,
     },
+    /// A nonce is used that this store does not know.
+    #[error(
+        "nonce {nonce} of the account is used by nothing that this vote store knows: another instance uses the key"
+    )]
+    NonceIsUnknown {
+        /// The nonce.
+        nonce: u64,
+    },
+    /// It is not final what a forced transaction came to.
+    #[error(
+        "the forced transaction {l1_hash} of L1 is under way; `ec-witness force` goes on with it, and until its deposit is \
+         final nothing else is signed"
+    )]
+    Forced {
+        /// The transaction of L1.
+        l1_hash: alloy::primitives::TxHash,
+    },
     /// Another halt stands, or none.
     #[error("halt {asked} does not stand{}", kept.map(|id| format!(", halt {id} does")).unwrap_or_default())]
     NotKept {

@@ -42,7 +42,7 @@ impl VoteStore {
     /// Ends the halt of this id: an operator has seen to its cause.
     ///
     /// After a reorg below the finalized head nothing that was final counts as such any more: the finalized head is
-    /// forgotten, and every transaction is looked up again.
+    /// forgotten, and every transaction is looked up again, save the deposits of forced ones, which are nothing to send.
     ///
     /// # Errors
     ///
@@ -58,7 +58,8 @@ impl VoteStore {
             if matches!(halt.evidence, Evidence::DeepReorg { .. } | Evidence::FinalTakenBack { .. }) {
                 db.execute("DELETE FROM finalized_head", [])?;
                 let again = "UPDATE transactions SET state = 'sent', block = NULL
-                             WHERE state IN ('executed', 'safe', 'finalized')";
+                             WHERE state IN ('executed', 'safe', 'finalized')
+                             AND hash NOT IN (SELECT l2_hash FROM forced WHERE l2_hash IS NOT NULL)";
                 db.execute(again, [])?;
             }
             Ok(halt)

@@ -9,6 +9,7 @@ mod check;
 mod error;
 mod files;
 mod finalized;
+mod forced;
 mod halt;
 mod halts;
 pub mod history;
@@ -31,6 +32,7 @@ use alloy::primitives::Address;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 pub use error::StoreError;
+pub use forced::ForcedTx;
 pub use halt::{Evidence, KeptHalt};
 pub use holder::holder;
 pub use outbox::{OutboxTx, TxState};
@@ -47,7 +49,7 @@ pub const STORE_FILE: &str = "votes.sqlite";
 
 /// What `init` works on until all of it is there.
 const UNFINISHED_FILE: &str = "votes.sqlite.init";
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 /// "ecvs" in ASCII: marks the file as a vote store.
 const APPLICATION_ID: i64 = 0x6563_7673;
 
@@ -191,7 +193,12 @@ impl VoteStore {
         Ok(Self { connection, identity, first_nonce, no_room: false, _lock: lock })
     }
 
-    fn belongs_to(&self, directory: &Path, given: Identity) -> Result<(), StoreError> {
+    /// Refuses what is not this witness's.
+    ///
+    /// # Errors
+    ///
+    /// It belongs to another chain, ledger or witness.
+    pub fn belongs_to(&self, directory: &Path, given: Identity) -> Result<(), StoreError> {
         let stored = self.identity;
         let fields = [
             ("chain id", stored.chain_id.to_string(), given.chain_id.to_string()),

@@ -48,7 +48,7 @@ impl TxState {
     }
 
     /// The columns `state, block`.
-    fn columns(self) -> (&'static str, Option<String>) {
+    pub(super) fn columns(self) -> (&'static str, Option<String>) {
         (StateWord::from(self).into(), self.block().map(|block| block.to_string()))
     }
 
@@ -103,10 +103,7 @@ impl VoteStore {
     pub fn keep_replacement(&mut self, tx: &OutboxTx, of: TxHash) -> Result<(), StoreError> {
         self.write(failpoint::KEEP_REPLACEMENT, |db| {
             let id = insert(db, tx)?;
-            let carry = "INSERT INTO ballots SELECT ?1, b.observation FROM ballots b
-                         JOIN transactions t ON t.id = b.transaction_id WHERE t.hash = ?2";
-            db.execute(carry, params![id, hex(of)])?;
-            Ok(())
+            carry_like(db, id, of)
         })
     }
 
@@ -146,14 +143,16 @@ impl VoteStore {
         Ok(usize::try_from(sends).unwrap_or(usize::MAX))
     }
 
-    /// Transactions that were signed at this time or later, Unix milliseconds, each with when; oldest first.
+    /// Transactions that were signed at this time or later, Unix milliseconds, each with when; oldest first. Deposits are
+    /// none of them: L1 pays for those.
     ///
     /// # Errors
     ///
     /// SQLite refuses.
     pub fn signed_since(&self, unix_ms: u64) -> Result<Vec<(u64, OutboxTx)>, StoreError> {
         let query = "SELECT hash, nonce, raw, state, block, signed_unix_ms FROM transactions
-                     WHERE nonce IS NOT NULL AND signed_unix_ms >= ?1 ORDER BY id";
+                     WHERE nonce IS NOT NULL AND signed_unix_ms >= ?1
+                     AND hash NOT IN (SELECT l2_hash FROM forced WHERE l2_hash IS NOT NULL) ORDER BY id";
         let mut statement = self.connection.prepare(query)?;
         let since = i64::try_from(unix_ms).unwrap_or(i64::MAX);
         let signed = statement.query_map([since], |row| {
@@ -188,13 +187,15 @@ impl VoteStore {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The final transaction with the highest nonce.
+    /// The final transaction with the highest nonce, of those that the witness sent to the chain itself: the receipt of a
+    /// deposit is of another kind.
     ///
     /// # Errors
     ///
     /// SQLite refuses.
     pub fn last_final(&self) -> Result<Option<OutboxTx>, StoreError> {
         let query = "SELECT hash, nonce, raw, state, block FROM transactions WHERE state = 'finalized'
+                     AND hash NOT IN (SELECT l2_hash FROM forced WHERE l2_hash IS NOT NULL)
                      ORDER BY length(nonce) DESC, nonce DESC LIMIT 1";
         Ok(self.connection.query_row(query, [], outbox_tx).optional()?)
     }
@@ -217,7 +218,7 @@ impl VoteStore {
 }
 
 /// Inserts a transaction; returns its row.
-fn insert(db: &Transaction<'_>, tx: &OutboxTx) -> Result<i64, StoreError> {
+pub(super) fn insert(db: &Transaction<'_>, tx: &OutboxTx) -> Result<i64, StoreError> {
     refuse_halted(db)?;
     let (state, block) = tx.state.columns();
     let insert = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
@@ -226,8 +227,16 @@ fn insert(db: &Transaction<'_>, tx: &OutboxTx) -> Result<i64, StoreError> {
     Ok(db.last_insert_rowid())
 }
 
+/// Has the transaction of this row carry exactly the votes that the one with the hash `of` does.
+pub(super) fn carry_like(db: &Transaction<'_>, row: i64, of: TxHash) -> Result<(), StoreError> {
+    let carry = "INSERT INTO ballots SELECT ?1, b.observation FROM ballots b
+                 JOIN transactions t ON t.id = b.transaction_id WHERE t.hash = ?2";
+    db.execute(carry, params![row, hex(of)])?;
+    Ok(())
+}
+
 /// Takes back the executed transactions of the same nonce.
-fn take_back_siblings(db: &Transaction<'_>, hash: TxHash) -> Result<(), StoreError> {
+pub(super) fn take_back_siblings(db: &Transaction<'_>, hash: TxHash) -> Result<(), StoreError> {
     let siblings = "nonce = (SELECT nonce FROM transactions WHERE hash = ?1) AND hash <> ?1";
     let is_final = format!("SELECT EXISTS (SELECT 1 FROM transactions WHERE {siblings} AND state = 'finalized')");
     if db.query_row(&is_final, [hex(hash)], |row| row.get(0))? {

@@ -3,7 +3,7 @@
 use alloy::primitives::Address;
 use rusqlite::params;
 
-use super::{Identity, StoreError, VoteStore, halts::refuse_halted, hex};
+use super::{Identity, StoreError, VoteStore, forced::refuse_forced, halts::refuse_halted, hex};
 use crate::failpoint;
 
 impl VoteStore {
@@ -15,10 +15,11 @@ impl VoteStore {
     ///
     /// # Errors
     ///
-    /// A halt stands, or SQLite refuses; it is still the store of the key before.
+    /// A halt stands, a forced transaction is under way, or SQLite refuses; it is still the store of the key before.
     pub fn hand_on(&mut self, witness: Address, first_nonce: u64) -> Result<(), StoreError> {
         self.write(failpoint::HAND_ON, |db| {
             refuse_halted(db)?;
+            refuse_forced(db)?;
             let leave = "UPDATE transactions SET state = 'adopted', nonce = NULL, raw = NULL, block = NULL
                          WHERE state <> 'adopted'";
             db.execute(leave, [])?;

@@ -16,6 +16,8 @@ pub struct StoreStanding {
     pub pending_transactions: i64,
     /// When the oldest transaction was signed that is not executed, Unix milliseconds.
     pub oldest_pending_unix_ms: Option<i64>,
+    /// Forced transactions of which it is not final what they came to, counted by nonce on L1.
+    pub forced_transactions: i64,
     /// Bytes of the store's files.
     pub size_bytes: u64,
     /// Bytes left to this user on the file system.
@@ -54,6 +56,14 @@ impl StoreStanding {
         }
         Ok(standing)
     }
+
+    /// For how long the oldest transaction that is not executed has been out, milliseconds; `None` while an operator who
+    /// forces what is out for `force_after_ms` has nothing to do. 0 is one who never does.
+    pub fn overdue_ms(&self, force_after_ms: u64, now_unix_ms: u64) -> Option<u64> {
+        let signed_unix_ms = u64::try_from(self.oldest_pending_unix_ms?).ok()?;
+        Some(now_unix_ms.saturating_sub(signed_unix_ms))
+            .filter(|&out_ms| force_after_ms > 0 && out_ms >= force_after_ms)
+    }
 }
 
 impl VoteStore {
@@ -76,6 +86,28 @@ impl VoteStore {
                        WHERE e.nonce = t.nonce AND e.state IN ('executed', 'safe', 'finalized'))";
         (standing.pending_transactions, standing.oldest_pending_unix_ms) =
             db.query_row(pending, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let forced = "SELECT COUNT(DISTINCT l1_nonce) FROM forced WHERE state = 'kept'";
+        standing.forced_transactions = db.query_row(forced, [], |row| row.get(0))?;
         Ok(standing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_out_is_overdue_from_the_configured_time_on_and_never_without_one() {
+        let since =
+            |signed_unix_ms| StoreStanding { oldest_pending_unix_ms: signed_unix_ms, ..StoreStanding::default() };
+        for (signed_unix_ms, force_after_ms, overdue_ms) in [
+            (None, 100, None),
+            (Some(900), 100, Some(100)),
+            (Some(901), 100, None),
+            (Some(2_000), 100, None),
+            (Some(0), 0, None),
+        ] {
+            assert_eq!(since(signed_unix_ms).overdue_ms(force_after_ms, 1_000), overdue_ms, "{signed_unix_ms:?}");
+        }
     }
 }

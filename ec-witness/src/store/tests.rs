@@ -1,5 +1,6 @@
 //! The guard's promises, on a real disk.
 
+mod forced;
 mod halts;
 mod moves;
 mod private;
@@ -178,7 +179,7 @@ fn a_missing_foreign_newer_or_damaged_store_is_refused() {
     }
     let file = path.join(STORE_FILE);
     Connection::open(&file).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
-    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::Newer { found: 4, .. })));
+    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::Newer { found: 5, .. })));
     fs::write(&file, b"not a database, but longer than its header").unwrap();
     assert!(VoteStore::open(&path, identity()).is_err());
     fs::write(&file, b"").unwrap();

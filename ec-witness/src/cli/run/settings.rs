@@ -16,6 +16,7 @@ use crate::cli::{
     agreement::AgreementArgs,
     chain::{ChainArgs, ChainSettings},
     config::{ConfigArg, only_in_the_file},
+    force::ForceAfterArg,
     key::KeyArgs,
     monitor::{MonitorArgs, MonitorSettings},
     output::JsonArg,
@@ -69,6 +70,9 @@ pub(crate) struct RunArgs {
     run: RunSettingsArgs,
 
     #[command(flatten)]
+    force_after: ForceAfterArg,
+
+    #[command(flatten)]
     json: JsonArg,
 }
 
@@ -89,6 +93,7 @@ pub(super) struct Settings {
     pub(super) agreement: Agreement,
     pub(super) pace: Pace,
     pub(super) sending: SendRule,
+    pub(super) force_after_ms: u64,
     pub(super) monitor: MonitorSettings,
     pub(super) json: bool,
 }
@@ -137,6 +142,7 @@ impl RunArgs {
             agreement: self.agreement.or(file.agreement),
             pace: Pace { poll: run.poll(), once: self.once.then_some(until) },
             sending: run.sending(chain.block_time),
+            force_after_ms: self.force_after.or(&file.force),
             monitor: self.monitor.or(file.monitor)?,
             json: self.json.json,
             chain,

@@ -75,6 +75,7 @@ fn each_fault_is_found_alone() {
     assert_eq!(but(|s| s.store = Some(Err("gone".into()))), [f("store")]);
     let old = i64::try_from(NOW - 301).unwrap() * 1000;
     assert_eq!(with_store(|s| s.oldest_pending_unix_ms = Some(old)), [w("transactions")]);
+    assert_eq!(with_store(|s| s.forced_transactions = 1), [f("transactions")]);
     assert_eq!(but(|s| s.sending.as_mut().unwrap().held = Some("funds".into())), [f("sending")]);
     let sending = |change: &dyn Fn(&mut SendingStanding)| but(|s| change(s.sending.as_mut().unwrap()));
     assert_eq!(sending(&|sending| sending.gas = Some((80, 100))), []);
