@@ -118,7 +118,7 @@ fn vectors() -> Vec<Vector> {
 fn line(rule: &StreamRule, LinkedEpoch { named, header, hash }: &LinkedEpoch) -> Value {
     json!({
         "stream_id": rule.stream_id,
-        "epoch_id": named.epoch_id,
+        "epoch_id": rule.epochs.id(named.name),
         "session": {"mark": named.name.mark, "index": named.name.index, "segment": named.derived.key.segment},
         "slot": named.slot,
         "complete": named.derived.complete,

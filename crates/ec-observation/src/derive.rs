@@ -4,10 +4,9 @@
 use alloy_primitives::B256;
 
 use crate::{
-    header::{Content, EpochHash, ObservationHash, ObservationHeader, SlotId},
     keccak::Level,
     records::EpochRecords,
-    stream::{EpochKey, EpochName, NameError, StreamRule, TimeError},
+    stream::{EpochKey, StreamRule, TimeError},
     tree::{Forest, LEAF_LEN, data_root_preimage},
 };
 
@@ -33,81 +32,12 @@ impl DerivedEpoch {
     }
 }
 
-/// A derived epoch with its name: what must be agreed on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedEpoch {
-    /// What the archive says.
-    pub derived: DerivedEpoch,
-    /// Its session's mark and its index there.
-    pub name: EpochName,
-    /// `mark + index`.
-    pub sequence: u64,
-    /// The epoch's id.
-    pub epoch_id: String,
-    /// Its slot on the ledger.
-    pub slot: SlotId,
-    /// What must be agreed on; `None` when records conflict.
-    pub content: Option<Content>,
-}
-
-impl NamedEpoch {
-    /// The header with a given parent; `None` for a conflicting epoch.
-    ///
-    /// # Errors
-    ///
-    /// The epoch has no observed time.
-    pub fn header(&self, parent: ObservationHash) -> Result<Option<ObservationHeader>, TimeError> {
-        match &self.content {
-            Some(content) => Ok(Some(content.header(parent, self.derived.time.clone()?))),
-            None => Ok(None),
-        }
-    }
-}
-
 impl StreamRule {
     /// Derives what this epoch's records say. Pure: the same set of records gives the same answer in any order.
     pub fn derive(&self, key: EpochKey, records: &EpochRecords) -> DerivedEpoch {
         let mut batch = Batch::new(self);
         batch.add(key, records);
         batch.derive().pop().expect("one epoch was added")
-    }
-
-    /// Names a derived epoch by the mark of its session, which is 0 on the timeline.
-    ///
-    /// # Errors
-    ///
-    /// Mark and index add up to more than 2^64−1.
-    pub fn name(&self, derived: DerivedEpoch, mark: u64) -> Result<NamedEpoch, NameError> {
-        Ok(self.name_each(vec![(derived, mark)])?.pop().expect("one epoch was named"))
-    }
-
-    /// Names epochs, each by the mark of its session, hashing their names side by side.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::name`].
-    pub fn name_each(&self, epochs: Vec<(DerivedEpoch, u64)>) -> Result<Vec<NamedEpoch>, NameError> {
-        let (level, stream_hash) = (Level::current(), self.stream_hash());
-        let name = |(epoch, mark): &(DerivedEpoch, u64)| EpochName { mark: *mark, index: epoch.key.index };
-        let ids: Vec<_> = epochs.iter().map(|epoch| self.epochs.id(name(epoch))).collect();
-        let epoch_hashes = level.hash_each(&ids);
-        let slots = level.hash_each(&each(&epoch_hashes, |&hash| SlotId::preimage(stream_hash, EpochHash(hash))));
-        let locators = self.locators();
-        let locator_hashes = level.hash_each(&each(&ids, |id| locators.of(id)));
-        let named = |(at, (epoch, epoch_id)): (usize, ((DerivedEpoch, u64), String))| {
-            let name = name(&epoch);
-            let (derived, stream_id) = (epoch.0, &self.stream_id);
-            let sequence = name.sequence().ok_or_else(|| NameError { stream_id: stream_id.clone(), name })?;
-            let content = derived.data_root.map(|data_root| Content {
-                stream_hash,
-                epoch_hash: EpochHash(epoch_hashes[at]),
-                data_root,
-                locator_hash: locator_hashes[at],
-                sequence,
-            });
-            Ok(NamedEpoch { derived, name, sequence, epoch_id, slot: SlotId(slots[at]), content })
-        };
-        epochs.into_iter().zip(ids).enumerate().map(named).collect()
     }
 }
 
@@ -190,8 +120,4 @@ impl<'a> Batch<'a> {
         };
         epochs.into_iter().zip(data_roots).map(derive).collect()
     }
-}
-
-fn each<T, U>(items: &[T], map: impl FnMut(&T) -> U) -> Vec<U> {
-    items.iter().map(map).collect()
 }

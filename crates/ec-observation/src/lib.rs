@@ -4,6 +4,7 @@ pub mod derive;
 pub mod header;
 pub mod keccak;
 pub mod listing;
+pub mod naming;
 pub mod proof;
 pub mod records;
 pub mod segments;
@@ -11,9 +12,10 @@ pub mod stream;
 pub mod tree;
 pub mod vote;
 
-pub use derive::{DerivedEpoch, NamedEpoch};
+pub use derive::DerivedEpoch;
 pub use header::{Content, ContentHash, EpochHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId, StreamHash};
 pub use listing::{ListedRecord, Listing, ListingError};
+pub use naming::{NameHashes, NamedEpoch, Namer};
 pub use proof::{Proof, ProofError, ProveError};
 pub use records::{EpochRecords, Record};
 pub use stream::{

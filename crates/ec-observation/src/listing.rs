@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    derive::NamedEpoch,
+    naming::NamedEpoch,
     records::{EpochRecords, Record},
     stream::{EpochName, StreamRule},
 };

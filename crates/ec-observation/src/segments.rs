@@ -80,7 +80,7 @@ impl Cutter {
     /// [`Self::take`] of one after the other, and faster where they ascend.
     pub fn take_each(&mut self, records: &[Record], mut begins: impl FnMut(usize)) {
         let mut at = 0;
-        while at < records.len() {
+        loop {
             if let Some(segment) = &mut self.segment {
                 (at, self.last_ms) = segment.take_ascending(records, at, self.last_ms);
             }

@@ -161,14 +161,8 @@ impl Numbering {
 /// The locators of a stream, which differ by the epoch's id alone. That stands between these, and needs no escape.
 #[derive(Debug)]
 pub(crate) struct Locators {
-    head: String,
-    tail: String,
-}
-
-impl Locators {
-    pub(crate) fn of(&self, epoch_id: &str) -> String {
-        [&self.head, epoch_id, &self.tail].concat()
-    }
+    pub(crate) head: String,
+    pub(crate) tail: String,
 }
 
 fn json(text: &(impl Serialize + ?Sized)) -> String {
@@ -203,10 +197,15 @@ impl EpochRule {
     /// `ec/epoch/v1/g<groups_per_epoch>/<epoch_index>` on the timeline,
     /// `ec/epoch/v2/g<groups_per_epoch>/<mark>/<epoch_index>` in a session.
     pub fn id(&self, name: EpochName) -> String {
-        let (groups, EpochName { mark, index }) = (self.groups_per_epoch, name);
+        format!("{}{}", self.head_of_id(name.mark), name.index)
+    }
+
+    /// An epoch's id up to the index.
+    pub(crate) fn head_of_id(&self, mark: u64) -> String {
+        let groups = self.groups_per_epoch;
         match self.numbering {
-            Numbering::Timeline => format!("ec/epoch/v1/g{groups}/{index}"),
-            Numbering::Session => format!("ec/epoch/v2/g{groups}/{mark}/{index}"),
+            Numbering::Timeline => format!("ec/epoch/v1/g{groups}/"),
+            Numbering::Session => format!("ec/epoch/v2/g{groups}/{mark}/"),
         }
     }
 }
@@ -343,7 +342,8 @@ impl StreamRule {
 
     /// The canonical JSON (RFC 8785) that says where an epoch's objects are.
     pub fn locator(&self, name: EpochName) -> String {
-        self.locators().of(&self.epochs.id(name))
+        let Locators { head, tail } = self.locators();
+        head + &self.epochs.id(name) + &tail
     }
 
     /// What makes the locators of the stream's epochs.

@@ -134,7 +134,7 @@ pub fn leaves(preimages: impl IntoIterator<Item = [u8; LEAF_LEN]>) -> Vec<B256> 
     forest.leaves
 }
 
-fn spans(ends: &[usize]) -> impl Iterator<Item = Range<usize>> + '_ {
+pub(crate) fn spans(ends: &[usize]) -> impl Iterator<Item = Range<usize>> + '_ {
     std::iter::once(&0).chain(ends).zip(ends).map(|(&start, &end)| start..end)
 }
 

@@ -121,7 +121,7 @@ fn line(rule: &StreamRule, named: &NamedEpoch, expected: &Value) -> Value {
     let header = named.header(parent.unwrap_or(ObservationHash::ZERO)).unwrap();
     json!({
         "stream_id": rule.stream_id,
-        "epoch_id": named.epoch_id,
+        "epoch_id": rule.epochs.id(named.name),
         "slot": named.slot,
         "complete": named.derived.complete,
         "conflicting": named.derived.is_conflicting(),

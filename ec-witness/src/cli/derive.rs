@@ -64,7 +64,7 @@ pub(crate) struct DeriveArgs {
 #[derive(Serialize)]
 struct Line<'a> {
     stream_id: &'a str,
-    epoch_id: &'a str,
+    epoch_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<SessionEpoch>,
     slot: SlotId,
@@ -80,7 +80,7 @@ impl<'a> Line<'a> {
         let named = &closed.named;
         Self {
             stream_id: &rule.stream_id,
-            epoch_id: &named.epoch_id,
+            epoch_id: rule.epochs.id(named.name),
             session: SessionEpoch::of(rule, named.name, named.derived.key),
             slot: named.slot,
             observation_hash: closed.hash,

@@ -21,7 +21,7 @@ mod track_bytes;
 
 use std::{io, num::NonZeroUsize, path::PathBuf};
 
-use ec_observation::{EpochKey, NamedEpoch, ObservationHash, ObservationHeader, StreamRule};
+use ec_observation::{EpochKey, NamedEpoch, Namer, ObservationHash, ObservationHeader, StreamRule};
 
 use self::{
     cutter::{Cutter, Part},
@@ -159,7 +159,7 @@ impl Epochs {
         let source = match &mut self.from {
             From::Run(run) => {
                 run.rewind().map_err(unreadable_run)?;
-                Derived::Run { run, rule: &self.rule, marks, is_renamed: false }
+                Derived::Run { run, namer: Namer::new(&self.rule), marks, is_renamed: false }
             }
             From::Index(index) => Derived::Sweep(index, Sweep::all(index), marks),
         };
@@ -184,7 +184,7 @@ pub struct Closed<'a> {
 enum Derived<'a> {
     Run {
         run: &'a mut Run,
-        rule: &'a StreamRule,
+        namer: Namer<'a>,
         marks: Marks<'a>,
         /// Whether a segment had another mark than the archive's own: then the hashes of headers after it are others, too.
         is_renamed: bool,
@@ -200,8 +200,9 @@ impl Derived<'_> {
         highest: Option<EpochKey>,
     ) -> Result<Option<(NamedEpoch, Option<ObservationHash>)>, DeriveError> {
         match self {
-            Self::Run { run, rule, marks, is_renamed } => {
-                let Some(Kept { derived, own_mark, named }) = run.next(rule).map_err(unreadable_run)? else {
+            Self::Run { run, namer, marks, is_renamed } => {
+                let rule = namer.rule();
+                let Some(Kept { derived, own_mark, hashes }) = run.next(rule).map_err(unreadable_run)? else {
                     return Ok(None);
                 };
                 if !is_closed(&derived, highest) {
@@ -212,9 +213,9 @@ impl Derived<'_> {
                     None => marks.of(rule.is_lane(), &derived, |_| derived.time.clone())?,
                 };
                 *is_renamed |= own_mark != Some(mark);
-                match named.filter(|_| own_mark == Some(mark)) {
-                    Some((hashes, header)) => {
-                        let named = run.named(rule, derived, mark, hashes);
+                match hashes.filter(|_| own_mark == Some(mark)) {
+                    Some((name, header)) => {
+                        let named = namer.named(derived, mark, name)?;
                         Ok(Some((named, (!*is_renamed).then_some(header))))
                     }
                     None => Ok(Some((rule.name(derived, mark)?, None))),

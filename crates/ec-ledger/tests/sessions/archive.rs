@@ -16,11 +16,11 @@ pub(crate) struct Epoch {
     pub(crate) observed_unix_ms: u64,
 }
 
-/// Counts how often an epoch is asked for.
+/// Remembers what it was asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Archive {
     segments: Vec<BTreeMap<u64, OwnEpochSeen>>,
-    pub(crate) asked: usize,
+    pub(crate) asked: Vec<EpochKey>,
 }
 
 impl Archive {
@@ -30,7 +30,7 @@ impl Archive {
             (index, OwnEpochSeen { complete, data_root, observed_unix_ms })
         };
         let segments = segments.into_iter().map(|segment| segment.into_iter().map(seen).collect()).collect();
-        Self { segments, asked: 0 }
+        Self { segments, asked: Vec::new() }
     }
 
     /// The same, received later.
@@ -59,7 +59,7 @@ impl OwnLane for Archive {
     }
 
     fn epoch(&mut self, EpochKey { segment, index }: EpochKey) -> Option<OwnEpochSeen> {
-        self.asked += 1;
+        self.asked.push(EpochKey { segment, index });
         self.segments[segment as usize].get(&index).copied()
     }
 }

@@ -19,17 +19,28 @@ fn propose(mark: u64, index: u64, time: u64, content: u8, witness: u8) -> Act {
     Act::Propose { mark, index, time, content, witness }
 }
 
-/// The session of an archive's only segment: its epochs 0 to 2, a minute each from [`FIRST_MS`] on.
-fn session_of(ledger: &LedgerState) -> SegmentSession {
+/// Epochs 0 to 2 of a segment, a minute each.
+fn epochs(first_ms: u64) -> Vec<Epoch> {
     let epoch = |index: u64| Epoch {
         index,
         complete: true,
         data_root: B256::repeat_byte(1),
-        observed_unix_ms: FIRST_MS + 60_000 * index,
+        observed_unix_ms: first_ms + 60_000 * index,
     };
+    (0..3).map(epoch).collect()
+}
+
+/// The session of an archive's last segment.
+fn session_of_last(ledger: &LedgerState, archive: &mut Archive) -> SegmentSession {
     let set = WitnessSet::of((0..4).map(Address::with_last_byte), 3);
     let matching = Matching::new(ledger, rule().stream_hash(), &set, 17_000).unwrap();
-    matching.session_of(&mut Archive::new(vec![(0..3).map(epoch).collect()]), 0)
+    let last = archive.len() - 1;
+    matching.session_of(archive, last)
+}
+
+/// The session of an archive's only segment, which begins at [`FIRST_MS`].
+fn session_of(ledger: &LedgerState) -> SegmentSession {
+    session_of_last(ledger, &mut Archive::new(vec![epochs(FIRST_MS)]))
 }
 
 #[test]
@@ -59,6 +70,39 @@ fn a_mark_beside_the_epoch_that_opened_is_not_usable_within_a_segment_either() {
         chain.run(&[propose(mark, index, mark, 1, 0), propose(mark, 1, 60_001, 0, 1)]);
         assert_eq!(session_of(&chain.ledger).mark, expected, "{mark} by {index}");
     }
+}
+
+#[test]
+fn of_final_sessions_that_match_one_epoch_the_first_is_taken_wherever_in_the_tolerance_it_is() {
+    // both ends of the tolerance are as far apart as two times can be that one epoch is near to
+    for (first, second) in [(43_000, 77_000), (77_000, 43_000), (50_000, 77_000), (77_000, 76_999)] {
+        let mut chain = Chain::new();
+        let marks = [first, second];
+        chain.run(&marks.map(|mark| propose(mark, 1, mark, 1, 0)));
+        chain.run(&[Act::Attest { candidate: 0, witness: 1 }, Act::Attest { candidate: 1, witness: 1 }]);
+        let expected = SegmentSession { mark: Some(FIRST_MS + first), rule: SessionRule::Final };
+        assert_eq!(session_of(&chain.ledger), expected, "{first} and {second}");
+    }
+}
+
+#[test]
+fn epochs_that_a_segment_lacks_are_not_asked_for() {
+    let mut chain = Chain::new();
+    chain.run(&[propose(60_000, 3, 60_000, 1, 0)]);
+    let mut archive = Archive::new(vec![epochs(FIRST_MS)]);
+    assert_eq!(session_of_last(&chain.ledger, &mut archive).rule, SessionRule::None);
+    assert!(archive.asked.is_empty(), "{:?}", archive.asked);
+}
+
+#[test]
+fn an_opener_is_looked_for_in_segments_near_its_mark_alone() {
+    let mut chain = Chain::new();
+    chain.run(&[propose(60_000, 1, 60_000, 1, 0)]);
+    // the first has such an epoch far from the mark, the second is near the mark without one
+    let late = epochs(FIRST_MS - 60_000).into_iter().skip(2).collect();
+    let mut archive = Archive::new(vec![epochs(FIRST_MS - 86_400_000), late, epochs(FIRST_MS)]);
+    assert_eq!(session_of_last(&chain.ledger, &mut archive).rule, SessionRule::Matching);
+    assert!(archive.asked.iter().all(|key| key.segment == 2), "{:?}", archive.asked);
 }
 
 #[test]
@@ -119,6 +163,8 @@ fn openers_and_finals_are_found_by_index_and_time() {
         ledger.finals_of_index(stream, index, ms).map(|(name, found)| (name, found.hash)).collect::<Vec<_>>()
     };
     assert_eq!(finals(&chain.ledger, 4, at(0)..=at(20)), [(name(5, 4), last)]);
+    let final_ms = |mark, index| lane.session(at(mark)).unwrap().final_ms(index);
+    assert_eq!((final_ms(5, 4), final_ms(5, 3), final_ms(9, 4)), (Some(at(6)), None, None));
     assert!(finals(&chain.ledger, 4, at(7)..=at(20)).is_empty() && finals(&chain.ledger, 3, at(0)..=at(20)).is_empty());
     chain.run(&[Act::Block, Act::Block]);
     chain.ledger.forget(chain.number);

@@ -77,8 +77,8 @@ fn sessions_far_off_in_time_are_not_asked_about() {
     let (_, archive) = vector.archives().next().unwrap();
     let mut near = archive.clone();
     named(&vector, &ledger, &mut near);
-    assert!(near.asked > 0);
+    assert!(!near.asked.is_empty());
     let mut far = archive.moved_by(10_000_000);
     let sessions = named(&vector, &ledger, &mut far);
-    assert_eq!((far.asked, sessions[0].rule.as_str()), (0, "none"));
+    assert_eq!((far.asked, sessions[0].rule.as_str()), (vec![], "none"));
 }

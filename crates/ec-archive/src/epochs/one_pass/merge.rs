@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use ec_observation::{EpochKey, EpochRecords, NamedEpoch, ObservationHeader, StreamRule, derive::Batch};
+use ec_observation::{EpochKey, EpochRecords, NamedEpoch, Namer, ObservationHeader, StreamRule, derive::Batch};
 
 use super::{
     super::closed::Chain,
@@ -19,7 +19,7 @@ use crate::{
 /// The epochs that are whole so far, and what the parts say of the others.
 #[derive(Debug)]
 pub(super) struct Merge<'a, W> {
-    rule: &'a StreamRule,
+    namer: Namer<'a>,
     watch: &'a mut W,
     edges: BTreeMap<u64, EpochRecords>,
     /// Epochs below can no longer be touched.
@@ -44,7 +44,7 @@ impl<'a, W: Watch> Merge<'a, W> {
     pub(super) fn new(rule: &'a StreamRule, paths: impl IntoIterator<Item = PathBuf>, watch: &'a mut W) -> Self {
         let tracks = paths.into_iter().map(|path| Before { path, ..Before::default() }).collect();
         Self {
-            rule,
+            namer: Namer::new(rule),
             watch,
             edges: BTreeMap::new(),
             sealed: 0,
@@ -118,10 +118,10 @@ impl<'a, W: Watch> Merge<'a, W> {
     }
 
     fn derived(&self, epochs: &BTreeMap<u64, EpochRecords>) -> Vec<NamedEpoch> {
-        let mut batch = Batch::new(self.rule);
+        let mut batch = Batch::new(self.namer.rule());
         let with_records = epochs.iter().filter(|(_, records)| !records.is_empty());
         with_records.for_each(|(epoch, records)| batch.add(EpochKey::timeline(*epoch), records));
-        derived(self.rule, &mut batch)
+        derived(&self.namer, &mut batch)
     }
 
     /// The epochs and the highest of them, after the last part.
@@ -129,7 +129,7 @@ impl<'a, W: Watch> Merge<'a, W> {
         // the last of all is not below any end
         let last = std::mem::take(&mut self.edges);
         self.derived(&last).iter().try_for_each(|epoch| self.add(epoch))?;
-        let run = std::mem::take(&mut self.run).finish(self.rule).map_err(Disorder::Room)?;
+        let run = std::mem::take(&mut self.run).finish().map_err(Disorder::Room)?;
         Ok((run, self.highest.map(EpochKey::timeline)))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ec_observation::{EpochKey, EpochRecords, EpochRule, NamedEpoch, Record, StreamRule, derive::Batch};
+use ec_observation::{
+    DerivedEpoch, EpochKey, EpochRecords, EpochRule, NamedEpoch, Namer, Record, StreamRule, derive::Batch,
+};
 
 use super::{
     cutter::Part,
@@ -21,11 +23,12 @@ pub(super) const BATCH: usize = 32;
 pub(super) struct Scratch<'a> {
     pub(super) buffers: Buffers,
     pub(super) batch: Batch<'a>,
+    pub(super) namer: Namer<'a>,
 }
 
 impl<'a> Scratch<'a> {
     pub(super) fn new(stream: &'a StreamRule) -> Self {
-        Self { buffers: Buffers::default(), batch: Batch::new(stream) }
+        Self { buffers: Buffers::default(), batch: Batch::new(stream), namer: Namer::new(stream) }
     }
 }
 
@@ -68,8 +71,8 @@ impl Part {
         }
         let bad: BTreeSet<u64> = tracks.iter().flat_map(|track| track.touched.iter().copied()).collect();
         let mut read = match tracks.iter().all(|track| !track.lines.disordered) {
-            true => self.slices(stream, &tracks, &bad, &mut scratch.batch),
-            false => self.sets(stream, &tracks, &bad, &mut scratch.batch),
+            true => self.slices(&tracks, &bad, scratch),
+            false => self.sets(&tracks, &bad, scratch),
         };
         for epoch in bad.into_iter().filter(|epoch| self.bounds.is_edge(*epoch)) {
             read.edges.entry(epoch).or_default().add_bad_line();
@@ -79,13 +82,15 @@ impl Part {
     }
 
     /// Gathers epochs from tracks whose records ascend: each is a slice of each track.
-    fn slices(&self, stream: &StreamRule, tracks: &[Track], bad: &BTreeSet<u64>, batch: &mut Batch<'_>) -> Read {
-        let full = (tracks.len() as u64).checked_mul(stream.epochs.groups_per_epoch.get());
+    fn slices(&self, tracks: &[Track], bad: &BTreeSet<u64>, scratch: &mut Scratch<'_>) -> Read {
+        let Scratch { batch, namer, .. } = scratch;
+        let epochs = namer.rule().epochs;
+        let full = (tracks.len() as u64).checked_mul(epochs.groups_per_epoch.get());
         let mut edges = BTreeMap::<u64, EpochRecords>::new();
         let mut inner = Vec::new();
         let track_hashes = batch.track_hashes().to_vec();
         let mut rest: Vec<_> = tracks.iter().map(|track| track.lines.records.as_slice()).collect();
-        slices::for_each_epoch(stream.epochs, &mut rest, |epoch, slices| {
+        slices::for_each_epoch(epochs, &mut rest, |epoch, slices| {
             if self.bounds.is_edge(epoch) {
                 let records = edges.entry(epoch).or_default();
                 let all = slices
@@ -98,19 +103,21 @@ impl Part {
             let gathered = slices::gathered(EpochKey::timeline(epoch), full, slices, bad.contains(&epoch));
             slices::add(batch, gathered, slices.iter().zip(&track_hashes));
             if batch.underived() == BATCH {
-                inner.append(&mut derived(stream, batch));
+                inner.append(&mut derived(namer, batch));
             }
         });
-        inner.append(&mut derived(stream, batch));
+        inner.append(&mut derived(namer, batch));
         Read { inner, edges, ..Read::default() }
     }
 
     /// Gathers epochs from records in any order.
-    fn sets(&self, stream: &StreamRule, tracks: &[Track], bad: &BTreeSet<u64>, batch: &mut Batch<'_>) -> Read {
+    fn sets(&self, tracks: &[Track], bad: &BTreeSet<u64>, scratch: &mut Scratch<'_>) -> Read {
+        let Scratch { batch, namer, .. } = scratch;
+        let epochs = namer.rule().epochs;
         let mut edges = BTreeMap::<u64, EpochRecords>::new();
         for (place, track) in tracks.iter().enumerate() {
             for record in &track.lines.records {
-                edges.entry(stream.epochs.index(record.group_sequence)).or_default().add(place, record);
+                edges.entry(epochs.index(record.group_sequence)).or_default().add(place, record);
             }
         }
         edges.retain(|epoch, records| {
@@ -121,14 +128,20 @@ impl Part {
             }
             is_edge
         });
-        Read { inner: derived(stream, batch), edges, ..Read::default() }
+        Read { inner: derived(namer, batch), edges, ..Read::default() }
     }
 }
 
 /// The epochs of a batch. On the timeline each has a sequence: its index.
-pub(super) fn derived(stream: &StreamRule, batch: &mut Batch<'_>) -> Vec<NamedEpoch> {
-    let epochs = batch.derive().into_iter().map(|epoch| (epoch, 0)).collect();
-    stream.name_each(epochs).expect("an index is a sequence")
+pub(super) fn derived(namer: &Namer<'_>, batch: &mut Batch<'_>) -> Vec<NamedEpoch> {
+    named(namer, batch.derive(), 0)
+}
+
+/// Epochs that have a sequence under this mark, with their names.
+pub(super) fn named(namer: &Namer<'_>, epochs: Vec<DerivedEpoch>, mark: u64) -> Vec<NamedEpoch> {
+    let hashes = namer.hash_each(mark, epochs.iter().map(|epoch| epoch.key.index));
+    let named = |(epoch, hashes)| namer.named(epoch, mark, hashes).expect("each has a sequence");
+    epochs.into_iter().zip(hashes).map(named).collect()
 }
 
 impl Track {

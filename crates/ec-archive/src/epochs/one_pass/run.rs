@@ -6,9 +6,7 @@
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 use alloy_primitives::B256;
-use ec_observation::{
-    Content, DerivedEpoch, EpochHash, EpochKey, EpochName, NamedEpoch, ObservationHash, SlotId, StreamHash, StreamRule,
-};
+use ec_observation::{DerivedEpoch, EpochHash, EpochKey, NameHashes, NamedEpoch, ObservationHash, SlotId, StreamRule};
 use tempfile::SpooledTempFile;
 
 /// Bytes that stay in memory before a file is made.
@@ -41,7 +39,6 @@ pub(super) struct Run {
     file: BufReader<SpooledTempFile>,
     count: u64,
     left: u64,
-    stream_hash: StreamHash,
     /// The present segment and its mark; `None` where none of its epochs has a time.
     segment: (u64, Option<u64>),
 }
@@ -52,16 +49,8 @@ pub(super) struct Kept {
     pub(super) derived: DerivedEpoch,
     /// The mark that the archive gives its segment; 0 on the timeline.
     pub(super) own_mark: Option<u64>,
-    /// Its name under that mark and the hash of its header, zero where it has none.
-    pub(super) named: Option<(Hashes, ObservationHash)>,
-}
-
-/// What an epoch's name was hashed to.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Hashes {
-    slot: B256,
-    epoch: B256,
-    locator: B256,
+    /// What its name under that mark and its header were hashed to, the latter zero where it has none.
+    pub(super) hashes: Option<(NameHashes, ObservationHash)>,
 }
 
 impl Default for RunWriter {
@@ -129,10 +118,10 @@ impl RunWriter {
         self.file.write_all(&entry)
     }
 
-    pub(super) fn finish(self, rule: &StreamRule) -> io::Result<Run> {
+    pub(super) fn finish(self) -> io::Result<Run> {
         let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         let file = BufReader::with_capacity(1 << 16, file);
-        Ok(Run { file, count: self.count, left: 0, stream_hash: rule.stream_hash(), segment: (0, Some(0)) })
+        Ok(Run { file, count: self.count, left: 0, segment: (0, Some(0)) })
     }
 }
 
@@ -167,29 +156,9 @@ impl Run {
                 // without a receive time only the error is left
                 time: if has(HAS_TIME) { Ok(integer(2)) } else { rule.observed_time(key.index, None) },
             };
-            let hashes = Hashes { slot: hash(0), epoch: hash(1), locator: hash(3) };
-            let named = has(HAS_NAME).then(|| (hashes, ObservationHash(hash(4))));
-            return Ok(Some(Kept { derived, own_mark, named }));
-        }
-    }
-
-    /// The epoch with its name under a mark, as that was hashed before.
-    pub(super) fn named(&self, rule: &StreamRule, derived: DerivedEpoch, mark: u64, hashes: Hashes) -> NamedEpoch {
-        let name = EpochName { mark, index: derived.key.index };
-        let sequence = name.sequence().expect("an epoch that was named has a sequence");
-        NamedEpoch {
-            name,
-            sequence,
-            epoch_id: rule.epochs.id(name),
-            slot: SlotId(hashes.slot),
-            content: derived.data_root.map(|data_root| Content {
-                stream_hash: self.stream_hash,
-                epoch_hash: EpochHash(hashes.epoch),
-                data_root,
-                locator_hash: hashes.locator,
-                sequence,
-            }),
-            derived,
+            let name = || NameHashes { slot: SlotId(hash(0)), epoch: EpochHash(hash(1)), locator: hash(3) };
+            let hashes = has(HAS_NAME).then(|| (name(), ObservationHash(hash(4))));
+            return Ok(Some(Kept { derived, own_mark, hashes }));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Links a lane's epochs, in order.
 
-use ec_observation::{DerivedEpoch, EpochKey, NamedEpoch, ObservationHeader, StreamRule};
+use ec_observation::{DerivedEpoch, EpochKey, NamedEpoch, ObservationHeader};
 
 use super::{
     super::{
@@ -52,7 +52,7 @@ impl LaneEpochs {
     }
 
     /// The epochs and the highest of them, after the last piece.
-    pub(super) fn finish(self, rule: &StreamRule) -> Result<(Run, Option<EpochKey>), Disorder> {
-        Ok((self.run.finish(rule).map_err(Disorder::Room)?, self.highest))
+    pub(super) fn finish(self) -> Result<(Run, Option<EpochKey>), Disorder> {
+        Ok((self.run.finish().map_err(Disorder::Room)?, self.highest))
     }
 }

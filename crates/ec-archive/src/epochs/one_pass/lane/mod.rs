@@ -95,7 +95,7 @@ impl<'a, W: Watch + Send> LanePass<'a, W> {
                 Task::Read(stretch) => {
                     Done::Read(stretch.and_then(|stretch| Lines::read(bytes, stretch, &mut scratch.buffers)))
                 }
-                Task::Derive(piece) => Done::Derived(piece.derive(rule, &mut scratch)),
+                Task::Derive(piece) => Done::Derived(piece.derive(&mut scratch)),
             }
         };
         map_in_order(portions.jobs, tasks, worker, |done| match done {
@@ -121,7 +121,7 @@ impl<'a, W: Watch + Send> LanePass<'a, W> {
     /// The epochs and the highest of them, after all was read.
     pub(super) fn finish(&mut self) -> Result<(Run, Option<EpochKey>), Disorder> {
         let (cuts, epochs) = (&mut self.cuts, &mut self.epochs);
-        epochs.add(cuts.finish()?.derive(self.rule, &mut Scratch::new(self.rule)))?;
-        std::mem::take(epochs).finish(self.rule)
+        epochs.add(cuts.finish()?.derive(&mut Scratch::new(self.rule)))?;
+        std::mem::take(epochs).finish()
     }
 }

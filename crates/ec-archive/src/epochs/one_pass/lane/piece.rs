@@ -2,13 +2,10 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use ec_observation::{
-    DerivedEpoch, EpochKey, EpochName, EpochRule, NamedEpoch, Record, StreamRule,
-    derive::{Batch, Gathered},
-};
+use ec_observation::{DerivedEpoch, EpochKey, EpochName, EpochRule, NamedEpoch, Namer, Record, derive::Gathered};
 
 use super::super::{
-    part::{BATCH, Scratch},
+    part::{BATCH, Scratch, named},
     slices,
 };
 
@@ -69,28 +66,26 @@ impl Part {
         });
     }
 
-    fn derive(&self, records: &[Record], rule: &StreamRule, batch: &mut Batch<'_>) -> DerivedPart {
+    fn derive(&self, records: &[Record], scratch: &mut Scratch<'_>) -> DerivedPart {
+        let Scratch { batch, namer, .. } = scratch;
         let track = batch.track_hashes().first().copied().unwrap_or_default();
         let mut epochs = Vec::new();
-        self.for_each_epoch(records, rule.epochs, |epoch, slices| {
+        self.for_each_epoch(records, namer.rule().epochs, |epoch, slices| {
             slices::add(batch, epoch, slices.iter().map(|slice| (slice, &track)));
             if batch.underived() == BATCH {
-                epochs.push(Epochs::of(batch.derive(), rule, self.mark));
+                epochs.push(Epochs::of(batch.derive(), namer, self.mark));
             }
         });
-        epochs.push(Epochs::of(batch.derive(), rule, self.mark));
+        epochs.push(Epochs::of(batch.derive(), namer, self.mark));
         DerivedPart { segment: self.segment, mark: self.mark, epochs }
     }
 }
 
 impl Epochs {
-    fn of(derived: Vec<DerivedEpoch>, rule: &StreamRule, mark: Option<u64>) -> Self {
+    fn of(derived: Vec<DerivedEpoch>, namer: &Namer<'_>, mark: Option<u64>) -> Self {
         let has_sequence = |mark, epoch: &DerivedEpoch| EpochName { mark, index: epoch.key.index }.sequence().is_some();
         match mark.filter(|&mark| derived.iter().all(|epoch| has_sequence(mark, epoch))) {
-            Some(mark) => {
-                let named = rule.name_each(derived.into_iter().map(|epoch| (epoch, mark)).collect());
-                Self::Named(named.expect("each has a sequence"))
-            }
+            Some(mark) => Self::Named(named(namer, derived, mark)),
             // which one has none is found when they are given back
             None => Self::Unnamed(derived),
         }
@@ -98,8 +93,8 @@ impl Epochs {
 }
 
 impl Piece {
-    pub(super) fn derive(self, rule: &StreamRule, scratch: &mut Scratch<'_>) -> Derived {
-        let derive = |part: &Part| part.derive(&self.records, rule, &mut scratch.batch);
+    pub(super) fn derive(self, scratch: &mut Scratch<'_>) -> Derived {
+        let derive = |part: &Part| part.derive(&self.records, scratch);
         let derived = self.parts.iter().map(derive).collect();
         scratch.buffers.keep(self.records);
         derived
