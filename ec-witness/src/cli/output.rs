@@ -151,8 +151,6 @@ pub(crate) enum Unit {
     Records,
     /// Slots that have an outcome.
     Slots,
-    /// Groups that are recorded.
-    Groups,
 }
 
 impl Unit {
@@ -162,7 +160,6 @@ impl Unit {
             Self::Bytes => format!("{}/s", DecimalBytes(per_second)),
             Self::Records => format!("{} records/s", HumanCount(per_second)),
             Self::Slots => format!("{} slots/s", HumanCount(per_second)),
-            Self::Groups => format!("{} groups/s", HumanCount(per_second)),
         }
     }
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod check;
+mod media;
 mod record;
+mod record_media;
 
 use std::{
     fs,

@@ -4,7 +4,10 @@ use std::{collections::VecDeque, num::NonZeroU64};
 
 use ec_observation::Numbering;
 
-use super::media::{BoxOffset, Fragment, Init, Media, MediaError};
+use super::{
+    input::Stream,
+    media::{BoxOffset, Fragment, Init, Media, MediaError},
+};
 
 /// Where media lies on its broadcast's timeline, and how the timeline is cut.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +47,7 @@ pub enum GroupError {
     /// A fragment that does not follow the one before it in its track.
     #[error(
         "{at}: decode time of track {track_id} goes back to {decode_time}, expected at least {next}; record what \
-         comes before and after as separate inputs, each with its own start"
+         comes before and after in runs of their own, each with its own --start-unix-ms"
     )]
     GoesBack { at: BoxOffset, track_id: u32, decode_time: u64, next: u64 },
 }
@@ -68,27 +71,76 @@ pub struct Group {
 /// Joins the fragments of a stream to groups, one open group per track.
 ///
 /// A fragment belongs to the window of its decode time, wherever it ends; it is never cut. Edit lists and composition
-/// offsets do not count.
+/// offsets do not count. A group that may be a part of one, at the begin or the end of a stream that is cut there, is held
+/// back: once it is stored, its number has that content for ever.
 #[derive(Debug)]
 pub struct Groups {
     media: Media,
     timeline: Timeline,
     numbering: Numbering,
+    may_grow: bool,
+    may_lack_begin: bool,
     /// Numbered by the timeline until they are whole.
     open: Vec<Option<Group>>,
     /// How many groups of each track are whole.
     whole: Vec<u64>,
     /// The lowest decode time of each track that still goes forward.
     next_decode_times: Vec<u64>,
+    /// Which tracks' open group may lack its begin.
+    lacks_begin: Vec<bool>,
     ready: VecDeque<Group>,
+    held_back: Vec<HeldBack>,
+}
+
+/// A group that may be a part of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// Which of [`Init::tracks`] it belongs to, as an index.
+    pub track: usize,
+    /// Broadcast time of its first sample that is there, in Unix milliseconds.
+    pub begin_unix_ms: u64,
+    /// Whether it lacks its begin, rather than its end.
+    pub lacks_begin: bool,
 }
 
 impl Groups {
-    /// Groups of `media`, cut by `timeline` and numbered by `numbering`.
+    /// Groups of `media`, which is whole, cut by `timeline` and numbered by `numbering`.
     pub fn new(media: Media, timeline: Timeline, numbering: Numbering) -> Self {
         let tracks = media.init().tracks.len();
-        let (open, whole, next_decode_times) = (vec![None; tracks], vec![0; tracks], vec![0; tracks]);
-        Self { media, timeline, numbering, open, whole, next_decode_times, ready: VecDeque::new() }
+        Self {
+            media,
+            timeline,
+            numbering,
+            may_grow: false,
+            may_lack_begin: false,
+            open: vec![None; tracks],
+            whole: vec![0; tracks],
+            next_decode_times: vec![0; tracks],
+            lacks_begin: vec![false; tracks],
+            ready: VecDeque::new(),
+            held_back: Vec::new(),
+        }
+    }
+
+    /// Opens a stream, and cuts it as [`Self::new`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError`] if it does not begin with an init segment.
+    pub fn open(stream: &Stream, timeline: Timeline, numbering: Numbering) -> Result<Self, MediaError> {
+        let Stream { may_grow, may_lack_begin, .. } = *stream;
+        let media = Media::open(stream.pieces.clone())?;
+        Ok(Self { may_grow, may_lack_begin, ..Self::new(media, timeline, numbering) })
+    }
+
+    /// The groups that were held back so far.
+    pub(crate) fn held_back(&self) -> &[HeldBack] {
+        &self.held_back
+    }
+
+    /// What was left out since the last call, one sentence each.
+    pub(crate) fn take_left_out(&mut self) -> Vec<String> {
+        self.media.take_left_out()
     }
 
     /// The stream's init segment.
@@ -110,7 +162,7 @@ impl Groups {
                 Some(fragment) => self.add(fragment)?,
                 None => {
                     let left: Vec<_> = self.open.iter_mut().filter_map(Option::take).collect();
-                    left.into_iter().for_each(|group| self.close(group));
+                    left.into_iter().for_each(|group| self.end(group));
                     return Ok(self.ready.pop_front());
                 }
             }
@@ -118,9 +170,15 @@ impl Groups {
     }
 
     fn add(&mut self, fragment: Fragment) -> Result<(), GroupError> {
-        let track = fragment.track;
+        let (track, decode_time) = (fragment.track, fragment.decode_time);
+        let is_first = self.next_decode_times[track] == 0 && self.open[track].is_none();
         self.check_order(&fragment)?;
         let group = self.group_of(fragment)?;
+        if is_first && self.may_lack_begin {
+            // before a window's first millisecond there is nothing of it, and nothing at all before time 0
+            let is_at_begin = group.begin_unix_ms % self.timeline.chunk_duration_ms == 0;
+            self.lacks_begin[track] = decode_time > 0 && !is_at_begin;
+        }
         match &mut self.open[track] {
             Some(open) if open.sequence == group.sequence => {
                 open.bytes.extend_from_slice(&group.bytes);
@@ -135,8 +193,23 @@ impl Groups {
         Ok(())
     }
 
-    /// Numbers a group that is whole.
+    /// Takes a group that nothing of the stream follows.
+    fn end(&mut self, group: Group) {
+        match self.may_grow && !self.lacks_begin[group.track] {
+            true => self.hold_back(&group, false),
+            false => self.close(group),
+        }
+    }
+
+    fn hold_back(&mut self, &Group { track, begin_unix_ms, .. }: &Group, lacks_begin: bool) {
+        self.held_back.push(HeldBack { track, begin_unix_ms, lacks_begin });
+    }
+
+    /// Numbers a group that is whole at its end.
     fn close(&mut self, mut group: Group) {
+        if std::mem::take(&mut self.lacks_begin[group.track]) {
+            return self.hold_back(&group, true);
+        }
         let number = &mut self.whole[group.track];
         if self.numbering == Numbering::Session {
             group.sequence = *number;

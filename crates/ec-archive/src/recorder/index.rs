@@ -106,6 +106,8 @@ pub(super) struct Present {
     pub(super) wanted: HashMap<u64, StoredGroup>,
     /// The lowest sequence; `None` without records.
     pub(super) lowest: Option<u64>,
+    /// The group that came last before all that are wanted, by its sequence.
+    pub(super) before: Option<StoredGroup>,
 }
 
 /// What a track's index holds, and which of it is `wanted`. Bad lines are logged.
@@ -120,7 +122,8 @@ pub(super) fn present(
 ) -> Result<Present, IndexError> {
     let file = TrackFile::new(broadcast, track, FieldNames::default());
     let mut found = Present::default();
-    for_each_record(&file, u64::MAX, |record| found.add(wanted, record.into()))?;
+    let first = wanted.keys().min().copied();
+    for_each_record(&file, u64::MAX, |record| found.add(wanted, first, record.into()))?;
     Ok(found)
 }
 
@@ -144,8 +147,13 @@ pub(super) fn for_each_record(file: &TrackFile, bytes: u64, mut visit: impl FnMu
 }
 
 impl Present {
-    fn add(&mut self, wanted: &HashMap<u64, StoredGroup>, group: StoredGroup) {
+    fn add(&mut self, wanted: &HashMap<u64, StoredGroup>, first: Option<u64>, group: StoredGroup) {
         let sequence = group.group_sequence;
+        if first.is_some_and(|first| sequence < first)
+            && self.before.is_none_or(|before| before.group_sequence <= sequence)
+        {
+            self.before = Some(group);
+        }
         self.lowest = Some(self.lowest.map_or(sequence, |lowest| lowest.min(sequence)));
         let Some(planned) = wanted.get(&sequence) else { return };
         let kept = self.wanted.entry(sequence).or_insert(group);

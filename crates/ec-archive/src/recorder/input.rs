@@ -2,6 +2,7 @@
 
 mod numbered;
 mod playlist;
+mod uri;
 
 use std::{
     fs, io,
@@ -28,9 +29,19 @@ pub enum InputError {
         path.display()
     )]
     NoMedia { path: PathBuf },
+    /// A DASH manifest, which is not read.
+    #[error(
+        "{}: a DASH manifest is not read; give its directory, if that has init segments (init*.m4s) with numbered segments, \
+         or else the media files that it names",
+        path.display()
+    )]
+    Manifest { path: PathBuf },
     /// A directory whose playlists do not form one presentation.
     #[error("{}: has several master playlists ({names}); give one of them as the input", path.display())]
     ManyMasters { path: PathBuf, names: String },
+    /// A presentation of which nothing can be recorded.
+    #[error("{reason}, and nothing else is there")]
+    NothingLeft { reason: String },
     /// An init segment without media.
     #[error("{}: no numbered segments belong to this init segment", path.display())]
     NoSegments { path: PathBuf },
@@ -45,6 +56,28 @@ impl InputError {
 /// The pieces of one stream, init segment first: a file, or a playlist's or directory's files in order.
 pub type Pieces = Vec<Piece>;
 
+/// One stream to record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// What it was found by: a file or a playlist, or the presentation that it belongs to.
+    pub given: PathBuf,
+    /// Its bytes, init segment first.
+    pub pieces: Pieces,
+    /// Whether more may follow, so that its last groups may be parts of groups.
+    pub may_grow: bool,
+    /// Whether something came before, so that its first groups may be parts of groups.
+    pub may_lack_begin: bool,
+    /// What of it is not taken, one sentence each.
+    pub left_out: Vec<String>,
+}
+
+impl Stream {
+    /// A stream that is whole.
+    pub fn whole(given: &Path, pieces: Pieces) -> Self {
+        Self { given: given.to_owned(), pieces, may_grow: false, may_lack_begin: false, left_out: Vec::new() }
+    }
+}
+
 /// Resolves a file, a playlist or a directory to its streams.
 ///
 /// A directory is read by its master playlist, else by all its media playlists, else by its init segments, each with the
@@ -53,25 +86,30 @@ pub type Pieces = Vec<Piece>;
 /// # Errors
 ///
 /// [`InputError`] if there is nothing that could be media, or a playlist cannot be followed.
-pub fn inputs(path: &Path) -> Result<Vec<Pieces>, InputError> {
+pub fn inputs(path: &Path) -> Result<Vec<Stream>, InputError> {
     let metadata = fs::metadata(path).map_err(|source| InputError::io(path, source))?;
     if metadata.is_dir() {
-        return directory(path);
+        return Ok(of_one_presentation(path, directory(path)?, Vec::new()));
     }
     if is_playlist(path) {
         return follow(path, Playlist::read(path)?);
     }
-    Ok(vec![vec![Piece::whole(path)]])
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mpd")) {
+        return Err(InputError::Manifest { path: path.to_owned() });
+    }
+    Ok(vec![Stream::whole(path, vec![Piece::whole(path)])])
 }
 
-fn directory(dir: &Path) -> Result<Vec<Pieces>, InputError> {
+fn directory(dir: &Path) -> Result<Vec<Stream>, InputError> {
     let files = files_of(dir)?;
     let mut media = Vec::new();
     let mut masters = Vec::new();
+    let mut others = Vec::new();
     for path in files.iter().filter(|path| is_playlist(path)) {
         match Playlist::read(path)? {
-            Playlist::Media(pieces) => media.push(pieces),
-            master @ Playlist::Master(_) => masters.push((path, master)),
+            Playlist::Media(stream) => media.push(stream),
+            Playlist::Other { line, reason } => others.push(other(path, line, reason)),
+            master @ Playlist::Master { .. } => masters.push((path, master)),
         }
     }
     if masters.len() > 1 {
@@ -81,26 +119,50 @@ fn directory(dir: &Path) -> Result<Vec<Pieces>, InputError> {
     match masters.pop() {
         Some((path, master)) => follow(path, master),
         None if media.is_empty() => numbered::inputs(dir, &files),
-        None => Ok(media),
+        None => {
+            let others = others.iter().map(|other| format!("{other}: left out")).collect();
+            Ok(of_one_presentation(dir, media, others))
+        }
     }
 }
 
-fn follow(path: &Path, playlist: Playlist) -> Result<Vec<Pieces>, InputError> {
-    let variants = match playlist {
-        Playlist::Media(pieces) => return Ok(vec![pieces]),
-        Playlist::Master(variants) => variants,
+fn follow(path: &Path, playlist: Playlist) -> Result<Vec<Stream>, InputError> {
+    let (variants, mut left_out) = match playlist {
+        Playlist::Media(stream) => return Ok(vec![stream]),
+        Playlist::Other { line, reason } => return Err(other(path, line, reason)),
+        Playlist::Master { variants, left_out } => (variants, left_out),
     };
-    let mut inputs = Vec::new();
+    let mut streams = Vec::new();
     for variant in variants {
         match Playlist::read(&variant)? {
-            Playlist::Media(pieces) => inputs.push(pieces),
-            Playlist::Master(_) => {
+            Playlist::Media(stream) => streams.push(stream),
+            Playlist::Other { line, reason } => left_out.push(format!("{}: left out", other(&variant, line, reason))),
+            Playlist::Master { .. } => {
                 let reason = format!("names {}, a master playlist too", variant.display());
                 return Err(InputError::Playlist { path: path.to_owned(), line: 1, reason });
             }
         }
     }
-    Ok(inputs)
+    match left_out.first() {
+        Some(reason) if streams.is_empty() => Err(InputError::NothingLeft { reason: reason.clone() }),
+        _ => Ok(of_one_presentation(path, streams, left_out)),
+    }
+}
+
+fn other(path: &Path, line: usize, reason: &str) -> InputError {
+    InputError::Playlist { path: path.to_owned(), line, reason: reason.to_owned() }
+}
+
+/// Streams that belong together, and what is left out of all of them, said with the first.
+fn of_one_presentation(path: &Path, mut streams: Vec<Stream>, mut left_out: Vec<String>) -> Vec<Stream> {
+    for stream in &mut streams {
+        path.clone_into(&mut stream.given);
+    }
+    if let Some(first) = streams.first_mut() {
+        left_out.append(&mut first.left_out);
+        first.left_out = left_out;
+    }
+    streams
 }
 
 /// The files of a directory, sorted by name, hidden ones left out.

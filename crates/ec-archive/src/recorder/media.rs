@@ -10,7 +10,7 @@ use std::{io, path::PathBuf, sync::Arc};
 pub use self::{
     boxes::{BoxOffset, Piece},
     fragment::{Fragment, Media},
-    init::{Init, InitTrack, TrackKind},
+    init::{IgnoredTrack, Init, InitTrack, TrackKind},
 };
 
 /// Why media could not be read. Every message names the file, and where known the byte and the remedy.
@@ -24,8 +24,18 @@ pub enum MediaError {
     /// The bytes are no MP4 at all.
     #[error("{at}: these bytes are no MP4 box; give fragmented MP4 (CMAF)")]
     NotMp4 { at: BoxOffset },
+    /// The rest of the file is zero: it was given its size before it was written, and never cut.
+    #[error(
+        "{at}: the rest of the file are NUL bytes, as of one that is still written or was never finished; if no writer is \
+         active, cut it with `truncate -s {}`",
+        at.offset
+    )]
+    Padding { at: BoxOffset },
     /// A box is too long to be what it says.
-    #[error("{at}: box `{kind}` claims {size} bytes, the limit is {limit}; is the file whole and fragmented?")]
+    #[error(
+        "{at}: box `{kind}` claims {size} bytes, the limit is {limit}; if the file is whole, it is not fragmented, and `-c \
+         copy -movflags +cmaf+frag_keyframe` of ffmpeg remakes it"
+    )]
     TooLarge { at: BoxOffset, kind: String, size: u64, limit: u64 },
     /// The file ends inside a box.
     #[error("{at}: box `{kind}` has {has} of its {size} bytes; the file is cut, remove its last fragment")]
@@ -36,6 +46,12 @@ pub enum MediaError {
     /// A plain MP4 file, whose samples are not in fragments.
     #[error("{at}: not fragmented; remake it with `-c copy -movflags +cmaf+frag_keyframe` of ffmpeg")]
     NotFragmented { at: BoxOffset },
+    /// A hybrid file: its first samples are not in a fragment, or all of them are found by its `moov` too.
+    #[error(
+        "{at}: these samples are listed in `moov` as those of a plain file, only later ones come in fragments; remake it with \
+         `-c copy -movflags +cmaf+frag_keyframe` of ffmpeg"
+    )]
+    Hybrid { at: BoxOffset },
     /// Media without `moov`.
     #[error("{at}: `{kind}` comes before any `moov`; put the init segment first or give the playlist")]
     NoInit { at: BoxOffset, kind: String },
@@ -43,7 +59,10 @@ pub enum MediaError {
     #[error("{}: holds no `moov` and no fragments", path.display())]
     Empty { path: PathBuf },
     /// The init segment changes in the middle.
-    #[error("{at}: the init segment changes here; record what comes before and after as separate inputs")]
+    #[error(
+        "{at}: the init segment changes here; record what comes before and after in runs of their own, each with its own \
+         --start-unix-ms"
+    )]
     InitChanges { at: BoxOffset },
     /// A track cannot be timed.
     #[error("{at}: track {track_id} has timescale 0")]
@@ -61,7 +80,10 @@ pub enum MediaError {
     #[error("{at}: samples of track {track_id} lie outside of the fragment's `mdat`")]
     OutsideMdat { at: BoxOffset, track_id: u32 },
     /// A fragment of several tracks that cannot be cut apart.
-    #[error("{at}: track {track_id} has `saio`, so its fragment cannot be cut; use `-movflags +separate_moof`")]
+    #[error(
+        "{at}: the samples of track {track_id} are encrypted, or have other data found by position (`saio`), so that a \
+         fragment of several tracks cannot be cut; have the packager write a file or playlist for each track"
+    )]
     Unsplittable { at: BoxOffset, track_id: u32 },
 }
 

@@ -15,6 +15,7 @@ pub mod input;
 pub mod media;
 mod plan;
 pub mod reception;
+mod start;
 mod stretch;
 #[cfg(test)]
 mod testing;
@@ -24,25 +25,24 @@ mod writer;
 use std::{
     collections::{HashMap, HashSet},
     fmt,
+    num::NonZeroU64,
     path::PathBuf,
 };
 
 use ec_observation::Numbering;
 use serde::Serialize;
 
+pub use self::start::Start;
 use self::{
     broadcast::BroadcastName,
     groups::{GroupError, Groups, Timeline},
     index::{IndexError, Present, StoredGroup},
-    input::{InputError, Pieces},
-    media::{Media, MediaError},
+    input::{InputError, Stream},
+    media::MediaError,
     plan::{Plan, PlannedTrack},
     writer::ArchiveWriter,
 };
-use crate::{
-    cas::{Cas, CasError},
-    files::Broadcast,
-};
+use crate::cas::{Cas, CasError};
 
 /// Numbers from here on are a timeline's: those of 2 s groups since 1971, while a session would need months to get there.
 const LOWEST_OF_TIMELINES: u64 = 10_000_000;
@@ -65,6 +65,24 @@ pub enum RecorderError {
     /// The input has an init segment but no group.
     #[error("{}: holds no fragment of a video or audio track", path.display())]
     NoGroups { path: PathBuf },
+    /// The input has groups, but each may be a part of one.
+    #[error("{}: has no whole group yet; record it again when it has grown", path.display())]
+    NoWholeGroup { path: PathBuf },
+    /// Media that begins later than now, from whatever its times count.
+    #[error(
+        "{}: media begins at {first_ms} ms of its own time, which is later than now if it counts from 1970; give \
+         --start-unix-ms, the Unix time of its time 0",
+        path.display()
+    )]
+    BeginsLate { path: PathBuf, first_ms: u64 },
+    /// Inputs that look like one stream's successive recordings.
+    #[error(
+        "{} and {}: both have {what}, and tracks of one broadcast are of one time; recordings that follow each other are \
+         recorded in runs of their own, each with its own --start-unix-ms, or joined by `cat` where their times go on; if \
+         these are different tracks of the same time, give --parallel",
+        first.display(), second.display()
+    )]
+    Alike { first: PathBuf, second: PathBuf, what: String },
     /// The index has other content for a group. Nothing was written.
     #[error("{0}; nothing was written")]
     Conflict(Box<OtherContent>),
@@ -125,8 +143,14 @@ pub struct Recorder {
     pub manifests: PathBuf,
     /// The broadcast.
     pub broadcast: BroadcastName,
-    /// How media is cut into groups, and when each counts as received.
-    pub timeline: Timeline,
+    /// Where the media lies in time.
+    pub start: Start,
+    /// The duration of a group in milliseconds.
+    pub chunk_duration_ms: NonZeroU64,
+    /// How long after its end a group counts as received, in milliseconds.
+    pub latency_ms: u64,
+    /// Whether inputs that look alike are tracks of the same time, rather than recordings that follow each other.
+    pub parallel: bool,
     /// How the groups are numbered.
     pub numbering: Numbering,
 }
@@ -144,6 +168,8 @@ pub struct Recording {
     pub objects_written: u64,
     /// The bytes of these.
     pub bytes_written: u64,
+    /// What of the input was not recorded, one sentence each.
+    pub left_out: Vec<String>,
 }
 
 /// What was recorded of a track.
@@ -172,10 +198,16 @@ impl Recorder {
     ///
     /// [`RecorderError`]. Up to and with [`RecorderError::OtherNumbering`] nothing was written but, at most, an empty directory
     /// for the broadcast's index; later errors leave an archive that is whole but shorter, and recording can be repeated.
-    pub fn record(&self, inputs: &[Pieces], progress: &mut dyn FnMut(u64)) -> Result<Recording, RecorderError> {
-        let plan = Plan::scan(inputs, &self.timeline, self.numbering, progress)?;
+    pub fn record(&self, inputs: &[Stream], progress: &mut dyn FnMut(u64)) -> Result<Recording, RecorderError> {
+        let timeline = self.timeline(inputs)?;
+        let mut plan = Plan::scan(inputs, &timeline, self.numbering, progress)?;
+        if !self.parallel {
+            plan.refuse_alike(inputs)?;
+        }
         let writer = ArchiveWriter::lock(self.cas.clone(), &self.manifests, self.broadcast.clone())?;
-        let mut writing = Writing::prepare(self, writer, &plan)?;
+        let left_out = std::mem::take(&mut plan.left_out);
+        let mut writing = Writing::prepare(self, timeline, writer, &plan)?;
+        writing.recording.left_out = left_out;
         for description in &plan.descriptions {
             writing.store(&description.name, &description.stored, description.received_unix_ms, &description.bytes)?;
         }
@@ -189,6 +221,7 @@ impl Recorder {
 /// A recording in the making.
 struct Writing<'a> {
     recorder: &'a Recorder,
+    timeline: Timeline,
     writer: ArchiveWriter,
     present: HashMap<String, HashSet<u64>>,
     recording: Recording,
@@ -196,29 +229,54 @@ struct Writing<'a> {
 
 impl<'a> Writing<'a> {
     /// Compares the plan with the index.
-    fn prepare(recorder: &'a Recorder, writer: ArchiveWriter, plan: &Plan) -> Result<Self, RecorderError> {
-        let broadcast = recorder.broadcast.to_string();
-        let numbering = recorder.numbering;
-        let recording = Recording { broadcast, numbering, tracks: Vec::new(), objects_written: 0, bytes_written: 0 };
-        let mut writing = Self { recorder, writer, present: HashMap::new(), recording };
-        for (track, groups, gaps) in plan.tracks() {
-            let known = writing.known_groups(track, groups)?;
-            writing.recording.tracks.push(recorded(track, groups, gaps, known.len()));
-            writing.present.insert(track.to_owned(), known);
+    fn prepare(
+        recorder: &'a Recorder,
+        timeline: Timeline,
+        writer: ArchiveWriter,
+        plan: &Plan,
+    ) -> Result<Self, RecorderError> {
+        let recording = Recording {
+            broadcast: recorder.broadcast.to_string(),
+            numbering: recorder.numbering,
+            tracks: Vec::new(),
+            objects_written: 0,
+            bytes_written: 0,
+            left_out: Vec::new(),
+        };
+        let mut writing = Self { recorder, timeline, writer, present: HashMap::new(), recording };
+        for description in &plan.descriptions {
+            let groups = std::slice::from_ref(&description.stored);
+            writing.add_track(&description.name, groups, Vec::new(), description.goes_on)?;
+        }
+        for (track, gaps) in plan.media() {
+            writing.add_track(&track.name, &track.groups, gaps, false)?;
         }
         Ok(writing)
     }
 
+    fn add_track(
+        &mut self,
+        track: &str,
+        groups: &[StoredGroup],
+        gaps: Vec<(u64, u64)>,
+        goes_on: bool,
+    ) -> Result<(), RecorderError> {
+        let known = self.known_groups(track, groups, goes_on)?;
+        self.recording.tracks.push(recorded(track, groups, gaps, known.len()));
+        self.present.insert(track.to_owned(), known);
+        Ok(())
+    }
+
     /// The sequences of a track whose records are in the index, all of them equal to the planned ones. A session is
-    /// appended whole, whatever sessions are there.
-    fn known_groups(&self, track: &str, groups: &[StoredGroup]) -> Result<HashSet<u64>, RecorderError> {
-        let Recorder { manifests, broadcast, numbering, .. } = self.recorder;
-        let broadcast = Broadcast { name: broadcast.to_string(), directory: manifests.join(broadcast.as_str()) };
+    /// appended whole, whatever sessions are there. With `goes_on`, the first group is known too where the last one
+    /// before it is the same.
+    fn known_groups(&self, track: &str, groups: &[StoredGroup], goes_on: bool) -> Result<HashSet<u64>, RecorderError> {
+        let (broadcast, numbering) = (self.recorder.broadcast_files(), &self.recorder.numbering);
         let wanted = match numbering {
             Numbering::Session => HashMap::new(),
             Numbering::Timeline => PlannedTrack::by_sequence(groups),
         };
-        let Present { wanted: present, lowest } = index::present(&broadcast, track, &wanted)?;
+        let Present { wanted: present, lowest, before } = index::present(&broadcast, track, &wanted)?;
         if let Some((lowest, other)) = other_numbering(*numbering, lowest, groups) {
             let (index, wanted) = (broadcast.track_file(track), *numbering);
             let other = OtherNumbering { index, lowest, present: other, wanted };
@@ -234,18 +292,24 @@ impl<'a> Writing<'a> {
                 _ => {}
             }
         }
-        Ok(present.into_keys().collect())
+        let mut known: HashSet<_> = present.into_keys().collect();
+        if let (true, Some(before), Some(first)) = (goes_on, before, groups.first())
+            && (before.blake3, before.size_bytes) == (first.blake3, first.size_bytes)
+        {
+            known.insert(first.group_sequence);
+        }
+        Ok(known)
     }
 
     fn store_input(
         &mut self,
-        input: &Pieces,
+        input: &Stream,
         tracks: &[PlannedTrack],
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), RecorderError> {
         let planned: Vec<_> = tracks.iter().map(|track| PlannedTrack::by_sequence(&track.groups)).collect();
-        let Recorder { timeline, numbering, .. } = *self.recorder;
-        let mut groups = Groups::new(Media::open(input.clone())?, timeline, numbering);
+        let (timeline, numbering) = (self.timeline, self.recorder.numbering);
+        let mut groups = Groups::open(input, timeline, numbering)?;
         while let Some(group) = groups.next_group()? {
             let (track, group_sequence) = (&tracks[group.track].name, group.sequence);
             let stored = plan::stored(group_sequence, &group.bytes);

@@ -7,10 +7,10 @@ use ec_observation::Numbering;
 use super::{
     RecorderError,
     catalog::{Catalog, CatalogTrack},
-    groups::{Group, Groups, Timeline},
+    groups::{Group, Groups, HeldBack, Timeline},
     index::StoredGroup,
-    input::Pieces,
-    media::{InitTrack, Media, TrackKind},
+    input::Stream,
+    media::{InitTrack, TrackKind},
 };
 
 /// The track of the catalog.
@@ -20,6 +20,8 @@ const CATALOG_TRACK: &str = "catalog.json";
 #[derive(Debug, Default)]
 pub(super) struct PlannedTrack {
     pub(super) name: String,
+    /// What it is, for people and to tell it from other inputs' tracks.
+    what: String,
     /// In order of their sequence.
     pub(super) groups: Vec<StoredGroup>,
 }
@@ -31,6 +33,8 @@ pub(super) struct Description {
     pub(super) stored: StoredGroup,
     pub(super) received_unix_ms: u64,
     pub(super) bytes: Vec<u8>,
+    /// Whether one that is in the index for what came before goes on holding.
+    pub(super) goes_on: bool,
 }
 
 /// A recording: descriptions, and for each input the tracks of its init segment.
@@ -38,13 +42,15 @@ pub(super) struct Description {
 pub(super) struct Plan {
     numbering: Numbering,
     pub(super) descriptions: Vec<Description>,
+    /// What of the input is not recorded, one sentence each.
+    pub(super) left_out: Vec<String>,
     pub(super) inputs: Vec<Vec<PlannedTrack>>,
 }
 
 impl Plan {
     /// Reads all of `inputs` once. `progress` is told the bytes of each group.
     pub(super) fn scan(
-        inputs: &[Pieces],
+        inputs: &[Stream],
         timeline: &Timeline,
         numbering: Numbering,
         progress: &mut dyn FnMut(u64),
@@ -54,28 +60,43 @@ impl Plan {
         let mut catalog = Vec::new();
         let mut begin: Option<(u64, u64)> = None;
         for (number, input) in inputs.iter().enumerate() {
-            let init_name = numbered("init", number, ".mp4");
+            let init_name = init_name(number);
             let mut scanned = ScannedInput::scan(input, timeline, numbering, &mut names, progress)?;
+            plan.left_out.append(&mut scanned.left_out);
             let described = scanned.tracks.iter().zip(&scanned.declared);
             catalog.extend(described.map(|(track, declared)| CatalogTrack::new(&track.name, &init_name, declared)));
             let init = std::mem::take(&mut scanned.init);
-            plan.descriptions.push(description(init_name, scanned.begin, timeline, init));
+            plan.descriptions.push(description(init_name, scanned.begin, timeline, init, input.may_lack_begin));
             plan.inputs.push(scanned.tracks);
             begin = Some(begin.map_or(scanned.begin, |earlier| earlier.min(scanned.begin)));
         }
         if let Some(begin) = begin {
             let bytes = Catalog::new(catalog).to_bytes();
-            plan.descriptions.insert(0, description(CATALOG_TRACK.to_owned(), begin, timeline, bytes));
+            let goes_on = inputs.iter().any(|input| input.may_lack_begin);
+            plan.descriptions.insert(0, description(CATALOG_TRACK.to_owned(), begin, timeline, bytes, goes_on));
         }
         Ok(plan)
     }
 
-    /// Every track with its groups and their [`gaps`], descriptions first.
-    pub(super) fn tracks(&self) -> impl Iterator<Item = (&str, &[StoredGroup], Vec<(u64, u64)>)> {
+    /// Refuses inputs that were given one by one and hold tracks that look alike.
+    pub(super) fn refuse_alike(&self, inputs: &[Stream]) -> Result<(), RecorderError> {
+        let mut seen: HashMap<&str, &Stream> = HashMap::new();
+        for (input, tracks) in inputs.iter().zip(&self.inputs) {
+            for track in tracks.iter().filter(|track| !track.groups.is_empty()) {
+                let before = *seen.entry(&track.what).or_insert(input);
+                if before.given != input.given {
+                    let (first, second, what) = (before.given.clone(), input.given.clone(), track.what.clone());
+                    return Err(RecorderError::Alike { first, second, what });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Every track of media with its groups and their [`gaps`].
+    pub(super) fn media(&self) -> impl Iterator<Item = (&PlannedTrack, Vec<(u64, u64)>)> {
         let span = self.span();
-        let descriptions = self.descriptions.iter().map(|d| (d.name.as_str(), std::slice::from_ref(&d.stored), vec![]));
-        let media = self.inputs.iter().flatten();
-        descriptions.chain(media.map(move |t| (t.name.as_str(), t.groups.as_slice(), gaps(&t.groups, span))))
+        self.inputs.iter().flatten().map(move |track| (track, gaps(&track.groups, span)))
     }
 
     /// The lowest and the highest sequence over all media tracks; `None` where each track counts by itself.
@@ -118,9 +139,15 @@ pub(super) fn stored(group_sequence: u64, bytes: &[u8]) -> StoredGroup {
 }
 
 /// A description that is valid from `begin`, a sequence and its broadcast time.
-fn description(name: String, begin: (u64, u64), timeline: &Timeline, bytes: Vec<u8>) -> Description {
-    let stored = stored(begin.0, &bytes);
-    Description { name, stored, received_unix_ms: begin.1.saturating_add(timeline.latency_ms), bytes }
+fn description(
+    name: String,
+    (sequence, begin_unix_ms): (u64, u64),
+    timeline: &Timeline,
+    bytes: Vec<u8>,
+    goes_on: bool,
+) -> Description {
+    let (stored, received_unix_ms) = (stored(sequence, &bytes), begin_unix_ms.saturating_add(timeline.latency_ms));
+    Description { name, stored, received_unix_ms, bytes, goes_on }
 }
 
 /// One input, read to its end.
@@ -128,21 +155,23 @@ struct ScannedInput {
     init: Vec<u8>,
     declared: Vec<InitTrack>,
     tracks: Vec<PlannedTrack>,
+    left_out: Vec<String>,
     /// The lowest sequence and its broadcast time in Unix milliseconds.
     begin: (u64, u64),
 }
 
 impl ScannedInput {
     fn scan(
-        input: &Pieces,
+        input: &Stream,
         timeline: &Timeline,
         numbering: Numbering,
         names: &mut TrackNames,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, RecorderError> {
-        let mut groups = Groups::new(Media::open(input.clone())?, *timeline, numbering);
+        let mut groups = Groups::open(input, *timeline, numbering)?;
         let declared = groups.init().tracks.clone();
-        let mut tracks: Vec<_> = declared.iter().map(|track| names.next(track.kind)).map(PlannedTrack::named).collect();
+        let mut tracks: Vec<_> =
+            declared.iter().map(|track| PlannedTrack::new(names.next(track.kind), track)).collect();
         let mut begin = None;
         while let Some(group) = groups.next_group()? {
             let Group { track, sequence, begin_unix_ms, bytes, .. } = group;
@@ -150,27 +179,51 @@ impl ScannedInput {
             progress(bytes.len() as u64);
             tracks[track].groups.push(stored(sequence, &bytes));
         }
-        let path = input.first().map(|piece| piece.path.to_path_buf()).unwrap_or_default();
-        let begin = begin.ok_or(RecorderError::NoGroups { path })?;
-        Ok(Self { init: groups.init().bytes.clone(), declared, tracks, begin })
+        let path = || input.pieces.first().map(|piece| piece.path.to_path_buf()).unwrap_or_default();
+        let begin = begin.ok_or_else(|| match groups.held_back() {
+            [] => RecorderError::NoGroups { path: path() },
+            _ => RecorderError::NoWholeGroup { path: input.given.clone() },
+        })?;
+        let mut left_out = input.left_out.clone();
+        left_out.append(&mut groups.take_left_out());
+        left_out.extend(groups.held_back().iter().map(|held| told(input, &tracks, held)));
+        Ok(Self { init: groups.init().bytes.clone(), declared, tracks, left_out, begin })
     }
 }
 
+fn told(input: &Stream, tracks: &[PlannedTrack], held: &HeldBack) -> String {
+    let (given, track) = (input.given.display(), &tracks[held.track].name);
+    let why = match held.lacks_begin {
+        true => {
+            "the first group is held back: the list begins later than the stream, and the group may have begun before it"
+        }
+        false => {
+            "the last group is held back: the list has no EXT-X-ENDLIST, and more may follow; record it again then"
+        }
+    };
+    format!("{given}: {track}: {why}")
+}
+
 impl PlannedTrack {
-    fn named(name: String) -> Self {
-        Self { name, groups: Vec::new() }
+    fn new(name: String, InitTrack { kind, codec, timescale, language, .. }: &InitTrack) -> Self {
+        let kind = match kind {
+            TrackKind::Video { width, height } => format!("video of {width}x{height} pixels"),
+            TrackKind::Audio { sample_rate, channels } => format!("audio of {channels} channels at {sample_rate} Hz"),
+        };
+        let what = format!("{kind} ({codec}, language {language}, timescale {timescale})");
+        Self { name, what, groups: Vec::new() }
     }
 }
 
 /// Numbers tracks of a kind over all inputs.
 #[derive(Debug, Default)]
-struct TrackNames {
+pub(super) struct TrackNames {
     video: usize,
     audio: usize,
 }
 
 impl TrackNames {
-    fn next(&mut self, kind: TrackKind) -> String {
+    pub(super) fn next(&mut self, kind: TrackKind) -> String {
         let (prefix, number) = match kind {
             TrackKind::Video { .. } => ("video", &mut self.video),
             TrackKind::Audio { .. } => ("audio", &mut self.audio),
@@ -181,11 +234,11 @@ impl TrackNames {
     }
 }
 
-/// `init.mp4`, `init1.mp4`, …: the first is the usual one.
-fn numbered(prefix: &str, number: usize, suffix: &str) -> String {
+/// The track of an input's init segment: `init.mp4`, `init1.mp4`, …; the first is the usual one.
+pub(super) fn init_name(number: usize) -> String {
     match number {
-        0 => format!("{prefix}{suffix}"),
-        _ => format!("{prefix}{number}{suffix}"),
+        0 => "init.mp4".to_owned(),
+        _ => format!("init{number}.mp4"),
     }
 }
 
@@ -209,6 +262,6 @@ mod tests {
         let mut names = TrackNames::default();
         let named = [video, audio, audio, video].map(|kind| names.next(kind));
         assert_eq!(named, ["video0.m4s", "audio0.m4s", "audio1.m4s", "video1.m4s"]);
-        assert_eq!([0, 1].map(|number| numbered("init", number, ".mp4")), ["init.mp4", "init1.mp4"]);
+        assert_eq!([0, 1].map(init_name), ["init.mp4", "init1.mp4"]);
     }
 }

@@ -6,10 +6,9 @@ use clap::Args;
 use ec_archive::{
     cas::Cas,
     recorder::{
-        RecordedTrack, Recorder, Recording,
+        RecordedTrack, Recorder, Recording, Start,
         broadcast::BroadcastName,
-        groups::Timeline,
-        input::{self, Pieces},
+        input::{self, Stream},
     },
 };
 use ec_observation::Numbering;
@@ -28,8 +27,9 @@ pub(crate) struct RecordArgs {
     #[arg(long, env = "EC_WITNESS_BROADCAST", value_name = "NAME")]
     broadcast: BroadcastName,
 
-    /// Broadcast time of the media's time 0, in Unix milliseconds [default: now]. Receive times follow the media from
-    /// there, however fast it is read: of a file that is recorded at once they lie ahead of the clock.
+    /// Broadcast time of the media's time 0, in Unix milliseconds. Receive times follow the media from there, however fast
+    /// it is read [default: 0 if the media's own times are Unix times; with `--numbering timeline` that of an earlier
+    /// recording of the same input; else such that the media begins now, and the receive times of a file lie ahead].
     #[arg(long, env = "EC_WITNESS_START_UNIX_MS", value_name = "MS")]
     start_unix_ms: Option<u64>,
 
@@ -43,6 +43,11 @@ pub(crate) struct RecordArgs {
     /// How long after its end, in broadcast time, a group counts as received, in milliseconds.
     #[arg(long, env = "EC_WITNESS_LATENCY_MS", value_name = "MS", default_value = "500")]
     latency_ms: u64,
+
+    /// Take inputs whose tracks look alike as tracks of the same time. Without it they are refused, as recordings that
+    /// follow each other look so too.
+    #[arg(long, env = "EC_WITNESS_PARALLEL")]
+    parallel: bool,
 
     #[command(flatten)]
     json: JsonArg,
@@ -59,14 +64,13 @@ impl RecordArgs {
             cas: Cas::new(self.dirs.cas()?),
             manifests: self.dirs.manifests()?,
             broadcast: self.broadcast,
-            timeline: Timeline {
-                start_unix_ms: self.start_unix_ms.unwrap_or_else(clock::unix_ms),
-                chunk_duration_ms: self.chunk_duration_ms,
-                latency_ms: self.latency_ms,
-            },
+            start: self.start_unix_ms.map_or_else(|| Start::OfTheMedia { now_unix_ms: clock::unix_ms() }, Start::At),
+            chunk_duration_ms: self.chunk_duration_ms,
+            latency_ms: self.latency_ms,
+            parallel: self.parallel,
             numbering: self.numbering.numbering,
         };
-        let progress = Progress::start("recording", Unit::Groups);
+        let progress = Progress::start("recording", Unit::Bytes);
         let (mut done, of) = (0, 2 * bytes_of(&inputs));
         let recorded = recorder.record(&inputs, &mut |bytes| {
             done += bytes;
@@ -75,6 +79,7 @@ impl RecordArgs {
         progress.finish();
         let recording = recorded?;
         tell_numbering(recording.numbering);
+        recording.left_out.iter().for_each(|what| eprintln!("warning: {what}"));
         warn_of_gaps(&recording);
         match self.json.json {
             true => json_line(&recording)?,
@@ -83,7 +88,7 @@ impl RecordArgs {
         Ok(Answer::Yes)
     }
 
-    fn inputs(&self) -> eyre::Result<Vec<Pieces>> {
+    fn inputs(&self) -> eyre::Result<Vec<Stream>> {
         let mut inputs = Vec::new();
         for input in &self.inputs {
             inputs.extend(input::inputs(input)?);
@@ -93,8 +98,8 @@ impl RecordArgs {
 }
 
 /// Roughly the bytes that one reading goes through; only progress depends on it.
-fn bytes_of(inputs: &[Pieces]) -> u64 {
-    let pieces = inputs.iter().flatten();
+fn bytes_of(inputs: &[Stream]) -> u64 {
+    let pieces = inputs.iter().flat_map(|input| &input.pieces);
     let bytes = pieces.filter_map(|piece| match piece.range {
         Some((_, length)) => Some(length),
         None => fs::metadata(&piece.path).ok().map(|metadata| metadata.len()),

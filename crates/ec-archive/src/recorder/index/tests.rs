@@ -66,8 +66,15 @@ fn the_lowest_sequence_is_told_of_records_only() {
 #[test]
 fn a_missing_index_is_empty() {
     let (_dir, broadcast) = broadcast("");
-    let Present { wanted, lowest } = present(&broadcast, "none", &HashMap::from([(1, group(1))])).unwrap();
-    assert_eq!((wanted, lowest), (HashMap::new(), None));
+    let Present { wanted, lowest, before } = present(&broadcast, "none", &HashMap::from([(1, group(1))])).unwrap();
+    assert_eq!((wanted, lowest, before), (HashMap::new(), None, None));
+}
+
+#[test]
+fn the_last_group_before_the_wanted_ones_is_told() {
+    let (_dir, broadcast) = broadcast(&[line(7), line(3), line(5)].concat());
+    let before = |sequence| present(&broadcast, TRACK, &HashMap::from([(sequence, group(sequence))])).unwrap().before;
+    assert_eq!([8, 6, 3].map(|sequence| before(sequence).map(|group| group.group_sequence)), [Some(7), Some(5), None]);
 }
 
 #[test]

@@ -5,14 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{InputError, Pieces};
+use super::{InputError, Stream};
 use crate::recorder::media::Piece;
 
 /// Extensions of init segments and segments.
 const EXTENSIONS: [&str; 7] = ["mp4", "m4s", "m4v", "m4a", "cmfv", "cmfa", "cmft"];
 
 /// One stream per `init<suffix>`, with every `<anything><suffix>-<number>` in order of number.
-pub(super) fn inputs(dir: &Path, files: &[PathBuf]) -> Result<Vec<Pieces>, InputError> {
+pub(super) fn inputs(dir: &Path, files: &[PathBuf]) -> Result<Vec<Stream>, InputError> {
     let stems: Vec<(&str, &PathBuf)> = files.iter().filter_map(|path| Some((media_stem(path)?, path))).collect();
     let inits: Vec<_> = stems.iter().filter_map(|(stem, path)| Some((stem.strip_prefix("init")?, *path))).collect();
     if inits.is_empty() {
@@ -29,7 +29,8 @@ pub(super) fn inputs(dir: &Path, files: &[PathBuf]) -> Result<Vec<Pieces>, Input
             return Err(InputError::NoSegments { path: init.clone() });
         }
         let segments = segments.into_iter().map(|(_, path)| path);
-        Ok([init].into_iter().chain(segments).map(|path| Piece::whole(path)).collect())
+        let pieces = [init].into_iter().chain(segments).map(|path| Piece::whole(path)).collect();
+        Ok(Stream::whole(dir, pieces))
     };
     inits.into_iter().map(stream).collect()
 }

@@ -1,27 +1,62 @@
 //! HLS playlists (RFC 8216), as far as they name fMP4 files beside them.
 
 use std::{
+    collections::BTreeSet,
     fs,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
-use super::{InputError, Pieces};
+use super::{InputError, Pieces, Stream, uri};
 use crate::recorder::media::Piece;
+
+/// Tags that name no media and change none (RFC 8216, 4.3, and its second edition's draft). Of others a word is said.
+const WITHOUT_MEDIA: [&str; 27] = [
+    "EXTM3U",
+    "EXTINF",
+    "EXT-X-VERSION",
+    "EXT-X-TARGETDURATION",
+    "EXT-X-DISCONTINUITY",
+    "EXT-X-DISCONTINUITY-SEQUENCE",
+    "EXT-X-PROGRAM-DATE-TIME",
+    "EXT-X-DATERANGE",
+    "EXT-X-ALLOW-CACHE",
+    "EXT-X-INDEPENDENT-SEGMENTS",
+    "EXT-X-START",
+    "EXT-X-DEFINE",
+    "EXT-X-BITRATE",
+    "EXT-X-PART-INF",
+    // parts are those of segments that follow as a whole
+    "EXT-X-PART",
+    "EXT-X-PRELOAD-HINT",
+    "EXT-X-SERVER-CONTROL",
+    "EXT-X-RENDITION-REPORT",
+    "EXT-X-STREAM-INF",
+    "EXT-X-SESSION-DATA",
+    "EXT-X-SESSION-KEY",
+    "EXT-X-CONTENT-STEERING",
+    "EXT-X-CUE-OUT",
+    "EXT-X-CUE-OUT-CONT",
+    "EXT-X-CUE-IN",
+    "EXT-OATCLS-SCTE35",
+    "EXT-X-SCTE35",
+];
 
 /// A playlist, its names resolved.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Playlist {
-    /// The media playlists of a presentation, each once, in order.
-    Master(Vec<PathBuf>),
+    /// The media playlists of a presentation, each once, in order, and what is left out of it.
+    Master { variants: Vec<PathBuf>, left_out: Vec<String> },
     /// Init segment and segments of a stream.
-    Media(Pieces),
+    Media(Stream),
+    /// What holds no media to record, and why.
+    Other { line: usize, reason: &'static str },
 }
 
 impl Playlist {
     /// Reads and resolves a playlist.
     pub(super) fn read(path: &Path) -> Result<Self, InputError> {
         let text = fs::read_to_string(path).map_err(|source| InputError::io(path, source))?;
-        let mut reading = Reading { path, line: 1, master: Vec::new(), media: Vec::new(), next_range: None };
+        let mut reading = Reading::new(path);
         if text.trim_start_matches('\u{feff}').lines().next().map(str::trim_end) != Some("#EXTM3U") {
             return Err(reading.failed("does not begin with #EXTM3U"));
         }
@@ -40,42 +75,134 @@ struct Reading<'a> {
     master: Vec<PathBuf>,
     media: Pieces,
     next_range: Option<(u64, u64)>,
+    /// Where the last byte range ended, that of a gap too.
+    range_end: u64,
+    is_gap: bool,
+    media_sequence: u64,
+    /// Whether a list without an end may still get one: not one of type VOD.
+    may_grow: bool,
+    /// Whether segments are removed from the list's begin: not those of type EVENT or VOD.
+    may_slide: bool,
+    other: Option<(usize, &'static str)>,
+    left_out: Vec<String>,
+    unknown: BTreeSet<String>,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn new(path: &'a Path) -> Self {
+        Self {
+            path,
+            line: 1,
+            master: Vec::new(),
+            media: Vec::new(),
+            next_range: None,
+            range_end: 0,
+            is_gap: false,
+            media_sequence: 0,
+            may_grow: true,
+            may_slide: true,
+            other: None,
+            left_out: Vec::new(),
+            unknown: BTreeSet::new(),
+        }
+    }
+
     fn take(&mut self, line: &str) -> Result<(), InputError> {
-        if let Some(attributes) = line.strip_prefix("#EXT-X-MAP:") {
-            let uri = attribute(attributes, "URI").ok_or_else(|| self.failed("EXT-X-MAP without URI"))?;
-            let range = match attribute(attributes, "BYTERANGE") {
-                Some(range) => Some(self.range(range, 0)?),
-                None => None,
-            };
-            self.media.push(Piece { path: self.resolve(uri)?.into(), range });
-        } else if let Some(attributes) = line.strip_prefix("#EXT-X-MEDIA:") {
-            if let Some(uri) = attribute(attributes, "URI") {
-                self.add_playlist(uri)?;
-            }
-        } else if let Some(range) = line.strip_prefix("#EXT-X-BYTERANGE:") {
-            let after_last = self.media.last().and_then(|piece| piece.range).map_or(0, |(start, len)| start + len);
-            self.next_range = Some(self.range(range, after_last)?);
-        } else if let Some(attributes) = line.strip_prefix("#EXT-X-KEY:") {
-            self.refuse_encryption(attributes)?;
-        } else if !line.starts_with('#') && !line.is_empty() {
+        if let Some(tag) = line.strip_prefix('#').filter(|tag| tag.starts_with("EXT")) {
+            let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
+            return self.take_tag(name, value);
+        }
+        if !line.starts_with('#') && !line.is_empty() {
             self.add_uri(line)?;
         }
         Ok(())
     }
 
+    fn take_tag(&mut self, name: &str, value: &str) -> Result<(), InputError> {
+        match name {
+            "EXT-X-MAP" => self.add_map(value)?,
+            "EXT-X-MEDIA" => self.add_rendition(value)?,
+            "EXT-X-BYTERANGE" => self.next_range = Some(self.range(value, self.range_end)?),
+            "EXT-X-KEY" => self.refuse_encryption(value)?,
+            "EXT-X-GAP" => self.is_gap = true,
+            "EXT-X-ENDLIST" => self.may_grow = false,
+            "EXT-X-PLAYLIST-TYPE" => {
+                self.may_slide = false;
+                self.may_grow &= value.trim() != "VOD";
+            }
+            "EXT-X-MEDIA-SEQUENCE" => {
+                let number = value.trim().parse();
+                self.media_sequence = number.map_err(|_| self.failed(format!("{name} {value:?} is no number")))?;
+            }
+            "EXT-X-SKIP" => return Err(self.failed("EXT-X-SKIP: only what a longer list adds; give the whole list")),
+            "EXT-X-I-FRAMES-ONLY" => {
+                let reason = "EXT-X-I-FRAMES-ONLY: a list of single pictures for trick play, which are parts of another \
+                              list's segments; give that list";
+                self.other.get_or_insert((self.line, reason));
+            }
+            "EXT-X-I-FRAME-STREAM-INF" => {
+                let uri = attribute(value, "URI").unwrap_or_default();
+                self.leave_out(format!("I-frame list {uri:?} is left out: its pictures are in the other lists"));
+            }
+            _ if WITHOUT_MEDIA.contains(&name) => {}
+            _ if self.unknown.insert(name.to_owned()) => self.leave_out(format!("unknown tag #{name} is skipped")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add_map(&mut self, attributes: &str) -> Result<(), InputError> {
+        let uri = attribute(attributes, "URI").ok_or_else(|| self.failed("EXT-X-MAP without URI"))?;
+        let range = match attribute(attributes, "BYTERANGE") {
+            Some(range) => Some(self.range(range, 0)?),
+            None => None,
+        };
+        self.push(uri, range)
+    }
+
+    fn push(&mut self, uri: &str, range: Option<(u64, u64)>) -> Result<(), InputError> {
+        let path = self.resolve(uri)?.into();
+        self.range_end = range.map_or(0, |(start, length)| start + length);
+        self.media.push(Piece { path, range });
+        Ok(())
+    }
+
+    fn add_rendition(&mut self, attributes: &str) -> Result<(), InputError> {
+        match (attribute(attributes, "TYPE"), attribute(attributes, "URI")) {
+            (Some("SUBTITLES"), Some(uri)) => {
+                self.leave_out(format!("subtitles {uri:?} are left out: only video and audio are recorded"));
+                Ok(())
+            }
+            (_, Some(uri)) => self.add_playlist(uri),
+            (_, None) => Ok(()),
+        }
+    }
+
     fn add_uri(&mut self, uri: &str) -> Result<(), InputError> {
-        if uri.split('?').next().is_some_and(|uri| uri.to_ascii_lowercase().ends_with(".m3u8")) {
+        let (range, is_gap) = (self.next_range.take(), std::mem::take(&mut self.is_gap));
+        let name = uri.split(['?', '#']).next().unwrap_or(uri).to_ascii_lowercase();
+        if name.ends_with(".m3u8") {
             return self.add_playlist(uri);
         }
-        let path = self.resolve(uri)?.into();
+        if name.ends_with(".vtt") || name.ends_with(".webvtt") {
+            self.other.get_or_insert((self.line, "WebVTT captions; only video and audio in fMP4 are recorded"));
+        }
+        if self.other.is_some() {
+            return Ok(());
+        }
         if self.media.is_empty() {
             return Err(self.failed("segment without EXT-X-MAP; remake with `-hls_segment_type fmp4` of ffmpeg"));
         }
-        self.media.push(Piece { path, range: self.next_range.take() });
-        Ok(())
+        if is_gap {
+            self.range_end = range.map_or(0, |(start, length)| start + length);
+            self.leave_out(format!("segment {uri:?} is skipped: the list says that it is missing (EXT-X-GAP)"));
+            return Ok(());
+        }
+        self.push(uri, range)
+    }
+
+    fn leave_out(&mut self, what: String) {
+        self.left_out.push(format!("{}:{}: {what}", self.path.display(), self.line));
     }
 
     fn add_playlist(&mut self, uri: &str) -> Result<(), InputError> {
@@ -103,23 +230,31 @@ impl Reading<'_> {
         }
     }
 
-    /// A name beside the playlist. Others are refused: a playlist is input, and must not reach other files.
+    /// A file beside the playlist. Others are refused: a playlist is input, and must not reach other files.
     fn resolve(&self, uri: &str) -> Result<PathBuf, InputError> {
-        let relative = Path::new(uri);
-        let below = relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        if uri.contains("://") || !below {
-            return Err(self.failed(format!("{uri:?} is not below the playlist's directory")));
-        }
-        Ok(self.path.parent().unwrap_or(Path::new("")).join(relative))
+        uri::resolve(self.path.parent().unwrap_or(Path::new("")), uri).ok_or_else(|| {
+            self.failed(format!(
+                "{uri:?} is not below the playlist's directory; save it there, and have its name there in the list"
+            ))
+        })
     }
 
     fn finish(self, text: &str) -> Result<Playlist, InputError> {
+        if let Some((line, reason)) = self.other {
+            return Ok(Playlist::Other { line, reason });
+        }
         match (self.master.is_empty(), self.media.len()) {
-            (false, 0) => Ok(Playlist::Master(self.master)),
-            (true, 2..) => Ok(Playlist::Media(self.media)),
+            (false, 0) => Ok(Playlist::Master { variants: self.master, left_out: self.left_out }),
+            (true, 2..) => Ok(Playlist::Media(self.stream())),
             (false, _) => Err(self.failed("names segments and playlists")),
             (true, _) => Err(Self { line: text.lines().count(), ..self }.failed("names no segments")),
         }
+    }
+
+    fn stream(self) -> Stream {
+        let may_lack_begin = self.may_slide && self.media_sequence > 0;
+        let (given, may_grow) = (self.path.to_owned(), self.may_grow);
+        Stream { given, pieces: self.media, may_grow, may_lack_begin, left_out: self.left_out }
     }
 
     fn failed(&self, reason: impl Into<String>) -> InputError {

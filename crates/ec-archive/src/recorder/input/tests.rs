@@ -14,7 +14,7 @@ fn names(input: &Path) -> Vec<Vec<String>> {
         let name = piece.path.file_name().unwrap().to_str().unwrap().to_owned();
         piece.range.map_or(name.clone(), |(offset, length)| format!("{name}[{offset}+{length}]"))
     };
-    inputs(input).unwrap().iter().map(|input| input.iter().map(name).collect()).collect()
+    inputs(input).unwrap().iter().map(|input| input.pieces.iter().map(name).collect()).collect()
 }
 
 fn error(dir: &tempfile::TempDir, name: &str) -> String {

@@ -8,7 +8,7 @@ use std::{
     vec,
 };
 
-use mp4_atom::{Atom, Buf, Decode, FourCC, Header, Mdat};
+use mp4_atom::{Atom, Buf, Decode, FourCC, Header, Mdat, Moov};
 
 use super::{MediaError, SharedPath};
 
@@ -76,6 +76,8 @@ impl RawBox {
 pub(super) struct Boxes {
     pieces: vec::IntoIter<Piece>,
     open: Option<OpenPiece>,
+    /// Pieces that were read to their end and had neither `moov` nor `mdat`.
+    without_media: Vec<SharedPath>,
 }
 
 #[derive(Debug)]
@@ -83,11 +85,12 @@ struct OpenPiece {
     path: SharedPath,
     offset: u64,
     reader: io::Take<BufReader<File>>,
+    has_media: bool,
 }
 
 impl Boxes {
     pub(super) fn new(pieces: Vec<Piece>) -> Self {
-        Self { pieces: pieces.into_iter(), open: None }
+        Self { pieces: pieces.into_iter(), open: None, without_media: Vec::new() }
     }
 
     /// The next box, or `None` after the last piece.
@@ -96,11 +99,20 @@ impl Boxes {
             if let Some(open) = &mut self.open
                 && let Some(raw) = open.next_box()?
             {
+                open.has_media |= matches!(raw.kind, Mdat::KIND | Moov::KIND);
                 return Ok(Some(raw));
             }
+            self.without_media.extend(self.open.take().filter(|read| !read.has_media).map(|read| read.path));
             let Some(piece) = self.pieces.next() else { return Ok(None) };
             self.open = Some(OpenPiece::open(piece)?);
         }
+    }
+}
+
+impl Boxes {
+    /// The pieces without media since the last call.
+    pub(super) fn take_without_media(&mut self) -> Vec<SharedPath> {
+        std::mem::take(&mut self.without_media)
     }
 }
 
@@ -112,7 +124,7 @@ impl OpenPiece {
             Ok(BufReader::new(file).take(length))
         });
         match opened {
-            Ok(reader) => Ok(Self { path: piece.path, offset, reader }),
+            Ok(reader) => Ok(Self { path: piece.path, offset, reader, has_media: false }),
             Err(source) => Err(MediaError::Io { path: piece.path.to_path_buf(), source }),
         }
     }
@@ -127,7 +139,7 @@ impl OpenPiece {
             bytes.extend(self.read(8)?);
         }
         let header_len = bytes.len();
-        let (kind, size) = parse_header(&bytes).ok_or_else(|| MediaError::NotMp4 { at: at.clone() })?;
+        let Some((kind, size)) = parse_header(&bytes) else { return Err(self.no_box(at, &bytes)) };
         let limit = if kind == Mdat::KIND { MDAT_LIMIT } else { BOX_LIMIT };
         if size.is_some_and(|size| size > limit) {
             return Err(MediaError::TooLarge { at, kind: kind.to_string(), size: size.unwrap_or(limit), limit });
@@ -138,6 +150,20 @@ impl OpenPiece {
             Some(size) if has < size => Err(MediaError::CutShort { at, kind: kind.to_string(), has, size }),
             _ => Ok(Some(RawBox { kind, bytes, header_len, at })),
         }
+    }
+
+    /// What begins with `bytes`, which are no box's.
+    fn no_box(&mut self, at: BoxOffset, bytes: &[u8]) -> MediaError {
+        let mut rest = [0; 4096];
+        let mut is_zero = at.offset > 0 && bytes.iter().all(|byte| *byte == 0);
+        while is_zero {
+            match self.reader.read(&mut rest) {
+                Ok(0) => return MediaError::Padding { at },
+                Ok(read) => is_zero = rest[..read].iter().all(|byte| *byte == 0),
+                Err(_) => break,
+            }
+        }
+        MediaError::NotMp4 { at }
     }
 
     /// Up to `length` bytes; fewer only at the end. Memory grows with what is there, not with what is asked for.

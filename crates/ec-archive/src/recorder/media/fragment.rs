@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, path::PathBuf};
 
-use mp4_atom::{Atom, FourCC, Free, Ftyp, Mdat, Mfra, Moof, Moov, Sidx, Skip, Traf};
+use mp4_atom::{Atom, Emsg, FourCC, Free, Ftyp, Mdat, Mfra, Moof, Moov, Prft, Sidx, Skip, Styp, Traf};
 
 use super::{
-    BoxOffset, Init, InitTrack, MediaError, Piece,
+    BoxOffset, IgnoredTrack, Init, InitTrack, MediaError, Piece,
     boxes::{Boxes, RawBox},
     split,
 };
@@ -29,7 +29,8 @@ pub struct Fragment {
 ///
 /// A fragment of one track is handed on byte for byte, `styp` and what else stands before its `moof` included; a `sidx`
 /// only if it indexes nothing but this fragment. A fragment of several tracks, or one with absolute offsets, is
-/// rewritten as one fragment per track.
+/// rewritten as one fragment per track: each with the `styp` and its own `prft`, the first recorded one with the other
+/// boxes (`emsg`) but indexes, which are of the whole.
 #[derive(Debug)]
 pub struct Media {
     init: Init,
@@ -38,6 +39,7 @@ pub struct Media {
     /// Boxes since the last `mdat`.
     pending: Vec<RawBox>,
     ready: VecDeque<Fragment>,
+    left_out: Vec<String>,
 }
 
 impl Media {
@@ -50,16 +52,19 @@ impl Media {
         let path = pieces.first().map_or_else(PathBuf::new, |piece| piece.path.to_path_buf());
         let mut boxes = Boxes::new(pieces);
         let mut bytes = Vec::new();
+        let mut pending = Vec::new();
         while let Some(raw) = boxes.next()? {
             match raw.kind {
                 Ftyp::KIND => bytes.extend_from_slice(&raw.bytes),
                 Moov::KIND => {
                     bytes.extend_from_slice(&raw.bytes);
                     let (init, moov) = (Init::parse(&raw, bytes)?, raw.bytes);
-                    return Ok(Self { init, moov, boxes, pending: Vec::new(), ready: VecDeque::new() });
+                    let left_out = init.ignored.iter().map(|track| ignored(&raw.at, track)).collect();
+                    return Ok(Self { init, moov, boxes, pending, ready: VecDeque::new(), left_out });
                 }
                 Mdat::KIND => return Err(MediaError::NotFragmented { at: raw.at }),
                 Moof::KIND => return Err(MediaError::NoInit { kind: raw.kind.to_string(), at: raw.at }),
+                Emsg::KIND | Prft::KIND => pending.push(raw),
                 _ => {}
             }
         }
@@ -88,6 +93,14 @@ impl Media {
         }
     }
 
+    /// What was left out since the last call, one sentence each.
+    pub(crate) fn take_left_out(&mut self) -> Vec<String> {
+        let empty = self.boxes.take_without_media();
+        let empty =
+            empty.iter().map(|path| format!("{}: holds no fragment; nothing of it is recorded", path.display()));
+        std::mem::take(&mut self.left_out).into_iter().chain(empty).collect()
+    }
+
     fn take(&mut self, raw: RawBox) -> Result<(), MediaError> {
         let after_moof = self.pending_moof().is_some();
         match raw.kind {
@@ -104,20 +117,28 @@ impl Media {
         self.pending.iter().find(|raw| raw.kind == Moof::KIND)
     }
 
-    fn end(&self) -> Result<(), MediaError> {
-        self.pending_moof().map_or(Ok(()), |moof| Err(MediaError::Unpaired { at: moof.at.clone() }))
+    fn end(&mut self) -> Result<(), MediaError> {
+        if let Some(moof) = self.pending_moof() {
+            return Err(MediaError::Unpaired { at: moof.at.clone() });
+        }
+        let after = std::mem::take(&mut self.pending).into_iter().filter(|raw| !is_index(raw.kind));
+        let after = after.map(|raw| format!("{}: box `{}` comes after the last fragment; left out", raw.at, raw.kind));
+        self.left_out.extend(after);
+        Ok(())
     }
 
     /// Turns the pending boxes and their `mdat` into fragments.
     fn cut(&mut self, mdat: &RawBox) -> Result<(), MediaError> {
         let pending = std::mem::take(&mut self.pending);
         let Some(raw_moof) = pending.iter().find(|raw| raw.kind == Moof::KIND) else {
-            return Err(MediaError::Unpaired { at: mdat.at.clone() });
+            let at = mdat.at.clone();
+            return Err(if self.init.has_samples { MediaError::Hybrid { at } } else { MediaError::Unpaired { at } });
         };
         let moof: Moof = raw_moof.decode("moof")?;
         let whole = moof.traf.len() == 1 && moof.traf[0].tfhd.base_data_offset.is_none();
         let cut = if whole { None } else { Some(split::Cut { moof: &moof, raw_moof, mdat }) };
         let mut data_end = Some(raw_moof.at.offset);
+        let mut is_first = true;
         for traf in &moof.traf {
             let Some(track) = self.track_of(traf, &raw_moof.at)? else {
                 data_end = None;
@@ -126,7 +147,10 @@ impl Media {
             let declared = &self.init.tracks[track];
             let bytes = match &cut {
                 None => verbatim(&pending, mdat, traf.tfhd.track_id),
-                Some(cut) => [styp(&pending), cut.track(traf, declared, &mut data_end)?].concat(),
+                Some(cut) => {
+                    let beside = beside_cut(&pending, declared.track_id, std::mem::take(&mut is_first));
+                    [beside, cut.track(traf, declared, &mut data_end)?].concat()
+                }
             };
             self.ready.push_back(fragment(traf, (track, declared), bytes, &pending[0].at)?);
         }
@@ -138,7 +162,7 @@ impl Media {
         let track_id = traf.tfhd.track_id;
         match self.init.tracks.iter().position(|track| track.track_id == track_id) {
             Some(index) => Ok(Some(index)),
-            None if self.init.ignored.contains(&track_id) => Ok(None),
+            None if self.init.ignored.iter().any(|ignored| ignored.track_id == track_id) => Ok(None),
             None => Err(MediaError::UnknownTrack { at: at.clone(), track_id }),
         }
     }
@@ -186,7 +210,24 @@ fn indexes_only(sidx: &RawBox, track_id: u32) -> bool {
     sidx.decode("sidx").is_ok_and(|sidx: Sidx| sidx.reference_id == track_id && sidx.references.len() == 1)
 }
 
-fn styp(pending: &[RawBox]) -> Vec<u8> {
-    let styp = pending.iter().find(|raw| raw.kind == mp4_atom::Styp::KIND);
-    styp.map_or_else(Vec::new, |raw| raw.bytes.clone())
+/// The boxes that go before a track's part of a fragment that is cut.
+fn beside_cut(pending: &[RawBox], track_id: u32, is_first: bool) -> Vec<u8> {
+    let goes = |raw: &&RawBox| match raw.kind {
+        Moof::KIND => false,
+        Styp::KIND => true,
+        // after version and flags comes the track's number
+        Prft::KIND => raw.body().get(4..8) == Some(&track_id.to_be_bytes()),
+        kind => is_first && !is_index(kind),
+    };
+    pending.iter().filter(goes).flat_map(|raw| raw.bytes.iter().copied()).collect()
+}
+
+/// Whether a box says where others lie, which holds no longer.
+fn is_index(kind: FourCC) -> bool {
+    kind == Sidx::KIND || kind == FourCC::new(b"ssix")
+}
+
+fn ignored(at: &BoxOffset, track: &IgnoredTrack) -> String {
+    let IgnoredTrack { track_id, handler } = track;
+    format!("{}: track {track_id} (`{handler}`) is left out: only video and audio are recorded", at.path.display())
 }

@@ -1,6 +1,6 @@
 //! The init segment: which tracks there are, and how to time them.
 
-use mp4_atom::{Codec, Encode, Moov, Trak};
+use mp4_atom::{Codec, Encode, Moov, StszSamples, Trak};
 
 use super::{MediaError, boxes::RawBox};
 
@@ -34,6 +34,8 @@ pub struct InitTrack {
     pub kind: TrackKind,
     /// The codec as in RFC 6381 where it is AVC, AAC or Opus, else the sample entry's four characters.
     pub codec: String,
+    /// Its language as `mdhd` has it, ISO 639-2/T.
+    pub language: String,
     /// A sample's duration in ticks where a fragment does not say.
     pub(super) default_duration: u32,
     /// A sample's size in bytes where a fragment does not say.
@@ -47,8 +49,19 @@ pub struct Init {
     pub bytes: Vec<u8>,
     /// Its video and audio tracks, in its order.
     pub tracks: Vec<InitTrack>,
-    /// `track_ID`s of its other tracks (captions, metadata), whose fragments are not recorded.
-    pub ignored: Vec<u32>,
+    /// Its other tracks (captions, metadata), whose fragments are not recorded.
+    pub ignored: Vec<IgnoredTrack>,
+    /// Whether its `moov` has samples of its own, as a plain file's has.
+    pub(super) has_samples: bool,
+}
+
+/// A track that is neither video nor audio, or says nothing of how it is coded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoredTrack {
+    /// `track_ID`, by which fragments name it.
+    pub track_id: u32,
+    /// The handler's four characters, as `text` or `subt`.
+    pub handler: String,
 }
 
 impl Init {
@@ -58,7 +71,8 @@ impl Init {
         if decoded.mvex.is_none() {
             return Err(MediaError::NotFragmented { at: moov.at.clone() });
         }
-        let mut init = Self { bytes, ..Self::default() };
+        let has_samples = decoded.trak.iter().any(has_samples);
+        let mut init = Self { bytes, has_samples, ..Self::default() };
         for trak in &decoded.trak {
             match parse_track(trak, &decoded) {
                 Some(track) if track.timescale == 0 => {
@@ -66,10 +80,19 @@ impl Init {
                     return Err(MediaError::NoTimescale { at: moov.at.clone(), track_id });
                 }
                 Some(track) => init.tracks.push(track),
-                None => init.ignored.push(trak.tkhd.track_id),
+                None => init
+                    .ignored
+                    .push(IgnoredTrack { track_id: trak.tkhd.track_id, handler: trak.mdia.hdlr.handler.to_string() }),
             }
         }
         Ok(init)
+    }
+}
+
+fn has_samples(trak: &Trak) -> bool {
+    match &trak.mdia.minf.stbl.stsz.samples {
+        StszSamples::Identical { count, .. } => *count > 0,
+        StszSamples::Different { sizes } => !sizes.is_empty(),
     }
 }
 
@@ -82,6 +105,7 @@ fn parse_track(trak: &Trak, moov: &Moov) -> Option<InitTrack> {
         timescale: trak.mdia.mdhd.timescale,
         kind: kind_of(trak, codec)?,
         codec: codec_string(codec),
+        language: trak.mdia.mdhd.language.clone(),
         default_duration: defaults.map_or(0, |trex| trex.default_sample_duration),
         default_size: defaults.map_or(0, |trex| trex.default_sample_size),
     })

@@ -26,9 +26,9 @@ fn fragment_error(parts: &[Vec<u8>]) -> String {
 #[test]
 fn an_init_segment_names_its_tracks() {
     let (_dir, media) = open(&[init()]);
-    let Init { bytes, tracks, ignored } = media.init();
+    let Init { bytes, tracks, ignored, .. } = media.init();
     assert_eq!(*bytes, init());
-    assert_eq!(*ignored, [3]);
+    assert_eq!(*ignored, [IgnoredTrack { track_id: 3, handler: "meta".to_owned() }]);
     let described: Vec<_> = tracks.iter().map(|t| (t.track_id, t.timescale, t.kind, t.codec.as_str())).collect();
     let video = (VIDEO, 1000, TrackKind::Video { width: 160, height: 90 }, "avc1.42c00a");
     let audio = (AUDIO, 48000, TrackKind::Audio { sample_rate: 48000, channels: 1 }, "opus");
