@@ -317,6 +317,9 @@ mod tests {
         }
     }
 
+    /// Changes a keystore's JSON.
+    type Change<'a> = &'a dyn Fn(&mut Value);
+
     #[test]
     fn a_keystore_opens_with_its_password_only() {
         let dir = tempfile::tempdir().unwrap();
@@ -334,7 +337,7 @@ mod tests {
 
         // what the file says of itself must be true, and known
         let made: Value = serde_json::from_slice(&fs::read(&keystore).unwrap()).unwrap();
-        let rewritten = |change: &dyn Fn(&mut Value)| {
+        let rewritten = |change: Change<'_>| {
             let mut changed = made.clone();
             change(&mut changed);
             fs::write(&keystore, changed.to_string()).unwrap();
@@ -347,7 +350,7 @@ mod tests {
         }
         let other = rewritten(&|store| store["address"] = "70997970c51812dc3a010c7d01b50e0d17dc79c8".into());
         assert!(other.as_ref().unwrap_err().contains("says that it is of account 0x70997970"), "{other:?}");
-        let refused: [(&dyn Fn(&mut Value), &str); 5] = [
+        let refused: [(Change<'_>, &str); 5] = [
             (&|store| store["crypto"]["cipher"] = "aes-128-cbc".into(), "crypto.cipher is \"aes-128-cbc\""),
             (&|store| store["crypto"]["kdf"] = "argon2id".into(), "crypto.kdf is \"argon2id\""),
             (&|store| store["version"] = 4.into(), "version is 4, and 3 is needed"),

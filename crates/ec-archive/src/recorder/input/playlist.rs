@@ -142,10 +142,10 @@ impl<'a> Reading<'a> {
             }
             "EXT-X-I-FRAME-STREAM-INF" => {
                 let uri = attribute(value, "URI").unwrap_or_default();
-                self.leave_out(format!("I-frame list {uri:?} is left out: its pictures are in the other lists"));
+                self.leave_out(&format!("I-frame list {uri:?} is left out: its pictures are in the other lists"));
             }
             _ if WITHOUT_MEDIA.contains(&name) => {}
-            _ if self.unknown.insert(name.to_owned()) => self.leave_out(format!("unknown tag #{name} is skipped")),
+            _ if self.unknown.insert(name.to_owned()) => self.leave_out(&format!("unknown tag #{name} is skipped")),
             _ => {}
         }
         Ok(())
@@ -170,7 +170,7 @@ impl<'a> Reading<'a> {
     fn add_rendition(&mut self, attributes: &str) -> Result<(), InputError> {
         match (attribute(attributes, "TYPE"), attribute(attributes, "URI")) {
             (Some("SUBTITLES"), Some(uri)) => {
-                self.leave_out(format!("subtitles {uri:?} are left out: only video and audio are recorded"));
+                self.leave_out(&format!("subtitles {uri:?} are left out: only video and audio are recorded"));
                 Ok(())
             }
             (_, Some(uri)) => self.add_playlist(uri),
@@ -195,13 +195,13 @@ impl<'a> Reading<'a> {
         }
         if is_gap {
             self.range_end = range.map_or(0, |(start, length)| start + length);
-            self.leave_out(format!("segment {uri:?} is skipped: the list says that it is missing (EXT-X-GAP)"));
+            self.leave_out(&format!("segment {uri:?} is skipped: the list says that it is missing (EXT-X-GAP)"));
             return Ok(());
         }
         self.push(uri, range)
     }
 
-    fn leave_out(&mut self, what: String) {
+    fn leave_out(&mut self, what: &str) {
         self.left_out.push(format!("{}:{}: {what}", self.path.display(), self.line));
     }
 
