@@ -9,8 +9,8 @@ use eyre::WrapErr;
 use serde::Deserialize;
 
 use super::{
-    agreement::AgreementArgs, chain::ChainArgs, defaults::with_default, force::ForceSettingsArgs, key::KeyArgs,
-    monitor::MonitorArgs, run_settings::RunSettingsArgs, store::StoreArgs,
+    agreement::AgreementArgs, chain::ChainArgs, defaults::with_default, force_settings::ForceSettingsArgs,
+    key::KeyArgs, monitor::MonitorArgs, run_settings::RunSettingsArgs, store::StoreArgs,
 };
 
 /// How long an incomplete epoch stays open after a later record came, where nothing else is configured.

@@ -2,7 +2,6 @@
 
 mod look;
 mod outcome;
-mod settings;
 mod work;
 
 use alloy::primitives::Address;
@@ -14,7 +13,7 @@ use ec_witness::{
     store::{Identity, VoteStore},
 };
 
-pub(crate) use settings::{ForceAfterArg, ForceSettingsArgs};
+use super::force_settings::ForceSettingsArgs;
 
 use super::{
     Answer,

@@ -15,6 +15,7 @@ mod deploy;
 mod derive;
 mod diff;
 mod force;
+mod force_settings;
 mod head;
 mod headers;
 mod history;

@@ -31,7 +31,7 @@ use super::{
     config::ConfigArg,
     connection::block_on,
     derive::read_index,
-    force::ForceAfterArg,
+    force_settings::ForceAfterArg,
     head::{AskedHead, HeadArg},
     lanes, ledger,
     numbering::SeenStreams,

@@ -120,9 +120,12 @@ fn a_log_that_does_not_show_what_is_final_is_an_error() {
     let check =
         |more: &str| run(rail.command(1, &archive, &format!("check-proof - {more}")).write_stdin(proof.clone()));
     let newest = block_on(async { rail.net.provider().get_block_number().await.unwrap() });
-    check(&format!("--deploy-block {newest}")).assert_error(&["does not show it", "deploy_block is too high"]);
-    // an endpoint that limits pages is asked for smaller ones
+    check(&format!("--deploy-block {newest}")).assert_error(&["deploy_block is set to", "would not be seen"]);
     let proxy = Proxy::start(&rail.net.rpc());
+    proxy.lie("eth_getLogs", |_, logs| *logs = serde_json::json!([]));
+    check(&format!("--rpc {}", proxy.rpc())).assert_error(&["does not show it", "the endpoint lacks logs"]);
+    proxy.heal();
+    // an endpoint that limits pages is asked for smaller ones
     proxy.next(3, "eth_getLogs", Fault::Refuse(-32005, "query returned more than 10000 results"));
     let mut command = rail.command(1, &archive, "check-proof -");
     let paged = run(command.env("EC_WITNESS_RPC", proxy.rpc()).write_stdin(proof.clone()));

@@ -16,7 +16,7 @@ use crate::cli::{
     agreement::AgreementArgs,
     chain::{ChainArgs, ChainSettings},
     config::{ConfigArg, only_in_the_file},
-    force::ForceAfterArg,
+    force_settings::ForceAfterArg,
     key::KeyArgs,
     monitor::{MonitorArgs, MonitorSettings},
     output::JsonArg,

@@ -6,7 +6,7 @@ use eyre::OptionExt;
 use serde::Deserialize;
 use url::Url;
 
-use crate::cli::defaults::with_default;
+use super::defaults::with_default;
 
 /// The most that is paid for a unit of gas on L1 where nothing else is configured.
 const DEFAULT_L1_MAX_FEE_GWEI: u64 = 100;
