@@ -13,13 +13,12 @@ use ec_witness::{
     store::{Identity, VoteStore},
 };
 
-use super::force_settings::ForceSettingsArgs;
-
 use super::{
     Answer,
     chain::ChainArgs,
     config::ConfigArg,
     connection::{Connection, block_on},
+    force_settings::ForceSettingsArgs,
     key::KeyArgs,
     ledger,
     output::JsonArg,

@@ -7,6 +7,8 @@ use alloy::{
     sol_types::{SolEvent, SolValue},
 };
 
+use crate::store::DEPOSIT_TYPE;
+
 sol! {
     /// The portal of an OP Stack chain on L1, as far as deposits go.
     interface OptimismPortal {
@@ -19,8 +21,6 @@ sol! {
     }
 }
 
-/// The transaction type of a deposit.
-pub const DEPOSIT_TYPE: u8 = 0x7e;
 /// The domain of what users deposit, in the hash that names a deposit's origin.
 const USER_DOMAIN: B256 = B256::ZERO;
 /// The one version of a deposit's log.

@@ -16,7 +16,7 @@ mod layer1;
 mod offer;
 
 pub use choice::{Choice, Left, choose};
-pub use deposit::{DEPOSIT_TYPE, Deposit, OptimismPortal};
+pub use deposit::{Deposit, OptimismPortal};
 pub use error::ForceError;
 pub use forcing::{Came, Cost, Forcing, Loss};
 pub use layer1::Layer1;

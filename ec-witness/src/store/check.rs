@@ -11,10 +11,13 @@ use ec_observation::{ContentHash, ObservationHash, SlotId};
 use rusqlite::{Connection, Row};
 
 use super::{
-    Identity, OutboxTx, StoreError, TxState, forced::forced_tx, hex, migrate, outbox::outbox_tx, parsed,
+    Identity, OutboxTx, StoreError, TxState,
+    forced::{DEPOSIT_TYPE, forced_tx},
+    hex, migrate,
+    outbox::outbox_tx,
+    parsed,
     votes::header_at,
 };
-use crate::force::DEPOSIT_TYPE;
 
 /// What is wrong, or what kept it from being looked at.
 enum Fault {

@@ -17,6 +17,9 @@ use super::{
 };
 use crate::failpoint;
 
+/// The transaction type of a deposit on an OP Stack chain: what is kept with it was executed by way of L1.
+pub const DEPOSIT_TYPE: u8 = 0x7e;
+
 /// A transaction of L1 that makes the L2 execute a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForcedTx {

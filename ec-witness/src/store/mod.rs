@@ -32,7 +32,7 @@ use alloy::primitives::Address;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 pub use error::StoreError;
-pub use forced::ForcedTx;
+pub use forced::{DEPOSIT_TYPE, ForcedTx};
 pub use halt::{Evidence, KeptHalt};
 pub use holder::holder;
 pub use outbox::{OutboxTx, TxState};

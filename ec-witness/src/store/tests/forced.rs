@@ -19,7 +19,7 @@ fn force_for(store: &mut VoteStore, l1_nonce: u64, fee: u128, repeats: TxHash) -
 
 /// A final deposit that used this nonce.
 fn deposit(nonce: u64) -> OutboxTx {
-    let raw = Bytes::from(vec![crate::force::DEPOSIT_TYPE, nonce as u8]);
+    let raw = Bytes::from(vec![DEPOSIT_TYPE, nonce as u8]);
     OutboxTx { hash: keccak256(&raw), nonce, raw, state: TxState::Finalized { block: 9 } }
 }
 
