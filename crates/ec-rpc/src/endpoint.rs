@@ -108,13 +108,12 @@ impl std::fmt::Debug for Endpoint {
 impl Endpoint {
     /// The endpoint's host and port; the rest of a URL may be secret. `?` where the URL has no host.
     pub fn host(&self) -> String {
-        let port = self.rpc.port().map(|port| format!(":{port}")).unwrap_or_default();
-        format!("{}{port}", self.rpc.host_str().unwrap_or("?"))
+        host_of(&self.rpc)
     }
 
     /// The endpoint's scheme, [host and port](Self::host).
     pub fn name(&self) -> String {
-        format!("{}://{}", self.rpc.scheme(), self.host())
+        name_of(&self.rpc)
     }
 
     /// Connects, and checks that the endpoint answers and is of this chain.
@@ -192,6 +191,16 @@ impl Endpoint {
     }
 }
 
+fn host_of(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or("?"))
+}
+
+/// What of a URL may be shown.
+fn name_of(url: &Url) -> String {
+    format!("{}://{}", url.scheme(), host_of(url))
+}
+
 /// Where an endpoint sends elsewhere.
 #[derive(Debug)]
 struct SentTo(String);
@@ -209,10 +218,7 @@ fn redirects() -> Policy {
     Policy::custom(|attempt| match attempt.status().as_u16() {
         307 | 308 if attempt.previous().len() <= MOST_REDIRECTS => attempt.follow(),
         _ => {
-            // its path may be a secret
-            let (scheme, host) = (attempt.url().scheme(), attempt.url().host_str().unwrap_or("?"));
-            let port = attempt.url().port().map(|port| format!(":{port}")).unwrap_or_default();
-            let to = SentTo(format!("{scheme}://{host}{port}"));
+            let to = SentTo(name_of(attempt.url()));
             attempt.error(to)
         }
     })
