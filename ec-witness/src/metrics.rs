@@ -26,6 +26,7 @@ metrics! {
     // the archive
     Gauge STREAMS = "streams", "Streams by how far their files are read: current, catching_up, waiting, or joining, those read for the first time.";
     Gauge ARCHIVE_READABLE = "archive_readable", "1 while the archive's directories can be walked.";
+    Gauge INDEX_FILES = "index_files", "Files of the archive's index that are read on, by whether each is held open: held, or unheld, where the limit of open files leaves no room.";
     Gauge NEWEST_RECORD = "newest_record_timestamp_seconds", "When a track file of the stream grew last, Unix time.";
     Gauge NEWEST_CLOSED_EPOCH = "newest_closed_epoch", "Sequence of the stream's newest closed epoch: its index, in a lane its session's mark plus its index.";
     Gauge NEWEST_VOTED_EPOCH = "newest_voted_epoch", "Sequence of the newest epoch that this witness voted on.";

@@ -27,7 +27,10 @@ pub use epochs::{
     is_closed, late_records,
 };
 pub use error::ArchiveError;
-pub use files::{Archive, Broadcast, CheckpointError, Checkpoints, StreamIndex, TrackFile, TrackIndex};
+pub use files::{
+    Archive, Broadcast, CheckpointError, Checkpoints, IndexFiles, StreamIndex, TrackFile, TrackIndex, hold_at_most,
+    index_files,
+};
 pub use index::{FileLine, SegmentSpan};
 pub use line::{BadLine, FieldNames};
 pub use sources::{Mapping, Source};

@@ -1,5 +1,6 @@
 //! `run`: the daemon, or with `--once` a single settling of what the archive holds.
 
+mod open_files;
 mod settings;
 
 use std::collections::HashMap;
@@ -39,6 +40,7 @@ impl RunArgs {
 }
 
 async fn work(settings: Settings) -> eyre::Result<Answer> {
+    open_files::make_room()?;
     let pulse = Pulse::default();
     let (monitor, cancelled) = settings.monitor.start(pulse.clone(), settings.pace.poll)?;
     let (once, json) = (settings.pace.once.is_some(), settings.json);

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use ec_archive::index_files;
 use ec_observation::StreamHash;
 
 use super::{reader::Followed, show, work::Work};
@@ -71,6 +72,7 @@ impl Shown {
             took,
             totals,
             archive_trouble: archive.intake.trouble().map(ToOwned::to_owned),
+            index_files: Some(index_files()),
             joining: archive.intake.joining(),
             streams: archive.streams().map(|(hash, followed)| self.stream(hash, followed, work)).collect(),
             ledger: ledger.standing(voter.witness()),

@@ -8,6 +8,7 @@ mod lanes;
 use std::borrow::Cow;
 
 use alloy::primitives::{U256, utils::format_ether};
+use ec_archive::IndexFiles;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -86,6 +87,7 @@ pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
         checks.extend([endpoints(&snapshot.ledger), finality(&snapshot.ledger)]);
     }
     checks.extend([member(snapshot), archive(snapshot), streams(snapshot), withheld(&snapshot.streams)]);
+    checks.extend(snapshot.index_files.map(open_files));
     checks.extend(lanes::checks(&snapshot.streams, now_unix_s));
     match &snapshot.store {
         Some(Ok(store)) => {
@@ -174,6 +176,18 @@ fn archive(snapshot: &Snapshot) -> Check {
             Check::warn("archive", trouble, "mount it, or mend what is named; new broadcasts are not found")
         }
     }
+}
+
+fn open_files(IndexFiles { held, unheld }: IndexFiles) -> Check {
+    let all = held + unheld;
+    if unheld == 0 {
+        return Check::ok("files", format!("{all} files of the index are held open"));
+    }
+    let found = format!(
+        "{held} of {all} files of the index are held open, the others are opened at each use: one that is rotated and \
+         removed before it was read to its end is lost"
+    );
+    Check::warn("files", found, format!("raise LimitNOFILE= of the unit, or `ulimit -n`, by {unheld} or more; restart"))
 }
 
 fn streams(snapshot: &Snapshot) -> Check {

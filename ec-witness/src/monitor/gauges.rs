@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ec_archive::IndexFiles;
 use ec_observation::Numbering;
 use ec_rpc::count::{RPC_AGREE, RPC_ANSWERS, RPC_ERRORS, RPC_HEAD_BLOCK, RPC_UP};
 use metrics::{counter, gauge, histogram};
@@ -27,6 +28,10 @@ pub(super) fn show(snapshot: &Snapshot, now: Duration) {
     }
     gauge!(names::STREAMS, "state" => "joining").set(snapshot.joining as f64);
     gauge!(names::ARCHIVE_READABLE).set(flag(snapshot.archive_trouble.is_none()));
+    if let Some(IndexFiles { held, unheld }) = snapshot.index_files {
+        gauge!(names::INDEX_FILES, "state" => "held").set(held as f64);
+        gauge!(names::INDEX_FILES, "state" => "unheld").set(unheld as f64);
+    }
     snapshot.streams.iter().for_each(stream);
     snapshot.streams.iter().for_each(numbering);
     ledger(&snapshot.ledger);

@@ -10,6 +10,8 @@ mod stream;
 
 use std::time::Duration;
 
+use ec_archive::IndexFiles;
+
 use crate::store::StoreStanding;
 
 pub use lane::LaneStanding;
@@ -29,6 +31,8 @@ pub struct Snapshot {
     pub ledger: LedgerStanding,
     /// Why the archive cannot be walked, if it cannot.
     pub archive_trouble: Option<String>,
+    /// The files of the archive's index that the daemon reads on; only it knows.
+    pub index_files: Option<IndexFiles>,
     /// Streams that are read for the first time.
     pub joining: usize,
     /// Every stream that is followed.

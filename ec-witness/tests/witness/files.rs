@@ -237,3 +237,48 @@ fn three_different_archives_end_in_dispute_and_no_vote_changes() {
         assert_eq!((1..=3).map(|w| rail.nonce(w)).collect::<Vec<_>>(), [1, 1, 1], "one vote each, for ever");
     }
 }
+
+/// A command under a limit of open files, which the process cannot raise.
+fn limited(files: u64, command: &Command) -> Command {
+    let mut limited = Command::new("sh");
+    limited.arg("-c").arg(format!("ulimit -n {files}; exec \"$0\" \"$@\"")).arg(command.get_program());
+    limited.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => limited.env(name, value),
+            None => limited.env_remove(name),
+        };
+    }
+    limited
+}
+
+#[test]
+fn more_files_than_may_be_open_are_followed_all_the_same() {
+    const STREAMS: usize = 600;
+    let rail = Rail::start(1, 1);
+    let groups = |groups| {
+        let one = TestArchive::of_groups(groups);
+        TRACKS.map(|track| (track, fs::read(one.track_file(track)).unwrap()))
+    };
+    let (short, whole) = (groups(4), groups(6));
+    let paths = |track: &str| Vec::from_iter((0..STREAMS).map(|n| format!("tv-{n:03}/{track}.jsonl")));
+    let files = short.iter().flat_map(|(track, text)| paths(track).into_iter().map(move |path| (path, text)));
+    let archive = TestArchive::new(files);
+    rail.init(1, &archive);
+
+    let run_command = rail.command(1, &archive, &format!("run {DELAYS}"));
+    let refused = run(&mut limited(100, &run_command));
+    refused.assert_error(&["the limit of open files is 100, and 256 are needed", "LimitNOFILE="]);
+
+    let witness = Running::spawn(&limited(1024, &run_command));
+    let open = || fs::read_dir(format!("/proc/{}/fd", witness.id())).unwrap().count();
+    super::daemon::await_final(&rail, &archive, STREAMS);
+    assert!((512..=1024).contains(&open()), "{}", open());
+    // each grows, whether it is held open or not
+    for (track, text) in &whole {
+        paths(track).iter().for_each(|path| archive.write(path, text));
+    }
+    super::daemon::await_final(&rail, &archive, 2 * STREAMS);
+    witness.signal("-TERM");
+    assert_eq!(witness.end().0, Some(0));
+}

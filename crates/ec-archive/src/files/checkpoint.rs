@@ -106,13 +106,13 @@ impl Checkpoints {
 
     fn save_track(&self, track: &TrackIndex) -> Result<(), CheckpointError> {
         let path = self.path(track);
-        let written = track.kept().and_then(|kept| {
-            let body = serde_json::to_string(&Body { rules: rules(track), track: kept })?;
+        let write = || {
+            let body = serde_json::to_string(&Body { rules: rules(track), track: track.kept() })?;
             DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
             let text = format!("{MAGIC} {}\n{body}", blake3::hash(body.as_bytes()));
             ec_files::replace(&path, text.as_bytes(), 0o600).map_err(|error| error.source)
-        });
-        written.map_err(|source| CheckpointError::Io { path, source })
+        };
+        write().map_err(|source| CheckpointError::Io { path: path.clone(), source })
     }
 }
 

@@ -1,16 +1,14 @@
-//! One file that stands, or stood, at a track's path: held open, with what was read of it.
+//! One file that stands, or stood, at a track's path, with what was read of it.
 
-use std::{
-    fs::{File, Metadata},
-    io,
-    os::unix::fs::{FileExt, MetadataExt},
-    sync::Arc,
-};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
 
 use ec_observation::EpochRule;
 use serde::{Deserialize, Serialize};
 
-use super::track_file::{Stretch, TrackFile};
+use super::{
+    held::{FileId, HeldFile},
+    track_file::{Stretch, TrackFile},
+};
 use crate::{
     ArchiveError,
     index::{Extent, Keys, LineIndex, Mark, Neighbours},
@@ -19,19 +17,6 @@ use crate::{
 
 /// Bytes at the start of what was read, and before its end, by which a file is known again.
 const KNOWN_LEN: u64 = 256;
-
-/// Which file of the system it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct FileId {
-    device: u64,
-    pub(crate) inode: u64,
-}
-
-impl From<&Metadata> for FileId {
-    fn from(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
-    }
-}
 
 /// The first and last bytes of what was read: by them a file is known to go on where it was left.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,19 +43,21 @@ pub(crate) struct Generation {
     pub(crate) serial: u64,
     pub(crate) lines: LineIndex,
     footprint: Footprint,
-    file: Arc<File>,
+    file: HeldFile,
 }
 
 impl Generation {
     /// A file of which nothing was read yet.
-    pub(crate) fn new(serial: u64, file: Arc<File>, lines: LineIndex) -> Self {
+    pub(crate) fn new(serial: u64, file: HeldFile, lines: LineIndex) -> Self {
         Self { serial, lines, footprint: Footprint::default(), file }
     }
 
     /// A file that was read before, if `file` still begins with what was read.
     pub(crate) fn resume(serial: u64, file: File, lines: LineIndex, footprint: Footprint) -> io::Result<Option<Self>> {
-        let resumed = Self { serial, lines, footprint, file: file.into() };
-        Ok(resumed.lost()?.is_none().then_some(resumed))
+        match contradiction(&lines, &footprint, &file)? {
+            None => Ok(Some(Self { serial, lines, footprint, file: HeldFile::new(file)? })),
+            Some(_) => Ok(None),
+        }
     }
 
     /// The file's first and last bytes that were read.
@@ -79,43 +66,55 @@ impl Generation {
     }
 
     /// Which file it is.
-    pub(crate) fn id(&self) -> io::Result<FileId> {
-        Ok(FileId::from(&self.file.metadata()?))
+    pub(crate) fn id(&self) -> FileId {
+        self.file.id()
     }
 
-    /// Bytes after the last complete line.
-    pub(crate) fn torn_bytes(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len().saturating_sub(self.lines.offset()))
+    /// Bytes after the last complete line; `path` is the track's, as everywhere here.
+    pub(crate) fn torn_bytes(&self, path: &Path) -> io::Result<u64> {
+        let len = match self.open(path)? {
+            Ok(file) => file.metadata()?.len(),
+            Err(_) => 0,
+        };
+        Ok(len.saturating_sub(self.lines.offset()))
     }
 
-    /// Why the file is no longer the one that was read, if it is not.
-    pub(crate) fn lost(&self) -> io::Result<Option<Lost>> {
-        self.contradiction(&self.file)
-    }
-
-    /// Goes on in another file if that begins with all that was read of this one, as a copy put in its place does.
-    pub(crate) fn move_to(&mut self, file: &Arc<File>) -> io::Result<bool> {
-        let goes_on = self.lines.offset() > 0 && self.contradiction(file)?.is_none();
-        if goes_on {
-            self.file = Arc::clone(file);
+    /// The open file, or why it is no longer the one that was read.
+    ///
+    /// # Errors
+    ///
+    /// It is not held open, and nothing stands at the path ([`io::ErrorKind::NotFound`]): the file system may be away.
+    /// Or the system refuses to read.
+    pub(crate) fn open(&self, path: &Path) -> io::Result<Result<Arc<File>, Lost>> {
+        if let Some(held) = self.file.held() {
+            return Ok(self.contradiction(held)?.map_or_else(|| Ok(Arc::clone(held)), Err));
         }
-        Ok(goes_on)
+        let mut why = Lost::NotFound;
+        for candidate in self.file.candidates(path)? {
+            let candidate = candidate?;
+            let same = FileId::from(&candidate.metadata()?) == self.id();
+            match self.contradiction(&candidate)? {
+                None if same || self.lines.offset() > 0 => return Ok(Ok(Arc::new(candidate))),
+                Some(lost) if same => why = lost,
+                _ => {}
+            }
+        }
+        Ok(Err(why))
+    }
+
+    /// Goes on in another file if that begins with all that was read of this one, as a copy put in its place does;
+    /// gives the file back if it does not.
+    pub(crate) fn move_to(&mut self, file: File) -> io::Result<Option<File>> {
+        let goes_on = self.lines.offset() > 0 && self.contradiction(&file)?.is_none();
+        if !goes_on {
+            return Ok(Some(file));
+        }
+        self.file = HeldFile::new(file)?;
+        Ok(None)
     }
 
     fn contradiction(&self, file: &File) -> io::Result<Option<Lost>> {
-        let (expected, found) = (self.lines.offset(), file.metadata()?.len());
-        if found < expected {
-            return Ok(Some(Lost::Truncated { expected, found }));
-        }
-        match Footprint::of(file, expected) {
-            Ok(footprint) if footprint == self.footprint => Ok(None),
-            Ok(_) => Ok(Some(Lost::Rewritten)),
-            // it became shorter just now
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Ok(Some(Lost::Truncated { expected, found: file.metadata()?.len() }))
-            }
-            Err(error) => Err(error),
-        }
+        contradiction(&self.lines, &self.footprint, file)
     }
 
     /// Reads the complete lines that were appended, about `budget` bytes of them at most; true when none is left.
@@ -126,9 +125,14 @@ impl Generation {
         budget: u64,
         watch: &mut impl Watch,
     ) -> Result<bool, ArchiveError> {
-        let Self { serial, lines, footprint, file } = self;
+        let file = match self.open(track.path()).map_err(ArchiveError::io(track.path()))? {
+            Ok(file) => file,
+            // the next look at it finds that again
+            Err(_) => return Ok(true),
+        };
+        let Self { serial, lines, footprint, .. } = self;
         let start = lines.offset();
-        let stretch = Stretch { file, start, end: u64::MAX };
+        let stretch = Stretch { file: &file, start, end: u64::MAX };
         let end = track.read(stretch, budget, |line| {
             if keys.pass_to(*serial) {
                 lines.stand_apart(keys);
@@ -136,7 +140,7 @@ impl Generation {
             lines.take(track.path(), line, keys, watch);
         })?;
         if end > start {
-            match Footprint::of(file, end) {
+            match Footprint::of(&file, end) {
                 Ok(found) => *footprint = found,
                 // it became shorter while it was read; the next look at it finds that
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
@@ -157,16 +161,33 @@ impl Generation {
         let mut neighbours = Neighbours::after(extent.before, extent.waiting);
         let mut keys = Keys::again(epochs, extent.segment, extent.before_ms, extent.cut);
         let mut checksum = 0u128;
-        let stretch = Stretch { file: &self.file, start: extent.start, end: extent.end };
+        let changed =
+            || ArchiveError::Changed { path: track.path().to_owned(), start: extent.start, generation: self.serial };
+        let file = self.open(track.path()).map_err(ArchiveError::io(track.path()))?.map_err(|_| changed())?;
+        let stretch = Stretch { file: &file, start: extent.start, end: extent.end };
         let end = track.read(stretch, u64::MAX, |line| {
             checksum = checksum.wrapping_add(line.checksum);
             if let Some(said) = line.said {
                 neighbours.mark(line.offset, &said, &mut keys, &mut sink);
             }
         })?;
-        if end == extent.end && checksum == extent.checksum {
-            return Ok(());
+        if end == extent.end && checksum == extent.checksum { Ok(()) } else { Err(changed()) }
+    }
+}
+
+/// Why a file cannot be the one of which these lines were read and this footprint taken.
+fn contradiction(lines: &LineIndex, footprint: &Footprint, file: &File) -> io::Result<Option<Lost>> {
+    let (expected, found) = (lines.offset(), file.metadata()?.len());
+    if found < expected {
+        return Ok(Some(Lost::Truncated { expected, found }));
+    }
+    match Footprint::of(file, expected) {
+        Ok(found) if found == *footprint => Ok(None),
+        Ok(_) => Ok(Some(Lost::Rewritten)),
+        // it became shorter just now
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Ok(Some(Lost::Truncated { expected, found: file.metadata()?.len() }))
         }
-        Err(ArchiveError::Changed { path: track.path().to_owned(), start: extent.start, generation: self.serial })
+        Err(error) => Err(error),
     }
 }

@@ -4,6 +4,7 @@
 mod checkpoint;
 mod checksum;
 mod generation;
+mod held;
 mod layout;
 mod lines;
 mod stream_index;
@@ -12,13 +13,14 @@ mod track_index;
 
 pub use self::{
     checkpoint::{CheckpointError, Checkpoints},
+    held::{IndexFiles, hold_at_most, index_files},
     layout::{Archive, Broadcast},
     stream_index::StreamIndex,
     track_file::TrackFile,
     track_index::TrackIndex,
 };
 pub(crate) use self::{
-    generation::FileId,
+    held::FileId,
     layout::TRACK_FILE_ENDING,
     lines::{bare, is_blank},
     track_index::TrackPart,

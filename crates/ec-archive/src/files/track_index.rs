@@ -8,16 +8,16 @@
 use std::{
     collections::VecDeque,
     fs::{self, File},
+    io,
     ops::Range,
-    os::unix::fs::MetadataExt,
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
 };
 
 use ec_observation::{EpochKey, EpochRule};
 
 use super::{
-    generation::{FileId, Footprint, Generation},
+    generation::{Footprint, Generation},
+    held::{FileId, HeldFile},
     layout::Broadcast,
     track_file::TrackFile,
 };
@@ -28,7 +28,7 @@ use crate::{
     watch::{Lost, TrackEvent, Watch},
 };
 
-/// Rotated files that are kept open and readable, besides the one that is written. A descriptor each.
+/// Rotated files that are kept readable, besides the one that is written.
 const MAX_ROTATED: usize = 3;
 
 /// The index of one track.
@@ -180,16 +180,17 @@ impl TrackIndex {
     fn read_rotated(&mut self, budget: u64, watch: &mut impl Watch) -> Result<(), ArchiveError> {
         let mut at = 0;
         while let Some(generation) = self.rotated.get_mut(at) {
-            match generation.lost().map_err(ArchiveError::io(self.file.path()))? {
-                Some(lost) => {
+            match generation.open(self.file.path()) {
+                Ok(Err(lost)) => {
                     let serial = generation.serial;
                     self.lose(serial, lost, watch);
+                    continue;
                 }
-                None => {
-                    generation.read_on(&self.file, &mut self.keys, budget, watch)?;
-                    at += 1;
-                }
+                Ok(Ok(_)) => _ = generation.read_on(&self.file, &mut self.keys, budget, watch)?,
+                Err(error) if is_away(&error) => {}
+                Err(error) => return Err(ArchiveError::io(self.file.path())(error)),
             }
+            at += 1;
         }
         Ok(())
     }
@@ -197,20 +198,24 @@ impl TrackIndex {
     /// Reads the current file on by its descriptor, wherever it is now; true when it is at its end.
     fn read_current(&mut self, budget: u64, watch: &mut impl Watch) -> Result<bool, ArchiveError> {
         let Some(current) = &mut self.current else { return Ok(true) };
-        let finished = match current.lost() {
-            Ok(Some(lost)) => {
+        let finished = match current.open(self.file.path()) {
+            Ok(Err(lost)) => {
                 let serial = current.serial;
                 self.lose(serial, lost, watch);
                 return Ok(true);
             }
-            Ok(None) => current.read_on(&self.file, &mut self.keys, budget, watch),
+            Ok(Ok(_)) => current.read_on(&self.file, &mut self.keys, budget, watch),
+            Err(error) if is_away(&error) => return Ok(true),
             Err(error) => Err(ArchiveError::io(self.file.path())(error)),
         };
         if let Err(error) = finished {
             // a descriptor of a file system that went and came back; the path may lead to the same file again
             let Some(found) = self.file.open()? else { return Err(error) };
-            let moved = current.move_to(&found.into()).map_err(ArchiveError::io(self.file.path()))?;
-            return if moved { current.read_on(&self.file, &mut self.keys, budget, watch) } else { Err(error) };
+            let other = current.move_to(found).map_err(ArchiveError::io(self.file.path()))?;
+            return match other {
+                None => current.read_on(&self.file, &mut self.keys, budget, watch),
+                Some(_) => Err(error),
+            };
         }
         self.withheld.resume(current.lines.first());
         finished
@@ -220,35 +225,35 @@ impl TrackIndex {
     fn look_at_path(&mut self, watch: &mut impl Watch) -> Result<bool, ArchiveError> {
         let path = self.file.path().to_owned();
         let io = |source| ArchiveError::Io { path: path.clone(), source };
-        let known = self.current.as_ref().map(Generation::id).transpose().map_err(io)?;
+        let known = self.current.as_ref().map(Generation::id);
         if known.is_some_and(|known| fs::metadata(&path).is_ok_and(|found| FileId::from(&found) == known)) {
             self.absent = false;
             return Ok(false);
         }
-        let Some(found) = self.file.open()? else {
+        let Some(mut found) = self.file.open()? else {
             self.absent = self.next_serial > 0;
             return Ok(false);
         };
         self.absent = false;
-        let found = Arc::new(found);
-        if let Some(current) = &mut self.current
-            && current.move_to(&found).map_err(io)?
-        {
-            return Ok(true);
+        if let Some(current) = &mut self.current {
+            match current.move_to(found).map_err(io)? {
+                None => return Ok(true),
+                Some(other) => found = other,
+            }
         }
         if let Some(rotated) = self.current.take() {
             self.rotate(rotated, watch).map_err(io)?;
         }
         let lines = LineIndex::new(self.grain, &self.keys);
-        self.current = Some(Generation::new(self.next_serial, found, lines));
+        self.current = Some(Generation::new(self.next_serial, HeldFile::new(found).map_err(io)?, lines));
         self.next_serial += 1;
         Ok(true)
     }
 
     /// Puts a file that was read to its end among the rotated ones.
-    fn rotate(&mut self, rotated: Generation, watch: &mut impl Watch) -> std::io::Result<()> {
+    fn rotate(&mut self, rotated: Generation, watch: &mut impl Watch) -> io::Result<()> {
         let (file, offset) = (self.file.path().to_owned(), rotated.lines.offset());
-        let torn_bytes = rotated.torn_bytes()?;
+        let torn_bytes = rotated.torn_bytes(&file)?;
         watch.event(TrackEvent::Rotated { file, offset, torn_bytes });
         self.rotated.push_back(rotated);
         if self.rotated.len() > MAX_ROTATED
@@ -311,22 +316,20 @@ impl TrackIndex {
     }
 
     /// What a checkpoint keeps.
-    pub(crate) fn kept(&self) -> std::io::Result<KeptTrack> {
-        let kept = |generation: &Generation| {
-            Ok(KeptGeneration {
-                serial: generation.serial,
-                file: generation.id()?,
-                footprint: generation.footprint().clone(),
-                lines: generation.lines.kept(),
-            })
+    pub(crate) fn kept(&self) -> KeptTrack {
+        let kept = |generation: &Generation| KeptGeneration {
+            serial: generation.serial,
+            file: generation.id(),
+            footprint: generation.footprint().clone(),
+            lines: generation.lines.kept(),
         };
-        Ok(KeptTrack {
-            generations: self.generations().map(kept).collect::<std::io::Result<_>>()?,
+        KeptTrack {
+            generations: self.generations().map(kept).collect(),
             current: self.current.is_some(),
             next_serial: self.next_serial,
             withheld: self.withheld.clone(),
             keys: self.keys.kept().clone(),
-        })
+        }
     }
 
     /// Takes up what a checkpoint kept, as far as its files are found and still hold what was read of them.
@@ -349,18 +352,14 @@ impl TrackIndex {
     /// The file of a generation: at the path, or under another name in the same directory.
     fn find(&self, kept: &KeptGeneration, is_current: bool) -> Option<Generation> {
         let here = is_current.then(|| self.path().to_owned());
-        here.into_iter().chain(self.elsewhere(kept.file)).find_map(|path| {
+        here.into_iter().chain(kept.file.beside(self.path())).find_map(|path| {
             let lines = LineIndex::of(self.grain, kept.lines.clone());
             Generation::resume(kept.serial, File::open(path).ok()?, lines, kept.footprint.clone()).ok()?
         })
     }
+}
 
-    /// The files of the track's directory that have this inode.
-    fn elsewhere(&self, file: FileId) -> impl Iterator<Item = PathBuf> + use<> {
-        let entries = self.path().parent().and_then(|directory| fs::read_dir(directory).ok()).into_iter().flatten();
-        let same = move |entry: &fs::DirEntry| {
-            entry.metadata().is_ok_and(|found| found.ino() == file.inode && found.is_file())
-        };
-        entries.filter_map(Result::ok).filter(same).map(|entry| entry.path())
-    }
+/// Whether nothing stands at the track's path: its file system may come back.
+fn is_away(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
 }

@@ -64,6 +64,8 @@ fn each_fault_is_found_alone() {
     };
     assert_eq!(but(one_of_two), [w("streams")]);
     assert_eq!(but(|s| s.streams[0].withheld_epochs = 1), [w("withheld")]);
+    assert_eq!(but(|s| s.index_files = Some(IndexFiles { held: 3, unheld: 0 })), []);
+    assert_eq!(but(|s| s.index_files = Some(IndexFiles { held: 3, unheld: 1 })), [w("files")]);
     assert_eq!(but(|s| s.archive_trouble = Some("manifests/ is missing".into())), [w("archive")]);
     assert_eq!(but(|s| s.ledger.finality_stalled_ms = Some(1)), [w("finality")]);
     assert_eq!(but(|s| s.ledger.endpoints[0].up = false), [w("endpoints")]);
