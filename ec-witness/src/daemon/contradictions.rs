@@ -19,6 +19,9 @@ use crate::{
 const FIRST_WAIT_MS: u64 = 2_000;
 /// The most that it is waited for.
 const LONGEST_WAIT_MS: u64 = 300_000;
+/// How long the next wait must be before who wants an end need wait no longer: the log was read again five times by then,
+/// within a minute.
+const LAST_WAIT_MS: u64 = FIRST_WAIT_MS << 6;
 
 /// What receipts prove and the log does not show, or not yet.
 #[derive(Debug, Default)]
@@ -71,6 +74,11 @@ impl Contradictions {
     /// Whether nothing is to be sent for a slot.
     pub(super) fn is_about(&self, slot: SlotId) -> bool {
         self.found.contains_key(&slot)
+    }
+
+    /// Whether nothing is to be sent for a slot, and the log was read again often enough to expect no better of it.
+    pub(super) fn stays(&self, slot: SlotId) -> bool {
+        self.again.is_some_and(|again| again.wait_ms >= LAST_WAIT_MS) && self.is_about(slot)
     }
 
     /// The block from which the log is to be read again now.
@@ -221,10 +229,12 @@ mod tests {
             read_again.extend(contradictions.read_again_from(now_ms).map(|_| now_ms));
         }
         assert_eq!(read_again[..6], [0, 2_000, 6_000, 14_000, 30_000, 62_000]);
+        assert!(contradictions.stays(header().slot()));
         assert_eq!(read_again[read_again.len() - 1] - read_again[read_again.len() - 2], LONGEST_WAIT_MS);
         contradictions.compare(&ledger(&[proposed(ME)]), ME, key_of);
         assert_eq!(contradictions.read_again_from(2_000_000), None);
         assert!(contradictions.again.is_none(), "the next one is read again at once");
+        assert!(!contradictions.stays(header().slot()));
     }
 
     #[test]

@@ -225,11 +225,14 @@ impl Judge {
         self.engine.slots().filter(|(_, slot)| !slot.state.is_outcome()).count()
     }
 
-    /// Whether every slot has an outcome, which is final `below_finalized`, too, and nothing is on its way.
+    /// Whether every slot has an outcome, which is final `below_finalized`, too, or none is to be expected, as the log
+    /// contradicts the receipts; and nothing is on its way.
     pub(super) fn is_done(&self, below_finalized: bool) -> bool {
-        let is_done = |slot: &JudgedSlot| slot.state.is_outcome() && !(below_finalized && slot.finalized.is_some());
-        self.votes.voter.is_dry()
-            || self.votes.voter.pending() == 0 && self.engine.slots().all(|(_, slot)| is_done(slot))
+        let is_done = |(key, slot): (&SlotKey, &JudgedSlot)| {
+            slot.state.is_outcome() && !(below_finalized && slot.finalized.is_some())
+                || self.votes.stays_contradicted(key.slot)
+        };
+        self.votes.voter.is_dry() || self.votes.voter.pending() == 0 && self.engine.slots().all(is_done)
     }
 }
 

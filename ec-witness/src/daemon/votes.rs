@@ -128,6 +128,11 @@ impl Votes {
         self.contradictions.is_about(slot)
     }
 
+    /// Whether that is so, and stays so as far as can be told.
+    pub(super) fn stays_contradicted(&self, slot: SlotId) -> bool {
+        self.contradictions.stays(slot)
+    }
+
     /// How many slots there are for which nothing is sent, as the log contradicts the receipts, and what one is about.
     pub(super) fn contradicted(&self, head: u64) -> Option<(usize, String)> {
         self.contradictions.told(head)

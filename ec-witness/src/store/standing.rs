@@ -7,6 +7,14 @@ use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 use super::{StoreError, VoteStore};
 use crate::clock;
 
+/// Transactions that are not executed: a nonce counts once, and not at all when a replacement of it was executed. The first
+/// condition is the index's own, word by word: SQLite does not see that the second one implies it, and would read every
+/// transaction there ever was.
+const PENDING: &str = "SELECT COUNT(DISTINCT nonce), MIN(signed_unix_ms) FROM transactions t
+    WHERE state IN ('signed', 'sent', 'executed', 'safe') AND state IN ('signed', 'sent')
+    AND NOT EXISTS (SELECT 1 FROM transactions e
+                    WHERE e.nonce = t.nonce AND e.state IN ('executed', 'safe', 'finalized'))";
+
 /// How a store and its file system stand.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreStanding {
@@ -80,12 +88,8 @@ impl VoteStore {
         standing.votes = db.query_row("SELECT COALESCE(MAX(rowid), 0) FROM votes", [], |row| row.get(0))?;
         standing.no_room = self.has_no_room();
         standing.halt = self.kept_halt()?.map(|halt| format!("{} (halt {})", halt.message, halt.id));
-        // a nonce counts once, and not at all when a replacement of it was executed
-        let pending = "SELECT COUNT(DISTINCT nonce), MIN(signed_unix_ms) FROM transactions t
-                       WHERE state IN ('signed', 'sent') AND NOT EXISTS (SELECT 1 FROM transactions e
-                       WHERE e.nonce = t.nonce AND e.state IN ('executed', 'safe', 'finalized'))";
         (standing.pending_transactions, standing.oldest_pending_unix_ms) =
-            db.query_row(pending, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            db.query_row(PENDING, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let forced = "SELECT COUNT(DISTINCT l1_nonce) FROM forced WHERE state = 'kept'";
         standing.forced_transactions = db.query_row(forced, [], |row| row.get(0))?;
         Ok(standing)
@@ -95,6 +99,16 @@ impl VoteStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_asked_each_turn_reads_no_settled_transaction() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        db.execute_batch(crate::store::migrate::SCHEMA).unwrap();
+        let mut plan = db.prepare(&format!("EXPLAIN QUERY PLAN {PENDING}")).unwrap();
+        let steps: Vec<String> = plan.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
+        assert!(steps.iter().any(|step| step.contains("INDEX transactions_not_final")), "{steps:?}");
+        assert!(steps.iter().any(|step| step.starts_with("SEARCH e USING")), "{steps:?}");
+    }
 
     #[test]
     fn what_is_out_is_overdue_from_the_configured_time_on_and_never_without_one() {

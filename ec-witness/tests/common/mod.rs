@@ -50,6 +50,11 @@ impl Devnet {
         Self::with(&["--slots-in-an-epoch".to_owned(), (blocks / 2).to_string()])
     }
 
+    /// Starts one that makes a block every so many seconds, as OP Stack chains do.
+    pub(crate) fn with_block_time(seconds: u64) -> Self {
+        Self::with(&["--block-time".to_owned(), seconds.to_string()])
+    }
+
     fn with(arguments: &[String]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         Self { anvil: Anvil::start(dir.path(), arguments).expect("anvil starts"), dir }

@@ -111,6 +111,22 @@ fn a_log_that_never_shows_the_votes_costs_one_transaction_for_each_of_them() {
     assert_eq!(rail.nonce(1), sent);
 }
 
+#[test]
+fn a_single_settling_ends_though_the_log_never_shows_the_votes() {
+    let rail = Rail::start(1, 1);
+    let archive = TestArchive::of_groups(6);
+    rail.init(1, &archive);
+    let proxy = Proxy::start(&rail.net.rpc());
+    proxy.lie("eth_getLogs", empty);
+    let mut once = rail.command(1, &archive, &format!("run --once --json {DELAYS}"));
+    let outcome = run(once.env("EC_WITNESS_RPC", proxy.rpc()));
+    assert_eq!((outcome.code, states(&outcome)), (1, vec!["waiting".to_owned(); 2]), "{outcome:?}");
+    assert!(outcome.stderr.contains("log lacks what is on the chain"), "{outcome:?}");
+    let sent = rail.nonce(1);
+    assert_eq!(rail.once(1, &archive).code, 0);
+    assert_eq!(rail.nonce(1), sent);
+}
+
 /// How long the run through a faulty log goes on; the long form sets 1800.
 const SPENDING_S: &str = "EC_SPENDING_S";
 

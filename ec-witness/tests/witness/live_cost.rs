@@ -1,4 +1,4 @@
-//! What one witness costs that follows fifty growing streams, and how soon it votes.
+//! What one witness costs that follows growing streams: processor, memory, how soon it votes, what it asks of its endpoint.
 //!
 //! `cargo test --release -p ec-witness --test witness live_cost -- --ignored --nocapture`
 
@@ -16,10 +16,12 @@ use alloy::{primitives::B256, providers::Provider};
 use ec_ledger::contracts::EveryChannelObservationLedger;
 use ec_observation::StreamRule;
 
-use super::{daemon::Running, *};
+use super::{
+    common::{proxy::Proxy, served::Served},
+    daemon::Running,
+    *,
+};
 
-/// Broadcasts of two tracks each.
-const STREAMS: u64 = 50;
 /// An epoch lasts a minute.
 const EPOCH: Duration = Duration::from_secs(60);
 /// Groups of two seconds.
@@ -38,6 +40,8 @@ const MAX_MEDIAN_MS: u128 = 200;
 #[derive(Clone, Copy)]
 struct Shape {
     numbering: &'static str,
+    /// Broadcasts of two tracks each.
+    broadcasts: u64,
     tracks: [&'static str; 2],
     /// Broadcasts whose first track is one of fragments.
     of_fragments: u64,
@@ -45,11 +49,17 @@ struct Shape {
     max_share: f64,
 }
 
-const TIMELINE: Shape = Shape { numbering: "timeline", tracks: archive::TRACKS, of_fragments: 0, max_share: 0.02 };
+const TIMELINE: Shape =
+    Shape { numbering: "timeline", broadcasts: 50, tracks: archive::TRACKS, of_fragments: 0, max_share: 0.02 };
 
 /// As relays hand groups on: lanes, of which ten have 47 groups a second.
-const LANES: Shape =
-    Shape { numbering: "session", tracks: ["audio0.m4s", "video0.m4s"], of_fragments: 10, max_share: 0.05 };
+const LANES: Shape = Shape {
+    numbering: "session",
+    broadcasts: 50,
+    tracks: ["audio0.m4s", "video0.m4s"],
+    of_fragments: 10,
+    max_share: 0.05,
+};
 
 /// A growing file.
 struct Track {
@@ -80,7 +90,7 @@ impl Track {
         let mut track = Self { file, broadcast, name, stream, group_ms, groups: 0, groups_per_epoch };
         let before = if is_of_fragments { BEFORE_OF_FRAGMENTS } else { BEFORE };
         // streams close their epochs one after the other
-        let groups = (before.as_millis() as f64 / group_ms) as u64 + number * groups_per_epoch / STREAMS;
+        let groups = (before.as_millis() as f64 / group_ms) as u64 + number * groups_per_epoch / shape.broadcasts;
         let lines: String = (0..groups).map(|group| track.line(group)).collect();
         track.file.write_all(lines.as_bytes()).unwrap();
         track.groups = groups;
@@ -128,9 +138,10 @@ fn peak(process: u32) -> u64 {
 fn grow(tracks: &mut [Track], time: Duration) -> BTreeMap<(B256, u64), Instant> {
     let begun = Instant::now();
     let mut closed = BTreeMap::new();
+    let broadcasts = tracks.len() / 2;
     // by when the next group is due: of those of one rate, one broadcast after the other
     let due = |(at, track): (usize, &Track)| {
-        let first = Duration::from_secs_f64(track.group_ms / 1000.0 * (at / 2) as f64 / STREAMS as f64);
+        let first = Duration::from_secs_f64(track.group_ms / 1000.0 * (at / 2) as f64 / broadcasts as f64);
         Reverse((first, at))
     };
     let mut due: BinaryHeap<_> = tracks.iter().enumerate().map(due).collect();
@@ -197,25 +208,35 @@ fn configuration(tracks: &[Track]) -> String {
     of_fragments.map(stream).collect()
 }
 
-fn follow(shape: Shape) {
-    let seconds = std::env::var("EC_LIVE_SECONDS").map_or(120, |text| text.parse().unwrap());
-    let rail = Rail::start(1, 1);
-    let archive = TestArchive::nowhere();
-    let places = (0..STREAMS).flat_map(|number| [(number, 0), (number, 1)]);
-    let mut tracks: Vec<_> = places.map(|(number, place)| Track::create(&archive, shape, number, place)).collect();
+/// A witness that follows an archive of this shape; returns it and the tracks to grow, when what was closed before is voted on.
+fn start(rail: &Rail, shape: Shape, archive: &TestArchive, arguments: &str) -> (Running, Vec<Track>) {
+    let places = (0..shape.broadcasts).flat_map(|number| [(number, 0), (number, 1)]);
+    let mut tracks: Vec<_> = places.map(|(number, place)| Track::create(archive, shape, number, place)).collect();
     let config = rail.path("streams.toml");
     fs::write(&config, configuration(&tracks)).unwrap();
     let command = |arguments: &str| {
-        let mut command = rail.command(1, &archive, arguments);
+        let mut command = rail.command(1, archive, arguments);
         command.env("EC_WITNESS_GROUPS_PER_EPOCH", "30").env("EC_WITNESS_NUMBERING", shape.numbering);
         command.env("EC_WITNESS_CONFIG", &config);
         command
     };
     let init = run(&mut command("init --json"));
     assert_eq!(init.code, 0, "{init:?}");
-    let running = Running::spawn(&command("run"));
-    // the epochs that were closed before are voted on first
+    let running = Running::spawn(&command(&format!("run {arguments}")));
     grow(&mut tracks, Duration::from_secs(20));
+    (running, tracks)
+}
+
+/// How long is measured, seconds.
+fn seconds() -> u64 {
+    std::env::var("EC_LIVE_SECONDS").map_or(120, |text| text.parse().unwrap())
+}
+
+fn follow(shape: Shape) {
+    let (seconds, broadcasts) = (seconds(), shape.broadcasts);
+    let rail = Rail::start(1, 1);
+    let archive = TestArchive::nowhere();
+    let (running, mut tracks) = start(&rail, shape, &archive, "");
     let ended = AtomicBool::new(false);
     let (closed, votes, share) = std::thread::scope(|scope| {
         let votes = scope.spawn(|| common::block_on(votes(&rail, shape, &ended)));
@@ -233,7 +254,7 @@ fn follow(shape: Shape) {
     took.sort_unstable();
     let (memory, median, most) = (peak(running.id()), took[took.len() / 2], took[took.len() - 1]);
     println!(
-        "{STREAMS} broadcasts, numbering {}, {} with fragments, {seconds} s: {:.2} % of a core, {} MB at peak; {} epochs, \
+        "{broadcasts} broadcasts, numbering {}, {} with fragments, {seconds} s: {:.2} % of a core, {} MB at peak; {} epochs, \
          vote seen after {median} ms (median), {} ms (9 of 10), {most} ms (most)",
         shape.numbering,
         shape.of_fragments,
@@ -257,4 +278,49 @@ fn fifty_growing_streams_cost_little_and_are_voted_on_at_once() {
 #[ignore = "takes minutes, and says something in a release build on a machine at rest only; EC_LIVE_SECONDS is how long it measures (default 120)"]
 fn lanes_of_fifty_broadcasts_cost_little_and_are_voted_on_at_once() {
     follow(LANES);
+}
+
+/// What a witness asks of an endpoint.
+const METHODS: [&str; 10] = [
+    "eth_getBlockByNumber",
+    "eth_getBlockByHash",
+    "eth_getLogs",
+    "eth_call",
+    "eth_getBalance",
+    "eth_feeHistory",
+    "eth_maxPriorityFeePerGas",
+    "eth_getTransactionCount",
+    "eth_getTransactionReceipt",
+    "eth_sendRawTransaction",
+];
+
+/// On a chain with a block every two seconds, whether anything is in it or not.
+#[test]
+#[ignore = "takes minutes; EC_LIVE_SECONDS is how long it measures (default 120)"]
+fn requests_an_hour_by_the_number_of_streams() {
+    for broadcasts in [1, 10, 50] {
+        let rail = Rail::on(Devnet::with_block_time(2), 1, 1);
+        let archive = TestArchive::nowhere();
+        let (proxy, served) = (Proxy::start(&rail.net.rpc()), Served::anywhere());
+        let arguments = format!("--metrics-listen {} --rpc {}", served.0, proxy.rpc());
+        let (_running, mut tracks) = start(&rail, Shape { broadcasts, ..TIMELINE }, &archive, &arguments);
+        let asked = || {
+            let samples = served.scrape();
+            let of = |name: &str| samples.iter().filter(|(key, _)| key.starts_with(name)).map(|(_, n)| n).sum::<f64>();
+            let by_method = METHODS.map(|method| proxy.requests(method));
+            (of("ec_witness_rpc_duration_seconds_count"), of("ec_witness_votes_total"), by_method)
+        };
+        let (before, begun) = (asked(), Instant::now());
+        grow(&mut tracks, Duration::from_secs(seconds()));
+        let (after, hours) = (asked(), begun.elapsed().as_secs_f64() / 3600.0);
+        println!(
+            "{broadcasts} streams: {:.0} requests an hour, for {:.0} votes",
+            (after.0 - before.0) / hours,
+            (after.1 - before.1) / hours
+        );
+        for (method, (after, before)) in METHODS.iter().zip(after.2.iter().zip(before.2)) {
+            println!("  {method:<28} {:>6.0}", (after - before) as f64 / hours);
+        }
+        assert!(after.1 > before.1, "no votes");
+    }
 }
