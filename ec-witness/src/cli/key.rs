@@ -178,8 +178,8 @@ mod tests {
         ));
         let source = source.unwrap().source().unwrap();
         assert_eq!(format!("{source:?}"), "signer https://signer.example:9000");
-        let KeySource::Signer(RemoteSettings { method, timeout, .. }) = source else { panic!("{source:?}") };
-        assert_eq!((method, timeout), (SignMethod::Account, DEFAULT_TIMEOUT));
+        let KeySource::Signer(settings) = source else { panic!("{source:?}") };
+        assert_eq!((settings.method, settings.timeout), (SignMethod::Account, DEFAULT_TIMEOUT));
         let method = toml::from_str::<KeyArgs>("signer_method = 'eth_sign'").unwrap_err();
         assert!(method.message().contains("account_signTransaction (clef)"), "{method}");
     }

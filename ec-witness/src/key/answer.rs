@@ -78,21 +78,21 @@ fn compare(asked: &TxEip1559, signed: &TxEip1559) -> Result<(), Mismatch> {
         access_list,
         input,
     } = signed;
-    same("chain id", asked.chain_id, *chain_id)?;
-    same("nonce", asked.nonce, *nonce)?;
-    same("gas", asked.gas_limit, *gas_limit)?;
-    same("maxFeePerGas", asked.max_fee_per_gas, *max_fee_per_gas)?;
-    same("maxPriorityFeePerGas", asked.max_priority_fee_per_gas, *max_priority_fee_per_gas)?;
+    same("chain id", &asked.chain_id, chain_id)?;
+    same("nonce", &asked.nonce, nonce)?;
+    same("gas", &asked.gas_limit, gas_limit)?;
+    same("maxFeePerGas", &asked.max_fee_per_gas, max_fee_per_gas)?;
+    same("maxPriorityFeePerGas", &asked.max_priority_fee_per_gas, max_priority_fee_per_gas)?;
     let contract = |to: Option<&Address>| to.map_or_else(|| "a new contract".to_owned(), Address::to_string);
-    same("to", contract(asked.to.to()), contract(to.to()))?;
-    same("value", asked.value, *value)?;
+    same("to", &contract(asked.to.to()), &contract(to.to()))?;
+    same("value", &asked.value, value)?;
     let list = |list| format!("{list:?}");
-    same("the access list", list(&asked.access_list), list(access_list))?;
+    same("the access list", &list(&asked.access_list), &list(access_list))?;
     let digest = |input: &Bytes| format!("{} bytes with hash {}", input.len(), keccak256(input));
-    same("the call data", digest(&asked.input), digest(input))
+    same("the call data", &digest(&asked.input), &digest(input))
 }
 
-fn same<T: PartialEq + ToString>(field: &'static str, asked: T, signed: T) -> Result<(), Mismatch> {
+fn same<T: PartialEq + ToString>(field: &'static str, asked: &T, signed: &T) -> Result<(), Mismatch> {
     if asked == signed {
         return Ok(());
     }

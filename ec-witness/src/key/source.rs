@@ -27,7 +27,7 @@ pub enum KeySource {
     /// The value of [`KEY_VARIABLE`].
     Environment(String),
     /// Elsewhere: a signer has it.
-    Signer(RemoteSettings),
+    Signer(Box<RemoteSettings>),
 }
 
 impl fmt::Debug for KeySource {
@@ -64,7 +64,7 @@ impl KeySource {
         sources.extend(key_file.map(Self::File));
         if let Some(signer) = signer {
             signer.check()?;
-            sources.push(Self::Signer(signer));
+            sources.push(Self::Signer(Box::new(signer)));
         }
         sources.extend(environment.filter(|value| !value.is_empty()).map(Self::Environment));
         match sources.len() {

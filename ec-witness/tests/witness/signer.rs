@@ -178,7 +178,7 @@ fn a_signer_behind_tls_hears_only_who_presents_its_certificate_and_is_vouched_fo
         running.await_words("gives no answer to account_signTransaction");
         assert_eq!((clef.asked(), rail.nonce(1)), (0, 0), "{why}");
     }
-    let mixed = Identity { certificate: client.certificate.clone(), key: other.key.clone() };
+    let mixed = Identity { certificate: client.certificate.clone(), key: other.key };
     run(&mut by(&server, Some(&mixed))).assert_error(&["signer_cert", "signer_key", "not a certificate and its key"]);
     let exposed = Identity {
         key: rail.net.secret("open.key", &fs::read_to_string(&client.key).unwrap(), 0o644),
