@@ -72,7 +72,7 @@ metrics! {
 
     // transactions
     Gauge TRANSACTIONS = "transactions", "Transactions that are not finalized, by state: signed, sent, executed, safe.";
-    Gauge HELD = "sending_held", "1 while nothing new is sent, by reason: fee_cap, funds, gas_budget.";
+    Gauge HELD = "sending_held", "1 while nothing new is sent, by reason: fee_cap, funds, gas_budget, signer.";
     Gauge OLDEST_PENDING = "oldest_pending_transaction_timestamp_seconds", "When the oldest pending transaction was signed, Unix time; 0 without one.";
     Gauge WAITING_VOTES = "waiting_votes", "Recorded votes that no transaction carries yet.";
     Gauge CONTRADICTED_SLOTS = "contradicted_slots", "Slots for which nothing is sent, as the ledger's log contradicts the receipts of own transactions.";

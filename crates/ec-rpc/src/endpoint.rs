@@ -9,7 +9,10 @@ use alloy::{
         TransportError,
         http::{
             Http,
-            reqwest::{self, redirect::Policy},
+            reqwest::{
+                self,
+                redirect::{self, Attempt, Policy},
+            },
         },
     },
 };
@@ -18,6 +21,7 @@ use url::{Host, Url};
 use crate::{
     fault::{AskError, Fault},
     metered::Metered,
+    tls::Tls,
     words::{Secrets, Worded},
 };
 
@@ -150,9 +154,24 @@ impl Endpoint {
         }
         let client =
             client.build().map_err(|source| ConnectError::Client { rpc: self.name(), source: source.without_url() })?;
+        Ok(self.provider_by(client, name))
+    }
+
+    /// A provider for a service that no other may stand in for, such as a signer: with this TLS, by no proxy, and not followed
+    /// where it redirects to.
+    ///
+    /// # Errors
+    ///
+    /// What is to be presented is no certificate with its key.
+    pub fn service(&self, tls: &Tls) -> Result<DynProvider, reqwest::Error> {
+        let client = reqwest::Client::builder().timeout(self.timeout).redirect(no_redirects()).no_proxy();
+        Ok(self.provider_by(tls.on(client).build().map_err(reqwest::Error::without_url)?, self.name()))
+    }
+
+    fn provider_by(&self, client: reqwest::Client, name: String) -> DynProvider {
         let http = Http::with_client(client, self.rpc.clone());
         let transport = Metered::new(Worded::new(http, Secrets::of(&self.rpc)), name);
-        Ok(ProviderBuilder::default().connect_client(RpcClient::new(transport, false)).erased())
+        ProviderBuilder::default().connect_client(RpcClient::new(transport, false)).erased()
     }
 
     /// A request that failed: for want of an answer, or by the answer.
@@ -217,11 +236,18 @@ impl std::error::Error for SentTo {}
 fn redirects() -> Policy {
     Policy::custom(|attempt| match attempt.status().as_u16() {
         307 | 308 if attempt.previous().len() <= MOST_REDIRECTS => attempt.follow(),
-        _ => {
-            let to = SentTo(name_of(attempt.url()));
-            attempt.error(to)
-        }
+        _ => refused(attempt),
     })
+}
+
+fn no_redirects() -> Policy {
+    Policy::custom(refused)
+}
+
+/// Names whom a redirect leads to, and goes nowhere.
+fn refused(attempt: Attempt<'_>) -> redirect::Action {
+    let to = SentTo(name_of(attempt.url()));
+    attempt.error(to)
 }
 
 #[cfg(test)]

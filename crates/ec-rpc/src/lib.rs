@@ -14,6 +14,7 @@ mod health;
 mod metered;
 pub mod metric;
 mod refusal;
+mod tls;
 mod words;
 
 pub use block::BlockRef;
@@ -22,3 +23,4 @@ pub use endpoints::{AgreedHead, Endpoints, HeadTimes, majority};
 pub use fault::{AskError, Fault};
 pub use health::{Backoff, Health};
 pub use refusal::SendRefusal;
+pub use tls::Tls;

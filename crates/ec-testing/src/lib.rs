@@ -13,12 +13,15 @@
 //! - `running`, `served`: a program that goes on until it is stopped, and what it serves
 //! - `archive::made`: small archives
 //! - `relay`: a MoQ relay, and publishers on it
+//! - `clef`, `tls`: a signer, and TLS with client certificates in front of one
 //!
 //! Two programs are built from it: `smoke`, which `scripts/op-stack/anvil-reality-smoke.sh` runs, and `fixture`, which
 //! makes what other scripts test with.
 
 pub mod anvil;
 pub mod archive;
+#[cfg(feature = "black-box")]
+pub mod clef;
 mod lifeline;
 pub mod processes;
 #[cfg(feature = "black-box")]
@@ -31,6 +34,8 @@ pub mod running;
 #[cfg(feature = "black-box")]
 pub mod served;
 pub mod supervisor;
+#[cfg(feature = "black-box")]
+pub mod tls;
 
 use std::path::{Path, PathBuf};
 

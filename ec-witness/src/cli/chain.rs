@@ -150,24 +150,12 @@ pub(crate) struct ChainSettings {
     pub(crate) finality_stale: Duration,
 }
 
-/// An endpoint's URL. What stands behind its host may be secret and is not shown.
-fn rpc_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.ok_or_else(|| {
-        let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let host = authority.rsplit('@').next().unwrap_or_default();
-        let shown = if scheme.is_empty() { host.to_owned() } else { format!("{scheme}://{host}") };
-        format!("rpc: {shown:?} is not the URL of an endpoint: write http:// or https:// and its host, as in \"http://127.0.0.1:8545\"")
-    })
-}
-
 /// A setting that is one value or a list.
 mod one_or_many {
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
     use url::Url;
 
-    use super::rpc_url;
+    use crate::cli::endpoint_url;
 
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "a URL or a list of URLs, such as \"http://127.0.0.1:8545\"")]
@@ -181,7 +169,7 @@ mod one_or_many {
             OneOrMany::One(url) => vec![url],
             OneOrMany::Many(urls) => urls,
         };
-        let urls: Result<_, _> = urls.iter().map(|url| rpc_url(url)).collect();
+        let urls: Result<_, _> = urls.iter().map(|url| endpoint_url::parse("rpc", url)).collect();
         urls.map(Some).map_err(D::Error::custom)
     }
 

@@ -76,10 +76,10 @@ impl ForceArgs {
             let choice = settings.choice(&forcing, &store).await?;
             return look::look(&forcing, &store, choice, self.json.json).await;
         }
-        let key = self.key.or(file.key).load()?;
-        let store = VoteStore::open(directory, identity(key.address()))?;
-        let forcing = settings.reach_l1(&connection, key.address()).await?;
-        let mut work = Work::new(forcing, key, store, self.json.json);
+        let signer = self.key.or(file.key).load()?;
+        let store = VoteStore::open(directory, identity(signer.address()))?;
+        let forcing = settings.reach_l1(&connection, signer.address()).await?;
+        let mut work = Work::new(forcing, signer, store, self.json.json);
         // which nonces the deposits use must be known before it is told what stays out
         work.settle().await?;
         let choice = settings.choice(&work.forcing, &work.store).await?;

@@ -14,6 +14,7 @@ mod defaults;
 mod deploy;
 mod derive;
 mod diff;
+mod endpoint_url;
 mod force;
 mod force_settings;
 mod head;

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use alloy::{
     eips::BlockId,
-    network::{EthereumWallet, TransactionBuilder},
+    network::TransactionBuilder,
     primitives::{Address, B256, Bytes},
     providers::{Provider, ProviderBuilder},
     rpc::types::{TransactionReceipt, TransactionRequest, state::StateOverride},
     sol_types::SolCall,
-    transports::RpcError,
 };
 use ec_ledger::contracts::Revert;
 use ec_rpc::{ConnectError, Fault};
+use ec_witness::key::{SignError, Signer};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
@@ -44,21 +44,24 @@ pub(crate) enum CallError {
     /// The endpoint failed.
     #[error(transparent)]
     Rpc(#[from] ConnectError),
-    /// The request cannot be signed.
-    #[error("{action}: cannot sign")]
-    Sign { action: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// The chain does not say what the transaction needs.
+    #[error("{action}: no EIP-1559 transaction can be made of what the endpoint says of fees")]
+    Unfilled { action: String },
+    /// The request is not signed; nothing was sent.
+    #[error("{action}: not signed, and nothing was sent")]
+    Sign { action: String, source: SignError },
 }
 
 fn reason(revert: Option<&Revert>) -> String {
     revert.map_or_else(|| "the node gives no reason".to_owned(), ToString::to_string)
 }
 
-/// Calls contracts from one address, one transaction at a time. Without a wallet it only simulates.
+/// Calls contracts from one address, one transaction at a time. Without a signer it only simulates.
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) connection: Connection,
     pub(crate) from: Address,
-    wallet: Option<EthereumWallet>,
+    signer: Option<Signer>,
     receipt_timeout: Duration,
     pub(crate) json: bool,
 }
@@ -106,7 +109,7 @@ impl std::fmt::Display for Action<'_> {
 impl Caller {
     /// Whether nothing is sent.
     pub(crate) fn is_dry(&self) -> bool {
-        self.wallet.is_none()
+        self.signer.is_none()
     }
 
     /// Calls a contract and prints what became of it.
@@ -134,7 +137,7 @@ impl Caller {
         self.simulate(action, &request, None).await.map(|_| ())
     }
 
-    /// Simulates, then, with a wallet, signs, sends and waits for the receipt. `overrides` are what the simulation sees
+    /// Simulates, then, with a signer, signs, sends and waits for the receipt. `overrides` are what the simulation sees
     /// of the chain; they may only be given where nothing is sent.
     pub(crate) async fn send(
         &self,
@@ -144,11 +147,11 @@ impl Caller {
     ) -> Result<Sent, CallError> {
         let request = request.with_from(self.from);
         let (returned, gas) = self.simulate(action, &request, overrides).await?;
-        let Some(wallet) = &self.wallet else {
+        let Some(signer) = &self.signer else {
             return Ok(Sent { transaction_hash: None, block_number: None, gas, returned });
         };
         // A fifth more than estimated: what comes in between may make it dearer, and what is not used is not paid.
-        let hash = self.broadcast(action, wallet, request.clone().with_gas_limit(gas + gas / 5)).await?;
+        let hash = self.broadcast(action, signer, request.clone().with_gas_limit(gas + gas / 5)).await?;
         let receipt = self.receipt(action, hash).await?;
         let block = receipt.block_number.unwrap_or_default();
         if !receipt.status() {
@@ -185,26 +188,20 @@ impl Caller {
     }
 
     /// Signs, with the next nonce where the request names none, and sends.
-    async fn broadcast(
-        &self,
-        action: &str,
-        wallet: &EthereumWallet,
-        request: TransactionRequest,
-    ) -> Result<B256, CallError> {
+    async fn broadcast(&self, action: &str, signer: &Signer, request: TransactionRequest) -> Result<B256, CallError> {
         let Connection { chain, endpoint, provider, .. } = &self.connection;
         let nonce = match request.nonce {
             Some(nonce) => nonce,
             None => self.next_nonce().await?,
         };
         let fillers = ProviderBuilder::default().with_gas_estimation().with_chain_id(chain.chain_id);
-        let filled = fillers.wallet(wallet.clone()).connect_provider(provider).fill(request.with_nonce(nonce)).await;
-        let signed = filled.and_then(|filled| filled.try_into_envelope().map_err(RpcError::local_usage));
-        let envelope = signed.map_err(|error| match error {
-            RpcError::LocalUsageError(source) => CallError::Sign { action: action.to_owned(), source },
-            error => endpoint.rpc_error("eth_feeHistory", error).into(),
-        })?;
-        let hash = *envelope.tx_hash();
-        match provider.send_tx_envelope(envelope).await {
+        let filled = fillers.connect_provider(provider).fill(request.with_nonce(nonce)).await;
+        let filled = filled.map_err(|error| endpoint.rpc_error("eth_feeHistory", error))?;
+        let tx = filled.try_into_request().ok().and_then(|request| request.build_1559().ok());
+        let tx = tx.ok_or_else(|| CallError::Unfilled { action: action.to_owned() })?;
+        let signed = signer.sign(tx).await;
+        let (hash, raw) = signed.map_err(|source| CallError::Sign { action: action.to_owned(), source })?;
+        match provider.send_raw_transaction(&raw).await {
             Ok(_) => tracing::info!(%action, %hash, nonce, "sent"),
             Err(error) if error.as_error_resp().is_some() => {
                 return Err(endpoint.rpc_error("eth_sendRawTransaction", error).into());

@@ -4,6 +4,7 @@ use alloy::primitives::{Address, TxHash, U256};
 use ec_rpc::{AskError, ConnectError};
 
 use crate::{
+    key::SignError,
     sender::SendError,
     store::{KeptHalt, StoreError},
 };
@@ -55,8 +56,8 @@ pub enum ForceError {
     #[error(transparent)]
     Send(#[from] SendError),
     /// The key could not sign.
-    #[error("signing: {0}")]
-    Sign(#[from] alloy::signers::Error),
+    #[error(transparent)]
+    Sign(#[from] SignError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -74,8 +75,12 @@ pub enum ForceError {
 }
 
 impl ForceError {
-    /// Whether to try again: an endpoint gave no answer.
+    /// Whether to try again: an endpoint, or a signer elsewhere, gave no answer that is of use.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Ask(error) if !error.is_fatal())
+        match self {
+            Self::Ask(error) => !error.is_fatal(),
+            Self::Sign(error) => error.may_pass(),
+            _ => false,
+        }
     }
 }

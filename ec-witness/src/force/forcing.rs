@@ -6,7 +6,6 @@ use alloy::{
     consensus::TxEip1559,
     primitives::{Address, TxHash, U64, U256},
     providers::Provider,
-    signers::local::PrivateKeySigner,
 };
 use ec_rpc::{Endpoints, Fault};
 use serde::Deserialize;
@@ -18,7 +17,8 @@ use super::{
 };
 use crate::{
     clock,
-    sender::{FeeRule, Fees, Lag, Stuck, cost, signed, stuck},
+    key::Signer,
+    sender::{FeeRule, Fees, Lag, Stuck, cost, stuck},
     store::{Evidence, ForcedTx, OutboxTx, StoreError, TxState, VoteStore},
 };
 
@@ -127,18 +127,13 @@ impl Forcing {
     /// # Errors
     ///
     /// Nothing is kept or sent.
-    pub async fn force(
-        &self,
-        key: &PrivateKeySigner,
-        store: &mut VoteStore,
-        stuck: &Stuck,
-    ) -> Result<bool, ForceError> {
+    pub async fn force(&self, signer: &Signer, store: &mut VoteStore, stuck: &Stuck) -> Result<bool, ForceError> {
         self.l2.heads().await?;
         if self.l2.transaction_count(store.identity().witness).await? > stuck.nonce {
             return Ok(false);
         }
         let (tx, fees) = self.offer(stuck, &self.l1.now().await?).await?;
-        let forced = keep(store, key, tx, fees, stuck.hash)?;
+        let forced = keep(store, signer, tx, fees, stuck.hash).await?;
         tracing::info!(tx = %forced.l1_hash, nonce = stuck.nonce, repeats = %stuck.hash, ?fees, "forced transaction signed");
         self.l1.send(&forced).await;
         Ok(true)
@@ -152,7 +147,7 @@ impl Forcing {
     /// An endpoint failed, or the chain contradicts the store: then the store is halted.
     pub async fn follow(
         &mut self,
-        key: &PrivateKeySigner,
+        signer: &Signer,
         store: &mut VoteStore,
         siblings: &[ForcedTx],
     ) -> Result<Option<(TxHash, Came)>, ForceError> {
@@ -163,7 +158,7 @@ impl Forcing {
             }
             Found::Absent { is_used } => {
                 if !is_used {
-                    self.see_to(key, store, newest).await?;
+                    self.see_to(signer, store, newest).await?;
                 }
                 (newest, Came::Sent)
             }
@@ -175,18 +170,27 @@ impl Forcing {
     }
 
     /// Sends one that no block has, or signs, keeps and sends a dearer one.
-    async fn see_to(&self, key: &PrivateKeySigner, store: &mut VoteStore, newest: &ForcedTx) -> Result<(), ForceError> {
+    async fn see_to(&self, signer: &Signer, store: &mut VoteStore, newest: &ForcedTx) -> Result<(), ForceError> {
         let out = Out::of(newest)?;
-        match offer::dearer(&out, &self.l1.now().await?, self.rule) {
+        let dearer = match offer::dearer(&out, &self.l1.now().await?, self.rule) {
             Ok(Some(fees)) => {
-                let dearer = keep(store, key, out.tx, fees, newest.repeats)?;
+                keep(store, signer, out.tx, fees, newest.repeats).await.map(|dearer| Some((dearer, fees)))
+            }
+            Ok(None) => Ok(None),
+            Err(hold) => Err(hold),
+        };
+        match dearer {
+            Ok(Some((dearer, fees))) => {
                 let of = newest.l1_hash;
                 tracing::info!(tx = %dearer.l1_hash, %of, ?fees, "forced transaction replaced by a dearer one");
                 self.l1.send(&dearer).await;
                 return Ok(());
             }
             Ok(None) => {}
-            Err(hold) => tracing::warn!(tx = %newest.l1_hash, %hold, "L1 passes the forced transaction over; waiting"),
+            Err(hold @ (ForceError::FeeCap { .. } | ForceError::Funds { .. } | ForceError::Sign(_))) => {
+                tracing::warn!(tx = %newest.l1_hash, %hold, "L1 passes the forced transaction over; waiting");
+            }
+            Err(error) => return Err(error),
         }
         self.l1.send(newest).await;
         Ok(())
@@ -226,16 +230,16 @@ impl Forcing {
 }
 
 /// Signs with these fees, and keeps it before anybody else sees it.
-fn keep(
+async fn keep(
     store: &mut VoteStore,
-    key: &PrivateKeySigner,
+    signer: &Signer,
     tx: TxEip1559,
     fees: Fees,
     repeats: TxHash,
 ) -> Result<ForcedTx, ForceError> {
     let l1_nonce = tx.nonce;
     let paid = TxEip1559 { max_fee_per_gas: fees.max, max_priority_fee_per_gas: fees.tip, ..tx };
-    let (l1_hash, l1_raw) = signed(key, paid)?;
+    let (l1_hash, l1_raw) = signer.sign(paid).await?;
     let forced = ForcedTx { l1_hash, l1_nonce, l1_raw, repeats, kept_unix_ms: clock::unix_ms() };
     store.keep_forced(&forced)?;
     Ok(forced)

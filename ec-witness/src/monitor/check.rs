@@ -284,6 +284,10 @@ fn held_fix(held_for: Option<&str>) -> &'static str {
         Some("gas_budget") => {
             "find out what so much is sent for: the log and the metrics tell; where it is right, raise run.max_gas_per_hour"
         }
+        Some("signer") => {
+            "see to the signer: does it run, has it the key of key.signer_address, do its rules allow this; see the manual: \
+             a remote signer"
+        }
         _ => "fund the account, or raise run.max_fee_gwei",
     }
 }

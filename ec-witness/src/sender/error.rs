@@ -3,7 +3,7 @@
 use alloy::primitives::{Address, TxHash};
 use ec_rpc::AskError;
 
-use crate::store::StoreError;
+use crate::{key::SignError, store::StoreError};
 
 /// Why votes are not sent.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +16,8 @@ pub enum SendError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The key could not sign.
-    #[error("signing: {0}")]
-    Sign(#[from] alloy::signers::Error),
+    #[error(transparent)]
+    Sign(#[from] SignError),
     /// A transaction in the store is none that this program signs.
     #[error("transaction {hash} in the vote store cannot be decoded: the store was changed")]
     Undecodable {
@@ -56,7 +56,8 @@ impl SendError {
         match self {
             Self::Ask(error) => error.is_fatal(),
             Self::Store(error) => !error.may_pass(),
-            Self::Sign(_) | Self::Undecodable { .. } | Self::ForeignNonce { .. } | Self::FinalTakenBack { .. } => true,
+            Self::Sign(error) => !error.may_pass(),
+            Self::Undecodable { .. } | Self::ForeignNonce { .. } | Self::FinalTakenBack { .. } => true,
         }
     }
 }

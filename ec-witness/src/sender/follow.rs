@@ -9,6 +9,7 @@ use super::{
     SendError, Sender,
     finding::{self, Finding},
     followed::Change,
+    hold::Hold,
     money::Means,
     outcome,
     plan::{self, Action, Answer, ChainState, FILL_GAS, Plan},
@@ -131,35 +132,49 @@ impl Sender {
     /// Sends again, replaces and fills, as the plan says.
     async fn see_to_open(&mut self, store: &mut VoteStore, now_ms: u64) -> Result<(), SendError> {
         let gap = self.outbox.gap(self.poll.used);
-        if self.pending() == 0 && gap.is_empty() && self.money.held().is_none() {
+        if self.pending() == 0 && gap.is_empty() && self.holds.held().is_none() {
             return Ok(());
         }
         let now = self.chain_state(now_ms).await?;
-        let Plan { actions, hold } = plan::plan(&self.outbox.open(), gap, &now, &self.rule);
-        self.money.hold_open(hold, self.pending(), now_ms);
+        let Plan { actions, mut hold } =
+            plan::plan(&self.outbox.open(), gap, &now, &self.rule, self.signing.rests(now_ms));
         for action in actions {
-            if self.take(action, store, now_ms).await? == Answer::Nothing {
-                break;
+            match self.take(action, store, now_ms).await? {
+                Ok(Answer::Nothing) => break,
+                Ok(_) => {}
+                Err(unsigned) => hold = Some(unsigned),
             }
         }
+        self.holds.on_open(hold, self.pending(), now_ms);
         Ok(())
     }
 
-    /// Takes one action of the plan.
-    async fn take(&mut self, action: Action, store: &mut VoteStore, now_ms: u64) -> Result<Answer, SendError> {
+    /// Takes one action of the plan; a hold, where it is not signed.
+    async fn take(
+        &mut self,
+        action: Action,
+        store: &mut VoteStore,
+        now_ms: u64,
+    ) -> Result<Result<Answer, Hold>, SendError> {
         match action {
             Action::Send { .. } => {}
             Action::Fill { nonce, fees } => {
-                self.outbox.add(self.signing.fill(store, nonce, fees)?);
+                match self.signing.fill(store, nonce, fees, now_ms).await {
+                    Ok(filling) => self.outbox.add(filling),
+                    Err(unsigned) => return unsigned.hold().map(Err),
+                }
                 self.spending.signed(nonce, FILL_GAS, now_ms);
             }
             Action::Replace { nonce, fees } => {
-                let Some(followed) = self.outbox.get_mut(nonce) else { return Ok(Answer::Used) };
-                followed.add(self.signing.replacement(store, followed.newest(), fees)?);
+                let Some(followed) = self.outbox.get_mut(nonce) else { return Ok(Ok(Answer::Used)) };
+                match self.signing.replacement(store, followed.newest(), fees, now_ms).await {
+                    Ok(dearer) => followed.add(dearer),
+                    Err(unsigned) => return unsigned.hold().map(Err),
+                }
                 self.tally.replaced += 1;
             }
         }
-        self.send(store, action.nonce(), now_ms).await
+        self.send(store, action.nonce(), now_ms).await.map(Ok)
     }
 
     async fn chain_state(&mut self, now_ms: u64) -> Result<ChainState, SendError> {

@@ -17,6 +17,7 @@ mod fees;
 mod finding;
 mod follow;
 mod followed;
+mod hold;
 mod money;
 mod outbox;
 mod outcome;
@@ -31,15 +32,13 @@ mod waiting;
 
 use std::collections::BTreeMap;
 
-use alloy::{
-    primitives::{Address, TxHash},
-    signers::local::PrivateKeySigner,
-};
+use alloy::primitives::{Address, TxHash};
 use ec_observation::{Ballot, ObservationHash, SlotId};
 use ec_rpc::{Endpoints, SendRefusal};
 
 use crate::{
     clock, failpoint,
+    key::Signer,
     store::{OutboxTx, TxState, VoteStore},
 };
 
@@ -47,7 +46,7 @@ pub use batch::VOTE_GAS;
 pub use error::SendError;
 pub use fees::{FeeRule, Fees, Market};
 pub use finding::{Fact, Finding};
-pub use money::Hold;
+pub use hold::Hold;
 pub use outcome::REVERTS;
 pub use plan::SendRule;
 pub use spending::SpendRule;
@@ -57,10 +56,10 @@ pub use stuck::{Stuck, stuck};
 pub(crate) use account::Account;
 pub(crate) use money::{Means, cost};
 pub(crate) use poll::Lag;
-pub(crate) use sign::signed;
 
 use batch::Call;
 use followed::Change;
+use hold::Holds;
 use money::{Budget, Money};
 use outbox::Outbox;
 use plan::Answer;
@@ -77,6 +76,7 @@ pub struct Sender {
     rule: SendRule,
     waiting: Waiting,
     money: Money,
+    holds: Holds,
     spending: Spending,
     signing: Signing,
     outbox: Outbox,
@@ -86,24 +86,29 @@ pub struct Sender {
     findings: BTreeMap<u64, Vec<Finding>>,
 }
 
+/// A call that was signed and sent.
+struct SentCall {
+    /// What it carries.
+    votes: Vec<ObservationHash>,
+    answer: Answer,
+    /// It is the call that a signer was asked for before, in place of the one that was wanted.
+    is_other: bool,
+}
+
 impl Sender {
     /// Takes up the outbox of `store`.
     ///
     /// # Errors
     ///
     /// The store refuses, holds a transaction that is none, or a forced transaction is under way.
-    pub fn new(
-        endpoints: Endpoints,
-        signer: PrivateKeySigner,
-        store: &VoteStore,
-        rule: SendRule,
-    ) -> Result<Self, SendError> {
+    pub fn new(endpoints: Endpoints, signer: Signer, store: &VoteStore, rule: SendRule) -> Result<Self, SendError> {
         store.refuse_forced()?;
         Ok(Self {
             account: Account { endpoints, address: signer.address() },
             rule,
             waiting: Waiting::default(),
             money: Money::default(),
+            holds: Holds::default(),
             spending: Spending::of(store, rule.spending, clock::unix_ms())?,
             signing: Signing::new(signer, store)?,
             outbox: Outbox::of(store)?,
@@ -129,7 +134,7 @@ impl Sender {
         SenderState {
             waiting_votes: self.waiting.count(),
             transactions: self.outbox.stages(),
-            held: self.money.held(),
+            held: self.holds.held().cloned(),
             balance: self.money.balance,
             fees: self.money.offered,
             gas: (self.spending.last_hour(), self.spending.per_hour()),
@@ -158,17 +163,18 @@ impl Sender {
         ballots.retain(|ballot| may_send(ballot.header.slot()));
         self.spending.retain(store, &mut ballots)?;
         let room = self.rule.max_in_flight.saturating_sub(self.pending());
-        if ballots.is_empty() || room == 0 || !self.poll.is_clear || self.money.holds_open() {
+        if ballots.is_empty() || room == 0 || !self.poll.is_clear || self.holds.holds_open() {
             return Ok(Vec::new());
         }
         let means = self.means().await?;
         let mut cast = Vec::new();
         for call in self.calls(&ballots, room, &means, now_ms) {
-            let Some(answer) = self.transact(store, self.signing.ledger(), &call, &means, now_ms).await? else { break };
-            self.money.hold_new(None, self.pending(), now_ms);
-            self.waiting.carried(&call.votes);
-            cast.extend(call.votes);
-            if answer == Answer::Nothing {
+            let ledger = self.signing.ledger();
+            let Some(sent) = self.transact(store, (ledger, call), &means, now_ms).await? else { break };
+            self.holds.on_new(None, self.pending(), now_ms);
+            self.waiting.carried(&sent.votes);
+            cast.extend(sent.votes);
+            if sent.is_other || sent.answer == Answer::Nothing {
                 break;
             }
         }
@@ -189,7 +195,8 @@ impl Sender {
     ) -> Result<(), SendError> {
         if self.poll.is_clear && self.pending() < self.rule.max_in_flight {
             let means = self.means().await?;
-            self.transact(store, self.signing.ledger(), &Call::finalize(slot, observation), &means, now_ms).await?;
+            let call = (self.signing.ledger(), Call::finalize(slot, observation));
+            self.transact(store, call, &means, now_ms).await?;
         }
         Ok(())
     }
@@ -204,27 +211,37 @@ impl Sender {
         calls
     }
 
-    /// Signs, keeps and sends one call to a contract; `None` if it is held.
+    /// Signs, keeps and sends one call to a contract, or the one that a signer was asked for before; `None` if it is held.
     async fn transact(
         &mut self,
         store: &mut VoteStore,
-        to: Address,
-        call: &Call,
+        wanted: (Address, Call),
         means: &Means,
         now_ms: u64,
-    ) -> Result<Option<Answer>, SendError> {
+    ) -> Result<Option<SentCall>, SendError> {
+        let asked = self.signing.asked().filter(|asked| **asked != wanted).cloned();
+        let is_other = asked.is_some();
+        let (to, call) = asked.unwrap_or(wanted);
         let allowed = self.spending.allows(call.gas, now_ms);
         let fees = match allowed.and_then(|()| self.budget(means).first(call.gas)) {
             Ok(fees) => fees,
             Err(hold) => {
-                self.money.hold_new(Some(hold), self.pending(), now_ms);
+                self.holds.on_new(Some(hold), self.pending(), now_ms);
                 return Ok(None);
             }
         };
         let nonce = self.signing.next_nonce();
-        self.outbox.add(self.signing.call(store, to, call, fees)?);
+        match self.signing.call(store, to, &call, fees, now_ms).await {
+            Ok(signed) => self.outbox.add(signed),
+            Err(unsigned) => {
+                self.holds.on_new(Some(unsigned.hold()?), self.pending(), now_ms);
+                return Ok(None);
+            }
+        }
+        self.holds.on_signed(self.pending(), now_ms);
         self.spending.signed(nonce, call.gas, now_ms);
-        self.send(store, nonce, now_ms).await.map(Some)
+        let answer = self.send(store, nonce, now_ms).await?;
+        Ok(Some(SentCall { votes: call.votes, answer, is_other }))
     }
 
     /// Sends the stored bytes of a nonce. Failing is no harm: they are sent again until the chain has executed them.

@@ -10,7 +10,8 @@ use alloy::primitives::U256;
 
 use super::{
     fees::{FeeRule, Fees, Market},
-    money::{Budget, Hold, cost},
+    hold::Hold,
+    money::{Budget, cost},
     spending::SpendRule,
 };
 
@@ -111,12 +112,13 @@ pub(super) struct Plan {
 }
 
 /// Looks after what is open, lowest nonce first. `gap` are nonces below it that the chain wants first and that were
-/// never ours.
-pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &ChainState, rule: &SendRule) -> Plan {
+/// never ours. `unsigned` is why nothing can be signed now, where that is so.
+pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &ChainState, rule: &SendRule, unsigned: Option<&Hold>) -> Plan {
     let mut budget = budget(open, now.market, now.balance, rule);
     let mut plan = Plan::default();
+    let signed = |fees: Result<Fees, Hold>| fees.and_then(|fees| unsigned.cloned().map_or(Ok(fees), Err));
     for nonce in gap {
-        match budget.first(FILL_GAS) {
+        match signed(budget.first(FILL_GAS)) {
             Ok(fees) => plan.actions.push(Action::Fill { nonce, fees }),
             Err(hold) => plan.hold = Some(hold),
         }
@@ -124,7 +126,7 @@ pub(super) fn plan(open: &[Open], gap: Range<u64>, now: &ChainState, rule: &Send
     for (place, one) in open.iter().enumerate().filter(|(_, one)| one.nonce >= now.used) {
         let lowest = place == 0 || open[place - 1].nonce < now.used;
         if is_too_cheap(one, lowest, now, rule) {
-            match budget.next(one.gas, one.fees) {
+            match signed(budget.next(one.gas, one.fees)) {
                 Ok(fees) => {
                     budget.replace(one.gas, one.fees, fees);
                     plan.actions.push(Action::Replace { nonce: one.nonce, fees });

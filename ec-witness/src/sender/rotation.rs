@@ -30,6 +30,7 @@ impl Sender {
         let input = Registry::rotateCall { newAddress: to }.abi_encode().into();
         let call = Call { input, gas: ROTATE_GAS, votes: Vec::new() };
         let means = self.means().await?;
-        Ok(self.transact(store, registry, &call, &means, now_ms).await?.is_some())
+        let sent = self.transact(store, (registry, call), &means, now_ms).await?;
+        Ok(sent.is_some_and(|sent| !sent.is_other))
     }
 }

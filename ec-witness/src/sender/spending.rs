@@ -8,7 +8,7 @@ use alloy::{
 };
 use ec_observation::{Ballot, SlotId};
 
-use super::{error::SendError, money::Hold};
+use super::{error::SendError, hold::Hold};
 use crate::store::VoteStore;
 
 /// Within what time gas is summed up, milliseconds.

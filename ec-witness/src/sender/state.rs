@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::U256;
 use strum::{IntoStaticStr, VariantArray};
 
-use super::{fees::Fees, money::Hold};
+use super::{fees::Fees, hold::Hold};
 
 /// How far a nonce has come that is not final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]

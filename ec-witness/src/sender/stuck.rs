@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        sender::sign::signed,
+        key::signed,
         store::{Identity, OutboxTx, StoreError, TxState},
     };
 

@@ -6,12 +6,12 @@ use alloy::{
     eips::Encodable2718,
     primitives::{B256, U256},
     providers::{DynProvider, Provider, ext::AnvilApi},
-    signers::local::PrivateKeySigner,
 };
 use ec_ledger::{Heads, contracts::EveryChannelObservationLedger as Ledger};
 use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, StreamHash, VoteKind};
 use ec_rpc::{Endpoint, Endpoints, majority};
 use ec_witness::{
+    key::Signer,
     sender::{FeeRule, SendError, SendRule, Sender, SpendRule},
     store::{Identity, OutboxTx, Recorded, StoreError, VoteStore},
 };
@@ -50,6 +50,7 @@ pub(crate) struct Bench {
     pub(crate) reorg: bool,
     seen: u64,
     rule: SendRule,
+    signer: Signer,
 }
 
 impl Bench {
@@ -65,7 +66,24 @@ impl Bench {
 
     /// A ledger, and so many endpoints, of which a majority must agree.
     pub(crate) async fn with(witnesses: usize, quorum: u8, endpoints: usize, rule: SendRule) -> Self {
+        let local = |net: &Devnet| Signer::Local(net.key(WITNESS).parse().unwrap());
+        Self::of(witnesses, quorum, endpoints, rule, local).await
+    }
+
+    /// The same as [`Self::start`], with this signer.
+    pub(crate) async fn signed_by(signer: impl FnOnce(&Devnet) -> Signer, rule: SendRule) -> Self {
+        Self::of(1, 1, 1, rule, signer).await
+    }
+
+    async fn of(
+        witnesses: usize,
+        quorum: u8,
+        endpoints: usize,
+        rule: SendRule,
+        signer: impl FnOnce(&Devnet) -> Signer,
+    ) -> Self {
         let net = Devnet::start();
+        let signer = signer(&net);
         let deployed = tokio::task::block_in_place(|| net.deploy(witnesses, quorum));
         let proxies: Vec<_> = (0..endpoints).map(|_| Proxy::start(&net.rpc())).collect();
         proxies.iter().for_each(Proxy::enforce_replacement_rule);
@@ -74,25 +92,38 @@ impl Bench {
         node.anvil_set_auto_mine(false).await.unwrap();
         let identity = Identity { chain_id: net.chain_id(), ledger: deployed.ledger, witness: net.account(WITNESS) };
         let store = VoteStore::create(&net.dir.path().join("store"), identity, 0, |_| Ok::<_, StoreError>(())).unwrap();
-        let sender = sender_of(&net, &endpoints, &store, rule);
-        Self { net, deployed, proxies, endpoints, node, store, sender, now_ms: 0, reorg: false, seen: 0, rule }
+        let sender = Sender::new(endpoints.clone(), signer.clone(), &store, rule).unwrap();
+        Self { net, deployed, proxies, endpoints, node, store, sender, now_ms: 0, reorg: false, seen: 0, rule, signer }
     }
 
     /// The process dies and starts again.
     pub(crate) fn restart(self) -> Self {
-        let Self { net, deployed, proxies, node, store, sender: gone, now_ms, rule, .. } = self;
+        let Self { net, deployed, proxies, node, store, sender: gone, now_ms, rule, signer, .. } = self;
         let endpoints = endpoints_of(&net, &proxies);
         let identity = store.identity();
         drop((store, gone));
         let store = VoteStore::open(&net.dir.path().join("store"), identity).unwrap();
-        let sender = sender_of(&net, &endpoints, &store, rule);
+        let sender = Sender::new(endpoints.clone(), signer.clone(), &store, rule).unwrap();
         // what the clock counts from is another moment, and the reorg that was on its way to be heard of is not heard of
-        Self { net, deployed, proxies, endpoints, node, store, sender, now_ms: now_ms / 2, reorg: false, seen: 0, rule }
+        Self {
+            net,
+            deployed,
+            proxies,
+            endpoints,
+            node,
+            store,
+            sender,
+            now_ms: now_ms / 2,
+            reorg: false,
+            seen: 0,
+            rule,
+            signer,
+        }
     }
 
     /// Another sender of the same store.
     pub(crate) fn again(&self) -> Sender {
-        sender_of(&self.net, &self.endpoints, &self.store, self.rule)
+        Sender::new(self.endpoints.clone(), self.signer.clone(), &self.store, self.rule).unwrap()
     }
 
     /// Before the only endpoint.
@@ -143,6 +174,18 @@ impl Bench {
         }
     }
 
+    /// Turns until a request of this method has come to `proxy`; one that is left alone for a while is asked later.
+    pub(crate) async fn until_asked(&mut self, proxy: &Proxy, method: &str) {
+        let before = proxy.requests(method);
+        for _ in 0..60 {
+            self.turn().await.unwrap();
+            if proxy.requests(method) > before {
+                return;
+            }
+        }
+        panic!("{method} is not asked for: {:?}", self.sender.state());
+    }
+
     /// Turns until nothing is open and nothing waits; how many that took.
     pub(crate) async fn drain(&mut self, most: usize) -> usize {
         for turn in 0..most {
@@ -191,11 +234,6 @@ fn endpoints_of(net: &Devnet, proxies: &[Proxy]) -> Endpoints {
     let endpoint = |proxy: &Proxy| Endpoint { rpc: proxy.rpc().parse().unwrap(), timeout: Duration::from_secs(2) };
     let endpoints = Vec::from_iter(proxies.iter().map(endpoint));
     Endpoints::new(&endpoints, net.chain_id(), majority(proxies.len())).unwrap()
-}
-
-fn sender_of(net: &Devnet, endpoints: &Endpoints, store: &VoteStore, rule: SendRule) -> Sender {
-    let signer: PrivateKeySigner = net.key(WITNESS).parse().unwrap();
-    Sender::new(endpoints.clone(), signer, store, rule).unwrap()
 }
 
 pub(crate) fn proposal(header: ObservationHeader) -> Ballot {

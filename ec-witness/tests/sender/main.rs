@@ -11,5 +11,6 @@ mod fees;
 mod pool;
 mod reorgs;
 mod reverts;
+mod signer;
 mod spending;
 mod storm;

@@ -22,6 +22,7 @@ mod proofs;
 mod refusals;
 mod rotation;
 mod sending;
+mod signer;
 mod storm;
 mod strays;
 mod transit;

@@ -11,6 +11,7 @@ tool (
 	github.com/ethereum-optimism/optimism/op-node/cmd
 	github.com/ethereum-optimism/optimism/op-program/host/cmd
 	github.com/ethereum-optimism/optimism/op-proposer/cmd
+	github.com/ethereum/go-ethereum/cmd/clef
 	github.com/ethereum/go-ethereum/cmd/geth
 )
 

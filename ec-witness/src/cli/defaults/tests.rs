@@ -27,11 +27,11 @@ const README: &str = include_str!("../../../../README.md");
 const PROTOCOL: &str = include_str!("../../../../docs/protocol.md");
 const OPTIONS: &str = include_str!("../../../../docs/options.md");
 
-/// The configuration file that the README shows, with the key that it leaves out as an alternative.
+/// The configuration file that the README shows, with the keys that it leaves out as alternatives.
 fn shown() -> String {
     let toml = README.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```"));
     let (toml, _) = toml.expect("the README shows a configuration file");
-    toml.replace("\n# key_file = ", "\nkey_file = ")
+    toml.replace("\n# key_file = ", "\nkey_file = ").replace("\n# signer", "\nsigner")
 }
 
 fn file() -> ConfigFile {

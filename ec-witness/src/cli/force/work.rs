@@ -2,9 +2,9 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use alloy::signers::local::PrivateKeySigner;
 use ec_witness::{
     force::{Came, Choice, Forcing},
+    key::Signer,
     store::{ForcedTx, VoteStore},
 };
 use tokio::time::sleep;
@@ -19,7 +19,7 @@ const POLL: Duration = Duration::from_secs(2);
 pub(super) struct Work {
     pub(super) forcing: Forcing,
     pub(super) store: VoteStore,
-    key: PrivateKeySigner,
+    signer: Signer,
     /// How far those of each nonce on L1 had come when they were last looked at.
     came: HashMap<u64, Came>,
     json: bool,
@@ -38,8 +38,8 @@ enum Waits {
 }
 
 impl Work {
-    pub(super) fn new(forcing: Forcing, key: PrivateKeySigner, store: VoteStore, json: bool) -> Self {
-        Self { forcing, store, key, came: HashMap::new(), json, is_done: true }
+    pub(super) fn new(forcing: Forcing, signer: Signer, store: VoteStore, json: bool) -> Self {
+        Self { forcing, store, signer, came: HashMap::new(), json, is_done: true }
     }
 
     /// Forces what was chosen, one after the other, as each is to use the nonce of its own, and waits for all of them.
@@ -50,7 +50,7 @@ impl Work {
             self.tell(&Outcome::left(stuck, *why))?;
         }
         for stuck in &forced {
-            if !self.forcing.force(&self.key, &mut self.store, stuck).await? {
+            if !self.forcing.force(&self.signer, &mut self.store, stuck).await? {
                 tracing::info!(nonce = stuck.nonce, "its nonce is used meanwhile; it is not forced");
             }
             while self.look().await? == Waits::ForL1 {
@@ -83,7 +83,7 @@ impl Work {
 
     /// Looks after those of one nonce on L1, and tells what is new; `None` where an endpoint gave no answer.
     async fn look_after(&mut self, siblings: &[ForcedTx]) -> eyre::Result<Option<Came>> {
-        let found = match self.forcing.follow(&self.key, &mut self.store, siblings).await {
+        let found = match self.forcing.follow(&self.signer, &mut self.store, siblings).await {
             Err(error) if error.may_pass() => {
                 tracing::warn!(%error, "looking again");
                 return Ok(None);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alloy::{network::EthereumWallet, primitives::Address};
+use alloy::primitives::Address;
 use clap::Args;
 
 use super::Caller;
@@ -57,14 +57,14 @@ impl SendArgs {
         if self.dry_run && self.from.is_none() && !key.is_set() {
             eyre::bail!("--dry-run needs a sender: give --from ADDRESS, or a key");
         }
-        let (from, wallet) = match self.from {
+        let (from, signer) = match self.from {
             Some(from) => (from, None),
             None => {
                 let signer = key.load()?;
-                (signer.address(), (!self.dry_run).then(|| EthereumWallet::from(signer)))
+                (signer.address(), (!self.dry_run).then_some(signer))
             }
         };
         let receipt_timeout = Duration::from_millis(self.receipt_timeout_ms.unwrap_or(DEFAULT_RECEIPT_TIMEOUT_MS));
-        Ok(Caller { connection: chain.connect().await?, from, wallet, receipt_timeout, json: self.read.json.json })
+        Ok(Caller { connection: chain.connect().await?, from, signer, receipt_timeout, json: self.read.json.json })
     }
 }

@@ -52,7 +52,7 @@ fn replace(nonce: u64, fees: Fees) -> Action {
 }
 
 fn actions(open: &[Open], now: &ChainState) -> Vec<Action> {
-    plan(open, 0..0, now, &RULE).actions
+    plan(open, 0..0, now, &RULE, None).actions
 }
 
 fn budget_of(open: &[Open], now: &ChainState) -> Budget {
@@ -108,12 +108,12 @@ fn at_the_cap_it_is_held_and_sent_again() {
     let hold = |base_fee| Some(Hold::FeeCap { base_fee, cap: 1000 });
     let high = Open { fees: AT_CAP, ..held(0) };
     let at = |base_fee, now_ms| ChainState { market: Market { base_fee, tip: 1 }, ..now(now_ms) };
-    assert_eq!(plan(&[high], 0..0, &at(100, 8000), &RULE), Plan { actions: vec![send(5)], hold: hold(100) });
+    assert_eq!(plan(&[high], 0..0, &at(100, 8000), &RULE, None), Plan { actions: vec![send(5)], hold: hold(100) });
     // a market above the cap: a dearer one would wait just as well
-    assert_eq!(plan(&[held(0)], 0..0, &at(1000, 8000), &RULE), Plan { actions: vec![send(5)], hold: hold(1000) });
+    assert_eq!(plan(&[held(0)], 0..0, &at(1000, 8000), &RULE, None), Plan { actions: vec![send(5)], hold: hold(1000) });
     assert_eq!(first_fees(&[], 1, &at(1000, 0)), Err(hold(1000).unwrap()));
     // the base fee falls: it goes on
-    assert_eq!(plan(&[held(8000)], 0..0, &at(400, 8001), &RULE).hold, None);
+    assert_eq!(plan(&[held(8000)], 0..0, &at(400, 8001), &RULE, None).hold, None);
     assert_eq!(first_fees(&[], 1, &at(999, 0)), Ok(AT_CAP));
 }
 
@@ -128,12 +128,12 @@ fn without_funds_it_is_held_and_says_what_is_needed() {
     assert_eq!(first_fees(&[held(0)], 100_000, &poor(25_125_000)), Err(funds(25_125_000, 50_250_000)));
     // a replacement is paid for as well
     assert_eq!(
-        plan(&[held(0)], 0..0, &poor(22_199_999), &RULE),
+        plan(&[held(0)], 0..0, &poor(22_199_999), &RULE, None),
         Plan { actions: vec![send(5)], hold: Some(funds(22_199_999, 22_200_000)) }
     );
     assert_eq!(actions(&[held(0)], &poor(22_200_000)), [replace(5, BUMPED)]);
     // the pool knows better, as of the fee for data
-    let held = plan(&[answered(Answer::Unfunded)], 0..0, &poor(1 << 30), &RULE).hold;
+    let held = plan(&[answered(Answer::Unfunded)], 0..0, &poor(1 << 30), &RULE, None).hold;
     assert_eq!(held, Some(funds(1 << 30, 25_125_000)));
 }
 
@@ -141,7 +141,7 @@ fn without_funds_it_is_held_and_says_what_is_needed() {
 fn a_gap_below_the_first_nonce_is_filled_first() {
     let behind = ChainState { used: 3, ..now(0) };
     let expected = [Action::Fill { nonce: 3, fees: FEES }, Action::Fill { nonce: 4, fees: FEES }, send(5)];
-    assert_eq!(plan(&[Open { sent: None, ..held(0) }], 3..5, &behind, &RULE).actions, expected);
+    assert_eq!(plan(&[Open { sent: None, ..held(0) }], 3..5, &behind, &RULE, None).actions, expected);
 }
 
 #[test]
@@ -185,7 +185,7 @@ proptest! {
             one.nonce = first + place as u64;
         }
         let gap = now.used.min(first)..first;
-        let Plan { actions, hold } = plan(&open, gap.clone(), &now, &RULE);
+        let Plan { actions, hold } = plan(&open, gap.clone(), &now, &RULE, None);
 
         let nonces: Vec<_> = actions.iter().map(Action::nonce).collect();
         prop_assert!(nonces.is_sorted_by(|a, b| a < b), "each nonce once, lowest first: {nonces:?}");
