@@ -10,15 +10,19 @@ pub const CATALOG_TRACK: &str = "catalog.json";
 /// The ending of tracks that hold media segments.
 pub const MEDIA_ENDING: &str = ".m4s";
 
-/// The media tracks that a frame of the catalog names: a whole catalog, or a change of it as a JSON merge patch
-/// (RFC 7396). They are the keys of every object `renditions`, in whatever section of the catalog. A frame that is no JSON
-/// names none.
-pub fn media_tracks(frame: &[u8]) -> BTreeSet<String> {
+/// The tracks that a frame of the catalog names: a whole catalog, or a change of it as a JSON merge patch (RFC 7396). They are
+/// the keys of every object `renditions`, in whatever section of the catalog. A frame that is no JSON names none.
+pub fn tracks(frame: &[u8]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     if let Ok(catalog) = serde_json::from_slice(frame) {
         collect(&catalog, &mut names);
     }
     names
+}
+
+/// Whether a track of this name holds media segments.
+pub fn is_media(name: &str) -> bool {
+    name.ends_with(MEDIA_ENDING)
 }
 
 /// Sections may lie in sections; serde_json bounds how deep.
@@ -28,7 +32,7 @@ fn collect(value: &Value, names: &mut BTreeSet<String>) {
         match field {
             Value::Object(renditions) if name == "renditions" => {
                 let present = renditions.iter().filter(|(_, rendition)| !rendition.is_null());
-                names.extend(present.map(|(name, _)| name).filter(|name| name.ends_with(MEDIA_ENDING)).cloned());
+                names.extend(present.map(|(name, _)| name.clone()));
             }
             _ => collect(field, names),
         }
@@ -40,7 +44,7 @@ mod tests {
     use super::*;
 
     fn named(catalog: &str) -> Vec<String> {
-        media_tracks(catalog.as_bytes()).into_iter().collect()
+        tracks(catalog.as_bytes()).into_iter().collect()
     }
 
     #[test]
@@ -48,7 +52,8 @@ mod tests {
         let catalog = r#"{"video":{"renditions":{"0.m4s":{"codec":"avc1"},"low.m4s":{}}},
             "audio":{"renditions":{"1.m4s":{"codec":"mp4a"}},"priority":2},
             "text":{"renditions":{"captions.vtt":{}}}}"#;
-        assert_eq!(named(catalog), ["0.m4s", "1.m4s", "low.m4s"]);
+        assert_eq!(named(catalog), ["0.m4s", "1.m4s", "captions.vtt", "low.m4s"]);
+        assert_eq!(["0.m4s", "captions.vtt"].map(is_media), [true, false]);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub enum Event {
         /// Its number.
         group_sequence: u64,
     },
-    /// A group was begun, and nothing of it is kept.
+    /// Nothing of a group is kept.
     Lost {
         /// Its track.
         track: String,
@@ -105,11 +105,14 @@ pub enum Loss {
     Empty,
     /// A newer publisher, or a newer connection, brought groups before it was complete.
     Superseded,
+    /// Newer ones came, and it was never begun.
+    Missing,
 }
 
 impl Loss {
     /// Every reason.
-    pub const ALL: [Self; 6] = [Self::Reset, Self::Late, Self::TooLarge, Self::NoRoom, Self::Empty, Self::Superseded];
+    pub const ALL: [Self; 7] =
+        [Self::Reset, Self::Late, Self::TooLarge, Self::NoRoom, Self::Empty, Self::Superseded, Self::Missing];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -120,6 +123,7 @@ impl Loss {
             Self::NoRoom => "no_room",
             Self::Empty => "empty",
             Self::Superseded => "superseded",
+            Self::Missing => "missing",
         }
     }
 }

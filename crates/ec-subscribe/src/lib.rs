@@ -10,6 +10,7 @@ mod backoff;
 mod budget;
 pub mod catalog;
 mod event;
+mod gaps;
 mod group;
 mod keeper;
 mod relay;

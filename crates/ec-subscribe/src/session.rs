@@ -10,7 +10,13 @@ use moq_net::{Error, broadcast, origin};
 use tokio::{sync::mpsc::unbounded_channel, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::{backoff::Backoff, catalog::CATALOG_TRACK, event::Event, shared::Shared, track::Track};
+use crate::{
+    backoff::Backoff,
+    catalog::{CATALOG_TRACK, MEDIA_ENDING, is_media},
+    event::Event,
+    shared::Shared,
+    track::Track,
+};
 
 /// Tracks of one broadcast at most, whatever its catalog names.
 const MOST_TRACKS: usize = 64;
@@ -56,7 +62,7 @@ impl Session<'_> {
         let (found, mut names) = unbounded_channel();
         let track =
             |name| Track { name, shared: self.shared.clone(), publisher, gone: gone.clone(), found: found.clone() };
-        let mut begun = HashSet::new();
+        let (mut begun, mut ignored) = (HashSet::new(), HashSet::new());
         for name in self.first() {
             begun.insert(name.to_string());
             self.readers.spawn(track(name).run(broadcast.clone()));
@@ -65,6 +71,13 @@ impl Session<'_> {
             tokio::select! {
                 _ = broadcast.closed() => return,
                 Some(name) = names.recv(), if self.wanted.is_empty() => {
+                    if !is_media(&name) {
+                        if ignored.len() < MOST_TRACKS && ignored.insert(name.clone()) {
+                            let reason = format!("only names in {MEDIA_ENDING} are recorded unasked; name all with --track");
+                            self.shared.tell(&Event::Ignored { track: name, reason });
+                        }
+                        continue;
+                    }
                     // one too many is told, what comes after it is not even remembered
                     if begun.len() > MOST_TRACKS || !begun.insert(name.clone()) {
                         continue;

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     backoff::Backoff,
-    catalog::{CATALOG_TRACK, media_tracks},
-    event::Event,
+    catalog::{self, CATALOG_TRACK},
+    event::{Event, Loss},
+    gaps::Gaps,
     group::{Lost, receive},
     keeper::Received,
     shared::Shared,
@@ -84,7 +85,7 @@ impl Track {
         let max_age = self.shared.limits.max_age + ON_THE_WAY;
         let mut patient = Some(track::Subscription::default().with_max_age(max_age));
         let subscription = self.shared.subscriptions.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut open = JoinSet::new();
+        let (mut open, mut gaps) = (JoinSet::new(), Gaps::default());
         let mut lingered = std::pin::pin!(lingered(&self.gone));
         let ended = loop {
             tokio::select! {
@@ -94,6 +95,8 @@ impl Track {
                         if let Some(patient) = patient.take() {
                             subscriber.update(patient)?;
                         }
+                        gaps.begun(group.sequence, Instant::now());
+                        self.tell_missing(&mut gaps, max_age);
                         open.spawn(self.clone().receive(group, consumer.clone(), subscription));
                     }
                     Ok(None) => break Ok(()),
@@ -106,7 +109,16 @@ impl Track {
         // what was begun ends by itself: whole, or reset; after an error the track is wanted again soon
         let within = if ended.is_ok() { LINGER } else { RESET_WITHIN };
         let _ = tokio::time::timeout(within, async { while open.join_next().await.is_some() {} }).await;
+        self.tell_missing(&mut gaps, Duration::ZERO);
         ended
+    }
+
+    /// Tells which groups were overtaken so long ago.
+    fn tell_missing(&self, gaps: &mut Gaps, after: Duration) {
+        for group_sequence in gaps.given_up(Instant::now(), after) {
+            let (track, detail) = (self.name.to_string(), "newer ones came, and it did not".to_owned());
+            self.shared.tell(&Event::Lost { track, group_sequence, reason: Loss::Missing, detail });
+        }
     }
 
     async fn receive(self, group: group::Consumer, consumer: track::Consumer, subscription: u64) {
@@ -131,7 +143,7 @@ impl Track {
     /// A catalog is read as it comes: its group may stay open for as long as the broadcast lasts.
     fn hear(&self, frame: &Bytes) {
         if self.name.as_str() == CATALOG_TRACK {
-            for name in media_tracks(frame) {
+            for name in catalog::tracks(frame) {
                 // nobody listens any more when the broadcast is gone
                 let _ = self.found.send(name);
             }

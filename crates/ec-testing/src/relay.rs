@@ -134,13 +134,23 @@ pub struct Publisher {
 impl Publisher {
     /// Plays `media` from its begin as `broadcast`.
     pub fn start(relay: &Relay, broadcast: &str, media: &Media) -> Self {
+        Self::play(relay, broadcast, media, &[&["-c", "copy"], &FRAGMENTS[..]].concat(), "fmp4")
+    }
+
+    /// Plays the pictures of `media` without a container, in a track that is no CMAF.
+    pub fn start_raw(relay: &Relay, broadcast: &str, media: &Media) -> Self {
+        let pictures = ["-an", "-c:v", "copy", "-bsf:v", "h264_mp4toannexb", "-f", "h264"];
+        Self::play(relay, broadcast, media, &pictures, "avc3")
+    }
+
+    fn play(relay: &Relay, broadcast: &str, media: &Media, output: &[&str], format: &str) -> Self {
         let mut player = ffmpeg();
-        player.args(["-re", "-i"]).arg(media.path()).args(["-c", "copy"]).args(FRAGMENTS).arg("-");
+        player.args(["-re", "-i"]).arg(media.path()).args(output).arg("-");
         let mut player = player.stdout(Stdio::piped()).spawn().expect("ffmpeg starts");
         let log = log(&relay.dir, "publisher.log");
         let mut publisher = Command::new(tool("moq"));
         publisher.args(["--connect", &relay.url(), "--connect-tls-root"]).arg(relay.root());
-        publisher.args(["--backoff-timeout", "0s", "import", "--broadcast", broadcast, "fmp4"]);
+        publisher.args(["--backoff-timeout", "0s", "import", "--broadcast", broadcast, format]);
         publisher.stdin(player.stdout.take().unwrap()).stdout(log.try_clone().unwrap()).stderr(log);
         Self { player, publisher: publisher.spawn().expect("moq starts") }
     }

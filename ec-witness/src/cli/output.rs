@@ -32,7 +32,8 @@ impl Logger {
             Self::Daemon => "info",
             // the libraries below it tell again what it tells itself
             Self::Recorder => "info,moq_net=error,moq_tokio=error,web_transport_moq=error",
-            Self::Command => "warn",
+            // boxes that its parser does not know are recorded as they are
+            Self::Command => "warn,mp4_atom=error",
         }
     }
 }

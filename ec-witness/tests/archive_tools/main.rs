@@ -5,6 +5,8 @@
 mod check;
 mod media;
 mod record;
+mod record_again;
+mod record_lists;
 mod record_media;
 
 use std::{

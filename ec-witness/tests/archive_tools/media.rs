@@ -75,6 +75,43 @@ impl Made {
         self.copy("source.mp4", &[&options[..], &["-hls_segment_filename", "seg%d.m4s"]].concat(), "live.m3u8")
     }
 
+    /// The same list, in which each segment has a date, and its dates in Unix milliseconds.
+    pub(crate) fn dated_hls(&self) -> (PathBuf, Vec<u64>) {
+        self.hls();
+        const FIRST_MS: u64 = 1_790_000_000_250;
+        let text = self.text("live.m3u8");
+        let mut dates = Vec::new();
+        let dated = text.split("#EXTINF").collect::<Vec<_>>().join("#EXT-X-DATE#EXTINF");
+        let parts: Vec<_> = dated.split("#EXT-X-DATE").collect();
+        let mut text = parts[0].to_owned();
+        for (number, part) in (0..).zip(&parts[1..]) {
+            // a clock that is read for each segment is never quite that of the media
+            let unix_ms = FIRST_MS + 1000 * number + number % 3;
+            let date = jiff::Timestamp::from_millisecond(i64::try_from(unix_ms).unwrap()).unwrap();
+            // before the EXTINF, so that a window has it with its segment
+            let (duration, rest) = part.split_once('\n').unwrap();
+            text.push_str(&format!("{duration}\n#EXT-X-PROGRAM-DATE-TIME:{date}\n{rest}"));
+            dates.push(unix_ms);
+        }
+        (self.write("live.m3u8", text), dates)
+    }
+
+    /// A list of the segments of other lists, with a discontinuity between them.
+    pub(crate) fn joined(&self, lists: &[&Path], name: &str) -> PathBuf {
+        let texts: Vec<_> = lists.iter().map(|list| fs::read_to_string(list).unwrap()).collect();
+        let end = if texts.last().unwrap().ends_with("#EXT-X-ENDLIST\n") { "#EXT-X-ENDLIST\n" } else { "" };
+        let parts: Vec<_> = texts
+            .iter()
+            .map(|text| {
+                let map = text.lines().find(|line| line.starts_with("#EXT-X-MAP")).unwrap();
+                let entries = &text[text.find("#EXTINF").unwrap()..];
+                format!("{map}\n{}", entries.trim_end_matches("#EXT-X-ENDLIST\n"))
+            })
+            .collect();
+        let head = "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:2\n";
+        self.write(name, format!("{head}{}{end}", parts.join("#EXT-X-DISCONTINUITY\n")))
+    }
+
     pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, bytes).unwrap();
@@ -105,6 +142,33 @@ impl Made {
         }
         self.write("window.m3u8", text)
     }
+}
+
+/// A packet as ffprobe reads it: times since the first one in microseconds, size, flags, and the hash of its bytes.
+pub(crate) type Packet = (i64, i64, String, String, String);
+
+/// The packets of a file's first `video` or `audio` track.
+pub(crate) fn packets(path: &Path, kind: &str) -> Vec<Packet> {
+    let mut ffprobe = Command::new("ffprobe");
+    ffprobe.args(["-v", "error", "-select_streams", &format!("{}:0", &kind[..1]), "-show_packets"]);
+    ffprobe.args(["-show_data_hash", "md5", "-of", "json"]).arg(path);
+    let output = ffprobe.output().expect("ffprobe comes with ffmpeg");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packets = read["packets"].as_array().unwrap();
+    let time = |packet: &serde_json::Value, name: &str| {
+        let seconds: f64 = packet[name].as_str().unwrap().parse().unwrap();
+        #[allow(clippy::cast_possible_truncation)] // seconds of a test
+        let micros = (seconds * 1e6).round() as i64;
+        micros
+    };
+    let first = packets.first().map(|packet| time(packet, "dts_time")).unwrap_or_default();
+    let text = |packet: &serde_json::Value, name: &str| packet[name].as_str().unwrap().to_owned();
+    let packet = |packet: &serde_json::Value| {
+        let times = (time(packet, "pts_time") - first, time(packet, "dts_time") - first);
+        (times.0, times.1, text(packet, "size"), text(packet, "flags"), text(packet, "data_hash"))
+    };
+    packets.iter().map(packet).collect()
 }
 
 /// A box of any kind.

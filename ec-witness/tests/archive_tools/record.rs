@@ -60,7 +60,7 @@ fn each_recording_is_a_session_that_counts_from_0() {
     let (archive, by_timeline) = (Archive::new(), Archive::recorded());
     let path = muxed();
     let (stdout, stderr) = run(0, &archive.session_args("la/nbc", &[&path]));
-    assert_eq!(stderr, "numbering: session (a new session, each track counts from 0)\n");
+    assert_eq!(stderr, "numbering: session (each track counts from 0 at every start of the publisher)\n");
     assert_eq!(lines(&stdout)[0]["numbering"], "session");
     // the publisher starts again a minute later
     let later = (START.parse::<u64>().unwrap() + 60_000).to_string();

@@ -1,119 +1,83 @@
 //! `archive record` of what encoders and packagers write.
 
 use super::{
-    media::{Made, boxed, boxes, ffmpeg, with_before_each_moof},
+    media::{Made, boxed, boxes, ffmpeg, packets, with_before_each_moof},
     *,
 };
 
 /// Records by timeline from a start; standard error.
-fn record(archive: &Archive, inputs: &[&Path]) -> String {
+pub(crate) fn record(archive: &Archive, inputs: &[&Path]) -> String {
     run(0, &archive.record_args("b", inputs)).1
 }
 
-fn refused(inputs: &[&Path]) -> String {
+pub(crate) fn refused(inputs: &[&Path]) -> String {
     let archive = Archive::new();
     let said = error(&archive.record_args("b", inputs));
     assert_eq!(archive.snapshot(), []);
     said
 }
 
-fn assert_has(said: &str, parts: &[&str]) {
+pub(crate) fn assert_has(said: &str, parts: &[&str]) {
     for part in parts {
         assert!(said.contains(part), "{said}\n  lacks {part}");
     }
 }
 
-#[test]
-fn a_list_that_grows_is_recorded_as_the_ended_one() {
-    let (made, whole) = (Made::source(), Archive::new());
-    made.hls();
-    assert!(!record(&whole, &[&made.window(0..7, false)]).contains("warning"));
-    let archive = Archive::new();
-    let said = error(&archive.record_args("b", &[&made.window(0..1, true)]));
-    assert_has(&said, &["window.m3u8: has no whole group yet"]);
-    for segments in [3, 3, 4, 5, 7] {
-        let said = record(&archive, &[&made.window(0..segments, true)]);
-        assert_has(&said, &["window.m3u8: video0.m4s: the last group is held back: the list has no EXT-X-ENDLIST"]);
+/// What is in the archive as video and audio is what is in a file, packet by packet, as ffprobe reads both.
+#[track_caller]
+pub(crate) fn assert_same_media(archive: &Archive, file: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    for (track, kind) in [("video0.m4s", "video"), ("audio0.m4s", "audio")] {
+        let recorded = dir.path().join("recorded.mp4");
+        let init = archive.records("b", "init.mp4").remove(0);
+        let init = fs::read(archive.0.path().join("cas").join(init["cas_path"].as_str().unwrap())).unwrap();
+        fs::write(&recorded, [init, object_bytes(archive, track)].concat()).unwrap();
+        let (recorded, given) = (packets(&recorded, kind), packets(file, kind));
+        assert!(given.len() > 10, "{}", file.display());
+        assert_eq!(recorded.len(), given.len(), "{kind} of {}", file.display());
+        for (number, (recorded, given)) in recorded.iter().zip(&given).enumerate() {
+            assert_eq!(recorded, given, "{kind} packet {number} of {}", file.display());
+        }
     }
-    record(&archive, &[&made.window(0..7, false)]);
-    assert_eq!(archive.snapshot(), whole.snapshot());
-    archive.check(0);
 }
 
 #[test]
-fn a_list_that_slides_is_recorded_as_the_ended_one() {
-    let (made, whole) = (Made::source(), Archive::new());
-    made.hls();
-    record(&whole, &[&made.window(0..7, false)]);
-    let archive = Archive::new();
-    record(&archive, &[&made.window(0..5, true)]);
-    for window in [1..6, 2..7] {
-        record(&archive, &[&made.window(window, true)]);
-    }
-    let said = record(&archive, &[&made.window(3..7, false)]);
-    assert_has(&said, &["window.m3u8: video0.m4s: the first group is held back: the list begins later"]);
-    assert_eq!(archive.snapshot(), whole.snapshot());
-    // a window that nothing was recorded of before begins with its first whole group
-    let late = Archive::new();
-    record(&late, &[&made.window(1..7, false)]);
-    let sequences = |archive: &Archive| {
-        let records = archive.records("b", "video0.m4s");
-        records.iter().map(|record| record["group_sequence"].as_u64().unwrap()).collect::<Vec<_>>()
-    };
-    assert_eq!(sequences(&late), sequences(&whole)[1..]);
-}
-
-#[test]
-fn lines_that_the_standard_says_to_skip_are_skipped() {
+fn segments_of_dash_are_recorded_by_their_directory() {
     let made = Made::source();
-    let list = made.hls();
-    let text = made.text("live.m3u8");
-    fs::remove_file(made.path("seg3.m4s")).unwrap();
-    let text = text.replace("seg3.m4s", "#EXT-X-GAP\nseg3.m4s").replace("seg5.m4s", "#EXT-X-NEW:1\nseg5.m4s");
-    let text = text.replace("#EXT-X-TARGET", "# a comment\n#EXT-X-TARGET").replace("seg4.m4s", "seg%34.m4s?t=a/b");
-    fs::write(&list, &text).unwrap();
-    let line = |what: &str| text.lines().position(|line| line.contains(what)).unwrap() + 1;
+    fs::create_dir(made.path("dash")).unwrap();
+    let options = ["-map", "0", "-f", "dash", "-seg_duration", "1", "-use_timeline", "1"];
+    let manifest = made.copy("source.mp4", &options, "dash/live.mpd");
+    assert_has(&refused(&[&manifest]), &["live.mpd: a DASH manifest is not read; give its directory"]);
     let archive = Archive::new();
-    let said = record(&archive, &[&list]);
-    let gap = format!("warning: {}:{}: segment \"seg3.m4s\" is skipped", list.display(), line("seg3.m4s"));
-    let tag = format!("warning: {}:{}: unknown tag #EXT-X-NEW is skipped", list.display(), line("#EXT-X-NEW"));
-    assert_has(&said, &[&gap, &tag]);
-    assert_eq!(said.matches("warning").count(), 2, "{said}");
+    assert!(!record(&archive, &[manifest.parent().unwrap()]).contains("warning"));
     assert_eq!(archive.records("b", "video0.m4s").len(), 4);
+    for (track, init, kind) in [("video0.m4s", "init.mp4", "video"), ("audio0.m4s", "init1.mp4", "audio")] {
+        let init = archive.records("b", init).remove(0);
+        let init = fs::read(archive.0.path().join("cas").join(init["cas_path"].as_str().unwrap())).unwrap();
+        let recorded = made.write("recorded.mp4", [init, object_bytes(&archive, track)].concat());
+        assert_eq!(packets(&recorded, kind), packets(&made.path("source.mp4"), kind), "{track}");
+    }
 }
 
 #[test]
-fn low_latency_parts_are_those_of_their_segments() {
+fn files_of_every_fragmentation_keep_each_packet() {
     let made = Made::source();
-    let list = made.hls();
-    let (plain, parts) = (Archive::new(), Archive::new());
-    record(&plain, &[&list]);
-    let text = made.text("live.m3u8").replace("#EXTINF", "#EXT-X-PART:DURATION=0.5,URI=\"part.m4s\"\n#EXTINF");
-    fs::write(&list, format!("{text}#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"next.m4s\"\n")).unwrap();
-    assert!(!record(&parts, &[&list]).contains("warning"));
-    assert_eq!(parts.snapshot(), plain.snapshot());
-}
-
-#[test]
-fn byte_ranges_of_one_file_give_the_groups_of_segments() {
-    let made = Made::source();
-    let archive = Archive::new();
-    record(&archive, &[&made.hls()]);
-    let options = ["-f", "hls", "-hls_time", "1", "-hls_list_size", "0", "-hls_segment_type", "fmp4"];
-    let ranges = made.copy("source.mp4", &[&options[..], &["-hls_flags", "single_file"]].concat(), "ranges.m3u8");
-    assert!(made.text("ranges.m3u8").contains("#EXT-X-BYTERANGE"));
-    let ranged = Archive::new();
-    record(&ranged, &[&ranges]);
-    let times = |archive: &Archive| {
-        let records = archive.records("b", "video0.m4s");
-        let time = |record: &Value| (record["group_sequence"].clone(), record["received_unix_ms"].clone());
-        records.iter().map(time).collect::<Vec<_>>()
-    };
-    assert_eq!(times(&ranged), times(&archive), "the packager writes other boxes, but the same times");
+    for (name, flags) in [
+        ("cmaf", "+cmaf+frag_keyframe"),
+        ("absolute", "+frag_keyframe+empty_moov"),
+        ("separate", "+frag_keyframe+empty_moov+separate_moof+omit_tfhd_offset"),
+        ("delayed", "+frag_keyframe+delay_moov+default_base_moof+global_sidx"),
+        ("dash", "+dash+frag_every_frame+empty_moov+default_base_moof"),
+    ] {
+        let file = made.copy("source.mp4", &["-movflags", flags], &format!("{name}.mp4"));
+        let archive = Archive::new();
+        assert!(!record(&archive, &[&file]).contains("warning"), "{name}");
+        assert_same_media(&archive, &file);
+    }
 }
 
 /// Arguments without a start.
-fn args_without_start<'a>(archive: &'a Archive, numbering: &'a str, input: &'a Path) -> Vec<&'a str> {
+pub(crate) fn args_without_start<'a>(archive: &'a Archive, numbering: &'a str, input: &'a Path) -> Vec<&'a str> {
     let options = ["archive", "record", "--json", "--broadcast", "b", "--numbering", numbering];
     options.into_iter().chain(["--archive", archive.dir(), input.to_str().unwrap()]).collect()
 }
@@ -170,20 +134,7 @@ fn an_input_recorded_twice_without_a_start_is_stored_once() {
     }
 }
 
-#[test]
-fn empty_segments_are_named() {
-    for (empty, groups) in [("seg0.m4s", 4), ("seg6.m4s", 3)] {
-        let made = Made::source();
-        let list = made.hls();
-        made.write(empty, b"");
-        let archive = Archive::new();
-        let said = record(&archive, &[&list]);
-        assert_has(&said, &[&format!("warning: {}: holds no fragment", made.path(empty).display())]);
-        assert_eq!(archive.records("b", "video0.m4s").len(), groups, "{empty}");
-    }
-}
-
-fn object_bytes(archive: &Archive, track: &str) -> Vec<u8> {
+pub(crate) fn object_bytes(archive: &Archive, track: &str) -> Vec<u8> {
     let path = |record: &Value| archive.0.path().join("cas").join(record["cas_path"].as_str().unwrap());
     archive.records("b", track).iter().flat_map(|record| fs::read(path(record)).unwrap()).collect()
 }
@@ -240,10 +191,17 @@ fn recordings_that_follow_each_other_are_no_tracks_of_one_time() {
     let archive = Archive::new();
     run(0, &[archive.record_args("b", &parts), vec!["--parallel"]].concat());
     assert_eq!(archive.records("b", "video2.m4s").len(), 2);
+    // lists of one directory, of which nothing says that they are of one time
+    let list = made.hls();
+    fs::copy(&list, made.path("later.m3u8")).unwrap();
+    assert_has(&refused(&[list.parent().unwrap()]), &["later.m3u8 and ", "live.m3u8: both have video of 64x36 pixels"]);
     // what the message of a track that goes back advises holds
     let joined = made.write("joined.mp4", [made.bytes("a.mp4"), made.bytes("b.mp4")].concat());
     let said = refused(&[&joined]);
-    assert_has(&said, &["goes back to 0", "in runs of their own, each with its own --start-unix-ms"]);
+    assert_has(
+        &said,
+        &["goes back to 0", "#EXT-X-DISCONTINUITY", "in runs of their own, each with its own --start-unix-ms"],
+    );
     let archive = Archive::new();
     for (number, part) in parts.iter().enumerate() {
         let start = (START.parse::<u64>().unwrap() + 4000 * number as u64).to_string();

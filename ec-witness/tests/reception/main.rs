@@ -6,6 +6,7 @@
 mod common;
 mod lines;
 mod media;
+mod names;
 mod recorder;
 mod refusals;
 mod witnesses;

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, num::NonZeroU64};
 use ec_observation::Numbering;
 
 use super::{
-    input::Stream,
+    input::Part,
     media::{BoxOffset, Fragment, Init, Media, MediaError},
 };
 
@@ -27,6 +27,11 @@ impl Timeline {
         self.start_unix_ms.checked_add(u64::try_from(media_ms).ok()?)
     }
 
+    /// When a group with this end counts as received, Unix milliseconds.
+    pub(crate) fn received_unix_ms(&self, end_unix_ms: u64) -> u64 {
+        end_unix_ms.saturating_add(self.latency_ms)
+    }
+
     /// The group that a broadcast time in milliseconds belongs to.
     pub(crate) fn sequence_at(&self, unix_ms: u64) -> u64 {
         unix_ms / self.chunk_duration_ms
@@ -46,8 +51,9 @@ pub enum GroupError {
     TimeOverflow { at: BoxOffset, decode_time: u64, start_unix_ms: u64 },
     /// A fragment that does not follow the one before it in its track.
     #[error(
-        "{at}: decode time of track {track_id} goes back to {decode_time}, expected at least {next}; record what \
-         comes before and after in runs of their own, each with its own --start-unix-ms"
+        "{at}: decode time of track {track_id} goes back to {decode_time}, expected at least {next}; in a list, put a line \
+         #EXT-X-DISCONTINUITY before it, else record what comes before and after in runs of their own, each with its own \
+         --start-unix-ms"
     )]
     GoesBack { at: BoxOffset, track_id: u32, decode_time: u64, next: u64 },
 }
@@ -71,8 +77,8 @@ pub struct Group {
 /// Joins the fragments of a stream to groups, one open group per track.
 ///
 /// A fragment belongs to the window of its decode time, wherever it ends; it is never cut. Edit lists and composition
-/// offsets do not count. A group that may be a part of one, at the begin or the end of a stream that is cut there, is held
-/// back: once it is stored, its number has that content for ever.
+/// offsets do not count. A group that may be a part of one, at the begin or the end of a stream that is cut there or beside
+/// a segment that is empty, is held back: once it is stored, its number has that content for ever.
 #[derive(Debug)]
 pub struct Groups {
     media: Media,
@@ -80,16 +86,26 @@ pub struct Groups {
     numbering: Numbering,
     may_grow: bool,
     may_lack_begin: bool,
-    /// Numbered by the timeline until they are whole.
-    open: Vec<Option<Group>>,
-    /// How many groups of each track are whole.
-    whole: Vec<u64>,
-    /// The lowest decode time of each track that still goes forward.
-    next_decode_times: Vec<u64>,
-    /// Which tracks' open group may lack its begin.
-    lacks_begin: Vec<bool>,
+    tracks: Vec<Joining>,
     ready: VecDeque<Group>,
     held_back: Vec<HeldBack>,
+    end_unix_ms: u64,
+    last_window: Option<u64>,
+}
+
+/// A track of which groups are joined.
+#[derive(Clone, Debug, Default)]
+struct Joining {
+    /// Numbered by the timeline until it is whole.
+    open: Option<Group>,
+    /// What the open group may lack.
+    lacks: Option<Lack>,
+    /// The number of the next group, by session.
+    number: u64,
+    /// The lowest decode time that still goes forward; `None` before the first fragment.
+    next_decode_time: Option<u64>,
+    /// How many empty pieces there were before its last fragment.
+    empty_before: usize,
 }
 
 /// A group that may be a part of one.
@@ -99,37 +115,53 @@ pub struct HeldBack {
     pub track: usize,
     /// Broadcast time of its first sample that is there, in Unix milliseconds.
     pub begin_unix_ms: u64,
-    /// Whether it lacks its begin, rather than its end.
-    pub lacks_begin: bool,
+    /// Broadcast time of the end of its last one.
+    pub end_unix_ms: u64,
+    /// What it may lack.
+    pub lacks: Lack,
+    /// The object that it would be.
+    pub blake3: blake3::Hash,
+}
+
+/// What a group may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// Its begin, which may have left the list.
+    Begin,
+    /// Its end, which may come.
+    End,
+    /// What is to come in a segment that is empty.
+    Segment,
 }
 
 impl Groups {
     /// Groups of `media`, which is whole, cut by `timeline` and numbered by `numbering`.
     pub fn new(media: Media, timeline: Timeline, numbering: Numbering) -> Self {
-        let tracks = media.init().tracks.len();
+        let tracks = vec![Joining::default(); media.init().tracks.len()];
+        let (ready, held_back) = (VecDeque::new(), Vec::new());
+        let (may_grow, may_lack_begin, end_unix_ms, last_window) = (false, false, 0, None);
         Self {
             media,
             timeline,
             numbering,
-            may_grow: false,
-            may_lack_begin: false,
-            open: vec![None; tracks],
-            whole: vec![0; tracks],
-            next_decode_times: vec![0; tracks],
-            lacks_begin: vec![false; tracks],
-            ready: VecDeque::new(),
-            held_back: Vec::new(),
+            may_grow,
+            may_lack_begin,
+            tracks,
+            ready,
+            held_back,
+            end_unix_ms,
+            last_window,
         }
     }
 
-    /// Opens a stream, and cuts it as [`Self::new`] does.
+    /// Opens a part of a stream, and cuts it as [`Self::new`] does.
     ///
     /// # Errors
     ///
     /// [`MediaError`] if it does not begin with an init segment.
-    pub fn open(stream: &Stream, timeline: Timeline, numbering: Numbering) -> Result<Self, MediaError> {
-        let Stream { may_grow, may_lack_begin, .. } = *stream;
-        let media = Media::open(stream.pieces.clone())?;
+    pub fn open(part: &Part, timeline: Timeline, numbering: Numbering) -> Result<Self, MediaError> {
+        let Part { may_grow, may_lack_begin, .. } = *part;
+        let media = Media::open(part.pieces.clone())?;
         Ok(Self { may_grow, may_lack_begin, ..Self::new(media, timeline, numbering) })
     }
 
@@ -148,6 +180,16 @@ impl Groups {
         self.media.init()
     }
 
+    /// Broadcast time of the end of what was read, in Unix milliseconds.
+    pub(crate) fn end_unix_ms(&self) -> u64 {
+        self.end_unix_ms
+    }
+
+    /// The highest window of the timeline of which a fragment was read.
+    pub(crate) fn last_window(&self) -> Option<u64> {
+        self.last_window
+    }
+
     /// The next group that is whole, or `None` at the end. Sequences of one track only grow.
     ///
     /// # Errors
@@ -161,8 +203,7 @@ impl Groups {
             match self.media.next_fragment()? {
                 Some(fragment) => self.add(fragment)?,
                 None => {
-                    let left: Vec<_> = self.open.iter_mut().filter_map(Option::take).collect();
-                    left.into_iter().for_each(|group| self.end(group));
+                    (0..self.tracks.len()).for_each(|track| self.end(track));
                     return Ok(self.ready.pop_front());
                 }
             }
@@ -170,68 +211,100 @@ impl Groups {
     }
 
     fn add(&mut self, fragment: Fragment) -> Result<(), GroupError> {
-        let (track, decode_time) = (fragment.track, fragment.decode_time);
-        let is_first = self.next_decode_times[track] == 0 && self.open[track].is_none();
-        self.check_order(&fragment)?;
+        let (track, decode_time, empty_before) = (fragment.track, fragment.decode_time, fragment.empty_before);
+        let is_first = self.check_order(&fragment)?;
         let group = self.group_of(fragment)?;
-        if is_first && self.may_lack_begin {
-            // before a window's first millisecond there is nothing of it, and nothing at all before time 0
-            let is_at_begin = group.begin_unix_ms % self.timeline.chunk_duration_ms == 0;
-            self.lacks_begin[track] = decode_time > 0 && !is_at_begin;
+        self.end_unix_ms = self.end_unix_ms.max(group.end_unix_ms);
+        self.last_window = self.last_window.max(Some(group.sequence));
+        // before a window's first millisecond there is nothing of it, and nothing at all before time 0
+        let is_begin = decode_time == 0 || group.begin_unix_ms % self.timeline.chunk_duration_ms == 0;
+        let after_empty = self.tracks[track].empty_before < empty_before;
+        self.tracks[track].empty_before = empty_before;
+        let lacks = match is_first && self.may_lack_begin {
+            _ if is_begin => None,
+            true => Some(Lack::Begin),
+            false => after_empty.then_some(Lack::Segment),
+        };
+        if after_empty {
+            self.skip_empty(track, &group);
         }
-        match &mut self.open[track] {
+        match &mut self.tracks[track].open {
             Some(open) if open.sequence == group.sequence => {
                 open.bytes.extend_from_slice(&group.bytes);
                 open.end_unix_ms = open.end_unix_ms.max(group.end_unix_ms);
             }
-            open => {
-                if let Some(whole) = open.replace(group) {
-                    self.close(whole);
-                }
+            _ => {
+                self.close(track);
+                let joining = &mut self.tracks[track];
+                (joining.open, joining.lacks) = (Some(group), lacks);
             }
         }
         Ok(())
     }
 
-    /// Takes a group that nothing of the stream follows.
-    fn end(&mut self, group: Group) {
-        match self.may_grow && !self.lacks_begin[group.track] {
-            true => self.hold_back(&group, false),
-            false => self.close(group),
+    /// Notes that segments are empty between a track's open group and the next fragment, which begins `next`.
+    fn skip_empty(&mut self, track: usize, next: &Group) {
+        let window_end = |open: &Group| (open.sequence + 1).saturating_mul(self.timeline.chunk_duration_ms.get());
+        let joining = &mut self.tracks[track];
+        let Some(open) = &joining.open else { return };
+        if next.sequence == open.sequence || open.end_unix_ms < window_end(open) {
+            joining.lacks.get_or_insert(Lack::Segment);
         }
+        // windows that are to come keep their numbers
+        joining.number += (next.sequence - open.sequence).saturating_sub(1);
     }
 
-    fn hold_back(&mut self, &Group { track, begin_unix_ms, .. }: &Group, lacks_begin: bool) {
-        self.held_back.push(HeldBack { track, begin_unix_ms, lacks_begin });
+    /// Takes the group of a track that nothing of the stream follows.
+    fn end(&mut self, track: usize) {
+        let joining = &self.tracks[track];
+        if joining.empty_before < self.media.empty_pieces()
+            && let Some(open) = joining.open.clone()
+        {
+            let after = Group { sequence: open.sequence.saturating_add(1), ..open };
+            self.skip_empty(track, &after);
+        }
+        if self.may_grow {
+            self.tracks[track].lacks.get_or_insert(Lack::End);
+        }
+        self.close(track);
     }
 
-    /// Numbers a group that is whole at its end.
-    fn close(&mut self, mut group: Group) {
-        if std::mem::take(&mut self.lacks_begin[group.track]) {
-            return self.hold_back(&group, true);
+    /// Numbers a track's open group, which nothing follows in its window, unless it may be a part of one.
+    fn close(&mut self, track: usize) {
+        let joining = &mut self.tracks[track];
+        let Some(mut group) = joining.open.take() else { return };
+        let lacks = joining.lacks.take();
+        let number = joining.number;
+        // one that lacks its begin is the end of one that is no part of this list
+        joining.number += u64::from(lacks != Some(Lack::Begin));
+        if let Some(lacks) = lacks {
+            let Group { begin_unix_ms, end_unix_ms, bytes, .. } = group;
+            let blake3 = blake3::hash(&bytes);
+            return self.held_back.push(HeldBack { track, begin_unix_ms, end_unix_ms, lacks, blake3 });
         }
-        let number = &mut self.whole[group.track];
         if self.numbering == Numbering::Session {
-            group.sequence = *number;
+            group.sequence = number;
         }
-        *number += 1;
         self.ready.push_back(group);
     }
 
     /// Refuses a fragment that begins at or before its predecessor; only one without duration may be followed at once.
-    fn check_order(&mut self, fragment: &Fragment) -> Result<(), GroupError> {
+    /// Returns whether it is its track's first.
+    fn check_order(&mut self, fragment: &Fragment) -> Result<bool, GroupError> {
         let Fragment { track, decode_time, duration, .. } = *fragment;
-        let next = std::mem::replace(&mut self.next_decode_times[track], decode_time.saturating_add(duration.min(1)));
-        if decode_time < next {
-            let (at, track_id) = (fragment.at.clone(), self.init().tracks[track].track_id);
-            return Err(GroupError::GoesBack { at, track_id, decode_time, next });
+        let next = self.tracks[track].next_decode_time.replace(decode_time.saturating_add(duration.min(1)));
+        match next {
+            Some(next) if decode_time < next => {
+                let (at, track_id) = (fragment.at.clone(), self.init().tracks[track].track_id);
+                Err(GroupError::GoesBack { at, track_id, decode_time, next })
+            }
+            _ => Ok(next.is_none()),
         }
-        Ok(())
     }
 
     /// A group of one fragment.
     fn group_of(&self, fragment: Fragment) -> Result<Group, GroupError> {
-        let Fragment { track, decode_time, duration, bytes, at } = fragment;
+        let Fragment { track, decode_time, duration, bytes, at, .. } = fragment;
         let timescale = self.init().tracks[track].timescale;
         let begin = self.timeline.unix_ms(decode_time, timescale);
         let end = decode_time.checked_add(duration).and_then(|end| self.timeline.unix_ms(end, timescale));

@@ -61,20 +61,49 @@ pub type Pieces = Vec<Piece>;
 pub struct Stream {
     /// What it was found by: a file or a playlist, or the presentation that it belongs to.
     pub given: PathBuf,
+    /// Its parts in order, between which times may start again and the init segment change.
+    pub parts: Vec<Part>,
+    /// What of it is not taken, one sentence each.
+    pub left_out: Vec<String>,
+}
+
+/// A part of a stream without a discontinuity.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// How many discontinuities its stream had before it; parts of the same number are of the same time.
+    pub number: u64,
     /// Its bytes, init segment first.
     pub pieces: Pieces,
     /// Whether more may follow, so that its last groups may be parts of groups.
     pub may_grow: bool,
     /// Whether something came before, so that its first groups may be parts of groups.
     pub may_lack_begin: bool,
-    /// What of it is not taken, one sentence each.
-    pub left_out: Vec<String>,
+    /// The time that its list states for the begin of one of the pieces.
+    pub dated: Option<Dated>,
+}
+
+/// A piece of which it is stated when it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dated {
+    /// Which piece of the part.
+    pub piece: usize,
+    /// When it begins, Unix milliseconds.
+    pub unix_ms: u64,
 }
 
 impl Stream {
     /// A stream that is whole.
     pub fn whole(given: &Path, pieces: Pieces) -> Self {
-        Self { given: given.to_owned(), pieces, may_grow: false, may_lack_begin: false, left_out: Vec::new() }
+        let part = Part { pieces, ..Part::default() };
+        Self { given: given.to_owned(), parts: vec![part], left_out: Vec::new() }
+    }
+}
+
+impl Part {
+    /// The part from a piece on, init segment first.
+    pub(super) fn from_piece(&self, piece: usize) -> Pieces {
+        let init = self.pieces.first().into_iter();
+        init.chain(self.pieces.iter().skip(piece.max(1))).cloned().collect()
     }
 }
 
@@ -89,7 +118,7 @@ impl Stream {
 pub fn inputs(path: &Path) -> Result<Vec<Stream>, InputError> {
     let metadata = fs::metadata(path).map_err(|source| InputError::io(path, source))?;
     if metadata.is_dir() {
-        return Ok(of_one_presentation(path, directory(path)?, Vec::new()));
+        return directory(path);
     }
     if is_playlist(path) {
         return follow(path, Playlist::read(path)?);
@@ -120,8 +149,10 @@ fn directory(dir: &Path) -> Result<Vec<Stream>, InputError> {
         Some((path, master)) => follow(path, master),
         None if media.is_empty() => numbered::inputs(dir, &files),
         None => {
-            let others = others.iter().map(|other| format!("{other}: left out")).collect();
-            Ok(of_one_presentation(dir, media, others))
+            // nothing says that these lists are of the same time
+            let others = others.iter().map(|other| format!("{other}: left out"));
+            media[0].left_out.splice(..0, others);
+            Ok(media)
         }
     }
 }

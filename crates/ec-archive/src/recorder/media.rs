@@ -3,6 +3,7 @@
 mod boxes;
 mod fragment;
 mod init;
+mod moof;
 mod split;
 
 use std::{io, path::PathBuf, sync::Arc};
@@ -60,8 +61,8 @@ pub enum MediaError {
     Empty { path: PathBuf },
     /// The init segment changes in the middle.
     #[error(
-        "{at}: the init segment changes here; record what comes before and after in runs of their own, each with its own \
-         --start-unix-ms"
+        "{at}: the init segment changes here; in a list, put a line #EXT-X-DISCONTINUITY before it, else record what comes \
+         before and after in runs of their own, each with its own --start-unix-ms"
     )]
     InitChanges { at: BoxOffset },
     /// A track cannot be timed.
@@ -81,8 +82,9 @@ pub enum MediaError {
     OutsideMdat { at: BoxOffset, track_id: u32 },
     /// A fragment of several tracks that cannot be cut apart.
     #[error(
-        "{at}: the samples of track {track_id} are encrypted, or have other data found by position (`saio`), so that a \
-         fragment of several tracks cannot be cut; have the packager write a file or playlist for each track"
+        "{at}: the samples of track {track_id} have data, as those of encrypted ones, that are found by position (`saio`) \
+         outside of its `traf`, so that a fragment of several tracks cannot be cut; have the packager write a file or \
+         playlist for each track"
     )]
     Unsplittable { at: BoxOffset, track_id: u32 },
 }

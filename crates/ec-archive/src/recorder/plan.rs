@@ -1,16 +1,20 @@
 //! What a recording will hold, known before anything is written.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    path::Path,
+};
 
+use blake3::Hash;
 use ec_observation::Numbering;
 
 use super::{
     RecorderError,
     catalog::{Catalog, CatalogTrack},
-    groups::{Group, Groups, HeldBack, Timeline},
+    groups::{Group, Groups, HeldBack, Lack, Timeline},
     index::StoredGroup,
-    input::Stream,
     media::{InitTrack, TrackKind},
+    runs::{Before, Input, Run},
 };
 
 /// The track of the catalog.
@@ -24,6 +28,14 @@ pub(super) struct PlannedTrack {
     what: String,
     /// In order of their sequence.
     pub(super) groups: Vec<StoredGroup>,
+    /// When each counts as received, Unix milliseconds.
+    pub(super) received_unix_ms: Vec<u64>,
+    /// The object and the receive time of the group before these, if it is held back because it may lack its begin.
+    pub(super) before: Option<(Hash, u64)>,
+    /// What is added to the numbers of the groups that are read: those of the session that they go on with.
+    pub(super) first_number: u64,
+    /// The sequences that the index has.
+    pub(super) known: HashSet<u64>,
 }
 
 /// A group that is no media: an init segment or the catalog.
@@ -35,12 +47,19 @@ pub(super) struct Description {
     pub(super) bytes: Vec<u8>,
     /// Whether one that is in the index for what came before goes on holding.
     pub(super) goes_on: bool,
+    /// Whether the index has it.
+    pub(super) is_known: bool,
 }
 
-/// A recording: descriptions, and for each input the tracks of its init segment.
-#[derive(Debug, Default)]
+/// A run: descriptions, and for each input the tracks of its init segment. Without a whole group it has no descriptions.
+#[derive(Debug)]
 pub(super) struct Plan {
-    numbering: Numbering,
+    pub(super) timeline: Timeline,
+    pub(super) numbering: Numbering,
+    /// Broadcast time of its end, Unix milliseconds, that of what is held back included.
+    end_unix_ms: u64,
+    /// The highest window of the timeline that has media of it, that too; `None` without media.
+    last_window: Option<u64>,
     pub(super) descriptions: Vec<Description>,
     /// What of the input is not recorded, one sentence each.
     pub(super) left_out: Vec<String>,
@@ -48,45 +67,65 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Reads all of `inputs` once. `progress` is told the bytes of each group.
+    /// Reads all inputs of a run once. `progress` is told the bytes of each group. Where an input has no whole group yet,
+    /// nothing of the run is planned.
     pub(super) fn scan(
-        inputs: &[Stream],
-        timeline: &Timeline,
+        run: &Run<'_>,
+        timeline: Timeline,
         numbering: Numbering,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, RecorderError> {
-        let mut plan = Self { numbering, ..Self::default() };
+        let (descriptions, left_out, inputs) = (Vec::new(), Vec::new(), Vec::new());
+        let mut plan = Self { timeline, numbering, end_unix_ms: 0, last_window: None, descriptions, left_out, inputs };
         let mut names = TrackNames::default();
         let mut catalog = Vec::new();
-        let mut begin: Option<(u64, u64)> = None;
-        for (number, input) in inputs.iter().enumerate() {
+        let mut begins = Vec::new();
+        for (number, input) in run.iter().enumerate() {
             let init_name = init_name(number);
-            let mut scanned = ScannedInput::scan(input, timeline, numbering, &mut names, progress)?;
+            let mut scanned = ScannedInput::scan(input, &timeline, numbering, &mut names, progress)?;
             plan.left_out.append(&mut scanned.left_out);
+            plan.end_unix_ms = plan.end_unix_ms.max(scanned.end_unix_ms);
+            plan.last_window = plan.last_window.max(scanned.last_window);
             let described = scanned.tracks.iter().zip(&scanned.declared);
             catalog.extend(described.map(|(track, declared)| CatalogTrack::new(&track.name, &init_name, declared)));
-            let init = std::mem::take(&mut scanned.init);
-            plan.descriptions.push(description(init_name, scanned.begin, timeline, init, input.may_lack_begin));
+            begins.push(scanned.begin);
+            if let Some(begin) = scanned.begin {
+                let init = std::mem::take(&mut scanned.init);
+                plan.descriptions.push(description(init_name, begin, &timeline, init, input.part.may_lack_begin));
+            }
             plan.inputs.push(scanned.tracks);
-            begin = Some(begin.map_or(scanned.begin, |earlier| earlier.min(scanned.begin)));
         }
-        if let Some(begin) = begin {
-            let bytes = Catalog::new(catalog).to_bytes();
-            let goes_on = inputs.iter().any(|input| input.may_lack_begin);
-            plan.descriptions.insert(0, description(CATALOG_TRACK.to_owned(), begin, timeline, bytes, goes_on));
+        match begins.into_iter().collect::<Option<Vec<_>>>().and_then(|begins| begins.into_iter().min()) {
+            Some(begin) => {
+                let bytes = Catalog::new(catalog).to_bytes();
+                let goes_on = run.iter().any(|input| input.part.may_lack_begin);
+                plan.descriptions.insert(0, description(CATALOG_TRACK.to_owned(), begin, &timeline, bytes, goes_on));
+            }
+            None => (plan.descriptions, plan.inputs) = (Vec::new(), Vec::new()),
         }
         Ok(plan)
     }
 
+    /// Whether nothing of it is recorded yet.
+    pub(super) fn is_empty(&self) -> bool {
+        self.descriptions.is_empty()
+    }
+
+    /// What this run and those before it hold.
+    pub(super) fn before(&self, before: Option<Before>) -> Option<Before> {
+        let own = self.last_window.map(|window| Before { end_unix_ms: self.end_unix_ms, window });
+        own.or(before)
+    }
+
     /// Refuses inputs that were given one by one and hold tracks that look alike.
-    pub(super) fn refuse_alike(&self, inputs: &[Stream]) -> Result<(), RecorderError> {
-        let mut seen: HashMap<&str, &Stream> = HashMap::new();
-        for (input, tracks) in inputs.iter().zip(&self.inputs) {
+    pub(super) fn refuse_alike(&self, run: &Run<'_>) -> Result<(), RecorderError> {
+        let mut seen: HashMap<&str, &Path> = HashMap::new();
+        for (input, tracks) in run.iter().zip(&self.inputs) {
             for track in tracks.iter().filter(|track| !track.groups.is_empty()) {
-                let before = *seen.entry(&track.what).or_insert(input);
-                if before.given != input.given {
-                    let (first, second, what) = (before.given.clone(), input.given.clone(), track.what.clone());
-                    return Err(RecorderError::Alike { first, second, what });
+                let (given, what) = (&input.stream.given, track.what.clone());
+                let before = *seen.entry(&track.what).or_insert(given);
+                if before != given {
+                    return Err(RecorderError::Alike { first: before.to_owned(), second: given.clone(), what });
                 }
             }
         }
@@ -114,6 +153,12 @@ impl PlannedTrack {
     /// The groups by their sequence.
     pub(super) fn by_sequence(groups: &[StoredGroup]) -> HashMap<u64, StoredGroup> {
         groups.iter().map(|group| (group.group_sequence, *group)).collect()
+    }
+
+    /// Gives its groups, which count from 0, the numbers from this one on.
+    pub(super) fn number_from(&mut self, first_number: u64) {
+        self.first_number = first_number;
+        self.groups.iter_mut().for_each(|group| group.group_sequence += first_number);
     }
 }
 
@@ -146,8 +191,8 @@ fn description(
     bytes: Vec<u8>,
     goes_on: bool,
 ) -> Description {
-    let (stored, received_unix_ms) = (stored(sequence, &bytes), begin_unix_ms.saturating_add(timeline.latency_ms));
-    Description { name, stored, received_unix_ms, bytes, goes_on }
+    let (stored, received_unix_ms) = (stored(sequence, &bytes), timeline.received_unix_ms(begin_unix_ms));
+    Description { name, stored, received_unix_ms, bytes, goes_on, is_known: false }
 }
 
 /// One input, read to its end.
@@ -156,52 +201,62 @@ struct ScannedInput {
     declared: Vec<InitTrack>,
     tracks: Vec<PlannedTrack>,
     left_out: Vec<String>,
-    /// The lowest sequence and its broadcast time in Unix milliseconds.
-    begin: (u64, u64),
+    /// The lowest sequence and its broadcast time in Unix milliseconds; `None` where no group is whole yet.
+    begin: Option<(u64, u64)>,
+    end_unix_ms: u64,
+    last_window: Option<u64>,
 }
 
 impl ScannedInput {
     fn scan(
-        input: &Stream,
+        Input { stream, part }: &Input<'_>,
         timeline: &Timeline,
         numbering: Numbering,
         names: &mut TrackNames,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, RecorderError> {
-        let mut groups = Groups::open(input, *timeline, numbering)?;
+        let mut groups = Groups::open(part, *timeline, numbering)?;
         let declared = groups.init().tracks.clone();
         let mut tracks: Vec<_> =
             declared.iter().map(|track| PlannedTrack::new(names.next(track.kind), track)).collect();
         let mut begin = None;
         while let Some(group) = groups.next_group()? {
-            let Group { track, sequence, begin_unix_ms, bytes, .. } = group;
+            let Group { track, sequence, begin_unix_ms, end_unix_ms, bytes } = group;
             begin = begin.min(Some((sequence, begin_unix_ms))).or(Some((sequence, begin_unix_ms)));
             progress(bytes.len() as u64);
             tracks[track].groups.push(stored(sequence, &bytes));
+            tracks[track].received_unix_ms.push(timeline.received_unix_ms(end_unix_ms));
         }
-        let path = || input.pieces.first().map(|piece| piece.path.to_path_buf()).unwrap_or_default();
-        let begin = begin.ok_or_else(|| match groups.held_back() {
-            [] => RecorderError::NoGroups { path: path() },
-            _ => RecorderError::NoWholeGroup { path: input.given.clone() },
-        })?;
-        let mut left_out = input.left_out.clone();
-        left_out.append(&mut groups.take_left_out());
-        left_out.extend(groups.held_back().iter().map(|held| told(input, &tracks, held)));
-        Ok(Self { init: groups.init().bytes.clone(), declared, tracks, left_out, begin })
+        if begin.is_none() && groups.held_back().is_empty() {
+            let path = part.pieces.first().map(|piece| piece.path.to_path_buf()).unwrap_or_default();
+            return Err(RecorderError::NoGroups { path });
+        }
+        let mut left_out = groups.take_left_out();
+        left_out.extend(groups.held_back().iter().map(|held| told(&stream.given, &tracks, held)));
+        for held in groups.held_back().iter().filter(|held| held.lacks == Lack::Begin) {
+            tracks[held.track].before = Some((held.blake3, timeline.received_unix_ms(held.end_unix_ms)));
+        }
+        let (init, end_unix_ms, last_window) =
+            (groups.init().bytes.clone(), groups.end_unix_ms(), groups.last_window());
+        Ok(Self { init, declared, tracks, left_out, begin, end_unix_ms, last_window })
     }
 }
 
-fn told(input: &Stream, tracks: &[PlannedTrack], held: &HeldBack) -> String {
-    let (given, track) = (input.given.display(), &tracks[held.track].name);
-    let why = match held.lacks_begin {
-        true => {
+fn told(given: &Path, tracks: &[PlannedTrack], held: &HeldBack) -> String {
+    let track = &tracks[held.track].name;
+    let why = match held.lacks {
+        Lack::Begin => {
             "the first group is held back: the list begins later than the stream, and the group may have begun before it"
         }
-        false => {
+        Lack::End => {
             "the last group is held back: the list has no EXT-X-ENDLIST, and more may follow; record it again then"
         }
+        Lack::Segment => {
+            "a group beside an empty segment is held back: more may come there; record it again then, or put #EXT-X-GAP before \
+             the segment if nothing will"
+        }
     };
-    format!("{given}: {track}: {why}")
+    format!("{}: {track}: {why} (it has media from {} Unix ms on)", given.display(), held.begin_unix_ms)
 }
 
 impl PlannedTrack {
@@ -211,7 +266,7 @@ impl PlannedTrack {
             TrackKind::Audio { sample_rate, channels } => format!("audio of {channels} channels at {sample_rate} Hz"),
         };
         let what = format!("{kind} ({codec}, language {language}, timescale {timescale})");
-        Self { name, what, groups: Vec::new() }
+        Self { name, what, ..Self::default() }
     }
 }
 

@@ -7,15 +7,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use rangemap::RangeInclusiveSet;
+use ec_observation::{
+    Record,
+    segments::{Cut, Cutter, SPREAD_MS},
+};
 
 use super::index::StoredGroup;
-
-/// How far receive times of one stretch's backlog lie apart, milliseconds: twice what is asked of a relay.
-const WITHIN_MS: u64 = 20_000;
-
-/// How many numbers below its first record a stretch may begin.
-const BELOW: u64 = 64;
 
 /// Records that are remembered however old they are, for publishers that send seldom.
 const REMEMBERED: usize = 64;
@@ -29,11 +26,10 @@ struct Recent {
     publisher: Option<u64>,
 }
 
-/// The present stretch of one track: the records since numbers began anew last.
+/// The present stretch of one track: the records since numbers began anew last, by the rules of protocol §2.5.
 #[derive(Debug, Default)]
 pub(super) struct Stretch {
-    present: RangeInclusiveSet<u64>,
-    first_unix_ms: u64,
+    cutter: Cutter,
     recent: BTreeMap<u64, Recent>,
     /// What is remembered, in order of arrival.
     arrivals: VecDeque<(u64, u64)>,
@@ -49,13 +45,10 @@ impl Stretch {
         if self.is_known(&taken) {
             return false;
         }
-        if !self.belongs(&taken) {
-            *self = Self::default();
+        if self.cutter.take(&record(&taken)) == Cut::Begins {
+            self.recent.clear();
+            self.arrivals.clear();
         }
-        if self.present.is_empty() {
-            self.first_unix_ms = received_unix_ms;
-        }
-        self.present.insert(group.group_sequence..=group.group_sequence);
         self.recent.insert(group.group_sequence, taken);
         self.arrivals.push_back((group.group_sequence, received_unix_ms));
         true
@@ -66,26 +59,6 @@ impl Stretch {
             let again = taken.publisher.is_some() && taken.publisher == there.publisher;
             there.group == taken.group && (again || within(there.received_unix_ms, taken.received_unix_ms))
         })
-    }
-
-    /// Whether the stretch goes on with a group that is not in it.
-    fn belongs(&self, taken: &Recent) -> bool {
-        let sequence = taken.group.group_sequence;
-        let (Some(low), Some(high)) = (self.present.first(), self.present.last()) else { return true };
-        if self.present.contains(&sequence) {
-            return false;
-        }
-        if sequence > *high.end() {
-            return true;
-        }
-        if sequence < *low.start() {
-            return sequence.saturating_add(BELOW) >= *low.start()
-                && within(self.first_unix_ms, taken.received_unix_ms);
-        }
-        // a gap that is filled while the record above it is fresh
-        let above = self.present.overlapping(sequence..=u64::MAX).next().map(|range| *range.start());
-        let above = above.and_then(|above| self.recent.get(&above));
-        above.is_some_and(|above| within(above.received_unix_ms, taken.received_unix_ms))
     }
 
     /// Lets go of records that are both old and many.
@@ -100,9 +73,15 @@ impl Stretch {
     }
 }
 
+/// The record that a group gets.
+fn record(&Recent { group, received_unix_ms, .. }: &Recent) -> Record {
+    let StoredGroup { group_sequence, blake3, size_bytes } = group;
+    Record { group_sequence, blake3: *blake3.as_bytes(), size_bytes, received_unix_ms: Some(received_unix_ms) }
+}
+
 /// Whether `later` is not too long after `earlier`. A clock that was set back is no reason to begin anew.
 fn within(earlier: u64, later: u64) -> bool {
-    later.saturating_sub(earlier) <= WITHIN_MS
+    later.saturating_sub(earlier) <= SPREAD_MS
 }
 
 #[cfg(test)]

@@ -28,8 +28,9 @@ pub(crate) struct RecordArgs {
     broadcast: BroadcastName,
 
     /// Broadcast time of the media's time 0, in Unix milliseconds. Receive times follow the media from there, however fast
-    /// it is read [default: 0 if the media's own times are Unix times; with `--numbering timeline` that of an earlier
-    /// recording of the same input; else such that the media begins now, and the receive times of a file lie ahead].
+    /// it is read [default: what EXT-X-PROGRAM-DATE-TIME of a list says; 0 if the media's own times are Unix times; that of
+    /// an earlier recording of the same input; else such that the media begins now, and the receive times of a file lie
+    /// ahead].
     #[arg(long, env = "EC_WITNESS_START_UNIX_MS", value_name = "MS")]
     start_unix_ms: Option<u64>,
 
@@ -99,7 +100,7 @@ impl RecordArgs {
 
 /// Roughly the bytes that one reading goes through; only progress depends on it.
 fn bytes_of(inputs: &[Stream]) -> u64 {
-    let pieces = inputs.iter().flat_map(|input| &input.pieces);
+    let pieces = inputs.iter().flat_map(|input| &input.parts).flat_map(|part| &part.pieces);
     let bytes = pieces.filter_map(|piece| match piece.range {
         Some((_, length)) => Some(length),
         None => fs::metadata(&piece.path).ok().map(|metadata| metadata.len()),
@@ -109,7 +110,7 @@ fn bytes_of(inputs: &[Stream]) -> u64 {
 
 fn tell_numbering(numbering: Numbering) {
     let meaning = match numbering {
-        Numbering::Session => "a new session, each track counts from 0",
+        Numbering::Session => "each track counts from 0 at every start of the publisher",
         Numbering::Timeline => "all tracks share the numbers of the broadcast's timeline",
     };
     eprintln!("numbering: {} ({meaning})", numbering.name());

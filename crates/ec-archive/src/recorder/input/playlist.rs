@@ -6,18 +6,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{InputError, Pieces, Stream, uri};
+use jiff::Timestamp;
+
+use super::{Dated, InputError, Part, Stream, uri};
 use crate::recorder::media::Piece;
 
 /// Tags that name no media and change none (RFC 8216, 4.3, and its second edition's draft). Of others a word is said.
-const WITHOUT_MEDIA: [&str; 27] = [
+const WITHOUT_MEDIA: [&str; 24] = [
     "EXTM3U",
     "EXTINF",
     "EXT-X-VERSION",
     "EXT-X-TARGETDURATION",
-    "EXT-X-DISCONTINUITY",
-    "EXT-X-DISCONTINUITY-SEQUENCE",
-    "EXT-X-PROGRAM-DATE-TIME",
     "EXT-X-DATERANGE",
     "EXT-X-ALLOW-CACHE",
     "EXT-X-INDEPENDENT-SEGMENTS",
@@ -73,7 +72,13 @@ struct Reading<'a> {
     path: &'a Path,
     line: usize,
     master: Vec<PathBuf>,
-    media: Pieces,
+    parts: Vec<Part>,
+    /// The part that the next segment belongs to.
+    part: Part,
+    /// The init segment of the next segment.
+    map: Option<Piece>,
+    /// When the next segment begins, Unix milliseconds.
+    next_date: Option<u64>,
     next_range: Option<(u64, u64)>,
     /// Where the last byte range ended, that of a gap too.
     range_end: u64,
@@ -94,7 +99,10 @@ impl<'a> Reading<'a> {
             path,
             line: 1,
             master: Vec::new(),
-            media: Vec::new(),
+            parts: Vec::new(),
+            part: Part::default(),
+            map: None,
+            next_date: None,
             next_range: None,
             range_end: 0,
             is_gap: false,
@@ -125,15 +133,15 @@ impl<'a> Reading<'a> {
             "EXT-X-BYTERANGE" => self.next_range = Some(self.range(value, self.range_end)?),
             "EXT-X-KEY" => self.refuse_encryption(value)?,
             "EXT-X-GAP" => self.is_gap = true,
+            "EXT-X-PROGRAM-DATE-TIME" => self.next_date = self.date(value),
+            "EXT-X-DISCONTINUITY" => self.begin_part(),
+            "EXT-X-DISCONTINUITY-SEQUENCE" => self.part.number += self.number(name, value)?,
             "EXT-X-ENDLIST" => self.may_grow = false,
             "EXT-X-PLAYLIST-TYPE" => {
                 self.may_slide = false;
                 self.may_grow &= value.trim() != "VOD";
             }
-            "EXT-X-MEDIA-SEQUENCE" => {
-                let number = value.trim().parse();
-                self.media_sequence = number.map_err(|_| self.failed(format!("{name} {value:?} is no number")))?;
-            }
+            "EXT-X-MEDIA-SEQUENCE" => self.media_sequence = self.number(name, value)?,
             "EXT-X-SKIP" => return Err(self.failed("EXT-X-SKIP: only what a longer list adds; give the whole list")),
             "EXT-X-I-FRAMES-ONLY" => {
                 let reason = "EXT-X-I-FRAMES-ONLY: a list of single pictures for trick play, which are parts of another \
@@ -157,14 +165,42 @@ impl<'a> Reading<'a> {
             Some(range) => Some(self.range(range, 0)?),
             None => None,
         };
-        self.push(uri, range)
+        self.map = Some(self.piece(uri, range)?);
+        Ok(())
     }
 
-    fn push(&mut self, uri: &str, range: Option<(u64, u64)>) -> Result<(), InputError> {
+    /// A file, or a range of it.
+    fn piece(&mut self, uri: &str, range: Option<(u64, u64)>) -> Result<Piece, InputError> {
         let path = self.resolve(uri)?.into();
         self.range_end = range.map_or(0, |(start, length)| start + length);
-        self.media.push(Piece { path, range });
-        Ok(())
+        Ok(Piece { path, range })
+    }
+
+    /// Begins a part after a discontinuity.
+    fn begin_part(&mut self) {
+        let next = Part { number: self.part.number + 1, ..Part::default() };
+        let part = std::mem::replace(&mut self.part, next);
+        match part.pieces.is_empty() {
+            // what begins with its discontinuity lacks nothing
+            true => self.may_slide &= !self.parts.is_empty(),
+            false => self.parts.push(part),
+        }
+    }
+
+    /// The time that a tag states; a word is said of one that is none.
+    fn date(&mut self, value: &str) -> Option<u64> {
+        let date: Option<Timestamp> = value.trim().parse().ok();
+        let unix_ms = date.and_then(|date| u64::try_from(date.as_millisecond()).ok());
+        if unix_ms.is_none() {
+            self.leave_out(&format!(
+                "EXT-X-PROGRAM-DATE-TIME {value:?} is skipped: it is no date with time and time zone"
+            ));
+        }
+        unix_ms
+    }
+
+    fn number(&self, name: &str, value: &str) -> Result<u64, InputError> {
+        value.trim().parse().map_err(|_| self.failed(format!("{name} {value:?} is no number")))
     }
 
     fn add_rendition(&mut self, attributes: &str) -> Result<(), InputError> {
@@ -180,6 +216,7 @@ impl<'a> Reading<'a> {
 
     fn add_uri(&mut self, uri: &str) -> Result<(), InputError> {
         let (range, is_gap) = (self.next_range.take(), std::mem::take(&mut self.is_gap));
+        let date = self.next_date.take();
         let name = uri.split(['?', '#']).next().unwrap_or(uri).to_ascii_lowercase();
         if name.ends_with(".m3u8") {
             return self.add_playlist(uri);
@@ -190,15 +227,22 @@ impl<'a> Reading<'a> {
         if self.other.is_some() {
             return Ok(());
         }
-        if self.media.is_empty() {
+        let Some(map) = self.map.clone() else {
             return Err(self.failed("segment without EXT-X-MAP; remake with `-hls_segment_type fmp4` of ffmpeg"));
-        }
+        };
         if is_gap {
             self.range_end = range.map_or(0, |(start, length)| start + length);
             self.leave_out(&format!("segment {uri:?} is skipped: the list says that it is missing (EXT-X-GAP)"));
             return Ok(());
         }
-        self.push(uri, range)
+        let segment = self.piece(uri, range)?;
+        let Part { pieces, dated, .. } = &mut self.part;
+        if pieces.first() != Some(&map) {
+            pieces.push(map);
+        }
+        *dated = dated.or(date.map(|unix_ms| Dated { piece: pieces.len(), unix_ms }));
+        pieces.push(segment);
+        Ok(())
     }
 
     fn leave_out(&mut self, what: &str) {
@@ -213,10 +257,15 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// Refuses segments that are encrypted as a whole. Where samples are, they are recorded as they are.
     fn refuse_encryption(&self, attributes: &str) -> Result<(), InputError> {
         match attribute(attributes, "METHOD") {
-            Some("NONE") => Ok(()),
-            method => Err(self.failed(format!("segments are encrypted ({})", method.unwrap_or("no METHOD")))),
+            Some("NONE" | "SAMPLE-AES" | "SAMPLE-AES-CTR") => Ok(()),
+            method => {
+                let method = method.unwrap_or("no METHOD");
+                Err(self
+                    .failed(format!("segments are encrypted ({method}); have the packager encrypt samples, or none")))
+            }
         }
     }
 
@@ -232,29 +281,46 @@ impl<'a> Reading<'a> {
 
     /// A file beside the playlist. Others are refused: a playlist is input, and must not reach other files.
     fn resolve(&self, uri: &str) -> Result<PathBuf, InputError> {
-        uri::resolve(self.path.parent().unwrap_or(Path::new("")), uri).ok_or_else(|| {
-            self.failed(format!(
+        let file = uri::resolve(self.path.parent().unwrap_or(Path::new("")), uri);
+        file.ok_or_else(|| match uri::is_url(uri) {
+            // what follows may be a token
+            true => self.failed(format!(
+                "{:?} is a URL, and only files are read; download it to the playlist's directory, and have its name there in \
+                 the list",
+                uri.split(['?', '#', ',']).next().unwrap_or_default()
+            )),
+            false => self.failed(format!(
                 "{uri:?} is not below the playlist's directory; save it there, and have its name there in the list"
-            ))
+            )),
         })
     }
 
-    fn finish(self, text: &str) -> Result<Playlist, InputError> {
+    fn finish(mut self, text: &str) -> Result<Playlist, InputError> {
         if let Some((line, reason)) = self.other {
             return Ok(Playlist::Other { line, reason });
         }
-        match (self.master.is_empty(), self.media.len()) {
-            (false, 0) => Ok(Playlist::Master { variants: self.master, left_out: self.left_out }),
-            (true, 2..) => Ok(Playlist::Media(self.stream())),
-            (false, _) => Err(self.failed("names segments and playlists")),
-            (true, _) => Err(Self { line: text.lines().count(), ..self }.failed("names no segments")),
+        let has_segments = !self.parts.is_empty() || !self.part.pieces.is_empty();
+        match (self.master.is_empty(), has_segments, self.map.is_some()) {
+            (false, _, false) => Ok(Playlist::Master { variants: self.master, left_out: self.left_out }),
+            (true, true, _) => Ok(Playlist::Media(self.stream())),
+            (false, ..) => Err(self.failed("names segments and playlists")),
+            (true, ..) => {
+                self.line = text.lines().count();
+                Err(self.failed("names no segments"))
+            }
         }
     }
 
-    fn stream(self) -> Stream {
+    fn stream(mut self) -> Stream {
         let may_lack_begin = self.may_slide && self.media_sequence > 0;
-        let (given, may_grow) = (self.path.to_owned(), self.may_grow);
-        Stream { given, pieces: self.media, may_grow, may_lack_begin, left_out: self.left_out }
+        self.parts.extend(Some(self.part).filter(|part| !part.pieces.is_empty()));
+        if let Some(first) = self.parts.first_mut() {
+            first.may_lack_begin = may_lack_begin;
+        }
+        if let Some(last) = self.parts.last_mut() {
+            last.may_grow = self.may_grow;
+        }
+        Stream { given: self.path.to_owned(), parts: self.parts, left_out: self.left_out }
     }
 
     fn failed(&self, reason: impl Into<String>) -> InputError {

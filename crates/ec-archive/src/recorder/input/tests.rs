@@ -14,7 +14,8 @@ fn names(input: &Path) -> Vec<Vec<String>> {
         let name = piece.path.file_name().unwrap().to_str().unwrap().to_owned();
         piece.range.map_or(name.clone(), |(offset, length)| format!("{name}[{offset}+{length}]"))
     };
-    inputs(input).unwrap().iter().map(|input| input.pieces.iter().map(name).collect()).collect()
+    let inputs = inputs(input).unwrap();
+    inputs.iter().flat_map(|input| &input.parts).map(|part| part.pieces.iter().map(name).collect()).collect()
 }
 
 fn error(dir: &tempfile::TempDir, name: &str) -> String {
@@ -38,6 +39,22 @@ fn a_master_playlist_names_variants_and_renditions_once() {
                   #EXT-X-STREAM-INF:BANDWIDTH=1,AUDIO=\"g\"\nv.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=2\nv.m3u8\n";
     let dir = dir_with(&[("master.m3u8", master), ("a.m3u8", MEDIA), ("v.m3u8", MEDIA)]);
     assert_eq!(names(dir.path()).len(), 2);
+}
+
+#[test]
+fn discontinuities_begin_parts_and_dates_are_of_segments() {
+    let text = "#EXTM3U\n#EXT-X-DISCONTINUITY-SEQUENCE:7\n#EXT-X-MEDIA-SEQUENCE:3\n#EXT-X-MAP:URI=\"a.mp4\"\n0.m4s\n\
+                #EXT-X-PROGRAM-DATE-TIME:2026-03-06T19:18:00.25+0000\n1.m4s\n#EXT-X-MAP:URI=\"b.mp4\"\n\
+                #EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:2026-03-06T20:18:09+01:00\n2.m4s\n\
+                #EXT-X-PROGRAM-DATE-TIME:2026-03-06\n#EXT-X-DISCONTINUITY\n#EXT-X-DISCONTINUITY\n3.m4s\n";
+    let dir = dir_with(&[("x.m3u8", text)]);
+    assert_eq!(names(dir.path()), [vec!["a.mp4", "0.m4s", "1.m4s"], vec!["b.mp4", "2.m4s"], vec!["b.mp4", "3.m4s"]]);
+    let [stream] = inputs(dir.path()).unwrap().try_into().unwrap();
+    let parts: Vec<_> = stream.parts.iter().map(|part| (part.number, part.may_lack_begin, part.may_grow)).collect();
+    assert_eq!(parts, [(7, true, false), (8, false, false), (10, false, true)]);
+    let dated: Vec<_> = stream.parts.iter().map(|part| part.dated.map(|dated| (dated.piece, dated.unix_ms))).collect();
+    assert_eq!(dated, [Some((2, 1_772_824_680_250)), Some((1, 1_772_824_689_000)), None]);
+    assert!(stream.left_out[0].contains("x.m3u8:12: EXT-X-PROGRAM-DATE-TIME \"2026-03-06\" is skipped"), "{stream:?}");
 }
 
 #[test]
@@ -71,7 +88,11 @@ fn playlists_that_cannot_be_recorded_say_why() {
         ("#EXTM3U\n#EXT-X-KEY:METHOD=AES-128,URI=\"k\"\n", "x.m3u8:2: segments are encrypted (AES-128)"),
         (&format!("{map}../seg.m4s\n"), "x.m3u8:3: \"../seg.m4s\" is not below"),
         (&format!("{map}/etc/passwd\n"), "x.m3u8:3: \"/etc/passwd\" is not below"),
-        (&format!("{map}https://host/seg.m4s\n"), "x.m3u8:3: \"https://host/seg.m4s\" is not below"),
+        (
+            &format!("{map}https://host/seg.m4s?jwt=SECRET\n"),
+            "x.m3u8:3: \"https://host/seg.m4s\" is a URL, and only files",
+        ),
+        (&format!("{map}file:///srv/seg.m4s\n"), "x.m3u8:3: \"file:///srv/seg.m4s\" is a URL"),
         (&format!("{map}#EXT-X-BYTERANGE:x@1\n"), "x.m3u8:3: byte range \"x@1\""),
     ];
     for (text, expected) in cases {

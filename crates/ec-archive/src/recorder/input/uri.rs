@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 /// A file of the very name is taken as it is, because some packagers write names raw. Else the query and the fragment
 /// are left out and percent-encoded bytes decoded (RFC 3986, 2.1).
 pub(super) fn resolve(dir: &Path, uri: &str) -> Option<PathBuf> {
-    if uri.contains("://") {
+    if is_url(uri) {
         return None;
     }
     let raw = below(dir, uri);
@@ -15,6 +15,15 @@ pub(super) fn resolve(dir: &Path, uri: &str) -> Option<PathBuf> {
         Some(path) if path.exists() => raw,
         _ => below(dir, &decoded(uri.split(['?', '#']).next().unwrap_or(uri))?),
     }
+}
+
+/// Whether it names no file but says how something is fetched.
+pub(super) fn is_url(uri: &str) -> bool {
+    let is_scheme = |text: &str| {
+        text.starts_with(|c: char| c.is_ascii_alphabetic())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+    };
+    uri.split_once(':').is_some_and(|(scheme, rest)| is_scheme(scheme) && (rest.starts_with("//") || scheme == "data"))
 }
 
 fn below(dir: &Path, name: &str) -> Option<PathBuf> {
@@ -60,7 +69,11 @@ mod tests {
             ("..%2fa.m4s", None),
             ("%2fetc/passwd", None),
             ("a%ff.m4s", None),
+            ("a.m4s?from=https://host", Some("a.m4s")),
+            ("12:30.m4s", Some("12:30.m4s")),
             ("https://host/a.m4s", None),
+            ("file:///a.m4s", None),
+            ("data:video/mp4;base64,AAAA", None),
         ];
         for (uri, expected) in cases {
             assert_eq!(resolve(dir.path(), uri), expected.map(|name| dir.path().join(name)), "{uri}");

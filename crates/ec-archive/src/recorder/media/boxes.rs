@@ -71,6 +71,44 @@ impl RawBox {
     }
 }
 
+/// A box within another one, header included.
+#[derive(Clone, Debug)]
+pub(super) struct Child<'a> {
+    pub(super) kind: FourCC,
+    /// Where it begins in the outermost box.
+    pub(super) start: usize,
+    pub(super) bytes: &'a [u8],
+    pub(super) header_len: usize,
+}
+
+impl<'a> Child<'a> {
+    /// Everything after the header.
+    pub(super) fn body(&self) -> &'a [u8] {
+        &self.bytes[self.header_len..]
+    }
+
+    /// Version and flags, in one number, and what follows them; `None` where it is too short.
+    pub(super) fn flags(&self) -> Option<(u32, &'a [u8])> {
+        let (flags, rest) = self.body().split_first_chunk()?;
+        Some((u32::from_be_bytes(*flags), rest))
+    }
+}
+
+/// The boxes that `body` consists of, which begins at byte `start` of the outermost box.
+pub(super) fn children(body: &[u8], start: usize) -> Result<Vec<Child<'_>>, mp4_atom::Error> {
+    let (mut children, mut rest) = (Vec::new(), body);
+    while !rest.is_empty() {
+        let mut after = rest;
+        let Header { kind, size } = Header::decode(&mut after)?;
+        let header_len = rest.len() - after.len();
+        let len = size.map_or(Some(rest.len()), |size| size.checked_add(header_len));
+        let bytes = len.and_then(|len| rest.get(..len)).ok_or(mp4_atom::Error::OverDecode(kind))?;
+        children.push(Child { kind, start: start + body.len() - rest.len(), bytes, header_len });
+        rest = &rest[bytes.len()..];
+    }
+    Ok(children)
+}
+
 /// The boxes of several pieces, read as if they were one file; a box never spans two.
 #[derive(Debug)]
 pub(super) struct Boxes {
@@ -78,6 +116,8 @@ pub(super) struct Boxes {
     open: Option<OpenPiece>,
     /// Pieces that were read to their end and had neither `moov` nor `mdat`.
     without_media: Vec<SharedPath>,
+    /// How many these were, those that were taken included.
+    empty_pieces: usize,
 }
 
 #[derive(Debug)]
@@ -90,7 +130,7 @@ struct OpenPiece {
 
 impl Boxes {
     pub(super) fn new(pieces: Vec<Piece>) -> Self {
-        Self { pieces: pieces.into_iter(), open: None, without_media: Vec::new() }
+        Self { pieces: pieces.into_iter(), open: None, without_media: Vec::new(), empty_pieces: 0 }
     }
 
     /// The next box, or `None` after the last piece.
@@ -102,7 +142,10 @@ impl Boxes {
                 open.has_media |= matches!(raw.kind, Mdat::KIND | Moov::KIND);
                 return Ok(Some(raw));
             }
-            self.without_media.extend(self.open.take().filter(|read| !read.has_media).map(|read| read.path));
+            if let Some(read) = self.open.take().filter(|read| !read.has_media) {
+                self.without_media.push(read.path);
+                self.empty_pieces += 1;
+            }
             let Some(piece) = self.pieces.next() else { return Ok(None) };
             self.open = Some(OpenPiece::open(piece)?);
         }
@@ -110,6 +153,11 @@ impl Boxes {
 }
 
 impl Boxes {
+    /// How many pieces without media were read.
+    pub(super) fn empty_pieces(&self) -> usize {
+        self.empty_pieces
+    }
+
     /// The pieces without media since the last call.
     pub(super) fn take_without_media(&mut self) -> Vec<SharedPath> {
         std::mem::take(&mut self.without_media)

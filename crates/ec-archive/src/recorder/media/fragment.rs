@@ -2,11 +2,12 @@
 
 use std::{collections::VecDeque, path::PathBuf};
 
-use mp4_atom::{Atom, Emsg, FourCC, Free, Ftyp, Mdat, Mfra, Moof, Moov, Prft, Sidx, Skip, Styp, Traf};
+use mp4_atom::{Atom, Emsg, FourCC, Free, Ftyp, Mdat, Mfra, Moof, Moov, Prft, Sidx, Skip, Styp};
 
 use super::{
-    BoxOffset, IgnoredTrack, Init, InitTrack, MediaError, Piece,
+    BoxOffset, IgnoredTrack, Init, MediaError, Piece,
     boxes::{Boxes, RawBox},
+    moof::{RawMoof, RawTraf},
     split,
 };
 
@@ -23,6 +24,8 @@ pub struct Fragment {
     pub bytes: Vec<u8>,
     /// Where it begins.
     pub at: BoxOffset,
+    /// How many pieces without media the stream had before it.
+    pub empty_before: usize,
 }
 
 /// A fragmented MP4 stream: its init segment, then its fragments in stored order.
@@ -30,7 +33,8 @@ pub struct Fragment {
 /// A fragment of one track is handed on byte for byte, `styp` and what else stands before its `moof` included; a `sidx`
 /// only if it indexes nothing but this fragment. A fragment of several tracks, or one with absolute offsets, is
 /// rewritten as one fragment per track: each with the `styp` and its own `prft`, the first recorded one with the other
-/// boxes (`emsg`) but indexes, which are of the whole.
+/// boxes (`emsg`) but indexes, which are of the whole. An `emsg` before a fragment of tracks that are not recorded goes with
+/// the next one that is.
 #[derive(Debug)]
 pub struct Media {
     init: Init,
@@ -93,6 +97,11 @@ impl Media {
         }
     }
 
+    /// How many pieces without media it had so far.
+    pub(crate) fn empty_pieces(&self) -> usize {
+        self.boxes.empty_pieces()
+    }
+
     /// What was left out since the last call, one sentence each.
     pub(crate) fn take_left_out(&mut self) -> Vec<String> {
         let empty = self.boxes.take_without_media();
@@ -134,31 +143,51 @@ impl Media {
             let at = mdat.at.clone();
             return Err(if self.init.has_samples { MediaError::Hybrid { at } } else { MediaError::Unpaired { at } });
         };
-        let moof: Moof = raw_moof.decode("moof")?;
-        let whole = moof.traf.len() == 1 && moof.traf[0].tfhd.base_data_offset.is_none();
-        let cut = if whole { None } else { Some(split::Cut { moof: &moof, raw_moof, mdat }) };
+        let moof = RawMoof::parse(raw_moof)?;
+        let whole = moof.trafs.len() == 1 && moof.trafs[0].tfhd.base_data_offset.is_none();
+        let cut = if whole { None } else { Some(split::Cut { moof: &moof, mdat }) };
         let mut data_end = Some(raw_moof.at.offset);
         let mut is_first = true;
-        for traf in &moof.traf {
+        for traf in &moof.trafs {
             let Some(track) = self.track_of(traf, &raw_moof.at)? else {
                 data_end = None;
                 continue;
             };
             let declared = &self.init.tracks[track];
+            let is_first = std::mem::take(&mut is_first);
             let bytes = match &cut {
                 None => verbatim(&pending, mdat, traf.tfhd.track_id),
                 Some(cut) => {
-                    let beside = beside_cut(&pending, declared.track_id, std::mem::take(&mut is_first));
+                    let beside = beside_cut(&pending, declared.track_id, is_first);
                     [beside, cut.track(traf, declared, &mut data_end)?].concat()
                 }
             };
-            self.ready.push_back(fragment(traf, (track, declared), bytes, &pending[0].at)?);
+            let fragment = self.fragment(traf, track, bytes, &pending[0].at)?;
+            self.ready.push_back(fragment);
+        }
+        if is_first {
+            self.pending = pending.into_iter().filter(|raw| raw.kind == Emsg::KIND).collect();
         }
         Ok(())
     }
 
+    fn fragment(
+        &self,
+        traf: &RawTraf<'_>,
+        track: usize,
+        bytes: Vec<u8>,
+        at: &BoxOffset,
+    ) -> Result<Fragment, MediaError> {
+        let (declared, at) = (&self.init.tracks[track], at.clone());
+        let Some(tfdt) = &traf.tfdt else {
+            return Err(MediaError::NoDecodeTime { at, track_id: declared.track_id });
+        };
+        let (decode_time, duration) = (tfdt.base_media_decode_time, traf.duration(declared));
+        Ok(Fragment { track, decode_time, duration, bytes, at, empty_before: self.boxes.empty_pieces() })
+    }
+
     /// The index of a fragment's track; `None` for one that is not recorded.
-    fn track_of(&self, traf: &Traf, at: &BoxOffset) -> Result<Option<usize>, MediaError> {
+    fn track_of(&self, traf: &RawTraf<'_>, at: &BoxOffset) -> Result<Option<usize>, MediaError> {
         let track_id = traf.tfhd.track_id;
         match self.init.tracks.iter().position(|track| track.track_id == track_id) {
             Some(index) => Ok(Some(index)),
@@ -170,34 +199,6 @@ impl Media {
 
 fn is_no_part_of_a_fragment(kind: FourCC) -> bool {
     [Ftyp::KIND, Moov::KIND, Free::KIND, Skip::KIND, Mfra::KIND].contains(&kind)
-}
-
-fn fragment(
-    traf: &Traf,
-    (track, declared): (usize, &InitTrack),
-    bytes: Vec<u8>,
-    at: &BoxOffset,
-) -> Result<Fragment, MediaError> {
-    let at = at.clone();
-    match &traf.tfdt {
-        None => Err(MediaError::NoDecodeTime { at, track_id: declared.track_id }),
-        Some(tfdt) => {
-            let decode_time = tfdt.base_media_decode_time;
-            Ok(Fragment { track, decode_time, duration: duration_of(traf, declared), bytes, at })
-        }
-    }
-}
-
-/// The sum of the samples' durations in ticks, with the defaults of ISO/IEC 14496-12, 8.8.7 and 8.8.3.
-fn duration_of(traf: &Traf, declared: &InitTrack) -> u64 {
-    let default = traf.tfhd.default_sample_duration.unwrap_or(declared.default_duration);
-    let of_run = |samples: &mp4_atom::TrunSamples| match samples {
-        mp4_atom::TrunSamples::Inherited { count, .. } => u64::from(*count) * u64::from(default),
-        mp4_atom::TrunSamples::Explicit(entries) => {
-            entries.iter().map(|entry| u64::from(entry.duration.unwrap_or(default))).sum()
-        }
-    };
-    traf.trun.iter().map(|trun| of_run(&trun.samples)).fold(0, u64::saturating_add)
 }
 
 fn verbatim(pending: &[RawBox], mdat: &RawBox, track_id: u32) -> Vec<u8> {

@@ -1,6 +1,6 @@
 use mp4_atom::{Decode, Moof, SegmentReference, Sidx, TrunSamples};
 
-use super::*;
+use super::{boxes::children, *};
 use crate::recorder::testing::{AUDIO, VIDEO, boxed, encode, file, fragment, init, open, pair, plain_moov, styp, traf};
 
 fn fragments(media: &mut Media) -> Vec<Fragment> {
@@ -117,6 +117,70 @@ fn a_fragment_of_several_tracks_is_cut_by_track() {
     let found = fragments(&mut media);
     assert_eq!(found.iter().map(samples).collect::<Vec<_>>(), [b"vvVVV".to_vec(), b"aaaaAAAA".to_vec()]);
     assert_eq!((found[0].duration, found[1].duration), (1000, 960 + 500));
+}
+
+/// A fragment of two tracks, with these boxes in each `traf` and another one in its `moof`; the first of the audio's is found
+/// by its `saio`.
+fn with_more_boxes(video: &[Vec<u8>], audio: &[Vec<u8>]) -> Vec<u8> {
+    let plain = |offset| {
+        let trafs = vec![traf(VIDEO, 0, 500, &[2], offset), traf(AUDIO, 0, 960, &[3], offset + 2)];
+        pair(trafs, b"vvaaa", |moof| moof + 8)
+    };
+    let (video, audio, uuid) = (video.concat(), audio.concat(), boxed(b"uuid", b"of the fragment."));
+    let saio_len = 8 + 8 + 4;
+    let more = video.len() + audio.len() + uuid.len() + saio_len;
+    let moof = plain(i32::try_from(more).unwrap());
+    let inside = children(&moof[8..moof.len() - 8 - 5], 8).unwrap();
+    let inside: Vec<_> = inside.iter().map(|child| child.bytes.to_vec()).collect();
+    let [mfhd, video_traf, audio_traf] = inside.try_into().unwrap();
+    let grown = |traf: &[u8], more: &[u8]| boxed(b"traf", &[&traf[8..], more].concat());
+    let video_traf = grown(&video_traf, &video);
+    // where the data of the first box begin, after its header and flags
+    let data = 8 + mfhd.len() + video_traf.len() + audio_traf.len() + 12;
+    let saio = boxed(b"saio", &[&[0, 0, 0, 0, 0, 0, 0, 1][..], &u32::try_from(data).unwrap().to_be_bytes()].concat());
+    let audio_traf = grown(&audio_traf, &[audio, saio].concat());
+    let mdat = moof[moof.len() - 8 - 5..].to_vec();
+    [boxed(b"moof", &[mfhd, video_traf, audio_traf, uuid].concat()), mdat].concat()
+}
+
+#[test]
+fn what_is_in_a_track_s_part_goes_with_it_and_is_found_where_it_is() {
+    let (senc, uuid) = (boxed(b"senc", b"\0\0\0\0IVs of samples"), boxed(b"uuid", b"anything at all."));
+    let groups = [boxed(b"sgpd", b"\x01\0\0\0seig\0\0\0\0\0\0\0\0"), boxed(b"sbgp", b"\0\0\0\0seig\0\0\0\0")].concat();
+    let parts = [init(), with_more_boxes(&[uuid.clone(), groups.clone()], std::slice::from_ref(&senc))];
+    let (_dir, mut media) = open(&parts);
+    let [video, audio]: [Fragment; 2] = fragments(&mut media).try_into().unwrap();
+    assert_eq!((samples(&video), samples(&audio)), (b"vv".to_vec(), b"aaa".to_vec()));
+    let has = |fragment: &Fragment, part: &[u8]| fragment.bytes.windows(part.len()).any(|window| window == part);
+    let of_the_moof = boxed(b"uuid", b"of the fragment.");
+    for (fragment, expected) in [(&video, [true, true, false, true]), (&audio, [false, false, true, true])] {
+        assert_eq!([&uuid, &groups, &senc, &of_the_moof].map(|part| has(fragment, part)), expected);
+    }
+    let saio = audio.bytes.windows(4).position(|window| window == b"saio").unwrap() + 4 + 8;
+    let found = u32::from_be_bytes(audio.bytes[saio..saio + 4].try_into().unwrap()) as usize;
+    assert!(audio.bytes[found..].starts_with(b"IVs of samples"), "{found}");
+}
+
+#[test]
+fn data_found_outside_of_a_track_s_part_are_refused() {
+    let mut bytes = with_more_boxes(&[], &[boxed(b"senc", b"\0\0\0\0IVs of samples")]);
+    let offset = bytes.windows(4).position(|window| window == b"saio").unwrap() + 4 + 8;
+    for outside in [30_u32, 300, 70_000] {
+        bytes[offset..offset + 4].copy_from_slice(&outside.to_be_bytes());
+        let said = fragment_error(&[init(), bytes.clone()]);
+        assert!(said.contains("found by position (`saio`) outside of its `traf`"), "{outside}: {said}");
+    }
+}
+
+#[test]
+fn events_beside_a_track_that_is_not_recorded_go_with_the_next_fragment() {
+    let (emsg, caption) = (boxed(b"emsg", b"event"), fragment(3, 0, 1, b"caption"));
+    let video = fragment(VIDEO, 0, 500, b"v0");
+    let (_dir, mut media) = open(&[init(), emsg.clone(), caption.clone(), video.clone(), emsg.clone(), caption]);
+    let found = fragments(&mut media);
+    assert_eq!(found.iter().map(|f| f.bytes.clone()).collect::<Vec<_>>(), [[emsg, video].concat()]);
+    let said = media.take_left_out();
+    assert!(said.iter().any(|said| said.contains("box `emsg` comes after the last fragment")), "{said:?}");
 }
 
 #[test]
