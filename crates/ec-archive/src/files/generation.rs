@@ -125,11 +125,9 @@ impl Generation {
         budget: u64,
         watch: &mut impl Watch,
     ) -> Result<bool, ArchiveError> {
-        let file = match self.open(track.path()).map_err(ArchiveError::io(track.path()))? {
-            Ok(file) => file,
-            // the next look at it finds that again
-            Err(_) => return Ok(true),
-        };
+        let opened = self.open(track.path()).map_err(ArchiveError::io(track.path()))?;
+        // the next look at it finds again what is lost
+        let Ok(file) = opened else { return Ok(true) };
         let Self { serial, lines, footprint, .. } = self;
         let start = lines.offset();
         let stretch = Stretch { file: &file, start, end: u64::MAX };

@@ -101,7 +101,7 @@ impl Stream {
 
 impl Part {
     /// The part from a piece on, init segment first.
-    pub(super) fn from_piece(&self, piece: usize) -> Pieces {
+    pub(super) fn beginning_at(&self, piece: usize) -> Pieces {
         let init = self.pieces.first().into_iter();
         init.chain(self.pieces.iter().skip(piece.max(1))).cloned().collect()
     }

@@ -67,7 +67,7 @@ fn goes_on(run: &Run<'_>, next: &Run<'_>) -> Result<bool, MediaError> {
 impl Part {
     /// Whether `next` has the same init segment, and begins within a second after the end.
     fn goes_on(&self, next: &Self) -> Result<bool, MediaError> {
-        let mut last = Media::open(self.from_piece(self.pieces.len().saturating_sub(1)))?;
+        let mut last = Media::open(self.beginning_at(self.pieces.len().saturating_sub(1)))?;
         let mut after = Media::open(next.pieces.clone())?;
         if last.init().bytes != after.init().bytes {
             return Ok(false);

@@ -178,7 +178,7 @@ impl Begin {
 fn stated_start(run: &Run<'_>) -> Result<Option<i128>, RecorderError> {
     for input in run {
         let Some(Dated { piece, unix_ms }) = input.part.dated else { continue };
-        let mut media = Media::open(input.part.from_piece(piece))?;
+        let mut media = Media::open(input.part.beginning_at(piece))?;
         let mut firsts = Vec::new();
         for _ in 0..FIRST_FRAGMENTS {
             let Some(fragment) = media.next_fragment()? else { break };
