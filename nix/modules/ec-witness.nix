@@ -31,6 +31,84 @@ let
   state = name: "ec-witness/${name}";
   store = name: "/var/lib/${state name}/store";
 
+  # what is handed over as credentials, by their names
+  secrets =
+    witness:
+    lib.filterAttrs (_: file: file != null) (
+      {
+        key = witness.keyFile;
+        password = witness.passwordFile;
+      }
+      // lib.optionalAttrs (witness.signer != null) {
+        signer-cert = witness.signer.certFile;
+        signer-key = witness.signer.keyFile;
+        signer-ca = witness.signer.caFile;
+      }
+    );
+
+  # where a witness signs, as the configuration's table `key` has it
+  keySettings =
+    name: witness:
+    let
+      credential = file: "${credentials name}/${file}";
+      inherit (witness) signer;
+    in
+    if signer != null then
+      {
+        signer = signer.url;
+        signer_address = signer.address;
+        signer_method = signer.method;
+      }
+      // lib.optionalAttrs (signer.certFile != null) { signer_cert = credential "signer-cert"; }
+      // lib.optionalAttrs (signer.keyFile != null) { signer_key = credential "signer-key"; }
+      // lib.optionalAttrs (signer.caFile != null) { signer_ca = credential "signer-ca"; }
+    else if witness.passwordFile == null then
+      { key_file = credential "key"; }
+    else
+      {
+        keystore = credential "key";
+        password_file = credential "password";
+      };
+
+  signerOptions.options = {
+    url = mkOption {
+      type = types.str;
+      description = "The signer, asked by JSON-RPC. It is in the nix store: whoever may sign is known by the client certificate.";
+      example = "https://signer.internal:9000";
+    };
+    address = mkOption {
+      type = types.str;
+      description = "The account that signs: the witness's.";
+      example = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+    };
+    method = mkOption {
+      type = types.enum [
+        "eth_signTransaction"
+        "account_signTransaction"
+      ];
+      default = "eth_signTransaction";
+      description = "What it is asked for: the first one by web3signer, the second one by clef.";
+    };
+    certFile = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      description = "File with the client certificate, PEM.";
+      example = "/run/agenix/signer-cert";
+    };
+    keyFile = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      description = "File with the client certificate's key, PEM.";
+      example = "/run/agenix/signer-key";
+    };
+    caFile = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      description = "File with the certificate of the authority that vouches for the signer, PEM.";
+      example = "/etc/ssl/signer-ca.pem";
+    };
+  };
+
   instance =
     { name, config, ... }:
     {
@@ -72,6 +150,19 @@ let
           default = null;
           description = "File with the keystore's password.";
           example = "/run/agenix/ec-witness-password";
+        };
+        signer = mkOption {
+          type = types.nullOr (types.submodule signerOptions);
+          default = null;
+          description = "A signer elsewhere that holds the key, instead of `keyFile`.";
+          example = literalExpression ''
+            {
+              url = "https://signer.internal:9000";
+              address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+              certFile = "/run/agenix/signer-cert";
+              keyFile = "/run/agenix/signer-key";
+            }
+          '';
         };
         metricsListen = mkOption {
           type = types.nullOr types.str;
@@ -139,14 +230,7 @@ let
         }
         // lib.optionalAttrs (config.cas != null) { inherit (config) cas; };
         store.dir = store name;
-        key =
-          if config.passwordFile == null then
-            { key_file = "${credentials name}/key"; }
-          else
-            {
-              keystore = "${credentials name}/key";
-              password_file = "${credentials name}/password";
-            };
+        key = keySettings name config;
         chain = mkIf config.localChain {
           rpc = mkDefault chain.plan.components.${chain.executionClient}.health.url;
           chain_id = mkDefault chain.l2.chainId;
@@ -167,10 +251,7 @@ let
       StateDirectory = state name;
       StateDirectoryMode = "0700";
       SupplementaryGroups = witness.archiveGroups;
-      LoadCredential = [
-        "key:${witness.keyFile}"
-      ]
-      ++ lib.optional (witness.passwordFile != null) "password:${witness.passwordFile}";
+      LoadCredential = lib.mapAttrsToList (credential: file: "${credential}:${file}") (secrets witness);
       # its own view of the file system: nothing of the other services' state, the archive read-only
       TemporaryFileSystem = "/var/lib:ro";
       BindReadOnlyPaths = [ witness.manifests ] ++ lib.optional (witness.cas != null) witness.cas;
@@ -239,7 +320,7 @@ let
       // {
         settings = witness.settings // {
           key = lib.mapAttrs (
-            _: file: "/run/credentials/${unit name}-init.service/${baseNameOf file}"
+            _: lib.replaceStrings [ (credentials name) ] [ "/run/credentials/${unit name}-init.service" ]
           ) witness.settings.key;
         };
       }
@@ -255,7 +336,9 @@ let
     name: witness:
     let
       option = o: "services.every-channel.witness.${name}.${o}: ";
-      others = lib.filterAttrs (other: w: other != name && w.keyFile == witness.keyFile) witnesses;
+      account = w: if w.signer == null then w.keyFile else lib.toLower w.signer.address;
+      others = lib.filterAttrs (other: w: other != name && account w == account witness) witnesses;
+      inherit (witness) signer;
       chainKeys = lib.filter (file: file != null) (lib.attrValues chain.secrets);
       inStore = file: file != null && lib.hasPrefix builtins.storeDir file;
     in
@@ -265,15 +348,27 @@ let
         message = "${option "package"}not set. Use the flake's module, or set it to the package of ec-witness.";
       }
       {
-        assertion = witness.keyFile != null;
-        message = "${option "keyFile"}a witness needs a key of its own. Give the file's path as a string.";
+        assertion = witness.keyFile != null || signer != null;
+        message = "${option "keyFile"}a witness needs a key of its own. Give the file's path as a string, or a signer.";
       }
       {
-        assertion = !inStore witness.keyFile && !inStore witness.passwordFile;
+        assertion = signer == null || (witness.keyFile == null && witness.passwordFile == null);
+        message = "${option "signer"}a key is set as well. Leave one of them.";
+      }
+      {
+        assertion = signer == null || (signer.certFile == null) == (signer.keyFile == null);
+        message = "${option "signer"}a client certificate needs its key: set certFile and keyFile, or neither.";
+      }
+      {
+        assertion = signer == null || !lib.hasInfix "@" signer.url;
+        message = "${option "signer.url"}a user or password would be in the nix store. Use a client certificate.";
+      }
+      {
+        assertion = !lib.any inStore (lib.attrValues (removeAttrs (secrets witness) [ "signer-ca" ]));
         message = "${option "keyFile"}the key or its password is in the nix store, which every user can read. Give a path outside, as a string.";
       }
       {
-        assertion = witness.keyFile == null || others == { };
+        assertion = account witness == null || others == { };
         message = "${option "keyFile"}also the key of ${lib.concatStringsSep ", " (lib.attrNames others)}. Two witnesses with one key contradict each other: give each its own.";
       }
       {

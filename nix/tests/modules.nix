@@ -267,6 +267,59 @@ in
     (refused "a witness's key in the store" (witness {
       la.keyFile = lib.mkForce "${builtins.storeDir}/00000000000000000000000000000000-key";
     }) "witness.la.keyFile" "nix store")
+    (refused "a witness with a key and a signer" (witness {
+      la.signer = {
+        url = "https://signer.internal:9000";
+        address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+      };
+    }) "witness.la.signer" "a key is set as well")
+    (refused "a signer's certificate without its key" (witness {
+      la.keyFile = lib.mkForce null;
+      la.signer = {
+        url = "https://signer.internal:9000";
+        address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+        certFile = "/run/agenix/signer-cert";
+      };
+    }) "witness.la.signer" "needs its key")
+    (refused "a signer's password in the store" (witness {
+      la.keyFile = lib.mkForce null;
+      la.signer = {
+        url = "https://user:password@signer.internal";
+        address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+      };
+    }) "witness.la.signer.url" "client certificate")
+    (
+      let
+        config = witness {
+          la.keyFile = lib.mkForce null;
+          la.signer = {
+            url = "https://signer.internal:9000";
+            address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+            method = "account_signTransaction";
+            certFile = "/run/agenix/signer-cert";
+            keyFile = "/run/agenix/signer-key";
+          };
+        };
+        inherit (config.services.every-channel.witness.la.settings) key;
+        service = config.systemd.services.ec-witness-la.serviceConfig;
+      in
+      expect (failed config == [ ]) "a witness with a signer: ${builtins.toJSON (failed config)}"
+      ++ expect (
+        key == {
+          signer = "https://signer.internal:9000";
+          signer_address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+          signer_method = "account_signTransaction";
+          signer_cert = "/run/credentials/ec-witness-la.service/signer-cert";
+          signer_key = "/run/credentials/ec-witness-la.service/signer-key";
+        }
+      ) "a witness with a signer has the keys ${builtins.toJSON key}"
+      ++ expect (
+        service.LoadCredential == [
+          "signer-cert:/run/agenix/signer-cert"
+          "signer-key:/run/agenix/signer-key"
+        ]
+      ) "a signer's certificate is not handed over"
+    )
     (
       let
         config = archive {
