@@ -37,6 +37,58 @@ rec {
     file = settings.secrets.${name};
   };
 
+  # How an account signs: { flags, environmentFromFiles, secrets }, with the key that a file holds, or by a signer elsewhere.
+  signing =
+    own: account: variable:
+    let
+      given = settings.signers.${account};
+      signer = {
+        ca = null;
+        cert = null;
+        key = null;
+      }
+      // given;
+      authenticates = signer.cert != null || signer.key != null || signer.ca != null;
+      file = name: {
+        option = "signers.${account}.${name}";
+        file = signer.${name};
+      };
+    in
+    if given == null then
+      {
+        flags = { };
+        environmentFromFiles.${variable} = "${own.secretsDirectory}/key";
+        secrets.key = secret "${account}Key";
+      }
+    else
+      {
+        flags = {
+          "signer.endpoint" = signer.endpoint;
+          "signer.address" = signer.address;
+          "signer.tls.enabled" = authenticates;
+        }
+        // (
+          if authenticates then
+            {
+              "signer.tls.ca" = "${own.secretsDirectory}/signer-ca";
+              "signer.tls.cert" = "${own.secretsDirectory}/signer-cert";
+              "signer.tls.key" = "${own.secretsDirectory}/signer-key";
+            }
+          else
+            { }
+        );
+        environmentFromFiles = { };
+        secrets =
+          if authenticates then
+            {
+              signer-ca = file "ca";
+              signer-cert = file "cert";
+              signer-key = file "key";
+            }
+          else
+            { };
+      };
+
   factory = l2.disputeGameFactory;
   factoryFromFile =
     variable: if factory == null then { ${variable} = "${paths.chain}/dispute-game-factory"; } else { };

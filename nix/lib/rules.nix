@@ -158,7 +158,7 @@ let
 
   # --- secrets
 
-  secretFlag = "(.*[.-])?(private-key|mnemonic|hd-path|password|nodekeyhex|p2p-secret-key-hex)|p2p[.]sequencer[.]key|p2p[.]priv[.]raw|rpc[.]jwtsecret";
+  secretFlag = "(.*[.-])?(private-key|signer[.]header|mnemonic|hd-path|password|nodekeyhex|p2p-secret-key-hex)|p2p[.]sequencer[.]key|p2p[.]priv[.]raw|rpc[.]jwtsecret";
   secretVariable = ".*(PRIVATE_KEY|MNEMONIC|PASSWORD|SEQUENCER_KEY|PRIV_RAW|SECRET)";
   secretValue = "(0x)?[0-9a-fA-F]{64}";
   exposedSecrets = each (
@@ -219,6 +219,23 @@ let
         concatStringsSep ", " (map (secret: secret.option) (builtins.tail users))
       }. Two services with one key race for its nonces: give each a key of its own."
   ) (unique (map (secret: builtins.unsafeDiscardStringContext secret.file) keys));
+
+  signing = filter (account: settings.signers.${account} != null) (attrNames settings.signers);
+  exposedSigners = each (
+    account:
+    problem (match ".*@.*" settings.signers.${account}.endpoint != null) "signers.${account}.endpoint"
+      "A user or password would be in an argument, which every process of the host can read. Let the signer know the account by a client certificate."
+  ) signing;
+  sharedSigners = each (
+    address:
+    let
+      users = filter (account: settings.signers.${account}.address == address) signing;
+    in
+    problem (length users > 1) "signers.${head users}.address"
+      "${address} is also ${
+        concatStringsSep ", " (map (account: "signers.${account}.address") (builtins.tail users))
+      }. Two services with one account race for its nonces: give each one of its own."
+  ) (unique (map (account: settings.signers.${account}.address) signing));
 
   # --- listeners
 
@@ -345,6 +362,8 @@ in
     missingSecrets
     storedSecrets
     sharedKeys
+    exposedSigners
+    sharedSigners
     exposedListeners
     collisions
     taken

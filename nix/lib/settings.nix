@@ -56,6 +56,13 @@ let
       proposerKey = null;
       challengerKey = null;
     };
+    # Who signs for an account that has no key here: null, or { endpoint, address, ca, cert, key }. The last three are files on
+    # the host, all of them or none: the authority that vouches for the signer, and what it is shown.
+    signers = {
+      batcher = null;
+      proposer = null;
+      challenger = null;
+    };
     # Addresses of the accounts that send transactions on L1; they follow from the keys, which are not read here.
     accounts = {
       batcher = null;
@@ -188,7 +195,14 @@ let
             if c.secretsDirectory == null then "${s.paths.state}/secrets/${name}" else c.secretsDirectory;
         };
     in
-    s // { components = builtins.mapAttrs component s.components; };
+    s
+    // {
+      components = builtins.mapAttrs component s.components;
+      accounts = builtins.mapAttrs (
+        name: address:
+        if address == null && s.signers.${name} != null then s.signers.${name}.address else address
+      ) s.accounts;
+    };
 in
 given:
 let

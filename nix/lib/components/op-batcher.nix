@@ -5,10 +5,11 @@
 }:
 let
   to = import ../endpoints.nix { inherit settings; };
+  signing = to.signing own "batcher" "OP_BATCHER_PRIVATE_KEY";
   automatic = if settings.l1.beacon == null then "calldata" else "blobs";
 in
 {
-  flags = {
+  flags = signing.flags // {
     data-availability-type = if own.dataAvailability == null then automatic else own.dataAvailability;
     l1-eth-rpc = to.l1Rpc;
     l2-eth-rpc = to.executionRpc;
@@ -21,16 +22,12 @@ in
     wait-node-sync = true;
   };
 
-  environmentFromFiles = to.l1RpcFromFile own "OP_BATCHER_L1_ETH_RPC" // {
-    OP_BATCHER_PRIVATE_KEY = "${own.secretsDirectory}/key";
-  };
+  environmentFromFiles = to.l1RpcFromFile own "OP_BATCHER_L1_ETH_RPC" // signing.environmentFromFiles;
 
   ports = to.localPorts own;
   reads = [ ];
   writes = [ ];
-  secrets = to.l1Secrets // {
-    key = to.secret "batcherKey";
-  };
+  secrets = to.l1Secrets // signing.secrets;
   needs = [
     release.execution
     "op-node"

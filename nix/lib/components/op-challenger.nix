@@ -6,12 +6,13 @@
 let
   inherit (settings) paths l1;
   to = import ../endpoints.nix { inherit settings; };
+  signing = to.signing own "challenger" "OP_CHALLENGER_PRIVATE_KEY";
   home = "${paths.state}/op-challenger";
   genesis = "${paths.chain}/genesis.json";
   rollup = "${paths.chain}/rollup.json";
 in
 {
-  flags = {
+  flags = signing.flags // {
     cannon-bin = paths.cannon;
     cannon-l1-genesis = l1.chainConfig;
     cannon-l2-genesis = genesis;
@@ -30,9 +31,7 @@ in
   environmentFromFiles =
     to.l1RpcFromFile own "OP_CHALLENGER_L1_ETH_RPC"
     // to.factoryFromFile "OP_CHALLENGER_GAME_FACTORY_ADDRESS"
-    // {
-      OP_CHALLENGER_PRIVATE_KEY = "${own.secretsDirectory}/key";
-    };
+    // signing.environmentFromFiles;
 
   ports = to.localPorts own;
   reads = [
@@ -43,9 +42,7 @@ in
   ++ (if paths.prestate == null then [ ] else [ paths.prestate ])
   ++ (if l1.chainConfig == null then [ ] else [ l1.chainConfig ]);
   writes = [ home ];
-  secrets = to.l1Secrets // {
-    key = to.secret "challengerKey";
-  };
+  secrets = to.l1Secrets // signing.secrets;
   needs = [
     release.execution
     "op-node"

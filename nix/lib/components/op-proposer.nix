@@ -1,9 +1,10 @@
 { settings, own, ... }:
 let
   to = import ../endpoints.nix { inherit settings; };
+  signing = to.signing own "proposer" "OP_PROPOSER_PRIVATE_KEY";
 in
 {
-  flags = {
+  flags = signing.flags // {
     allow-non-finalized = null;
     game-factory-address = to.factory;
     game-type = own.gameType;
@@ -18,16 +19,12 @@ in
   environmentFromFiles =
     to.l1RpcFromFile own "OP_PROPOSER_L1_ETH_RPC"
     // to.factoryFromFile "OP_PROPOSER_GAME_FACTORY_ADDRESS"
-    // {
-      OP_PROPOSER_PRIVATE_KEY = "${own.secretsDirectory}/key";
-    };
+    // signing.environmentFromFiles;
 
   ports = to.localPorts own;
   reads = to.factoryReads;
   writes = [ ];
-  secrets = to.l1Secrets // {
-    key = to.secret "proposerKey";
-  };
+  secrets = to.l1Secrets // signing.secrets;
   needs = [ "op-node" ];
   health = {
     kind = "healthz";

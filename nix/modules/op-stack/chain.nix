@@ -128,6 +128,10 @@ in
         message = "services.every-channel.op-stack.secrets.deployerKey: deploying the chain needs a funded key. Give the file's path as a string, or name a deployed chain's files by l2.files.";
       }
       {
+        assertion = deploys -> lib.all (signer: signer == null) (lib.attrValues cfg.signers);
+        message = "services.every-channel.op-stack.signers: the chain that is deployed here takes its accounts from their keys. Deploy it elsewhere and name its files by l2.files.";
+      }
+      {
         assertion =
           cfg.secrets.deployerKey == null
           || !lib.elem cfg.secrets.deployerKey [

@@ -35,6 +35,42 @@ let
       example = "/run/agenix/op-stack-key";
     };
 
+  # of an account whose key is elsewhere
+  signer =
+    account:
+    mkOption {
+      type = types.nullOr (
+        types.submodule {
+          options = {
+            endpoint = mkOption {
+              type = types.str;
+              description = "The signer, asked by JSON-RPC (`eth_signTransaction`).";
+              example = "https://signer.internal:9000";
+            };
+            address = mkOption {
+              type = types.strMatching "0x[0-9a-fA-F]{40}";
+              description = "The account that signs.";
+              example = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+            };
+            ca = secret "File with the certificate of the authority that vouches for the signer, PEM.";
+            cert = secret "File with the client certificate, PEM.";
+            key = secret "File with the client certificate's key, PEM.";
+          };
+        }
+      );
+      default = null;
+      description = "A signer elsewhere that holds the ${account}'s key, instead of `secrets.${account}Key`. Its three files are all given, or none.";
+      example = literalExpression ''
+        {
+          endpoint = "https://signer.internal:9000";
+          address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+          ca = "/run/agenix/signer-ca";
+          cert = "/run/agenix/signer-cert";
+          key = "/run/agenix/signer-key";
+        }
+      '';
+    };
+
   # of an account whose key is among the secrets
   address =
     what:
@@ -306,6 +342,8 @@ in
       challengerKey = secret "Key of the challenger's account on L1.";
       deployerKey = secret "Key of the account that deploys the chain's contracts, used once by the bootstrap.";
     };
+
+    signers = lib.genAttrs [ "batcher" "proposer" "challenger" ] signer;
 
     accounts = {
       batcher = address "Address of the batcher's account on L1";

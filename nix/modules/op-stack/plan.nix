@@ -47,6 +47,7 @@ library.plan {
     checkFlags
     reservedPorts
     accounts
+    signers
     l1
     ;
   l2 = removeAttrs cfg.l2 [ "files" ] // {

@@ -15,6 +15,30 @@ in
     inherit secrets;
   };
 
+  # no key of an account is on the host
+  sequencer-signers = {
+    role = "sequencer";
+    l2.chainId = 4242;
+    secrets = removeAttrs secrets [
+      "batcherKey"
+      "proposerKey"
+      "challengerKey"
+    ];
+    signers = {
+      batcher = {
+        endpoint = "https://signer.example:9000";
+        address = "0x70997970c51812dc3a010c7d01b50e0d17dc79c8";
+        ca = "/run/secrets/signer-ca";
+        cert = "/run/secrets/signer-cert";
+        key = "/run/secrets/signer-key";
+      };
+      proposer = {
+        endpoint = "http://10.0.0.7:9000";
+        address = "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc";
+      };
+    };
+  };
+
   # everything at once: the dispute path, an L1 RPC whose URL is a secret, own ports and flags, digests
   sequencer-full = {
     role = "sequencer";

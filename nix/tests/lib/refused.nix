@@ -13,6 +13,7 @@ let
   };
   sequencer = from "sequencer";
   full = from "sequencer-full";
+  signers = from "sequencer-signers";
   verifier = from "verifier";
   component = name: own: { components.${name} = own; };
 in
@@ -93,6 +94,18 @@ in
   p2p-key-in-argument =
     sequencer "components.op-node.settings" "--p2p.sequencer.key would put a secret"
       (component "op-node" { extraArgs = [ "--p2p.sequencer.key=abc" ]; });
+  signer-with-a-password = signers "signers.proposer.endpoint" "client certificate" {
+    signers.proposer.endpoint = "https://user:password@signer.example";
+  };
+  signer-with-half-of-its-files = signers "signers.batcher.key" "cannot start without this file" {
+    signers.batcher.key = null;
+  };
+  one-account-at-two-signers = signers "signers.batcher.address" "race for its nonces" {
+    signers.batcher.address = "0x3c44cdddb6a900fa2b585dd299e03d12fa4293bc";
+  };
+  token-in-argument =
+    sequencer "components.op-batcher.settings" "--signer.header would put a secret"
+      (component "op-batcher" { settings."signer.header" = "Authorization=abc"; });
   key-shaped-argument =
     sequencer "components.op-batcher.settings" "--signer.endpoint would put a secret"
       (
