@@ -112,7 +112,7 @@ impl Checkpoints {
             let text = format!("{MAGIC} {}\n{body}", blake3::hash(body.as_bytes()));
             ec_files::replace(&path, text.as_bytes(), 0o600).map_err(|error| error.source)
         };
-        write().map_err(|source| CheckpointError::Io { path: path.clone(), source })
+        write().map_err(|source| CheckpointError::Io { path, source })
     }
 }
 

@@ -54,10 +54,9 @@ impl Generation {
 
     /// A file that was read before, if `file` still begins with what was read.
     pub(crate) fn resume(serial: u64, file: File, lines: LineIndex, footprint: Footprint) -> io::Result<Option<Self>> {
-        match contradiction(&lines, &footprint, &file)? {
-            None => Ok(Some(Self { serial, lines, footprint, file: HeldFile::new(file)? })),
-            Some(_) => Ok(None),
-        }
+        let file = Arc::new(file);
+        let resumed = Self { serial, lines, footprint, file: HeldFile::new(Arc::clone(&file))? };
+        Ok(resumed.contradiction(&file)?.is_none().then_some(resumed))
     }
 
     /// The file's first and last bytes that were read.
@@ -72,7 +71,7 @@ impl Generation {
 
     /// Bytes after the last complete line; `path` is the track's, as everywhere here.
     pub(crate) fn torn_bytes(&self, path: &Path) -> io::Result<u64> {
-        let len = match self.open(path)? {
+        let len = match self.at_hand(path)? {
             Ok(file) => file.metadata()?.len(),
             Err(_) => 0,
         };
@@ -102,35 +101,49 @@ impl Generation {
         Ok(Err(why))
     }
 
-    /// Goes on in another file if that begins with all that was read of this one, as a copy put in its place does;
-    /// gives the file back if it does not.
-    pub(crate) fn move_to(&mut self, file: File) -> io::Result<Option<File>> {
-        let goes_on = self.lines.offset() > 0 && self.contradiction(&file)?.is_none();
-        if !goes_on {
-            return Ok(Some(file));
+    /// The open file: looked at only where it must be found first.
+    fn at_hand(&self, path: &Path) -> io::Result<Result<Arc<File>, Lost>> {
+        self.file.held().map_or_else(|| self.open(path), |held| Ok(Ok(Arc::clone(held))))
+    }
+
+    /// Goes on in another file if that begins with all that was read of this one, as a copy put in its place does.
+    pub(crate) fn move_to(&mut self, file: &Arc<File>) -> io::Result<bool> {
+        let goes_on = self.lines.offset() > 0 && self.contradiction(file)?.is_none();
+        if goes_on {
+            self.file = HeldFile::new(Arc::clone(file))?;
         }
-        self.file = HeldFile::new(file)?;
-        Ok(None)
+        Ok(goes_on)
     }
 
     fn contradiction(&self, file: &File) -> io::Result<Option<Lost>> {
-        contradiction(&self.lines, &self.footprint, file)
+        let (expected, found) = (self.lines.offset(), file.metadata()?.len());
+        if found < expected {
+            return Ok(Some(Lost::Truncated { expected, found }));
+        }
+        match Footprint::of(file, expected) {
+            Ok(footprint) if footprint == self.footprint => Ok(None),
+            Ok(_) => Ok(Some(Lost::Rewritten)),
+            // it became shorter just now
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Ok(Some(Lost::Truncated { expected, found: file.metadata()?.len() }))
+            }
+            Err(error) => Err(error),
+        }
     }
 
-    /// Reads the complete lines that were appended, about `budget` bytes of them at most; true when none is left.
+    /// Reads the complete lines that were appended to `file`, which is this one, about `budget` bytes of them at most; true
+    /// when none is left.
     pub(crate) fn read_on(
         &mut self,
+        file: &File,
         track: &TrackFile,
         keys: &mut Keys,
         budget: u64,
         watch: &mut impl Watch,
     ) -> Result<bool, ArchiveError> {
-        let opened = self.open(track.path()).map_err(ArchiveError::io(track.path()))?;
-        // the next look at it finds again what is lost
-        let Ok(file) = opened else { return Ok(true) };
         let Self { serial, lines, footprint, .. } = self;
         let start = lines.offset();
-        let stretch = Stretch { file: &file, start, end: u64::MAX };
+        let stretch = Stretch { file, start, end: u64::MAX };
         let end = track.read(stretch, budget, |line| {
             if keys.pass_to(*serial) {
                 lines.stand_apart(keys);
@@ -138,7 +151,7 @@ impl Generation {
             lines.take(track.path(), line, keys, watch);
         })?;
         if end > start {
-            match Footprint::of(&file, end) {
+            match Footprint::of(file, end) {
                 Ok(found) => *footprint = found,
                 // it became shorter while it was read; the next look at it finds that
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
@@ -161,7 +174,7 @@ impl Generation {
         let mut checksum = 0u128;
         let changed =
             || ArchiveError::Changed { path: track.path().to_owned(), start: extent.start, generation: self.serial };
-        let file = self.open(track.path()).map_err(ArchiveError::io(track.path()))?.map_err(|_| changed())?;
+        let file = self.at_hand(track.path()).map_err(ArchiveError::io(track.path()))?.map_err(|_| changed())?;
         let stretch = Stretch { file: &file, start: extent.start, end: extent.end };
         let end = track.read(stretch, u64::MAX, |line| {
             checksum = checksum.wrapping_add(line.checksum);
@@ -170,22 +183,5 @@ impl Generation {
             }
         })?;
         if end == extent.end && checksum == extent.checksum { Ok(()) } else { Err(changed()) }
-    }
-}
-
-/// Why a file cannot be the one of which these lines were read and this footprint taken.
-fn contradiction(lines: &LineIndex, footprint: &Footprint, file: &File) -> io::Result<Option<Lost>> {
-    let (expected, found) = (lines.offset(), file.metadata()?.len());
-    if found < expected {
-        return Ok(Some(Lost::Truncated { expected, found }));
-    }
-    match Footprint::of(file, expected) {
-        Ok(found) if found == *footprint => Ok(None),
-        Ok(_) => Ok(Some(Lost::Rewritten)),
-        // it became shorter just now
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Ok(Some(Lost::Truncated { expected, found: file.metadata()?.len() }))
-        }
-        Err(error) => Err(error),
     }
 }

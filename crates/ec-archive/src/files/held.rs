@@ -98,10 +98,10 @@ pub(crate) struct HeldFile {
 
 impl HeldFile {
     /// This file, held if there is room.
-    pub(crate) fn new(file: File) -> io::Result<Self> {
+    pub(crate) fn new(file: Arc<File>) -> io::Result<Self> {
         let id = FileId::from(&file.metadata()?);
         let (open, counted) = match Counted::held() {
-            Some(counted) => (Some(Arc::new(file)), counted),
+            Some(counted) => (Some(file), counted),
             None => (None, Counted::unheld()),
         };
         Ok(Self { id, open, _counted: Arc::new(counted) })

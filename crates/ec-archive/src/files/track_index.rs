@@ -11,6 +11,7 @@ use std::{
     io,
     ops::Range,
     path::Path,
+    sync::Arc,
 };
 
 use ec_observation::{EpochKey, EpochRule};
@@ -186,7 +187,7 @@ impl TrackIndex {
                     self.lose(serial, lost, watch);
                     continue;
                 }
-                Ok(Ok(_)) => _ = generation.read_on(&self.file, &mut self.keys, budget, watch)?,
+                Ok(Ok(file)) => _ = generation.read_on(&file, &self.file, &mut self.keys, budget, watch)?,
                 Err(error) if is_away(&error) => {}
                 Err(error) => return Err(ArchiveError::io(self.file.path())(error)),
             }
@@ -204,18 +205,16 @@ impl TrackIndex {
                 self.lose(serial, lost, watch);
                 return Ok(true);
             }
-            Ok(Ok(_)) => current.read_on(&self.file, &mut self.keys, budget, watch),
+            Ok(Ok(file)) => current.read_on(&file, &self.file, &mut self.keys, budget, watch),
             Err(error) if is_away(&error) => return Ok(true),
             Err(error) => Err(ArchiveError::io(self.file.path())(error)),
         };
         if let Err(error) = finished {
             // a descriptor of a file system that went and came back; the path may lead to the same file again
             let Some(found) = self.file.open()? else { return Err(error) };
-            let other = current.move_to(found).map_err(ArchiveError::io(self.file.path()))?;
-            return match other {
-                None => current.read_on(&self.file, &mut self.keys, budget, watch),
-                Some(_) => Err(error),
-            };
+            let found = Arc::new(found);
+            let moved = current.move_to(&found).map_err(ArchiveError::io(self.file.path()))?;
+            return if moved { current.read_on(&found, &self.file, &mut self.keys, budget, watch) } else { Err(error) };
         }
         self.withheld.resume(current.lines.first());
         finished
@@ -230,16 +229,16 @@ impl TrackIndex {
             self.absent = false;
             return Ok(false);
         }
-        let Some(mut found) = self.file.open()? else {
+        let Some(found) = self.file.open()? else {
             self.absent = self.next_serial > 0;
             return Ok(false);
         };
         self.absent = false;
-        if let Some(current) = &mut self.current {
-            match current.move_to(found).map_err(io)? {
-                None => return Ok(true),
-                Some(other) => found = other,
-            }
+        let found = Arc::new(found);
+        if let Some(current) = &mut self.current
+            && current.move_to(&found).map_err(io)?
+        {
+            return Ok(true);
         }
         if let Some(rotated) = self.current.take() {
             self.rotate(rotated, watch).map_err(io)?;

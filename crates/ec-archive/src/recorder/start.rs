@@ -54,15 +54,15 @@ impl Recorder {
         };
         let mut begins = Vec::new();
         for input in run {
-            begins.extend(Begin::of(&input.part)?.map(|begin| (begin, input)));
+            begins.extend(begin_ms(&input.part)?.map(|first_ms| (first_ms, input)));
         }
-        let Some((Begin { first_ms, .. }, earliest)) = begins.iter().min_by_key(|(begin, _)| begin.first_ms) else {
+        let Some(&(first_ms, earliest)) = begins.iter().min_by_key(|(first_ms, _)| *first_ms) else {
             return Ok(self.timeline_from(now_unix_ms.unwrap_or_default()));
         };
-        let begin = RunBegin { first_ms: *first_ms, first: &begins[0], now_unix_ms };
+        let begin = RunBegin { first_ms, first: begins[0].1, now_unix_ms };
         match self.start_of(run, &begin, before)? {
             Some(start_unix_ms) => self.after(start_unix_ms, &begin, before),
-            None => Err(RecorderError::BeginsLate { path: earliest.stream.given.clone(), first_ms: *first_ms }),
+            None => Err(RecorderError::BeginsLate { path: earliest.stream.given.clone(), first_ms }),
         }
     }
 
@@ -112,7 +112,7 @@ impl Recorder {
         };
         let put_off_ms = free_unix_ms.saturating_sub(begin_unix_ms);
         if put_off_ms > 2 * chunk_ms {
-            let given = begin.first.1.stream.given.clone();
+            let given = begin.first.stream.given.clone();
             return Err(RecorderError::BeginsBefore { path: given, begin_unix_ms, end_unix_ms: free_unix_ms });
         }
         Ok(Timeline { start_unix_ms: start_unix_ms + put_off_ms, ..timeline })
@@ -126,8 +126,7 @@ impl Recorder {
     /// The starts of earlier recordings of the same media, in the order of the index: it has one of the first groups,
     /// whichever windows cut them, and when that was received.
     fn known_starts(&self, begin: &RunBegin<'_, '_>) -> Result<Vec<u64>, RecorderError> {
-        let (_, input) = begin.first;
-        let (track, ends_ms) = first_groups(&input.part, self.chunk_duration_ms.get())?;
+        let (track, ends_ms) = first_groups(&begin.first.part, self.chunk_duration_ms.get())?;
         let mut starts = Vec::new();
         let file = TrackFile::new(&self.broadcast_files(), &track, FieldNames::default());
         index::for_each_record(&file, u64::MAX, |record| {
@@ -149,29 +148,21 @@ struct RunBegin<'a, 'b> {
     /// The earliest time of its own, milliseconds.
     first_ms: u64,
     /// The first input that has fragments.
-    first: &'a (Begin, &'a Input<'b>),
+    first: &'a Input<'b>,
     /// The present, unless a start was given.
     now_unix_ms: Option<u64>,
 }
 
-/// How a part begins.
-struct Begin {
-    /// The earliest time of its own, milliseconds.
-    first_ms: u64,
-}
-
-impl Begin {
-    /// `None` for a part without fragments.
-    fn of(part: &Part) -> Result<Option<Self>, RecorderError> {
-        let mut media = Media::open(part.pieces.clone())?;
-        let mut first_ms: Option<u64> = None;
-        for _ in 0..FIRST_FRAGMENTS {
-            let Some(fragment) = media.next_fragment()? else { break };
-            let begin_ms = own_ms(fragment.decode_time, media.init().tracks[fragment.track].timescale);
-            first_ms = first_ms.into_iter().chain(begin_ms).min();
-        }
-        Ok(first_ms.map(|first_ms| Self { first_ms }))
+/// The earliest time of its own that a part begins with, milliseconds; `None` for one without fragments.
+fn begin_ms(part: &Part) -> Result<Option<u64>, RecorderError> {
+    let mut media = Media::open(part.pieces.clone())?;
+    let mut first_ms: Option<u64> = None;
+    for _ in 0..FIRST_FRAGMENTS {
+        let Some(fragment) = media.next_fragment()? else { break };
+        let begin_ms = own_ms(fragment.decode_time, media.init().tracks[fragment.track].timescale);
+        first_ms = first_ms.into_iter().chain(begin_ms).min();
     }
+    Ok(first_ms)
 }
 
 /// The start that the first list with a date states: the date of a segment less the time of its pictures, else of its sound.
