@@ -53,6 +53,17 @@ let
         witness = change;
       };
     };
+  signer = {
+    url = "https://signer.internal:9000";
+    address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
+  };
+  # a witness whose key is elsewhere
+  signed =
+    change:
+    witness {
+      la.keyFile = lib.mkForce null;
+      la.signer = signer // change;
+    };
   archive =
     change:
     host (
@@ -268,37 +279,20 @@ in
       la.keyFile = lib.mkForce "${builtins.storeDir}/00000000000000000000000000000000-key";
     }) "witness.la.keyFile" "nix store")
     (refused "a witness with a key and a signer" (witness {
-      la.signer = {
-        url = "https://signer.internal:9000";
-        address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-      };
+      la = { inherit signer; };
     }) "witness.la.signer" "a key is set as well")
-    (refused "a signer's certificate without its key" (witness {
-      la.keyFile = lib.mkForce null;
-      la.signer = {
-        url = "https://signer.internal:9000";
-        address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-        certFile = "/run/agenix/signer-cert";
-      };
+    (refused "a signer's certificate without its key" (signed {
+      certFile = "/run/agenix/signer-cert";
     }) "witness.la.signer" "needs its key")
-    (refused "a signer's password in the store" (witness {
-      la.keyFile = lib.mkForce null;
-      la.signer = {
-        url = "https://user:password@signer.internal";
-        address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-      };
+    (refused "a signer's password in the store" (signed {
+      url = "https://user:password@signer.internal";
     }) "witness.la.signer.url" "client certificate")
     (
       let
-        config = witness {
-          la.keyFile = lib.mkForce null;
-          la.signer = {
-            url = "https://signer.internal:9000";
-            address = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8";
-            method = "account_signTransaction";
-            certFile = "/run/agenix/signer-cert";
-            keyFile = "/run/agenix/signer-key";
-          };
+        config = signed {
+          method = "account_signTransaction";
+          certFile = "/run/agenix/signer-cert";
+          keyFile = "/run/agenix/signer-key";
         };
         inherit (config.services.every-channel.witness.la.settings) key;
         service = config.systemd.services.ec-witness-la.serviceConfig;

@@ -7,7 +7,7 @@ use ec_ledger::contracts::EveryChannelObservationLedger;
 
 use super::{
     archive::{TRACKS, TestArchive},
-    common::running::await_or_report,
+    common::running::{await_or_report, hand_settings},
     daemon::Running,
     *,
 };
@@ -240,16 +240,11 @@ fn three_different_archives_end_in_dispute_and_no_vote_changes() {
 
 /// A command under a limit of open files, which the process cannot raise.
 fn limited(files: u64, command: &Command) -> Command {
-    let mut limited = Command::new("sh");
+    let mut limited = std::process::Command::new("sh");
     limited.arg("-c").arg(format!("ulimit -n {files}; exec \"$0\" \"$@\"")).arg(command.get_program());
     limited.args(command.get_args());
-    for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => limited.env(name, value),
-            None => limited.env_remove(name),
-        };
-    }
-    limited
+    hand_settings(command, &mut limited);
+    Command::from_std(limited)
 }
 
 #[test]
