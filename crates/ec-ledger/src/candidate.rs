@@ -1,11 +1,12 @@
 //! What stands for election in a slot.
 
 use ec_observation::{EpochName, ObservationHash, ObservationHeader};
+use serde::{Deserialize, Serialize};
 
 use crate::seats::Seat;
 
 /// A header that was proposed for a slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// Its hash.
     pub hash: ObservationHash,
@@ -22,6 +23,8 @@ pub struct Candidate {
     pub name: Option<EpochName>,
     /// Its place in the ledger's log.
     pub(crate) place: u64,
+    /// The block that holds its proposal.
+    pub(crate) block: u64,
 }
 
 impl Candidate {

@@ -20,6 +20,7 @@ mod pulse;
 mod seats;
 pub mod sessions;
 mod set;
+mod settled;
 mod state;
 mod strays;
 
@@ -31,4 +32,5 @@ pub use matching::Matching;
 pub use pulse::Pulse;
 pub use seats::Seat;
 pub use set::WitnessSet;
+pub use settled::SettledError;
 pub use state::{Final, Finality, LedgerState, Slot};

@@ -155,7 +155,7 @@ impl<'a> Matching<'a> {
     fn last_final(&self, own: &mut impl OwnLane, segment: u64, span: &SegmentSpan) -> Option<u64> {
         let mut best: Option<(u64, Reverse<Option<u64>>)> = None;
         let mut last: Option<(u64, u64)> = None;
-        for (time_ms, candidate) in self.lane.candidates_in(span.near(self.tolerance_ms)).rev() {
+        for (time_ms, candidate) in self.lane.latest_candidates_in(span.near(self.tolerance_ms)) {
             // times ascend with the index, so below this no index is as high
             let least_ms = |at_ms: u64| at_ms.saturating_sub(self.tolerance_ms.saturating_mul(2));
             if last.is_some_and(|(_, at_ms)| time_ms < least_ms(at_ms)) {
@@ -165,7 +165,7 @@ impl<'a> Matching<'a> {
             let found = (candidate.name.index, Reverse(session.first_final));
             let is_equal = |epoch: &OwnEpochSeen| epoch.data_root == candidate.data_root;
             if best.is_none_or(|best| best < found)
-                && self.matched(own, segment, span, (time_ms, candidate)).as_ref().is_some_and(is_equal)
+                && self.matched(own, segment, span, (time_ms, &candidate)).as_ref().is_some_and(is_equal)
             {
                 (best, last) = (Some(found), Some((session.mark, time_ms)));
             }
@@ -183,7 +183,7 @@ impl<'a> Matching<'a> {
             if best.is_some_and(|best| best <= at_best) {
                 continue;
             }
-            let Some(epoch) = self.matched(own, segment, span, (time_ms, candidate)) else { continue };
+            let Some(epoch) = self.matched(own, segment, span, (time_ms, &candidate)) else { continue };
             let found = (epoch.data_root != candidate.data_root, session.opened_at, session.mark);
             if best.is_none_or(|best| found < best)
                 && *usable.entry(session.mark).or_insert_with(|| self.is_usable(own, session))

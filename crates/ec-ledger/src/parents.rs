@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ec_observation::{ObservationHash, StreamHash};
+use serde::{Deserialize, Serialize};
 
 use crate::candidate::Candidate;
 
@@ -13,7 +14,7 @@ use crate::candidate::Candidate;
 const FARTHEST: usize = 65_536;
 
 /// What is known of a candidate's parent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Parent {
     /// The place from which on it is right, if it is.
     from: u64,
@@ -22,12 +23,30 @@ struct Parent {
 }
 
 /// The parents of all candidates that are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Parents {
     /// By the candidate's place.
     found: HashMap<u64, Parent>,
     /// The candidates, by place, whose parent was not final at their place, and their sequences.
-    awaited: HashMap<(StreamHash, ObservationHash), BTreeMap<u64, u64>>,
+    #[serde(with = "as_list")]
+    awaited: Awaited,
+}
+
+type Awaited = HashMap<(StreamHash, ObservationHash), BTreeMap<u64, u64>>;
+
+/// JSON has no keys of two parts.
+mod as_list {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Awaited;
+
+    pub(super) fn serialize<S: Serializer>(awaited: &Awaited, serializer: S) -> Result<S::Ok, S::Error> {
+        Vec::from_iter(awaited).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Awaited, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
+    }
 }
 
 impl Parents {
@@ -78,6 +97,22 @@ impl Parents {
                 self.awaited.remove(&awaits);
             }
         }
+    }
+
+    /// Those of these candidates alone.
+    pub(crate) fn only(mut self, is_kept: impl Fn(u64) -> bool) -> Self {
+        self.found.retain(|place, _| is_kept(*place));
+        for waiting in self.awaited.values_mut() {
+            waiting.retain(|place, _| is_kept(*place));
+        }
+        self.awaited.retain(|_, waiting| !waiting.is_empty());
+        self
+    }
+
+    /// Takes in those of other streams' candidates.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.found.extend(other.found);
+        self.awaited.extend(other.awaited);
     }
 
     /// From which place on the parent of a candidate is right.

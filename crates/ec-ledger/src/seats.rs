@@ -3,16 +3,17 @@
 use std::collections::HashMap;
 
 use alloy::primitives::Address;
+use serde::{Deserialize, Serialize};
 
 /// A witness's seat in the registry, which votes, named by the first of its addresses that the log tells of.
 ///
 /// A seat passes from address to address, and an address belongs to one seat for ever (protocol §4.1), so a name means the
 /// same seat at every block of a chain. Not checked: whether there is such a seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Seat(pub Address);
 
 /// Who took over which seat, undone exactly.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seats {
     /// The seat of each address that took one over; every other address names its own.
     taken: HashMap<Address, Seat>,

@@ -9,12 +9,16 @@ use std::{
 };
 
 use alloy::primitives::B256;
-use ec_observation::{EpochHash, EpochName, EpochRule, ObservationHash, ObservationHeader, SlotId};
+use ec_observation::{EpochHash, EpochName, EpochRule, ObservationHash, ObservationHeader, SlotId, StreamHash};
+use serde::{Deserialize, Serialize};
 
-use crate::candidate::Candidate;
+use crate::{
+    candidate::Candidate,
+    settled::{Disk, Kind, Order, Rows, Tail},
+};
 
 /// One life of a lane's numbers as the ledger knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Its name, Unix milliseconds.
     pub mark: u64,
@@ -24,8 +28,6 @@ pub struct Session {
     pub(crate) opened_at: u64,
     /// The place of the first `ObservationFinalized` in it.
     pub(crate) first_final: Option<u64>,
-    /// The times in its final headers, by index.
-    finals: BTreeMap<u64, u64>,
     /// Its candidates in the order of the log; none that stand below the finalized head, once the session has a final
     /// observation there.
     pub(crate) candidates: Vec<(SlotId, ObservationHash)>,
@@ -36,15 +38,10 @@ impl Session {
     pub fn is_final(&self) -> bool {
         self.first_final.is_some()
     }
-
-    /// The `observedUnixMs` of the final observation of an index.
-    pub fn final_ms(&self, index: u64) -> Option<u64> {
-        self.finals.get(&index).copied()
-    }
 }
 
 /// A candidate of a session, as far as it is needed when its slot is forgotten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionCandidate {
     /// Its session's mark and its index there.
     pub name: EpochName,
@@ -58,22 +55,54 @@ pub struct SessionCandidate {
 
 /// The sessions of one lane.
 ///
-/// It keeps each session and about a hundred bytes for each candidate of one, for ever: an archive that is read again
-/// from its beginning is matched by them. Votes are only kept with the slots.
+/// It keeps each session, and about a hundred bytes for each candidate of one, for ever, because an archive that is read again
+/// from its beginning is matched by them: on the disk, where the ledger has one and a slot is settled. Votes are only kept with
+/// the slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lane {
+    stream: StreamHash,
     rule: EpochRule,
+    disk: Disk,
     /// By mark.
     sessions: BTreeMap<u64, Session>,
     /// Mark by the opener's place.
     opened: BTreeMap<u64, u64>,
     /// By `observedUnixMs` and place: whoever looks for what is near looks at nothing else.
-    candidates: BTreeMap<(u64, u64), SessionCandidate>,
+    pub(crate) candidates: Tail<(u64, u64), SessionCandidate>,
+    /// The times in the final headers, by mark and index.
+    pub(crate) final_times: Tail<(u64, u64), u64>,
 }
 
 impl Lane {
-    pub(crate) fn new(rule: EpochRule) -> Self {
-        Self { rule, sessions: BTreeMap::new(), opened: BTreeMap::new(), candidates: BTreeMap::new() }
+    pub(crate) fn new((stream, rule): (StreamHash, EpochRule), disk: Disk) -> Self {
+        Self {
+            stream,
+            rule,
+            disk,
+            sessions: BTreeMap::new(),
+            opened: BTreeMap::new(),
+            candidates: Tail::default(),
+            final_times: Tail::default(),
+        }
+    }
+
+    /// A lane with these sessions, whose settled candidates are on the disk.
+    pub(crate) fn resumed((stream, rule): (StreamHash, EpochRule), disk: Disk, sessions: Vec<Session>) -> Self {
+        let all = (0, 0)..=(u64::MAX, u64::MAX);
+        let candidates = Tail::of(disk.shelf(stream, Kind::Candidate), all.clone());
+        let final_times = Tail::of(disk.shelf(stream, Kind::FinalTime), all);
+        let opened = sessions.iter().map(|session| (session.opened_at, session.mark)).collect();
+        let sessions = sessions.into_iter().map(|session| (session.mark, session)).collect();
+        Self { stream, rule, disk, sessions, opened, candidates, final_times }
+    }
+
+    fn candidates_shelf(&self) -> Rows<'_, (u64, u64), SessionCandidate> {
+        self.disk.shelf(self.stream, Kind::Candidate)
+    }
+
+    /// The `observedUnixMs` of the final observation of an index in the session with this mark.
+    pub fn final_ms(&self, mark: u64, index: u64) -> Option<u64> {
+        self.final_times.get(self.disk.shelf(self.stream, Kind::FinalTime), (mark, index))
     }
 
     /// The sessions, in the order in which they were opened.
@@ -87,13 +116,26 @@ impl Lane {
     }
 
     /// The candidates whose `observedUnixMs` is in this range, by that time.
-    pub fn candidates_in(
+    pub fn candidates_in(&self, ms: RangeInclusive<u64>) -> impl Iterator<Item = (u64, SessionCandidate)> + '_ {
+        self.candidates_by(ms, Order::Ascending)
+    }
+
+    /// The same, the latest first.
+    pub(crate) fn latest_candidates_in(
         &self,
         ms: RangeInclusive<u64>,
-    ) -> impl DoubleEndedIterator<Item = (u64, &SessionCandidate)> + '_ {
+    ) -> impl Iterator<Item = (u64, SessionCandidate)> + '_ {
+        self.candidates_by(ms, Order::Descending)
+    }
+
+    fn candidates_by(
+        &self,
+        ms: RangeInclusive<u64>,
+        order: Order,
+    ) -> impl Iterator<Item = (u64, SessionCandidate)> + '_ {
         let (from, to) = ms.into_inner();
-        let found = (from <= to).then(|| self.candidates.range((from, 0)..=(to, u64::MAX)));
-        found.into_iter().flatten().map(|(&(observed_unix_ms, _), candidate)| (observed_unix_ms, candidate))
+        let found = self.candidates.range(self.candidates_shelf(), (from, 0)..=(to, u64::MAX), order);
+        found.map(|((observed_unix_ms, _), candidate)| (observed_unix_ms, candidate))
     }
 
     /// When the earliest candidate of this index with a time in this range was proposed, by its block, Unix seconds: the
@@ -152,7 +194,6 @@ impl Lane {
                 opened_by: name.index,
                 opened_at: place,
                 first_final: None,
-                finals: BTreeMap::new(),
                 candidates: Vec::new(),
             }
         });
@@ -181,8 +222,8 @@ impl Lane {
         }
         if let Some(session) = self.sessions.get_mut(&name.mark) {
             session.first_final.get_or_insert(place);
-            session.finals.insert(name.index, candidate.header.observed_unix_ms);
         }
+        self.final_times.insert((name.mark, name.index), candidate.header.observed_unix_ms);
     }
 
     /// The inverse of [`Self::finalize`], for the last final observation in the log.
@@ -193,8 +234,8 @@ impl Lane {
         }
         if let Some(session) = self.sessions.get_mut(&name.mark) {
             session.first_final.take_if(|first| *first == place);
-            session.finals.remove(&name.index);
         }
+        self.final_times.remove(&(name.mark, name.index));
     }
 
     /// A session has a final observation that can no longer be taken back: nobody asks for its votes any more.
@@ -206,7 +247,7 @@ impl Lane {
 }
 
 /// The lanes among the streams that are followed.
-pub(crate) fn lanes_of<S: Copy + Eq + std::hash::Hash>(streams: &HashMap<S, EpochRule>) -> HashMap<S, Lane> {
+pub(crate) fn lanes_of(streams: &HashMap<StreamHash, EpochRule>, disk: &Disk) -> HashMap<StreamHash, Lane> {
     let lanes = streams.iter().filter(|(_, rule)| rule.numbering == ec_observation::Numbering::Session);
-    lanes.map(|(&stream, &rule)| (stream, Lane::new(rule))).collect()
+    lanes.map(|(&stream, &rule)| (stream, Lane::new((stream, rule), disk.clone()))).collect()
 }

@@ -4,15 +4,18 @@
 //! revert to the last shared block followed by the new blocks.
 
 mod moves;
+mod residue;
+mod runs;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{HashMap, VecDeque},
     ops::RangeInclusive,
 };
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, B256};
 use ec_observation::{ContentHash, EpochName, EpochRule, ObservationHash, ObservationHeader, SlotId, StreamHash};
 use ec_rpc::BlockRef;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     candidate::Candidate,
@@ -20,12 +23,15 @@ use crate::{
     parents::Parents,
     seats::{Seat, Seats},
     sessions::{Lane, lanes_of},
+    settled::{Disk, Kind, Order, Rows, Tail},
     strays::{Strays, is_off_timeline},
 };
 use moves::Move;
+pub(crate) use residue::Residue;
+use runs::Runs;
 
 /// What a slot holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     /// Candidates in the order of their proposals.
     pub candidates: Vec<Candidate>,
@@ -46,18 +52,20 @@ impl Slot {
 }
 
 /// A final observation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Final {
     /// The observation.
     pub hash: ObservationHash,
     /// What it says, without its proposer's choices.
     pub content: ContentHash,
+    /// The block that holds its proposal.
+    pub proposed_in: u64,
     /// Where `ObservationFinalized` stands in the ledger's log.
-    place: u64,
+    pub(crate) place: u64,
     /// The block that holds it.
-    block: u64,
+    pub(crate) block: u64,
     /// Whether it is nobody's parent and comes between no two others.
-    is_stray: bool,
+    pub(crate) is_stray: bool,
 }
 
 /// What is final in a slot, and since when.
@@ -70,7 +78,7 @@ pub struct Finality {
 }
 
 /// How to take back one event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Undo {
     Candidate(SlotId),
     Vote(SlotId, ObservationHash),
@@ -81,7 +89,7 @@ enum Undo {
 }
 
 /// A block's undo log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Applied {
     block: BlockRef,
     /// The place before its first event.
@@ -89,8 +97,11 @@ struct Applied {
     undo: Vec<Undo>,
 }
 
+/// No slot sorts after this one.
+const LAST_SLOT: SlotId = SlotId(B256::repeat_byte(0xff));
+
 /// The final observations of each stream, by sequence and slot.
-type Finals = HashMap<StreamHash, BTreeMap<(u64, SlotId), Final>>;
+type Finals = HashMap<StreamHash, Tail<(u64, SlotId), Final>>;
 
 /// The ledger at one block, for the streams that are followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,6 +115,10 @@ pub struct LedgerState {
     parents: Parents,
     applied: VecDeque<Applied>,
     next_place: u64,
+    disk: Disk,
+    unsaved: residue::Unsaved,
+    /// What is settled of each stream.
+    runs: HashMap<StreamHash, Runs>,
 }
 
 impl LedgerState {
@@ -112,8 +127,23 @@ impl LedgerState {
     /// Where it keeps every stream it knows the rule of none, so it cannot tell lanes from others and knows no sessions:
     /// no candidate has a name then.
     pub fn new(streams: Option<HashMap<StreamHash, EpochRule>>) -> Self {
-        let lanes = streams.as_ref().map(lanes_of).unwrap_or_default();
-        Self { streams, lanes, ..Self::default() }
+        Self::on(Disk::default(), streams)
+    }
+
+    /// The same, whose settled entries are kept on a disk.
+    pub(crate) fn on(disk: Disk, streams: Option<HashMap<StreamHash, EpochRule>>) -> Self {
+        let lanes = streams.as_ref().map(|streams| lanes_of(streams, &disk)).unwrap_or_default();
+        Self { streams, lanes, disk, ..Self::default() }
+    }
+
+    /// The streams that are kept, and their rules; none where all are.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (StreamHash, EpochRule)> + '_ {
+        self.streams.iter().flatten().map(|(&stream, &rule)| (stream, rule))
+    }
+
+    /// Whether what concerns this stream is kept.
+    pub fn follows(&self, stream: StreamHash) -> bool {
+        self.streams.as_ref().is_none_or(|streams| streams.contains_key(&stream))
     }
 
     /// The block this state is at; `None` before the first one.
@@ -150,8 +180,9 @@ impl LedgerState {
                 let name = lane.and_then(|lane| lane.propose(&header, (slot, hash), place, timestamp_s));
                 let proposer = self.seats.of(proposer);
                 let voters = vec![proposer];
-                let candidate = Candidate { hash, header, proposer, voters, timestamp_s, name, place };
-                self.parents.propose(&candidate, finals_below(&self.finals, header.stream_hash, header.sequence));
+                let candidate = Candidate { hash, header, proposer, voters, timestamp_s, name, place, block };
+                let finals = finals_below(&self.finals, &self.disk, (header.stream_hash, header.sequence));
+                self.parents.propose(&candidate, finals);
                 self.slots.entry(slot).or_default().candidates.push(candidate);
                 Some(Undo::Candidate(slot))
             }
@@ -170,17 +201,18 @@ impl LedgerState {
             LedgerEvent::Finalized { slot, observation } => {
                 let state = self.slots.get_mut(&slot)?;
                 let candidate = state.candidate(observation)?;
-                let header = candidate.header;
+                let (header, proposed_in) = (candidate.header, candidate.block);
                 let is_stray = candidate.name.is_none() && self.lanes.contains_key(&header.stream_hash);
                 if let Some(lane) = self.lanes.get_mut(&header.stream_hash) {
                     lane.finalize(candidate, place);
                 }
                 state.finalized = Some(observation);
-                let found = Final { hash: observation, content: header.content().hash(), place, block, is_stray };
+                let content = header.content().hash();
+                let found = Final { hash: observation, content, proposed_in, place, block, is_stray };
                 let stream = header.stream_hash;
                 self.finals.entry(stream).or_default().insert((header.sequence, slot), found);
                 if !is_stray {
-                    let below = |sequence| finals_below(&self.finals, stream, sequence);
+                    let below = |sequence| finals_below(&self.finals, &self.disk, (stream, sequence));
                     self.parents.finalize((stream, observation), place, below);
                 }
                 Some(Undo::Final(slot))
@@ -271,13 +303,10 @@ impl LedgerState {
             let ObservationHeader { stream_hash, sequence, .. } = stray.header;
             self.parents.forget(&stray);
             self.strays.add(stream_hash);
-            let finals = self.finals.get_mut(&stream_hash);
-            if finals
-                .as_ref()
-                .and_then(|finals| finals.get(&(sequence, slot)))
-                .is_some_and(|found| found.hash == stray.hash)
-            {
-                finals.map(|finals| finals.remove(&(sequence, slot)));
+            let Some(finals) = self.finals.get_mut(&stream_hash) else { continue };
+            // a stray's, if it is final, is not settled yet
+            if finals.get_mut(&(sequence, slot)).is_some_and(|found| found.hash == stray.hash) {
+                finals.remove(&(sequence, slot));
             }
         }
     }
@@ -289,6 +318,31 @@ impl LedgerState {
         if let (Some(lane), Some(name)) = (self.lanes.get_mut(&candidate.header.stream_hash), candidate.name) {
             lane.forget_votes(name.mark);
         }
+        let ObservationHeader { stream_hash, sequence, observed_unix_ms, .. } = candidate.header;
+        let is_lane = self.lanes.contains_key(&stream_hash);
+        if let Some(name) = candidate.name.or_else(|| (!is_lane).then_some(EpochName::timeline(sequence))) {
+            self.runs.entry(stream_hash).or_default().add(name, observed_unix_ms);
+        }
+        if self.disk.is_there() {
+            self.unsaved.settle(slot, candidate, &state.candidates);
+        }
+    }
+
+    fn finals_shelf(&self, stream: StreamHash) -> Rows<'_, (u64, SlotId), Final> {
+        self.disk.shelf(stream, Kind::Final)
+    }
+
+    /// The final observations of a stream with a sequence in this range, and their slots.
+    fn finals_in(
+        &self,
+        stream: StreamHash,
+        sequences: RangeInclusive<u64>,
+        order: Order,
+    ) -> impl Iterator<Item = ((u64, SlotId), Final)> + '_ {
+        let (from, to) = sequences.into_inner();
+        let range = (from, SlotId::ZERO)..=(to, LAST_SLOT);
+        let finals = self.finals.get(&stream).into_iter();
+        finals.flat_map(move |finals| finals.range(self.finals_shelf(stream), range.clone(), order))
     }
 
     /// The seat that an address votes for, or did before it handed that on.
@@ -336,7 +390,7 @@ impl LedgerState {
         stream: StreamHash,
         index: u64,
         ms: RangeInclusive<u64>,
-    ) -> impl Iterator<Item = (EpochName, &Final)> + '_ {
+    ) -> impl Iterator<Item = (EpochName, Final)> + '_ {
         let lane = self.lanes.get(&stream);
         lane.into_iter().flat_map(move |lane| lane.finals(index, ms.clone())).filter_map(move |(name, epoch_hash)| {
             let slot = SlotId::of(stream, epoch_hash);
@@ -355,42 +409,67 @@ impl LedgerState {
     }
 
     /// The final observation of a slot, forgotten or not.
-    pub fn final_of(&self, stream: StreamHash, sequence: u64, slot: SlotId) -> Option<&Final> {
-        self.finals.get(&stream)?.get(&(sequence, slot))
+    pub fn final_of(&self, stream: StreamHash, sequence: u64, slot: SlotId) -> Option<Final> {
+        self.finals.get(&stream)?.get(self.finals_shelf(stream), (sequence, slot))
     }
 
     /// Every final observation of a stream, by ascending sequence.
-    pub fn finals(&self, stream: StreamHash) -> impl Iterator<Item = (u64, SlotId, &Final)> + '_ {
-        let finals = self.finals.get(&stream).into_iter().flatten();
-        finals.map(|(&(sequence, slot), found)| (sequence, slot, found))
+    pub fn finals(&self, stream: StreamHash) -> impl Iterator<Item = (u64, SlotId, Final)> + '_ {
+        let finals = self.finals_in(stream, 0..=u64::MAX, Order::Ascending);
+        finals.map(|((sequence, slot), found)| (sequence, slot, found))
     }
 
     /// The highest sequence of a stream that was final at block `head`.
     pub fn newest_final(&self, stream: StreamHash, head: u64) -> Option<u64> {
-        let mut newest_first = self.finals.get(&stream)?.iter().rev();
-        newest_first.find(|(_, found)| found.is_final_at(head)).map(|((sequence, _), _)| *sequence)
+        let mut newest_first = self.finals_in(stream, 0..=u64::MAX, Order::Descending);
+        newest_first.find(|(_, found)| found.is_final_at(head)).map(|((sequence, _), _)| sequence)
     }
 
-    /// The first run of sequences from `from` to `to` that holds no slot of this stream final at `finalized_head`;
-    /// `slot_of` tells the one slot of a sequence that counts.
+    /// The first run of indices in this range, of the session with this mark (0 on the timeline), that holds no slot of this
+    /// stream final at `finalized_head`, in a header with a time among `times`; `slot_of` tells the one slot of an index that
+    /// counts.
     pub fn next_gap(
         &self,
         stream: StreamHash,
-        (from, to): (u64, u64),
+        (mark, indices): (u64, RangeInclusive<u64>),
         finalized_head: u64,
+        times: &RangeInclusive<u64>,
         slot_of: impl Fn(u64) -> SlotId,
     ) -> Option<RangeInclusive<u64>> {
-        let finals = self.finals.get(&stream).into_iter().flat_map(|finals| finals.range((from, SlotId::ZERO)..));
-        let done = finals.take_while(|((sequence, _), _)| *sequence <= to).filter_map(|(&(sequence, slot), found)| {
-            (found.is_final_at(finalized_head) && slot == slot_of(sequence)).then_some(sequence)
-        });
-        let mut done = done.peekable();
+        let (from, to) = indices.into_inner();
+        let runs = self.runs.get(&stream);
+        let is_within = |ms: &RangeInclusive<u64>| times.contains(ms.start()) && times.contains(ms.end());
+        let is_done = |index: u64| {
+            let found = mark.checked_add(index).and_then(|sequence| self.final_of(stream, sequence, slot_of(index)));
+            found.is_some_and(|found| found.is_final_at(finalized_head))
+        };
         let mut start = from;
-        while done.next_if_eq(&start).is_some() {
-            start = start.checked_add(1)?;
+        while start <= to {
+            let run = runs.and_then(|runs| runs.at(EpochName { mark, index: start })).filter(|run| is_within(&run.ms));
+            match run {
+                Some(run) => start = run.indices.end().checked_add(1)?,
+                None if is_done(start) => start = start.checked_add(1)?,
+                None => break,
+            }
         }
-        let end = done.peek().map_or(to, |&next| next - 1);
-        (start <= to).then_some(start..=end)
+        let after = start.checked_add(1).filter(|_| start < to);
+        let Some(after) = after else { return (start <= to).then_some(start..=to) };
+        // what is settled is in the runs, and all else in memory
+        let around = runs.and_then(|runs| runs.at(EpochName { mark, index: start }));
+        let begun = runs.into_iter().flat_map(|runs| runs.within(mark, after..=to));
+        let settled = around.into_iter().chain(begun).filter_map(|run| {
+            if is_within(&run.ms) {
+                return Some(*run.indices.start());
+            }
+            let (first, last) = (*run.indices.start(), *run.indices.end());
+            (first.max(after)..=last.min(to)).find(|index| is_done(*index))
+        });
+        let sequences = mark.checked_add(after).map(|low| (low, SlotId::ZERO)..=(mark.saturating_add(to), LAST_SLOT));
+        let recent = self.finals.get(&stream).zip(sequences).into_iter();
+        let recent = recent.flat_map(|(finals, sequences)| finals.keys_in_memory(sequences));
+        let recent = recent.map(|(sequence, _)| sequence - mark).find(|index| is_done(*index));
+        let end = settled.take(1).chain(recent).min().map_or(to, |done| done - 1);
+        Some(start..=end)
     }
 
     /// The headers of all final slots that are not forgotten, by stream and sequence.
@@ -403,7 +482,7 @@ impl LedgerState {
 
     /// The parent that a proposal for `sequence` takes now: the newest final observation below it, or zero.
     pub fn newest_final_below(&self, stream: StreamHash, sequence: u64) -> ObservationHash {
-        finals_below(&self.finals, stream, sequence).next().unwrap_or(ObservationHash::ZERO)
+        finals_below(&self.finals, &self.disk, (stream, sequence)).next().unwrap_or(ObservationHash::ZERO)
     }
 
     /// From which place in the log on a candidate's parent is right (protocol §5.2): from the candidate's own place, if
@@ -414,10 +493,16 @@ impl LedgerState {
     }
 }
 
-/// Final observations of a stream below `sequence`, newest first.
-fn finals_below(finals: &Finals, stream: StreamHash, sequence: u64) -> impl Iterator<Item = ObservationHash> + '_ {
-    let finals = finals.get(&stream).into_iter();
-    let found = finals.flat_map(move |finals| finals.range(..(sequence, SlotId::ZERO)).rev().map(|(_, found)| found));
+/// Final observations of a stream below a sequence, newest first.
+fn finals_below<'a>(
+    finals: &'a Finals,
+    disk: &'a Disk,
+    (stream, sequence): (StreamHash, u64),
+) -> impl Iterator<Item = ObservationHash> + 'a {
+    let below = sequence.checked_sub(1).map(|below| (0, SlotId::ZERO)..=(below, LAST_SLOT));
+    let found = finals.get(&stream).zip(below).into_iter().flat_map(move |(finals, below)| {
+        finals.range(disk.shelf(stream, Kind::Final), below, Order::Descending).map(|(_, found)| found)
+    });
     found.filter(|found| !found.is_stray).map(|found| found.hash)
 }
 

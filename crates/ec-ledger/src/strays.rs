@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use ec_observation::{EpochHash, EpochName, EpochRule, Numbering, ObservationHeader, StreamHash};
+use serde::{Deserialize, Serialize};
 
 /// Whether a header of the timeline names no epoch of its stream: its `epochHash` is not that of its sequence.
 pub(crate) fn is_off_timeline(header: &ObservationHeader, streams: &HashMap<StreamHash, EpochRule>) -> bool {
@@ -18,7 +19,7 @@ pub(crate) fn is_off_timeline(header: &ObservationHeader, streams: &HashMap<Stre
 }
 
 /// How many strays of each stream are not kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Strays(HashMap<StreamHash, u64>);
 
 impl Strays {
@@ -33,6 +34,17 @@ impl Strays {
         } else {
             self.0.insert(stream, left);
         }
+    }
+
+    /// Those of these streams alone.
+    pub(crate) fn only(mut self, is_kept: impl Fn(StreamHash) -> bool) -> Self {
+        self.0.retain(|stream, _| is_kept(*stream));
+        self
+    }
+
+    /// Takes in those of other streams.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.0.extend(other.0);
     }
 
     pub(crate) fn are_of(&self, stream: StreamHash) -> bool {

@@ -211,7 +211,7 @@ impl EpochRule {
 }
 
 /// What an epoch is called on the ledger: its session's mark and its index there (protocol §3.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EpochName {
     /// The mark, Unix milliseconds; 0 on the timeline, which is no session.
     pub mark: u64,

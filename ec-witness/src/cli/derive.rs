@@ -117,7 +117,10 @@ impl DeriveArgs {
         let (mut any, mut all_seen) = (false, SeenStreams::default());
         let has_lanes = sources.streams.iter().any(|source| source.rule.is_lane());
         let ledger = match chain.ledger.filter(|_| has_lanes) {
-            Some(_) => Some(block_on(ledger::read(chain, sources.hashes(), None))?),
+            Some(_) => {
+                let store = file.store.directory_if_set(&file.store);
+                Some(block_on(ledger::read(chain, sources.hashes(), store))?)
+            }
             None => None,
         };
         for source in &sources.streams {

@@ -76,7 +76,7 @@ impl AskedHead {
     }
 
     /// Whether an observation is final at this head.
-    pub(crate) fn has_final(&self, found: &Final) -> bool {
+    pub(crate) fn has_final(&self, found: Final) -> bool {
         self.has(found.finality().block)
     }
 }

@@ -1,6 +1,6 @@
 //! The configured ledger: where it is, and its log.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, path::Path, time::Duration};
 
 use alloy::primitives::Address;
 use ec_ledger::{Follower, LedgerSettings, creation, identity};
@@ -8,6 +8,9 @@ use ec_observation::{EpochRule, StreamHash};
 use eyre::{OptionExt, WrapErr};
 
 use super::{chain::ChainArgs, connection::Connection};
+
+/// Where, in the vote store's directory, a witness keeps its checkpoint of the ledger's log. A cache.
+pub(super) const CHECKPOINT_FILE: &str = "ledger.sqlite";
 
 /// How long the ledger's RPC may be silent before the ledger is not live any more (protocol §5.5).
 pub(super) const HEAD_STALE: Duration = Duration::from_millis(30_000);
@@ -45,24 +48,30 @@ async fn settings_of(connection: &Connection, ledger: Address) -> eyre::Result<L
     })
 }
 
-/// Connects and reads the ledger's whole log, for these streams.
+/// Connects and reads the ledger's whole log, for these streams; see [`follow`].
 pub(super) async fn read(
     chain: ChainArgs,
     streams: impl IntoIterator<Item = (StreamHash, EpochRule)>,
-    witness: Option<Address>,
+    store: Option<&Path>,
 ) -> eyre::Result<Follower> {
-    follow(&chain.connect().await?, streams, witness).await
+    follow(&chain.connect().await?, streams, store).await
 }
 
-/// Reads the whole log of the ledger that a connection names, for these streams.
+/// Reads the log of the ledger that a connection names, for these streams: from the checkpoint on that a witness keeps in this
+/// vote store's directory, if it does, which lacks the candidates and the votes of what is settled; else from its beginning.
 pub(super) async fn follow(
     connection: &Connection,
     streams: impl IntoIterator<Item = (StreamHash, EpochRule)>,
-    witness: Option<Address>,
+    store: Option<&Path>,
 ) -> eyre::Result<Follower> {
     let settings = settings(connection).await?;
     let streams: HashMap<_, _> = streams.into_iter().collect();
-    read_log(Follower::new(connection.endpoints.clone(), settings, witness, Some(streams))).await
+    let follower = Follower::new(connection.endpoints.clone(), settings, None, Some(streams));
+    read_log(match store {
+        Some(store) => follower.reading(&store.join(CHECKPOINT_FILE))?,
+        None => follower,
+    })
+    .await
 }
 
 /// Reads the whole log of the ledger at this address.

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use clap::Args;
@@ -92,7 +92,10 @@ impl ProveArgs {
         let index = read_index(&sources, source, false)?;
         let Observation { named, header, records } = self.observation(&index)?;
         let header = match chain.ledger {
-            Some(_) => final_header(chain, source, &index, named, tolerance_ms).await?,
+            Some(_) => {
+                let store = file.store.directory_if_set(&file.store);
+                final_header((chain, store), source, &index, named, tolerance_ms).await?
+            }
             None => header.ok_or_eyre("the epoch's records conflict; it has no header")?,
         };
         let proof = Proof::new(&source.rule, &records, header, &self.track, self.group_sequence)?;
@@ -155,14 +158,14 @@ impl ProveArgs {
 
 /// The final header of the epoch's slot, which must have the archive's content.
 async fn final_header(
-    chain: ChainArgs,
+    (chain, store): (ChainArgs, Option<&Path>),
     source: &Source,
     index: &StreamIndex,
     epoch: NamedEpoch,
     tolerance_ms: u64,
 ) -> eyre::Result<ObservationHeader> {
     let stream = source.rule.stream_hash();
-    let follower = ledger::read(chain, [(stream, source.rule.epochs)], None).await?;
+    let follower = ledger::read(chain, [(stream, source.rule.epochs)], store).await?;
     let NamedEpoch { sequence, slot, content, .. } = on_ledger(&follower, index, epoch, tolerance_ms)?;
     let Some(found) = follower.ledger().final_of(stream, sequence, slot) else {
         bail!("epoch {sequence} is not final on the ledger; without --ledger the proof is made for the derived header");
@@ -170,8 +173,7 @@ async fn final_header(
     if content.is_none_or(|content| content.hash() != found.content) {
         bail!("epoch {sequence}: the ledger finalized other content than this archive has; `verify` tells more");
     }
-    let candidate = follower.ledger().slot(slot).and_then(|slot| slot.candidate(found.hash));
-    Ok(candidate.ok_or_eyre("the ledger's log lacks the final header")?.header)
+    follower.header_of(slot, found).await?.ok_or_eyre("the ledger's log lacks the final header")
 }
 
 /// The epoch as the ledger calls it.

@@ -71,8 +71,12 @@ async fn daemon(settings: Settings) -> eyre::Result<Daemon> {
     let intake = intake(&settings, fixed_streams(&voter)?)?;
     let witness = voter.witness();
     // streams are added as they are taken in
-    let follower = Follower::new(connection.endpoints, ledger, Some(witness), Some(HashMap::new()))
+    let mut follower = Follower::new(connection.endpoints, ledger, Some(witness), Some(HashMap::new()))
         .resting_on(voter.finalized_head()?);
+    // who reports every slot needs the votes of those that are settled, too
+    if let (Voting::Cast { store, .. }, None) = (&settings.voting, settings.pace.once) {
+        follower = follower.keeping(&store.join(ledger::CHECKPOINT_FILE))?;
+    }
     metrics::gauge!(
         INFO, "chain_id" => ledger.chain_id.to_string(), "ledger" => ledger.ledger.to_string(),
         "witness" => witness.to_string()

@@ -5,7 +5,7 @@ use std::{io::Write, path::PathBuf};
 use alloy::primitives::Address;
 use clap::Args;
 use ec_ledger::{
-    Final, Finality, Follower,
+    Finality, Follower,
     contracts::{EveryChannelRail, Revert},
     finality_of,
 };
@@ -183,7 +183,7 @@ impl Settling {
     async fn finality(&self, header: &ObservationHeader) -> eyre::Result<Option<Finality>> {
         let slot = header.slot();
         if let Some(log) = &self.log {
-            return Ok(log.ledger().final_of(header.stream_hash, header.sequence, slot).map(Final::finality));
+            return Ok(log.ledger().final_of(header.stream_hash, header.sequence, slot).map(|found| found.finality()));
         }
         let ChainSettings { deploy_block, .. } = self.caller.connection.chain;
         let endpoints = &self.caller.connection.endpoints;

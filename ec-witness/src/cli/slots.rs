@@ -33,7 +33,7 @@ impl ShownSlot {
     }
 
     /// The same, but for what is final above this head: that is not final yet.
-    pub(super) fn at(head: AskedHead, report: SlotReport, found: Option<&Final>) -> Self {
+    pub(super) fn at(head: AskedHead, report: SlotReport, found: Option<Final>) -> Self {
         let shown = Self { head: Some(head), ..Self::judged(report) };
         if found.is_none_or(|found| head.has_final(found)) {
             return shown;

@@ -139,7 +139,9 @@ impl StatusArgs {
         summary.snapshot.force_after_ms = self.force_after.or(&file.force);
         let me = store.as_ref().map(|store| store.identity().witness);
         let mut slots = Vec::new();
-        match self.ledger(chain, sources.hashes(), me, &mut summary).await {
+        // what is shown of slots has votes, which a checkpoint lacks
+        let checkpoint = directory.as_deref().filter(|_| self.summary);
+        match self.ledger(chain, (sources.hashes(), checkpoint), me, &mut summary).await {
             Ok((follower, head)) => {
                 for source in &sources.streams {
                     let index = read_index(&sources, source, self.json.json)?;
@@ -166,12 +168,12 @@ impl StatusArgs {
     async fn ledger(
         &self,
         chain: ChainArgs,
-        streams: HashMap<StreamHash, EpochRule>,
+        (streams, store): (HashMap<StreamHash, EpochRule>, Option<&Path>),
         me: Option<Address>,
         summary: &mut Summary,
     ) -> eyre::Result<(Follower, AskedHead)> {
         let connection = chain.connect().await?;
-        let follower = ledger::follow(&connection, streams, Some(me.unwrap_or_default())).await?;
+        let follower = ledger::follow(&connection, streams, store).await?;
         let head = self.head.of(&follower).await?;
         summary.take_ledger(&follower, me, head);
         if let Some(me) = me {

@@ -106,7 +106,8 @@ impl VerifyArgs {
         let file = self.config.read()?;
         let tolerance_ms = AgreementArgs::default().or(file.agreement).tolerance_ms(TimeMode::Received);
         let sources = self.archive.sources(file.archive, &file.stream)?;
-        let follower = ledger::read(self.chain.clone().or(file.chain), sources.hashes(), None).await?;
+        let store = file.store.directory_if_set(&file.store);
+        let follower = ledger::read(self.chain.clone().or(file.chain), sources.hashes(), store).await?;
         let head = self.head.of(&follower).await?;
         let mut totals = BTreeMap::new();
         for source in &sources.streams {
@@ -214,7 +215,7 @@ impl<'a> Verification<'a> {
 
     /// What is final of an epoch of a lane, and the epoch as that calls it: a window may be final under another mark than
     /// that of its segment's session, and what is final there may be another life's.
-    fn found(&self, named: NamedEpoch) -> eyre::Result<(NamedEpoch, Option<&'a Final>)> {
+    fn found(&self, named: NamedEpoch) -> eyre::Result<(NamedEpoch, Option<Final>)> {
         let (rule, ledger, tolerance_ms) = (&self.source.rule, self.follower.ledger(), self.tolerance_ms);
         let session = named.name.mark;
         let mark = final_mark(rule, &named.derived, Some(session), tolerance_ms, ledger).unwrap_or(session);
@@ -224,7 +225,7 @@ impl<'a> Verification<'a> {
         Ok((named, found))
     }
 
-    fn line(&self, sequence: u64, slot: SlotId, likeness: Likeness, found: Option<&Final>) -> Line<'a> {
+    fn line(&self, sequence: u64, slot: SlotId, likeness: Likeness, found: Option<Final>) -> Line<'a> {
         Line {
             stream_id: &self.source.rule.stream_id,
             sequence,
@@ -237,9 +238,9 @@ impl<'a> Verification<'a> {
         }
     }
 
-    fn judge(&self, epoch: &NamedEpoch, found: Option<&Final>) -> eyre::Result<Line<'a>> {
+    fn judge(&self, epoch: &NamedEpoch, found: Option<Final>) -> eyre::Result<Line<'a>> {
         let own = epoch.content.map(|content| content.hash());
-        let (is_above, found) = (found.is_some(), found.filter(|found| self.head.has_final(found)));
+        let (is_above, found) = (found.is_some(), found.filter(|found| self.head.has_final(*found)));
         let mut late = None;
         let likeness = match (found, own) {
             (None, _) if is_above => Likeness::NotFinalYet,

@@ -148,6 +148,8 @@ impl Judge {
         now_ms: u64,
     ) -> Result<Vec<ObservationHash>, Halt> {
         let mut ballots = self.engine.judge(&situation(ledger, now_ms));
+        // nothing is voted by a lookup that failed
+        ledger.follower.require_sound()?;
         ballots.retain(|ballot| {
             !self.votes.is_contradicted(ballot.header.slot()) && self.may_be_voted(ballot, &is_current)
         });

@@ -19,6 +19,7 @@ pub(super) struct FollowedLedger {
     polled_unix_s: Option<u64>,
     unreadable: Complaint,
     stalled: Complaint,
+    unkept: Complaint,
 }
 
 impl FollowedLedger {
@@ -29,6 +30,7 @@ impl FollowedLedger {
             polled_unix_s: None,
             unreadable: Complaint::default(),
             stalled: Complaint::default(),
+            unkept: Complaint::default(),
         }
     }
 
@@ -54,6 +56,25 @@ impl FollowedLedger {
         Ok(polled.ok())
     }
 
+    /// Keeps a checkpoint of what is settled, when it is time. Without one memory grows, and the next start takes longer.
+    pub(super) fn keep(&mut self, now_ms: u64) {
+        let kept = self.follower.keep(false);
+        let wrong = kept.as_ref().err().map(|error| error as &dyn Display);
+        self.unkept.tell(
+            now_ms,
+            wrong,
+            "the ledger's checkpoint cannot be kept",
+            "the ledger's checkpoint is kept again",
+        );
+    }
+
+    /// The same, before the process ends.
+    pub(super) fn keep_now(&mut self) {
+        if let Err(error) = self.follower.keep(true) {
+            tracing::warn!(%error, "the ledger's checkpoint cannot be kept; the next start reads on from an older one");
+        }
+    }
+
     fn complain(&mut self, now_ms: u64, unread: Option<&FollowError>) {
         self.error = unread.map(ToString::to_string);
         let wrong = unread.map(|error| error as &dyn Display);
@@ -72,9 +93,10 @@ impl FollowedLedger {
     /// The first run of a stream's epochs between two on the timeline without a slot that is final for good.
     pub(super) fn next_gap(&self, rule: &StreamRule, from: EpochKey, to: EpochKey) -> Option<RangeInclusive<EpochKey>> {
         let finalized = self.follower.heads().finalized;
-        let slot_of = |sequence| rule.slot(EpochName::timeline(sequence));
+        let slot_of = |index| rule.slot(EpochName::timeline(index));
         let to = if to.segment > 0 { u64::MAX } else { to.index };
-        let gap = self.state().next_gap(rule.stream_hash(), (from.index, to), finalized, slot_of)?;
+        let gap =
+            self.state().next_gap(rule.stream_hash(), (0, from.index..=to), finalized, &(0..=u64::MAX), slot_of)?;
         Some(EpochKey::timeline(*gap.start())..=EpochKey::timeline(*gap.end()))
     }
 
@@ -89,16 +111,15 @@ impl FollowedLedger {
         to: EpochKey,
     ) -> Option<RangeInclusive<EpochKey>> {
         let (finalized, segment) = (self.follower.heads().finalized, from.segment);
-        let range = (mark.checked_add(from.index)?, mark.checked_add(to.index)?);
-        let session = self.state().lane(rule.stream_hash()).and_then(|lane| lane.session(mark));
-        let slot_of = |sequence: u64| {
-            let index = sequence.saturating_sub(mark);
-            let is_own =
-                session.and_then(|session| session.final_ms(index)).is_some_and(|final_ms| times.contains(&final_ms));
+        let lane = self.state().lane(rule.stream_hash());
+        let slot_of = |index: u64| {
+            let final_ms = lane.and_then(|lane| lane.final_ms(mark, index));
+            let is_own = final_ms.is_some_and(|final_ms| times.contains(&final_ms));
             if is_own { rule.slot(EpochName { mark, index }) } else { SlotId::ZERO }
         };
-        let gap = self.state().next_gap(rule.stream_hash(), range, finalized, slot_of)?;
-        let key = |sequence: &u64| EpochKey { segment, index: sequence.saturating_sub(mark) };
+        let indices = (mark, from.index..=to.index);
+        let gap = self.state().next_gap(rule.stream_hash(), indices, finalized, times, slot_of)?;
+        let key = |index: &u64| EpochKey { segment, index: *index };
         Some(key(gap.start())..=key(gap.end()))
     }
 

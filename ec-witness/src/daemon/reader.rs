@@ -121,7 +121,8 @@ impl ArchiveReader {
     ) -> Result<usize, Halt> {
         let (starting, is_at_rest) = (counts.totals().judged == 0, self.intake.is_at_rest());
         let mut admitted = 0;
-        for (&hash, Followed { stream, lane, .. }) in &mut self.streams {
+        let is_followed = |(hash, _): &(&StreamHash, &mut Followed)| ledger.state().follows(**hash);
+        for (&hash, Followed { stream, lane, .. }) in self.streams.iter_mut().filter(is_followed) {
             let (closed, again) = derive(hash, stream, lane.as_mut(), is_at_rest, ledger, judge, now_ms)?;
             self.pulse.beat();
             admitted += closed.len();

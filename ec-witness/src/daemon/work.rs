@@ -97,6 +97,7 @@ impl Work {
         let Self { archive, ledger, judge, .. } = self;
         judge.votes.check(&polled.own_votes, ledger)?;
         judge.votes.note_finalized_head(ledger, now_ms)?;
+        ledger.keep(now_ms);
         judge.votes.follow(ledger, polled.reorg, now_ms).await?;
         let read_again_from = judge.votes.compare(ledger, now_ms)?;
         judge.take_progress(ledger, now_ms)?;
@@ -112,6 +113,7 @@ impl Work {
         if let Some(block) = read_again_from {
             self.ledger.follower.read_again_from(block);
         }
+        let is_read = is_read && !self.ledger.follower.has_newcomers();
         let nothing_left = is_read && self.judge.is_done(self.once == Some(Until::Finalized));
         Ok(Turned { nothing_left, done })
     }
@@ -156,5 +158,6 @@ impl Work {
             self.judge.votes.voter.keep_halt(halt);
         }
         self.archive.keep_all();
+        self.ledger.keep_now();
     }
 }

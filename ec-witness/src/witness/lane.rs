@@ -214,7 +214,7 @@ impl Lane {
     ) -> bool {
         let Some(lane) = situation.ledger.lane(self.rule.stream_hash()) else { return false };
         let name = asked.mark.map(|mark| EpochName { mark, index: key.index });
-        if name.and_then(|name| lane.session(name.mark)?.final_ms(name.index)).is_some() {
+        if name.and_then(|name| lane.final_ms(name.mark, name.index)).is_some() {
             return false;
         }
         let mut names = lane.candidates_in(near(own_ms, asked.tolerance_ms)).map(|(_, found)| found.name);
@@ -352,8 +352,7 @@ pub fn is_of_another_life(
     tolerance_ms: u64,
     ledger: &LedgerState,
 ) -> bool {
-    let session = ledger.lane(rule.stream_hash()).and_then(|lane| lane.session(mark));
-    let final_ms = session.and_then(|session| session.final_ms(derived.key.index));
+    let final_ms = ledger.lane(rule.stream_hash()).and_then(|lane| lane.final_ms(mark, derived.key.index));
     let off_ms = final_ms.and_then(|final_ms| Some(final_ms.abs_diff(*derived.time.as_ref().ok()?)));
     off_ms.is_some_and(|off_ms| off_ms > tolerance_ms.saturating_mul(2))
 }

@@ -126,7 +126,10 @@ fn a_backlog_is_walked_once_and_what_is_final_is_not_derived() {
         let gap = |from: EpochKey, to: EpochKey| {
             asked.set(asked.get() + 1);
             let gap = match with_ledger {
-                true => ledger.next_gap(rule.stream_hash(), (from.index, to.index), u64::MAX, slot_of),
+                true => {
+                    let indices = (0, from.index..=to.index);
+                    ledger.next_gap(rule.stream_hash(), indices, u64::MAX, &(0..=u64::MAX), slot_of)
+                }
                 false => (from <= to).then_some(from.index..=to.index),
             };
             gap.map(|gap| EpochKey::timeline(*gap.start())..=EpochKey::timeline(*gap.end()))

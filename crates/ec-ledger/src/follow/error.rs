@@ -4,6 +4,8 @@ use alloy::primitives::Address;
 use ec_rpc::{AskError, BlockRef, Fault};
 use strum::{IntoStaticStr, VariantNames};
 
+use crate::settled::SettledError;
+
 /// The variant whose own word is never said.
 const ASK: &str = "ask";
 
@@ -45,6 +47,12 @@ pub enum FollowError {
         /// The block that was final.
         finalized: BlockRef,
     },
+    /// The checkpoint of the log cannot be read.
+    #[error(transparent)]
+    Checkpoint(#[from] SettledError),
+    /// What was looked up in the checkpoint was not there as it was written.
+    #[error("the ledger's checkpoint: {0}")]
+    Lookup(String),
 }
 
 impl FollowError {
@@ -66,7 +74,7 @@ impl FollowError {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Ask(error) => error.is_fatal(),
-            Self::NoLedger(_) | Self::DeepReorg(_) => true,
+            Self::NoLedger(_) | Self::DeepReorg(_) | Self::Checkpoint(_) | Self::Lookup(_) => true,
             Self::HeadMoved(_) | Self::StaleHead { .. } | Self::Behind { .. } => false,
         }
     }
@@ -86,7 +94,8 @@ mod tests {
 
     #[test]
     fn the_words_are_those_that_dashboards_know() {
-        let words = "unanswered disagreement resting wrong_chain head_moved stale_head no_ledger deep_reorg behind";
+        let words = "unanswered disagreement resting wrong_chain head_moved stale_head no_ledger deep_reorg behind checkpoint \
+                     lookup";
         assert!(FollowError::kinds().eq(words.split(' ')));
     }
 }

@@ -1,7 +1,9 @@
 //! Follows the ledger's log to the latest head, through reorgs, and reads the witness set at that head.
 
+mod checkpoint;
 mod error;
 mod liveness;
+mod newcomers;
 mod own;
 mod pages;
 mod set;
@@ -9,17 +11,26 @@ mod set;
 use std::{
     collections::{HashMap, hash_map::Entry},
     num::NonZeroU64,
+    path::Path,
     time::Duration,
 };
 
 use alloy::{eips::BlockId, primitives::Address};
-use ec_observation::{EpochRule, ObservationHash, SlotId, StreamHash};
+use ec_observation::{EpochRule, ObservationHash, ObservationHeader, SlotId, StreamHash};
 use ec_rpc::{AgreedHead, BlockRef, Endpoints, HeadTimes};
 
 pub use self::error::FollowError;
 pub(crate) use self::pages::Pages;
-use self::{liveness::Liveness, own::Own, set::Indexes};
-use crate::{contracts::EveryChannelObservationLedger as Ledger, pulse::Pulse, set::WitnessSet, state::LedgerState};
+use self::{checkpoint::Checkpoint, liveness::Liveness, newcomers::Newcomers, own::Own, set::Indexes};
+use crate::{
+    contracts::EveryChannelObservationLedger as Ledger,
+    event::LedgerEvent,
+    logs::LedgerLog,
+    pulse::Pulse,
+    set::WitnessSet,
+    settled::SettledError,
+    state::{Final, LedgerState},
+};
 
 /// Where the ledger is, and what makes its chain live.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +73,17 @@ pub struct Polled {
     pub reorg: bool,
 }
 
+/// Where the log is to be read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    /// From the checkpoint, if there is one.
+    Checkpoint,
+    /// From its beginning, whatever the checkpoint says.
+    Anew,
+    /// From where it was read to.
+    ReadOn,
+}
+
 /// The ledger, followed.
 #[derive(Debug)]
 pub struct Follower {
@@ -70,6 +92,10 @@ pub struct Follower {
     own: Option<Own>,
     streams: Option<HashMap<StreamHash, EpochRule>>,
     state: LedgerState,
+    checkpoint: Option<Checkpoint>,
+    start: Start,
+    /// Streams whose log is read beside the others'.
+    newcomers: Option<Newcomers>,
     set: WitnessSet,
     indexes: Indexes,
     /// The block that the set was read at, after the log.
@@ -79,6 +105,8 @@ pub struct Follower {
     finalized: Option<BlockRef>,
     /// A finalized head of before, which the chain must hold; `None` once it was found.
     unproven: Option<BlockRef>,
+    /// The finalized head that it was followed to before, when it told of the own votes last.
+    rested_on: Option<BlockRef>,
     liveness: Liveness,
     pages: Pages,
     polled: Polled,
@@ -101,6 +129,9 @@ impl Follower {
             own: witness.map(Own::new),
             state: LedgerState::new(streams.clone()),
             streams,
+            checkpoint: None,
+            start: Start::Checkpoint,
+            newcomers: None,
             set: WitnessSet::default(),
             indexes: Indexes::default(),
             read_to: None,
@@ -108,6 +139,7 @@ impl Follower {
             head_times: HeadTimes::default(),
             finalized: None,
             unproven: None,
+            rested_on: None,
             liveness: Liveness::default(),
             pages: Pages::of_at_most(settings.log_page_blocks),
             polled: Polled::default(),
@@ -120,14 +152,69 @@ impl Follower {
         self.pulse = pulse;
     }
 
-    /// Follows one more stream: the next poll reads the log again from its beginning, if that was read before, and makes
-    /// sure that the chain still holds what was final. The rule is fixed for the life of a stream, so the first counts.
+    /// Begins at the checkpoint in this file, and [keeps](Self::keep) it. It is a cache of what the chain has.
+    ///
+    /// # Errors
+    ///
+    /// The file can be neither read nor made.
+    pub fn keeping(self, file: &Path) -> Result<Self, SettledError> {
+        Ok(Self { checkpoint: Some(Checkpoint::open(file)?), ..self })
+    }
+
+    /// Begins at the checkpoint in this file, if it is there, which another process may keep.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    pub fn reading(self, file: &Path) -> Result<Self, SettledError> {
+        Ok(Self { checkpoint: Checkpoint::read(file)?, ..self })
+    }
+
+    /// Keeps a checkpoint at the finalized head of the last poll, if it is time, or in any case.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be written. Nothing is lost then, but memory grows with what becomes final.
+    pub fn keep(&mut self, in_any_case: bool) -> Result<(), SettledError> {
+        let Self { checkpoint, settings, state, start, .. } = self;
+        let checkpoint = checkpoint.as_mut().filter(|_| *start == Start::ReadOn);
+        checkpoint.map_or(Ok(()), |checkpoint| checkpoint.keep(settings, state, in_any_case))
+    }
+
+    /// Whether all that was asked of the ledger since the last poll could be looked up.
+    ///
+    /// # Errors
+    ///
+    /// It could not: what was told may lack something.
+    pub fn require_sound(&self) -> Result<(), FollowError> {
+        let fault = self.checkpoint.as_ref().and_then(Checkpoint::fault);
+        fault.map_or(Ok(()), |fault| Err(FollowError::Lookup(fault.to_owned())))
+    }
+
+    /// Follows one more stream. If others are followed already, its log is read beside them from the next poll on, and
+    /// [`LedgerState::follows`] tells when that is done. The rule is fixed for the life of a stream, so the first counts.
     pub fn follow(&mut self, stream: StreamHash, rule: EpochRule) {
-        if let Some(Entry::Vacant(entry)) = self.streams.as_mut().map(|streams| streams.entry(stream)) {
-            entry.insert(rule);
-            self.begin_anew();
-            self.unproven = self.unproven.or(self.finalized);
+        let Some(Entry::Vacant(entry)) = self.streams.as_mut().map(|streams| streams.entry(stream)) else { return };
+        entry.insert(rule);
+        if self.start == Start::ReadOn {
+            let new = self.newcomers.as_ref().map(|newcomers| newcomers.streams().clone()).unwrap_or_default();
+            self.begin_beside(new.into_iter().chain([(stream, rule)]).collect());
+        } else {
+            self.state = LedgerState::new(self.streams.clone());
         }
+    }
+
+    /// Whether streams wait for their log to be read.
+    pub fn has_newcomers(&self) -> bool {
+        self.newcomers.is_some()
+    }
+
+    fn begin_beside(&mut self, streams: HashMap<StreamHash, EpochRule>) {
+        let empty = match &self.checkpoint {
+            Some(checkpoint) => checkpoint.begin_beside(streams.clone()),
+            None => LedgerState::new(Some(streams.clone())),
+        };
+        self.newcomers = (!streams.is_empty()).then(|| Newcomers::new(streams, empty, &self.settings));
     }
 
     /// The next poll reads the log again from this block on; from its beginning, where what was read before that block is
@@ -150,13 +237,16 @@ impl Follower {
     /// Gives up all that the log told, so that it is read again from its beginning.
     fn begin_anew(&mut self) {
         self.state = LedgerState::new(self.streams.clone());
+        self.start = Start::Anew;
+        self.newcomers = None;
         self.indexes = Indexes::default();
         self.read_to = None;
     }
 
-    /// The first poll is to make sure that the chain holds this block, which was final when it was followed before.
+    /// The first poll is to make sure that the chain holds this block, which was final when it was followed before and the
+    /// own votes up to it were told. Those after it are told anew, whatever the checkpoint has.
     pub fn resting_on(self, finalized: Option<BlockRef>) -> Self {
-        Self { unproven: finalized, ..self }
+        Self { unproven: finalized, rested_on: finalized, ..self }
     }
 
     /// The finalized head at the last poll; `None` while the chain has none.
@@ -229,10 +319,14 @@ impl Follower {
         let head = self.endpoints.heads().await?;
         self.check_age(&head)?;
         self.check_final(&head).await?;
+        self.take_in_newcomers().await?;
         if self.read_to != Some(head.latest) {
             set::require_ledger(&self.endpoints, &self.settings, head.latest).await?;
+            self.begin(head.latest).await?;
             self.revert_to_shared(&head).await?;
-            self.read_logs(head.latest).await?;
+            self.begin(head.latest).await?;
+            let settled = head.finalized.filter(|_| forget).map(|finalized| finalized.number);
+            self.read_logs(head.latest, settled).await?;
             // seats are named by the log at the same block
             let Self { endpoints, settings, state, .. } = self;
             self.set = self.indexes.active_at(endpoints, settings, head.latest, state).await?;
@@ -245,6 +339,7 @@ impl Follower {
         if forget {
             self.state.forget(self.heads.finalized);
         }
+        self.require_sound()?;
         // kept until now, so that a poll that fails half-way loses nothing
         Ok(std::mem::take(&mut self.polled))
     }
@@ -270,6 +365,24 @@ impl Follower {
             Ledger::new(ledger, provider).finalizedObservation(slot.0).block(at).call().await
         });
         Ok(found.await?.is_zero().then_some(count))
+    }
+
+    /// The header of a final observation; `None` where the log has none. That of a settled one is asked for.
+    ///
+    /// # Errors
+    ///
+    /// The endpoints give no answer to rely on.
+    pub async fn header_of(&self, slot: SlotId, found: Final) -> Result<Option<ObservationHeader>, FollowError> {
+        if let Some(candidate) = self.state.slot(slot).and_then(|slot| slot.candidate(found.hash)) {
+            return Ok(Some(candidate.header));
+        }
+        let block = self.endpoints.block(found.proposed_in).await?.ok_or(FollowError::HeadMoved(found.proposed_in))?;
+        let mut pages = Pages::of_at_most(NonZeroU64::MIN);
+        let logs = pages.read(&self.endpoints, &self.settings, block.number, block).await?;
+        Ok(logs.into_iter().flatten().find_map(|log| match log.event {
+            LedgerEvent::Proposed { header, .. } if header.hash() == found.hash => Some(header),
+            _ => None,
+        }))
     }
 
     fn check_age(&self, head: &AgreedHead) -> Result<(), FollowError> {
@@ -347,39 +460,137 @@ impl Follower {
         }
     }
 
-    /// Reads the ledger's log up to `latest`, page by page.
-    async fn read_logs(&mut self, latest: BlockRef) -> Result<(), FollowError> {
-        loop {
-            let from = self.state.head().map_or(self.settings.deploy_block, |head| head.number + 1);
-            if from > latest.number {
-                return Ok(());
+    /// Begins where the log is to be read from: at the checkpoint, if the chain holds its block, else at the ledger's creation.
+    async fn begin(&mut self, latest: BlockRef) -> Result<(), FollowError> {
+        let Self { checkpoint: Some(checkpoint), streams: Some(streams), .. } = &self else {
+            self.start = Start::ReadOn;
+            return Ok(());
+        };
+        let state = match self.start {
+            Start::ReadOn => return Ok(()),
+            Start::Anew => None,
+            Start::Checkpoint => checkpoint.state(&self.settings, streams)?,
+        };
+        let base = state.as_ref().and_then(LedgerState::base);
+        let held = match base {
+            Some(base) => Some(
+                self.endpoints
+                    .block(base.number)
+                    .await?
+                    .ok_or(FollowError::Behind { latest: latest.number, finalized: base })?,
+            ),
+            None => None,
+        };
+        match state.filter(|_| base == held) {
+            Some(state) => {
+                self.read_own_votes(&state, base).await?;
+                let is_new = |(stream, _): &(&StreamHash, &EpochRule)| !state.follows(**stream);
+                let new = self.streams.iter().flatten().filter(is_new).map(|(&stream, &rule)| (stream, rule)).collect();
+                self.begin_beside(new);
+                self.state = state;
             }
-            let to = self.pages.end(from, latest.number);
-            let end = if to == latest.number { Some(latest) } else { self.endpoints.block(to).await? };
-            let end = end.ok_or(FollowError::HeadMoved(to))?;
-            let read = self.pages.read(&self.endpoints, &self.settings, from, end).await?;
-            let Some(logs) = read else { continue };
-            if !self.is_canonical(end).await? {
-                return Err(FollowError::HeadMoved(end.number));
-            }
-            // block by block, so that it is known of each final observation in which it became so
-            for logs in logs.chunk_by(|a, b| a.block == b.block) {
-                let block = logs.first().map_or(end, |log| log.block);
-                self.state.apply(block, logs.iter().map(|log| log.event));
-            }
-            if self.state.head() != Some(end) {
-                self.state.apply(end, []);
-            }
-            self.pulse.beat();
-            let Some(own) = &mut self.own else { continue };
-            if own.learn(&self.state) {
-                self.polled.own_votes.clear();
-                self.begin_anew();
+            None => self.state = checkpoint.begin(streams.clone())?,
+        }
+        self.start = Start::ReadOn;
+        Ok(())
+    }
+
+    /// Reads the own votes up to the checkpoint's block that were not told before, which its state has but nobody was told of.
+    async fn read_own_votes(&mut self, state: &LedgerState, base: Option<BlockRef>) -> Result<(), FollowError> {
+        let Some((own, base)) = self.own.as_mut().zip(base) else { return Ok(()) };
+        own.unlearn(state);
+        let mut from = self.rested_on.map_or(self.settings.deploy_block, |rested_on| rested_on.number + 1);
+        while from <= base.number {
+            let Some((end, logs)) = page(&self.endpoints, &self.settings, &mut self.pages, from, base).await? else {
                 continue;
-            }
+            };
             self.polled.own_votes.extend(logs.iter().filter_map(|log| own.vote_in(&log.event)));
-            // a move to a new candidate is told of twice
-            self.polled.own_votes.dedup();
+            self.pulse.beat();
+            from = end.number + 1;
+        }
+        Ok(())
+    }
+
+    /// Takes in the streams whose log was read beside the others', at a block that is final. What lies above it is read again.
+    async fn take_in_newcomers(&mut self) -> Result<(), FollowError> {
+        let Some((newcomers, base)) = self.newcomers.as_mut().zip(self.state.base()) else { return Ok(()) };
+        let Some(read) = newcomers.at(base, &self.endpoints, &self.settings).await? else { return Ok(()) };
+        self.newcomers = None;
+        self.state.revert_above(base.number);
+        self.read_to = None;
+        if !self.state.join(read) {
+            // the two readings differ, so one of them lacked something
+            self.begin_anew();
+            self.unproven = self.unproven.or(self.finalized);
+        }
+        Ok(())
+    }
+
+    /// Reads the ledger's log up to `latest`, page by page. Up to the block `settled` nothing can be taken back, so memory need
+    /// not hold the votes of what is final there.
+    async fn read_logs(&mut self, latest: BlockRef, settled: Option<u64>) -> Result<(), FollowError> {
+        loop {
+            let Self { endpoints, settings, pages, state, .. } = self;
+            let Some(logs) = read_page(endpoints, settings, pages, state, latest).await? else { return Ok(()) };
+            self.pulse.beat();
+            if let Some(own) = &mut self.own {
+                if own.learn(&self.state) {
+                    self.polled.own_votes.clear();
+                    self.begin_anew();
+                    self.begin(latest).await?;
+                    continue;
+                }
+                self.polled.own_votes.extend(logs.iter().filter_map(|log| own.vote_in(&log.event)));
+                // a move to a new candidate is told of twice
+                self.polled.own_votes.dedup();
+            }
+            if let Some(settled) = settled {
+                self.state.forget(settled);
+                // one that cannot be written is told of by whoever keeps it in the end
+                let _ = self.keep(false);
+            }
         }
     }
+}
+
+/// The next page of the log, up to `latest`, and its last block; `None` where it was too large and the pages became smaller.
+async fn page(
+    endpoints: &Endpoints,
+    settings: &LedgerSettings,
+    pages: &mut Pages,
+    from: u64,
+    latest: BlockRef,
+) -> Result<Option<(BlockRef, Vec<LedgerLog>)>, FollowError> {
+    let to = pages.end(from, latest.number);
+    let end = if to == latest.number { Some(latest) } else { endpoints.block(to).await? };
+    let end = end.ok_or(FollowError::HeadMoved(to))?;
+    let Some(logs) = pages.read(endpoints, settings, from, end).await? else { return Ok(None) };
+    if endpoints.block(end.number).await? != Some(end) {
+        return Err(FollowError::HeadMoved(end.number));
+    }
+    Ok(Some((end, logs)))
+}
+
+/// Reads the next page of the log into a state, and gives it; `None` at `latest`.
+async fn read_page(
+    endpoints: &Endpoints,
+    settings: &LedgerSettings,
+    pages: &mut Pages,
+    state: &mut LedgerState,
+    latest: BlockRef,
+) -> Result<Option<Vec<LedgerLog>>, FollowError> {
+    let from = state.head().map_or(settings.deploy_block, |head| head.number + 1);
+    if from > latest.number {
+        return Ok(None);
+    }
+    let Some((end, logs)) = page(endpoints, settings, pages, from, latest).await? else { return Ok(Some(Vec::new())) };
+    // block by block, so that it is known of each final observation in which it became so
+    for logs in logs.chunk_by(|a, b| a.block == b.block) {
+        let block = logs.first().map_or(end, |log| log.block);
+        state.apply(block, logs.iter().map(|log| log.event));
+    }
+    if state.head() != Some(end) {
+        state.apply(end, []);
+    }
+    Ok(Some(logs))
 }

@@ -1,12 +1,13 @@
 //! Votes that move between candidates, and back.
 
 use ec_observation::{ObservationHash, SlotId};
+use serde::{Deserialize, Serialize};
 
 use super::LedgerState;
 use crate::seats::Seat;
 
 /// A vote that moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Move {
     slot: SlotId,
     seat: Seat,

@@ -39,7 +39,7 @@ fn gaps_and_the_newest_are_told_by_what_is_final_below_the_head() {
     }
     let stray = ObservationHeader { epoch_hash: EpochHash(B256::ZERO), ..header(4, ObservationHash::ZERO) };
     ledger.apply(block(10), finalized(stray));
-    let gap = |from, to, head| ledger.next_gap(STREAM, (from, to), head, slot_of);
+    let gap = |from, to, head| ledger.next_gap(STREAM, (0, from..=to), head, &(0..=u64::MAX), slot_of);
     assert_eq!(gap(0, 20, 10), Some(0..=1));
     assert_eq!(gap(2, 20, 10), Some(4..=4), "a slot of another epoch hash does not count");
     assert_eq!(gap(5, 8, 10), Some(6..=8));
@@ -273,7 +273,7 @@ fn of_strays_only_their_number_is_kept() {
             [ObservationHeader { epoch_hash, ..named(4) }, ObservationHeader { sequence: at, ..named(20_000) }];
         ledger.apply(block(2 + at), strays.into_iter().flat_map(finalized));
     }
-    assert_eq!((ledger.slots.len(), ledger.finals[&STREAM].len()), (1, 1));
+    assert_eq!((ledger.slots.len(), ledger.finals(STREAM).count()), (1, 1));
     assert_eq!(ledger.parents, before.parents);
     assert_eq!(ledger.newest_final_below(STREAM, 5), named(3).hash(), "nor is one a parent");
     assert!(ledger.has_strays(STREAM) && !before.has_strays(STREAM));

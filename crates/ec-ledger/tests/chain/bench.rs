@@ -1,6 +1,6 @@
 //! The contracts on an Anvil, a follower that lives through all of it, and one that reads the same anew.
 
-use std::{collections::HashMap, num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, time::Duration};
 
 use alloy::{
     contract::{CallBuilder, CallDecoder},
@@ -57,13 +57,33 @@ impl Bench {
         Self {
             registry: Registry::new(registry, node.clone()),
             ledger: Ledger::new(ledger, node.clone()),
-            follower: follower(&anvil, settings, Some(anvil.accounts()[watched])),
+            follower: follower(&anvil, settings, Some(anvil.accounts()[watched]), &[rule()]),
             anvil,
             _dir: dir,
             node,
             settings,
             proposed: Vec::new(),
         }
+    }
+
+    /// Another one, of these streams, that watches this account.
+    pub(crate) fn another(&self, watched: Option<usize>, streams: &[StreamRule]) -> Follower {
+        follower(&self.anvil, self.settings, watched.map(|account| self.account(account)), streams)
+    }
+
+    /// So many blocks without a transaction.
+    pub(crate) async fn mine(&self, blocks: u64) {
+        let _: Option<()> = self.node.raw_request("anvil_mine".into(), (U256::from(blocks),)).await.unwrap();
+    }
+
+    /// What [`Self::go_back`] takes.
+    pub(crate) async fn remember(&self) -> String {
+        self.node.raw_request("evm_snapshot".into(), [(); 0]).await.unwrap()
+    }
+
+    /// The chain is as it was then, and goes on otherwise.
+    pub(crate) async fn go_back(&self, then: &str) {
+        assert!(self.node.raw_request::<_, bool>("evm_revert".into(), (then,)).await.unwrap());
     }
 
     pub(crate) fn account(&self, account: usize) -> Address {
@@ -110,7 +130,7 @@ impl Bench {
     /// Reads on, and has everything compared with what is read anew and with what the contracts answer.
     pub(crate) async fn poll(&mut self) -> Polled {
         let polled = self.follower.poll(0, false).await.unwrap();
-        let mut fresh = follower(&self.anvil, self.settings, None);
+        let mut fresh = self.another(None, &[rule()]);
         fresh.poll(0, false).await.unwrap();
         let (ledger, anew) = (self.follower.ledger(), fresh.ledger());
         assert_eq!(self.follower.set(), fresh.set());
@@ -159,14 +179,29 @@ impl Bench {
     }
 }
 
-fn follower(anvil: &Anvil, settings: LedgerSettings, witness: Option<Address>) -> Follower {
+fn follower(anvil: &Anvil, settings: LedgerSettings, witness: Option<Address>, streams: &[StreamRule]) -> Follower {
     let endpoint = Endpoint { rpc: anvil.rpc().parse().unwrap(), timeout: Duration::from_secs(10) };
     let endpoints = Endpoints::new(&[endpoint], Anvil::CHAIN_ID, 1).unwrap();
-    let streams = HashMap::from([(rule().stream_hash(), rule().epochs)]);
+    let streams = streams.iter().map(|rule| (rule.stream_hash(), rule.epochs)).collect();
     Follower::new(endpoints, settings, witness, Some(streams))
 }
 
-fn rule() -> StreamRule {
+/// A broadcast on the timeline.
+pub(crate) fn timeline() -> StreamRule {
+    StreamRule::new("la-abc")
+}
+
+/// A header of an epoch on the timeline.
+pub(crate) fn header_of(rule: &StreamRule, index: u64) -> ObservationHeader {
+    ObservationHeader {
+        stream_hash: rule.stream_hash(),
+        epoch_hash: EpochHash::of(&rule.epochs.id(EpochName::timeline(index))),
+        sequence: index,
+        ..header(index, 0)
+    }
+}
+
+pub(crate) fn rule() -> StreamRule {
     StreamRule::lane("la-nbc", "la-nbc", "0.m4s", NonZeroU64::new(30).unwrap()).unwrap()
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bench;
+mod checkpoint;
 
 use ec_ledger::Seat;
 use ec_observation::ObservationHeader;

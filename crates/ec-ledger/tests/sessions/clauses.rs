@@ -163,7 +163,7 @@ fn openers_and_finals_are_found_by_index_and_time() {
         ledger.finals_of_index(stream, index, ms).map(|(name, found)| (name, found.hash)).collect::<Vec<_>>()
     };
     assert_eq!(finals(&chain.ledger, 4, at(0)..=at(20)), [(name(5, 4), last)]);
-    let final_ms = |mark, index| lane.session(at(mark)).unwrap().final_ms(index);
+    let final_ms = |mark, index| lane.final_ms(at(mark), index);
     assert_eq!((final_ms(5, 4), final_ms(5, 3), final_ms(9, 4)), (Some(at(6)), None, None));
     assert!(finals(&chain.ledger, 4, at(7)..=at(20)).is_empty() && finals(&chain.ledger, 3, at(0)..=at(20)).is_empty());
     chain.run(&[Act::Block, Act::Block]);

@@ -146,16 +146,16 @@ impl Host {
                 continue;
             };
             let (stream, finalized, tolerance_ms) = (self.stream(), self.view.finalized(), self.tolerance_ms());
-            let session = self.view.ledger.lane(stream).and_then(|lane| lane.session(mark));
-            let slot_of = |sequence: u64| {
-                let final_ms = session.and_then(|session| session.final_ms(sequence - mark));
-                let times = span.first_ms - tolerance_ms..=span.last_ms + tolerance_ms;
+            let lane = self.view.ledger.lane(stream);
+            let times = span.first_ms - tolerance_ms..=span.last_ms + tolerance_ms;
+            let slot_of = |index: u64| {
+                let final_ms = lane.and_then(|lane| lane.final_ms(mark, index));
                 let is_own = final_ms.is_some_and(|final_ms| times.contains(&final_ms));
-                if is_own { self.rule.slot(EpochName { mark, index: sequence - mark }) } else { SlotId::ZERO }
+                if is_own { self.rule.slot(EpochName { mark, index }) } else { SlotId::ZERO }
             };
-            let (mut at, end) = (mark + low.index, mark + high.index);
-            while let Some(gap) = self.view.ledger.next_gap(stream, (at, end), finalized, slot_of) {
-                let key = |sequence: u64| EpochKey { segment, index: sequence - mark };
+            let (mut at, end) = (low.index, high.index);
+            while let Some(gap) = self.view.ledger.next_gap(stream, (mark, at..=end), finalized, &times, slot_of) {
+                let key = |index: u64| EpochKey { segment, index };
                 gaps.push(key(*gap.start())..=key(*gap.end()));
                 at = gap.end() + 1;
             }

@@ -1,0 +1,143 @@
+//! The checkpoint of the ledger's log that following begins at, and that it keeps.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use alloy::primitives::Address;
+use ec_observation::{EpochRule, StreamHash};
+use ec_rpc::BlockRef;
+use serde::{Deserialize, Serialize};
+
+use super::LedgerSettings;
+use crate::{
+    settled::{Disk, Settled, SettledError},
+    state::{LedgerState, Residue},
+};
+
+/// A checkpoint is kept when so many slots were settled since the last one,
+const MANY_SETTLED: usize = 10_000;
+/// or when any were, and the last one is so old: then a start reads on from it in a page.
+const OLD: Duration = Duration::from_secs(600);
+
+/// The text of a checkpoint.
+#[derive(Debug, Serialize, Deserialize)]
+struct Text<R> {
+    of: Origin,
+    /// The streams that it has, and their rules.
+    streams: Vec<(StreamHash, String)>,
+    residue: R,
+}
+
+/// Whose log it is of.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    chain_id: u64,
+    ledger: Address,
+    registry: Address,
+    deploy_block: u64,
+}
+
+impl Origin {
+    fn of(settings: &LedgerSettings) -> Self {
+        let &LedgerSettings { chain_id, ledger, registry, deploy_block, .. } = settings;
+        Self { chain_id, ledger, registry, deploy_block }
+    }
+}
+
+/// The file of a follower.
+#[derive(Debug)]
+pub(super) struct Checkpoint {
+    settled: Arc<Settled>,
+    /// Whether it is kept, rather than read alone.
+    is_kept: bool,
+    kept_at: Instant,
+    kept: Option<BlockRef>,
+}
+
+impl Checkpoint {
+    /// Opens it to be kept.
+    pub(super) fn open(path: &Path) -> Result<Self, SettledError> {
+        Ok(Self::of(Settled::open(path)?, true))
+    }
+
+    /// Opens it to be read, if it is there.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, SettledError> {
+        Ok(Settled::read(path)?.map(|settled| Self::of(settled, false)))
+    }
+
+    fn of(settled: Settled, is_kept: bool) -> Self {
+        Self { settled: Arc::new(settled), is_kept, kept_at: Instant::now(), kept: None }
+    }
+
+    /// What went wrong when it was looked into.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.settled.fault()
+    }
+
+    fn disk(&self) -> Disk {
+        Disk(Some(Arc::clone(&self.settled)))
+    }
+
+    /// The state that it has, of those of these streams whose rules are the same; `None` where it has none of them, or is of
+    /// another ledger.
+    pub(super) fn state(
+        &self,
+        settings: &LedgerSettings,
+        streams: &HashMap<StreamHash, EpochRule>,
+    ) -> Result<Option<LedgerState>, SettledError> {
+        let text = self.settled.text()?.and_then(|text| serde_json::from_str::<Text<Residue>>(&text).ok());
+        let Some(Text { residue, streams: had, .. }) = text.filter(|text| text.of == Origin::of(settings)) else {
+            return Ok(None);
+        };
+        let had: HashMap<_, _> = had.into_iter().collect();
+        let is_had = |(stream, rule): &(&StreamHash, &EpochRule)| had.get(*stream) == Some(&word(rule));
+        let streams: HashMap<_, _> = streams.iter().filter(is_had).map(|(&stream, &rule)| (stream, rule)).collect();
+        Ok((!streams.is_empty()).then(|| LedgerState::resumed(residue, self.disk(), streams)))
+    }
+
+    /// An empty ledger, of which this keeps what becomes settled. What it has is thrown away.
+    pub(super) fn begin(&self, streams: HashMap<StreamHash, EpochRule>) -> Result<LedgerState, SettledError> {
+        if !self.is_kept {
+            return Ok(LedgerState::new(Some(streams)));
+        }
+        self.settled.clear()?;
+        Ok(LedgerState::on(self.disk(), Some(streams)))
+    }
+
+    /// An empty ledger of streams that are to join another one, of whom this keeps what becomes settled.
+    pub(super) fn begin_beside(&self, streams: HashMap<StreamHash, EpochRule>) -> LedgerState {
+        if self.is_kept { LedgerState::on(self.disk(), Some(streams)) } else { LedgerState::new(Some(streams)) }
+    }
+
+    /// Keeps a checkpoint of this state, if it is time, or in any case.
+    pub(super) fn keep(
+        &mut self,
+        settings: &LedgerSettings,
+        state: &mut LedgerState,
+        in_any_case: bool,
+    ) -> Result<(), SettledError> {
+        let is_new = state.base().is_some() && state.base() != self.kept;
+        let is_due = state.unsaved() >= MANY_SETTLED || in_any_case || self.kept_at.elapsed() >= OLD;
+        if !self.is_kept || !is_new || !is_due {
+            return Ok(());
+        }
+        let Some((residue, rows)) = state.to_keep() else { return Ok(()) };
+        let base = residue.base();
+        let streams = state.streams().map(|(stream, rule)| (stream, word(&rule))).collect();
+        let text = Text { of: Origin::of(settings), streams, residue };
+        let text = serde_json::to_string(&text).map_err(|error| self.settled.unwritable(&error))?;
+        self.settled.save(&text, &rows)?;
+        state.shelve();
+        (self.kept, self.kept_at) = (Some(base), Instant::now());
+        Ok(())
+    }
+}
+
+/// A rule in a word that is equal where the rule is.
+fn word(rule: &EpochRule) -> String {
+    format!("{rule:?}")
+}
