@@ -1,7 +1,7 @@
 //! Files and directories that are whole or absent, and outlive a power cut.
 //!
 //! A file is written beside its place, synced, renamed into it, and the directory is synced: after a crash there is the
-//! old file or the new one, never half of either.
+//! old file or the new one, never half of either. Only a cache may do without the syncs ([`replace_cached`]).
 
 use std::{
     fs::{self, File, Permissions},
@@ -35,21 +35,33 @@ impl FileError {
 ///
 /// The system refuses; what was there stays.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
-    let dir = parent(path);
-    let write = || {
-        // a name that begins with a dot, which readers of directories pass over
-        let mut builder = tempfile::Builder::new();
-        let mut file = builder.prefix(".").suffix(".tmp").permissions(Permissions::from_mode(mode)).tempfile_in(dir)?;
-        file.write_all(bytes)?;
-        if let Ok(old) = fs::metadata(path) {
-            file.as_file().set_permissions(old.permissions())?;
-        }
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(FileError::of("write", path))?;
-    sync_dir(dir)
+    let sync = |file: &File| file.sync_all();
+    write_beside(path, bytes, mode, sync).map_err(FileError::of("write", path))?;
+    sync_dir(parent(path))
+}
+
+/// The same without waiting for the disk, for a cache: a reader at any time finds the old file or the new one, but after a
+/// power cut either, or part of one. Whoever reads it must be able to tell, and to do without.
+///
+/// # Errors
+///
+/// The system refuses; what was there stays.
+pub fn replace_cached(path: &Path, bytes: &[u8], mode: u32) -> Result<(), FileError> {
+    write_beside(path, bytes, mode, |_| Ok(())).map_err(FileError::of("write", path))
+}
+
+fn write_beside(path: &Path, bytes: &[u8], mode: u32, sync: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    // a name that begins with a dot, which readers of directories pass over
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix(".").suffix(".tmp").permissions(Permissions::from_mode(mode));
+    let mut file = builder.tempfile_in(parent(path))?;
+    file.write_all(bytes)?;
+    if let Ok(old) = fs::metadata(path) {
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    sync(file.as_file())?;
+    file.persist(path)?;
+    Ok(())
 }
 
 /// Creates `dir` and those above it that are missing, each synced into its parent.
@@ -96,14 +108,16 @@ mod tests {
 
     #[test]
     fn a_file_is_replaced_whole_and_keeps_its_permissions() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("file");
-        replace(&path, b"first", 0o600).unwrap();
-        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"first".to_vec(), 0o600));
-        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
-        replace(&path, b"second", 0o600).unwrap();
-        assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"second".to_vec(), 0o640));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+        for replace in [replace, replace_cached] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("file");
+            replace(&path, b"first", 0o600).unwrap();
+            assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"first".to_vec(), 0o600));
+            fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+            replace(&path, b"second", 0o600).unwrap();
+            assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"second".to_vec(), 0o640));
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+        }
     }
 
     #[test]
@@ -111,9 +125,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("directory");
         fs::create_dir(&path).unwrap();
-        let error = replace(&path, b"file", 0o600).unwrap_err();
-        assert_eq!((error.action, &error.path), ("write", &path));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        for replace in [replace, replace_cached] {
+            let error = replace(&path, b"file", 0o600).unwrap_err();
+            assert_eq!((error.action, &error.path), ("write", &path));
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        }
     }
 
     #[test]

@@ -23,8 +23,6 @@ pub struct Candidate {
     pub name: Option<EpochName>,
     /// Its place in the ledger's log.
     pub(crate) place: u64,
-    /// The block that holds its proposal.
-    pub(crate) block: u64,
 }
 
 impl Candidate {

@@ -58,8 +58,6 @@ pub struct Final {
     pub hash: ObservationHash,
     /// What it says, without its proposer's choices.
     pub content: ContentHash,
-    /// The block that holds its proposal.
-    pub proposed_in: u64,
     /// Where `ObservationFinalized` stands in the ledger's log.
     pub(crate) place: u64,
     /// The block that holds it.
@@ -180,7 +178,7 @@ impl LedgerState {
                 let name = lane.and_then(|lane| lane.propose(&header, (slot, hash), place, timestamp_s));
                 let proposer = self.seats.of(proposer);
                 let voters = vec![proposer];
-                let candidate = Candidate { hash, header, proposer, voters, timestamp_s, name, place, block };
+                let candidate = Candidate { hash, header, proposer, voters, timestamp_s, name, place };
                 let finals = finals_below(&self.finals, &self.disk, (header.stream_hash, header.sequence));
                 self.parents.propose(&candidate, finals);
                 self.slots.entry(slot).or_default().candidates.push(candidate);
@@ -201,14 +199,14 @@ impl LedgerState {
             LedgerEvent::Finalized { slot, observation } => {
                 let state = self.slots.get_mut(&slot)?;
                 let candidate = state.candidate(observation)?;
-                let (header, proposed_in) = (candidate.header, candidate.block);
+                let header = candidate.header;
                 let is_stray = candidate.name.is_none() && self.lanes.contains_key(&header.stream_hash);
                 if let Some(lane) = self.lanes.get_mut(&header.stream_hash) {
                     lane.finalize(candidate, place);
                 }
                 state.finalized = Some(observation);
                 let content = header.content().hash();
-                let found = Final { hash: observation, content, proposed_in, place, block, is_stray };
+                let found = Final { hash: observation, content, place, block, is_stray };
                 let stream = header.stream_hash;
                 self.finals.entry(stream).or_default().insert((header.sequence, slot), found);
                 if !is_stray {

@@ -103,8 +103,7 @@ impl<'a> Batch<'a> {
     /// Derives the epochs, in the order in which they were added; none are left.
     pub fn derive(&mut self) -> Vec<DerivedEpoch> {
         let rule = self.rule;
-        let epochs = std::mem::take(&mut self.epochs);
-        let with_roots = epochs.iter().zip(self.forest.roots());
+        let with_roots = self.epochs.iter().zip(self.forest.roots());
         let data_roots: Vec<_> =
             with_roots.map(|(epoch, root)| data_root_preimage(epoch.leaf_count, root.unwrap_or_default())).collect();
         let data_roots = Level::current().hash_each(&data_roots);
@@ -118,6 +117,6 @@ impl<'a> Batch<'a> {
                 time: rule.observed_time(epoch.key.index, epoch.first_received_unix_ms),
             }
         };
-        epochs.into_iter().zip(data_roots).map(derive).collect()
+        self.epochs.drain(..).zip(data_roots).map(derive).collect()
     }
 }

@@ -54,7 +54,7 @@ use count::Counts;
 use overdue::Overdue;
 use shown::Shown;
 use wake::{Alarm, drained};
-use work::Work;
+use work::{Scope, Work};
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);
@@ -121,7 +121,8 @@ impl Daemon {
         let Self { work, counts, shown, overdue, pace, pulse } = self;
         let mut alarm = Alarm::default();
         let changed = Arc::clone(&alarm.changed);
-        let mut due = Instant::now();
+        // when a turn looks at everything again, and when one is taken even if nothing grows
+        let (mut all_due, mut due) = (Instant::now(), Instant::now());
         loop {
             alarm.keep(work.archive.manifests());
             tokio::select! {
@@ -137,11 +138,17 @@ impl Daemon {
                 }
             }
             let begun = Instant::now();
+            let scope = if begun < all_due { Scope::Grown } else { Scope::All };
             let turned = tokio::select! {
-                turned = work.turn(cancelled, counts) => turned?,
+                turned = work.turn(scope, cancelled, counts) => turned?,
                 () = drained(cancelled) => return Ok(()),
             };
             pulse.beat();
+            let ended = Instant::now();
+            due = ended + pace.poll.max(work.ledger.follower.retry_in());
+            if scope == Scope::Grown {
+                continue;
+            }
             if pace.once.is_some() {
                 shown.keep(turned.done);
             }
@@ -151,7 +158,7 @@ impl Daemon {
             if turned.nothing_left && pace.once.is_some() {
                 return Ok(());
             }
-            due = Instant::now() + pace.poll.max(work.ledger.follower.retry_in());
+            all_due = ended + pace.poll;
         }
     }
 }

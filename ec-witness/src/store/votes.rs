@@ -70,7 +70,8 @@ impl VoteStore {
     /// SQLite refuses.
     pub fn vote(&self, slot: SlotId) -> Result<Option<(ObservationHeader, VoteFate)>, StoreError> {
         let query = "SELECT header FROM headers WHERE slot = ?1 ORDER BY id DESC LIMIT 1";
-        let header = self.connection.query_row(query, [hex(slot.0)], |row| header_at(row, 0)).optional()?;
+        let mut statement = self.connection.prepare_cached(query)?;
+        let header = statement.query_row([hex(slot.0)], |row| header_at(row, 0)).optional()?;
         header.map(|header| Ok((header, fate(&self.connection, slot, header.hash())?))).transpose()
     }
 
@@ -192,8 +193,8 @@ fn insert_vote(db: &Transaction<'_>, header: &ObservationHeader) -> Result<(), S
 }
 
 fn header_is_recorded(db: &Connection, observation: ObservationHash) -> Result<bool, StoreError> {
-    let query = "SELECT EXISTS (SELECT 1 FROM headers WHERE observation = ?1)";
-    Ok(db.query_row(query, [hex(observation.0)], |row| row.get(0))?)
+    let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM headers WHERE observation = ?1)")?;
+    Ok(statement.query_row([hex(observation.0)], |row| row.get(0))?)
 }
 
 fn insert_header(db: &Transaction<'_>, ballot: &Ballot) -> Result<bool, StoreError> {
@@ -224,8 +225,8 @@ fn carry_nowhere(db: &Transaction<'_>, observation: ObservationHash) -> Result<(
 }
 
 fn fate(db: &Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteFate, StoreError> {
-    let query = "SELECT carried FROM headers WHERE observation = ?1";
-    let carried: bool = db.query_row(query, [hex(newest.0)], |row| row.get(0))?;
+    let mut statement = db.prepare_cached("SELECT carried FROM headers WHERE observation = ?1")?;
+    let carried: bool = statement.query_row([hex(newest.0)], |row| row.get(0))?;
     if carried { fate_of_slot(db, slot) } else { Ok(VoteFate::Recorded) }
 }
 

@@ -73,7 +73,9 @@ pub fn round_at(first_ms: u64, head_ms: u64, agreement: &Agreement, witness_coun
         let number = since_ms.checked_div(agreement.round_ms).filter(|&number| number < rounds)?;
         Some((since_ms % agreement.round_ms, cycle, number))
     };
-    let cycles = (0..=u64::BITS).filter_map(running);
+    // the later ones begin one after the other
+    let begun = (1..=u64::BITS).take_while(|&cycle| begin_ms(cycle).is_some_and(|begin_ms| begin_ms <= head_ms));
+    let cycles = std::iter::once(0).chain(begun).filter_map(running);
     let (since_ms, cycle, number) = cycles.min_by_key(|&(since_ms, cycle, _)| (since_ms, std::cmp::Reverse(cycle)))?;
     let overlaps = |&later: &u32| {
         let begins = begin_ms(later - 1).zip(begin_ms(later));

@@ -1,9 +1,9 @@
 //! Keeps a stream's index on the disk, so that a restart reads only what was appended since.
 //!
 //! A cache: it may be deleted at any time, and then everything is read again. One file for each track, written whole
-//! beside the old one and renamed, named by the track's path and headed by the BLAKE3 of its body. What it says of a
-//! file is believed as far as the file's first and last bytes agree; each stretch is compared with its checksum whenever
-//! something is derived from it.
+//! beside the old one and renamed, named by the track's path and headed by the BLAKE3 of its body: one that a power cut
+//! left in part is found out, so nobody waits for the disk. What it says of a file is believed as far as the file's first
+//! and last bytes agree; each stretch is compared with its checksum whenever something is derived from it.
 
 use std::{
     fs::{self, DirBuilder},
@@ -110,7 +110,7 @@ impl Checkpoints {
             let body = serde_json::to_string(&Body { rules: rules(track), track: track.kept() })?;
             DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
             let text = format!("{MAGIC} {}\n{body}", blake3::hash(body.as_bytes()));
-            ec_files::replace(&path, text.as_bytes(), 0o600).map_err(|error| error.source)
+            ec_files::replace_cached(&path, text.as_bytes(), 0o600).map_err(|error| error.source)
         };
         write().map_err(|source| CheckpointError::Io { path, source })
     }

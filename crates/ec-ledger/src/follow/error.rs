@@ -74,8 +74,8 @@ impl FollowError {
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Ask(error) => error.is_fatal(),
-            Self::NoLedger(_) | Self::DeepReorg(_) | Self::Checkpoint(_) | Self::Lookup(_) => true,
-            Self::HeadMoved(_) | Self::StaleHead { .. } | Self::Behind { .. } => false,
+            Self::NoLedger(_) | Self::DeepReorg(_) | Self::Lookup(_) => true,
+            Self::HeadMoved(_) | Self::StaleHead { .. } | Self::Behind { .. } | Self::Checkpoint(_) => false,
         }
     }
 

@@ -16,20 +16,15 @@ use std::{
 };
 
 use alloy::{eips::BlockId, primitives::Address};
-use ec_observation::{EpochRule, ObservationHash, ObservationHeader, SlotId, StreamHash};
+use ec_observation::{EpochRule, ObservationHash, SlotId, StreamHash};
 use ec_rpc::{AgreedHead, BlockRef, Endpoints, HeadTimes};
 
 pub use self::error::FollowError;
 pub(crate) use self::pages::Pages;
 use self::{checkpoint::Checkpoint, liveness::Liveness, newcomers::Newcomers, own::Own, set::Indexes};
 use crate::{
-    contracts::EveryChannelObservationLedger as Ledger,
-    event::LedgerEvent,
-    logs::LedgerLog,
-    pulse::Pulse,
-    set::WitnessSet,
-    settled::SettledError,
-    state::{Final, LedgerState},
+    contracts::EveryChannelObservationLedger as Ledger, logs::LedgerLog, pulse::Pulse, set::WitnessSet,
+    settled::SettledError, state::LedgerState,
 };
 
 /// Where the ledger is, and what makes its chain live.
@@ -156,9 +151,10 @@ impl Follower {
     ///
     /// # Errors
     ///
-    /// The file can be neither read nor made.
-    pub fn keeping(self, file: &Path) -> Result<Self, SettledError> {
-        Ok(Self { checkpoint: Some(Checkpoint::open(file)?), ..self })
+    /// The file can be neither read nor made; then all is as without it.
+    pub fn keep_in(&mut self, file: &Path) -> Result<(), SettledError> {
+        self.checkpoint = Some(Checkpoint::open(file)?);
+        Ok(())
     }
 
     /// Begins at the checkpoint in this file, if it is there, which another process may keep.
@@ -365,24 +361,6 @@ impl Follower {
             Ledger::new(ledger, provider).finalizedObservation(slot.0).block(at).call().await
         });
         Ok(found.await?.is_zero().then_some(count))
-    }
-
-    /// The header of a final observation; `None` where the log has none. That of a settled one is asked for.
-    ///
-    /// # Errors
-    ///
-    /// The endpoints give no answer to rely on.
-    pub async fn header_of(&self, slot: SlotId, found: Final) -> Result<Option<ObservationHeader>, FollowError> {
-        if let Some(candidate) = self.state.slot(slot).and_then(|slot| slot.candidate(found.hash)) {
-            return Ok(Some(candidate.header));
-        }
-        let block = self.endpoints.block(found.proposed_in).await?.ok_or(FollowError::HeadMoved(found.proposed_in))?;
-        let mut pages = Pages::of_at_most(NonZeroU64::MIN);
-        let logs = pages.read(&self.endpoints, &self.settings, block.number, block).await?;
-        Ok(logs.into_iter().flatten().find_map(|log| match log.event {
-            LedgerEvent::Proposed { header, .. } if header.hash() == found.hash => Some(header),
-            _ => None,
-        }))
     }
 
     fn check_age(&self, head: &AgreedHead) -> Result<(), FollowError> {

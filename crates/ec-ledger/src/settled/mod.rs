@@ -231,8 +231,13 @@ impl Settled {
         Ok(())
     }
 
-    /// Throws away all of it.
+    /// Throws away all of it. Where there is nothing, nothing is written: a disk may be full.
     pub(crate) fn clear(&self) -> Result<(), SettledError> {
+        let found = "SELECT EXISTS (SELECT 1 FROM stream) OR EXISTS (SELECT 1 FROM checkpoint)";
+        let is_there = self.connection().query_row(found, [], |row| row.get(0));
+        if !is_there.map_err(|error| self.failed(error))? {
+            return Ok(());
+        }
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             transaction.execute_batch("DROP TABLE checkpoint; DROP TABLE stream; DROP TABLE settled;")?;

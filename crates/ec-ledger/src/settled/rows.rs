@@ -91,17 +91,17 @@ impl Row for (u64, SlotId) {
 
 impl Row for Final {
     fn to_bytes(self) -> Vec<u8> {
-        let Self { hash, content, place, block, is_stray, proposed_in } = self;
-        let numbers = [place, block, proposed_in].map(u64::to_be_bytes).concat();
+        let Self { hash, content, place, block, is_stray } = self;
+        let numbers = [place, block].map(u64::to_be_bytes).concat();
         [&hash.0[..], &content.0[..], &numbers, &[u8::from(is_stray)]].concat()
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut pieces = Pieces(bytes);
         let (hash, content) = (ObservationHash(pieces.hash()?), ContentHash(pieces.hash()?));
-        let (place, block, proposed_in) = (pieces.u64()?, pieces.u64()?, pieces.u64()?);
+        let (place, block) = (pieces.u64()?, pieces.u64()?);
         let is_stray = pieces.bool()?;
-        pieces.end(Self { hash, content, place, block, is_stray, proposed_in })
+        pieces.end(Self { hash, content, place, block, is_stray })
     }
 }
 

@@ -35,7 +35,9 @@ fn follower(served: &Served, rules: &[StreamRule], file: &Path) -> Follower {
         finality_stale: Duration::from_secs(1800),
     };
     let streams = rules.iter().map(|rule| (rule.stream_hash(), rule.epochs)).collect();
-    Follower::new(endpoints, settings, None, Some(streams)).keeping(file).unwrap()
+    let mut follower = Follower::new(endpoints, settings, None, Some(streams));
+    follower.keep_in(file).unwrap();
+    follower
 }
 
 /// What a start cost.

@@ -1,6 +1,6 @@
 //! Cuts a lane's records into segments, in the order of its file, and gives out the epochs that are whole.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::collections::BTreeSet;
 
 use ec_observation::{EpochKey, EpochRule, Record, segments::Cutter};
 
@@ -9,7 +9,7 @@ use super::{
         disorder::Disorder,
         lines::{Bad, Lines, MAX_BAD_LINES},
     },
-    piece::{Part, Piece},
+    piece::{Part, Piece, Run},
 };
 use crate::{epochs::marks::OwnMark, index::Neighbours};
 
@@ -33,7 +33,7 @@ struct Segment {
     /// The first epoch that is not given out.
     first: u64,
     /// The records of those that are not, ascending. The last one is the segment's highest.
-    held: Vec<Record>,
+    held: Run,
     /// What the epochs that were given out say of its mark.
     own: OwnMark,
     mark: Option<u64>,
@@ -51,22 +51,22 @@ impl Cuts {
         let mut begins = Vec::new();
         self.cutter.take_each(&records, |at| begins.push(at));
         self.touch(&records, &bad, &begins)?;
+        let records = Run::of(records);
         let mut parts = Vec::new();
         let mut start = 0;
         for begin in begins {
-            parts.extend(self.end(&records, start..begin, disordered)?);
+            parts.extend(self.end(records.within(start..begin), disordered)?);
             let number = self.present.take().map_or(0, |ended| ended.number + 1);
             self.present = Some(Segment { number, ..Segment::default() });
             start = begin;
         }
-        parts.extend(self.go_on(&records, start..records.len(), disordered)?);
-        Ok(Piece { records, parts })
+        parts.extend(self.go_on(records.within(start..records.len()), disordered)?);
+        Ok(parts)
     }
 
     /// What is left, after the last line.
     pub(super) fn finish(&mut self) -> Result<Piece, Disorder> {
-        let parts = Vec::from_iter(self.end(&[], 0..0, false)?);
-        Ok(Piece { records: Vec::new(), parts })
+        Ok(Vec::from_iter(self.end(Run::default(), false)?))
     }
 
     /// Notes the epochs that bad lines touch.
@@ -96,55 +96,52 @@ impl Cuts {
     }
 
     /// The rest of the present segment, which ends with these records.
-    fn end(&mut self, records: &[Record], range: Range<usize>, disordered: bool) -> Result<Option<Part>, Disorder> {
+    fn end(&mut self, records: Run, disordered: bool) -> Result<Option<Part>, Disorder> {
         let Some(present) = &mut self.present else { return Ok(None) };
-        let (before, range) = present.gather(records, range, disordered, self.epochs)?;
+        let (before, last) = present.gather(records, disordered, self.epochs)?;
         let after = present.number.checked_add(1).map(|next| EpochKey { segment: next, index: 0 });
         let bad = take_below(&mut self.bad, after);
-        let mut part = Part { segment: present.number, mark: None, before, range, bad };
-        present.look_for_mark(&part, records, self.epochs);
+        let mut part = Part { segment: present.number, mark: None, before, last, bad };
+        present.look_for_mark(&part, self.epochs);
         part.mark = present.mark.or(present.own.last());
         Ok(Some(part))
     }
 
     /// What is whole of the present segment, which goes on with these records.
-    fn go_on(&mut self, records: &[Record], range: Range<usize>, disordered: bool) -> Result<Option<Part>, Disorder> {
+    fn go_on(&mut self, records: Run, disordered: bool) -> Result<Option<Part>, Disorder> {
         let Some(present) = &mut self.present else { return Ok(None) };
-        let (mut before, mut range) = present.gather(records, range, disordered, self.epochs)?;
-        let highest = records[range.clone()].last().or(before.last()).map_or(0, |highest| highest.group_sequence);
+        let (before, last) = present.gather(records, disordered, self.epochs)?;
+        let highest = last.last().or(before.last()).map_or(0, |highest| highest.group_sequence);
         present.first = present.first.max(self.epochs.index(highest.saturating_sub(self.held)));
         let is_whole = |record: &Record| self.epochs.index(record.group_sequence) < present.first;
-        present.held = before.split_off(before.partition_point(is_whole));
-        let whole = records[range.clone()].partition_point(is_whole);
-        present.held.extend_from_slice(&records[range.start + whole..range.end]);
-        range.end = range.start + whole;
+        let whole = [&before, &last].map(|run| run.partition_point(is_whole));
+        let ((before, held), (last, more)) = (before.split_at(whole[0]), last.split_at(whole[1]));
+        present.held = match (held.is_empty(), more.is_empty()) {
+            (true, _) => more,
+            (_, true) => held,
+            // little was read: too little for all that is held
+            (false, false) => Run::of([&*held, &*more].concat()),
+        };
         let bad = take_below(&mut self.bad, Some(EpochKey { segment: present.number, index: present.first }));
-        let mut part = Part { segment: present.number, mark: None, before, range, bad };
-        present.look_for_mark(&part, records, self.epochs);
+        let mut part = Part { segment: present.number, mark: None, before, last, bad };
+        present.look_for_mark(&part, self.epochs);
         part.mark = present.mark;
         Ok(Some(part))
     }
 }
 
 impl Segment {
-    /// The records that were held and these, as two slices that ascend one after the other: where they do not, they are
-    /// put in order.
-    fn gather(
-        &mut self,
-        records: &[Record],
-        range: Range<usize>,
-        disordered: bool,
-        epochs: EpochRule,
-    ) -> Result<(Vec<Record>, Range<usize>), Disorder> {
-        let mut held = std::mem::take(&mut self.held);
-        let more = &records[range.clone()];
+    /// The records that were held and these, as two runs that ascend one after the other: where they do not, they are put in
+    /// order.
+    fn gather(&mut self, more: Run, disordered: bool, epochs: EpochRule) -> Result<(Run, Run), Disorder> {
+        let held = std::mem::take(&mut self.held);
         let goes_on = held.last().zip(more.first()).is_none_or(|(a, b)| a.group_sequence < b.group_sequence);
         if goes_on && (!disordered || more.is_sorted_by(|a, b| a.group_sequence < b.group_sequence)) {
-            return Ok((held, range));
+            return Ok((held, more));
         }
-        held.extend_from_slice(more);
-        held.sort_by_key(|record| record.group_sequence);
-        held.dedup_by(|next, kept| {
+        let mut all = [&*held, &*more].concat();
+        all.sort_by_key(|record| record.group_sequence);
+        all.dedup_by(|next, kept| {
             let repeats = next.group_sequence == kept.group_sequence;
             if repeats {
                 // of one segment, so a duplicate, whose time counts
@@ -153,16 +150,16 @@ impl Segment {
             }
             repeats
         });
-        match held.first() {
+        match all.first() {
             Some(lowest) if epochs.index(lowest.group_sequence) < self.first => Err(Disorder::Order),
-            _ => Ok((held, 0..0)),
+            _ => Ok((Run::of(all), Run::default())),
         }
     }
 
     /// Looks for the mark among the epochs that are given out.
-    fn look_for_mark(&mut self, part: &Part, records: &[Record], epochs: EpochRule) {
+    fn look_for_mark(&mut self, part: &Part, epochs: EpochRule) {
         if self.mark.is_none() {
-            part.for_each_epoch(records, epochs, |epoch, _| {
+            part.for_each_epoch(epochs, |epoch, _| {
                 let found = || self.own.hear(epoch.complete, epoch.first_received_unix_ms);
                 self.mark = self.mark.or_else(found);
             });

@@ -21,7 +21,7 @@ use ec_observation::{EpochKey, StreamRule};
 use self::{
     cuts::Cuts,
     epochs::LaneEpochs,
-    piece::{Derived, Piece},
+    piece::{Derived, Piece, derive},
     stretches::Stretches,
 };
 use super::{
@@ -95,7 +95,7 @@ impl<'a, W: Watch + Send> LanePass<'a, W> {
                 Task::Read(stretch) => {
                     Done::Read(stretch.and_then(|stretch| Lines::read(bytes, stretch, &mut scratch.buffers)))
                 }
-                Task::Derive(piece) => Done::Derived(piece.derive(&mut scratch)),
+                Task::Derive(piece) => Done::Derived(derive(piece, &mut scratch)),
             }
         };
         map_in_order(portions.jobs, tasks, worker, |done| match done {
@@ -121,7 +121,7 @@ impl<'a, W: Watch + Send> LanePass<'a, W> {
     /// The epochs and the highest of them, after all was read.
     pub(super) fn finish(&mut self) -> Result<(Run, Option<EpochKey>), Disorder> {
         let (cuts, epochs) = (&mut self.cuts, &mut self.epochs);
-        epochs.add(cuts.finish()?.derive(&mut Scratch::new(self.rule)))?;
+        epochs.add(derive(cuts.finish()?, &mut Scratch::new(self.rule)))?;
         std::mem::take(epochs).finish()
     }
 }
