@@ -8,7 +8,7 @@ use ec_observation::{
 };
 
 use super::{
-    Voter, count::Counts, halt::Halt, ledger::FollowedLedger, streams::NewlyClosed, votes::Votes, work::Scope,
+    Voter, count::Counts, halt::Halt, ledger::FollowedLedger, scope::Scope, streams::NewlyClosed, votes::Votes,
 };
 use crate::{
     store::{Recorded, StoreError},

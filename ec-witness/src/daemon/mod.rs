@@ -5,7 +5,7 @@
 //!
 //! Data flows one way: `intake` and `streams` read the archive for the `reader`, which hands closed epochs to the `judge`,
 //! who has `votes` cast, all by what the followed `ledger` shows. `work` lets them take turns, `count` and `shown` tell of
-//! it.
+//! it. What a turn looks at is its `scope`: what the archive's growth brought, or everything.
 
 mod closing;
 mod complaint;
@@ -22,6 +22,7 @@ mod ledger;
 mod numbering;
 mod overdue;
 mod reader;
+mod scope;
 pub mod show;
 mod shown;
 mod streams;
@@ -52,9 +53,10 @@ pub use work::{Pace, Until};
 
 use count::Counts;
 use overdue::Overdue;
+use scope::Scope;
 use shown::Shown;
 use wake::{Alarm, drained};
-use work::{Scope, Work};
+use work::Work;
 
 /// The least time between two turns that the archive's growth asks for.
 const DEBOUNCE: Duration = Duration::from_millis(100);

@@ -15,9 +15,9 @@ use super::{
     lanes::{FollowedLane, OwnEpochs, Seen},
     ledger::FollowedLedger,
     numbering::Numberings,
+    scope::Scope,
     streams::{FollowedStream, NewlyClosed},
     wake::Changes,
-    work::Scope,
 };
 use crate::{
     advice::OtherNumbering,

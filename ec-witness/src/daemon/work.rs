@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Halt, Intake, Voter, count::Counts, judge::Judge, ledger::FollowedLedger, reader::ArchiveReader, show,
-    wake::Changes,
+    Halt, Intake, Voter, count::Counts, judge::Judge, ledger::FollowedLedger, reader::ArchiveReader, scope::Scope,
+    show, wake::Changes,
 };
 use crate::{
     standing::SlotReport,
@@ -35,16 +35,6 @@ pub struct Pace {
     pub poll: Duration,
     /// End when every closed epoch has an outcome, or never.
     pub once: Option<Until>,
-}
-
-/// What a turn looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// Every file, stream and slot.
-    All,
-    /// The streams whose files have just grown, and the slots that this brought: what a turn costs must not grow with what
-    /// stands.
-    Grown,
 }
 
 /// What a turn brought.
