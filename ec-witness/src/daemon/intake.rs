@@ -138,10 +138,10 @@ impl Intake {
                 self.joining.push(joining);
                 continue;
             };
-            let Joining { index, kept, .. } = joining;
+            let Joining { index, mut kept, .. } = joining;
             let stream_id = &index.rule().stream_id;
             tracing::info!(stream = stream_id, from, first, bytes = index.bytes_read(), "stream taken up");
-            self.keeper.keep_now(&index);
+            self.keeper.keep_rest(&index, &mut kept, now_ms);
             let from = start_key(&index, from)?;
             ready.push((FollowedStream::new(index, from, max_inflight, self.closing), kept));
         }
@@ -196,7 +196,8 @@ impl Intake {
     }
 
     /// Keeps the indexes of the streams that are still read for the first time.
-    pub(super) fn keep_joining(&self) {
-        self.joining.iter().for_each(|joining| self.keeper.keep_now(&joining.index));
+    pub(super) fn keep_joining(&mut self, now_ms: u64) {
+        let Self { joining, keeper, .. } = self;
+        joining.iter_mut().for_each(|Joining { index, kept, .. }| keeper.keep_rest(index, kept, now_ms));
     }
 }

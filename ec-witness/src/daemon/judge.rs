@@ -1,11 +1,15 @@
 //! Judges slots: closed epochs come in, the engine decides, votes go out.
 
+use std::collections::HashMap;
+
 use ec_ledger::matching::OwnLane;
 use ec_observation::{
     Ballot, DerivedEpoch, EpochKey, NamedEpoch, ObservationHash, ObservationHeader, StreamHash, StreamRule,
 };
 
-use super::{Voter, count::Counts, halt::Halt, ledger::FollowedLedger, streams::NewlyClosed, votes::Votes};
+use super::{
+    Voter, count::Counts, halt::Halt, ledger::FollowedLedger, scope::Scope, streams::NewlyClosed, votes::Votes,
+};
 use crate::{
     store::{Recorded, StoreError},
     witness::{
@@ -23,11 +27,14 @@ use crate::{
 pub(super) struct Judge {
     pub(super) engine: Engine,
     pub(super) votes: Votes,
+    /// Of the votes that were recorded here and not sent yet, when their epochs closed.
+    unsent: HashMap<ObservationHash, u64>,
 }
 
 impl Judge {
     pub(super) fn new(voter: Voter, agreement: Agreement) -> Self {
-        Self { engine: Engine::new(voter.witness(), agreement), votes: Votes::new(voter) }
+        let (engine, votes) = (Engine::new(voter.witness(), agreement), Votes::new(voter));
+        Self { engine, votes, unsent: HashMap::new() }
     }
 
     /// Takes in a closed epoch. While `starting`, one without a time is an error.
@@ -122,13 +129,17 @@ impl Judge {
         let situation = situation(ledger, now_ms);
         let heads = Heads { situation: &situation, growing };
         let me = self.votes.voter.witness();
-        let Self { engine, votes } = self;
+        let Self { engine, votes, .. } = self;
         lane.name(&heads, (me, engine), own, |slot| votes.voter.own_vote(slot, None))?;
         Ok(())
     }
 
-    /// Takes from the store what became of the votes that the ledger does not show, or that may move.
-    pub(super) fn take_progress(&mut self, ledger: &FollowedLedger, now_ms: u64) -> Result<(), Halt> {
+    /// Takes from the store what became of the votes that the ledger does not show, or that may move. After a `reorg` what
+    /// was known of them is known no more.
+    pub(super) fn take_progress(&mut self, ledger: &FollowedLedger, reorg: bool, now_ms: u64) -> Result<(), Halt> {
+        if reorg {
+            self.engine.doubt_executed();
+        }
         let head = ledger.state().head().map(|head| head.number);
         for key in self.engine.open_votes(&situation(ledger, now_ms)) {
             if let Some((header, vote)) = self.votes.voter.own_vote(key.slot, head)? {
@@ -138,16 +149,21 @@ impl Judge {
         Ok(())
     }
 
-    /// Judges every slot, and has the votes that come of it recorded and sent; returns which were sent. `is_current`
-    /// tells whether a stream's files are read to their ends.
+    /// Judges every slot, or those that never were, and has the votes that come of it recorded and sent; returns which were
+    /// sent. `is_current` tells whether a stream's files are read to their ends.
     pub(super) async fn vote(
         &mut self,
+        scope: Scope,
         ledger: &FollowedLedger,
         is_current: impl Fn(StreamHash) -> bool,
         counts: &mut Counts,
         now_ms: u64,
     ) -> Result<Vec<ObservationHash>, Halt> {
-        let mut ballots = self.engine.judge(&situation(ledger, now_ms));
+        let situation = situation(ledger, now_ms);
+        let mut ballots = match scope {
+            Scope::All => self.engine.judge(&situation),
+            Scope::Grown => self.engine.judge_new(&situation),
+        };
         ballots.retain(|ballot| {
             !self.votes.is_contradicted(ballot.header.slot()) && self.may_be_voted(ballot, &is_current)
         });
@@ -199,7 +215,9 @@ impl Judge {
         );
         if !dry {
             counts.vote(ballot.vote, recorded);
-            self.engine.set_vote(SlotKey::of(&header), header, OwnVote::Cast);
+            let key = SlotKey::of(&header);
+            self.engine.set_vote(key, header, OwnVote::Cast);
+            self.unsent.extend(self.engine.slot(key).map(|slot| (header.hash(), slot.closed_ms)));
         }
     }
 
@@ -213,11 +231,21 @@ impl Judge {
         Ok(())
     }
 
-    /// How long before now the epochs closed that these votes are for, milliseconds.
-    pub(super) fn delays_ms(&self, sent: &[ObservationHash], now_ms: u64) -> impl Iterator<Item = u64> {
-        let is_sent = |slot: &JudgedSlot| slot.voted.is_some_and(|header| sent.contains(&header.hash()));
-        let slots = self.engine.slots().filter(move |(_, slot)| !sent.is_empty() && is_sent(slot));
-        slots.map(move |(_, slot)| now_ms.saturating_sub(slot.closed_ms))
+    /// How long before now the epochs closed that these votes are for, milliseconds. Not of votes that another process
+    /// recorded.
+    pub(super) fn take_delays_ms(&mut self, sent: &[ObservationHash], now_ms: u64) -> impl Iterator<Item = u64> {
+        let closed_ms = sent.iter().filter_map(|sent| self.unsent.remove(sent));
+        closed_ms.map(move |closed_ms| now_ms.saturating_sub(closed_ms))
+    }
+
+    /// Drops the slots whose outcome stands at the finalized head and returns them.
+    pub(super) fn take_done(&mut self, ledger: &FollowedLedger) -> Vec<(SlotKey, JudgedSlot)> {
+        let done = self.engine.take_done(ledger.state(), ledger.follower.heads().finalized);
+        if !self.unsent.is_empty() {
+            let voted = done.iter().filter_map(|(_, slot)| slot.voted);
+            voted.for_each(|header| _ = self.unsent.remove(&header.hash()));
+        }
+        done
     }
 
     /// Slots without an outcome.

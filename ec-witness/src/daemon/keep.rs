@@ -44,13 +44,17 @@ impl Keeper {
         let is_due = bytes.abs_diff(kept.bytes) >= KEEP_BYTES
             || bytes != kept.bytes && now_ms.saturating_sub(kept.at_ms) >= KEEP_EVERY_MS;
         if is_due {
-            *kept = Kept { bytes, at_ms: now_ms };
-            self.keep_now(index);
+            self.keep_rest(index, kept, now_ms);
         }
     }
 
-    /// Keeps a stream's index.
-    pub(super) fn keep_now(&self, index: &StreamIndex) {
+    /// Keeps a stream's index, when anything was read since the last time.
+    pub(super) fn keep_rest(&self, index: &StreamIndex, kept: &mut Kept, now_ms: u64) {
+        let bytes = index.bytes_read();
+        if bytes == kept.bytes {
+            return;
+        }
+        *kept = Kept { bytes, at_ms: now_ms };
         if let Some(checkpoints) = &self.0
             && let Err(error) = checkpoints.save(index)
         {

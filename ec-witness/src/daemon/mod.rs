@@ -5,7 +5,7 @@
 //!
 //! Data flows one way: `intake` and `streams` read the archive for the `reader`, which hands closed epochs to the `judge`,
 //! who has `votes` cast, all by what the followed `ledger` shows. `work` lets them take turns, `count` and `shown` tell of
-//! it.
+//! it. What a turn looks at is its `scope`: what the archive's growth brought, or everything.
 
 mod closing;
 mod complaint;
@@ -22,6 +22,7 @@ mod ledger;
 mod numbering;
 mod overdue;
 mod reader;
+mod scope;
 pub mod show;
 mod shown;
 mod streams;
@@ -52,6 +53,7 @@ pub use work::{Pace, Until};
 
 use count::Counts;
 use overdue::Overdue;
+use scope::Scope;
 use shown::Shown;
 use wake::{Alarm, drained};
 use work::Work;
@@ -121,7 +123,8 @@ impl Daemon {
         let Self { work, counts, shown, overdue, pace, pulse } = self;
         let mut alarm = Alarm::default();
         let changed = Arc::clone(&alarm.changed);
-        let mut due = Instant::now();
+        // when a turn looks at everything again, and when one is taken even if nothing grows
+        let (mut all_due, mut due) = (Instant::now(), Instant::now());
         loop {
             alarm.keep(work.archive.manifests());
             tokio::select! {
@@ -137,11 +140,17 @@ impl Daemon {
                 }
             }
             let begun = Instant::now();
+            let scope = if begun < all_due { Scope::Grown } else { Scope::All };
             let turned = tokio::select! {
-                turned = work.turn(cancelled, counts) => turned?,
+                turned = work.turn(scope, cancelled, counts) => turned?,
                 () = drained(cancelled) => return Ok(()),
             };
             pulse.beat();
+            let ended = Instant::now();
+            due = ended + pace.poll.max(work.ledger.follower.retry_in());
+            if scope == Scope::Grown {
+                continue;
+            }
             if pace.once.is_some() {
                 shown.keep(turned.done);
             }
@@ -151,7 +160,7 @@ impl Daemon {
             if turned.nothing_left && pace.once.is_some() {
                 return Ok(());
             }
-            due = Instant::now() + pace.poll.max(work.ledger.follower.retry_in());
+            all_due = ended + pace.poll;
         }
     }
 }

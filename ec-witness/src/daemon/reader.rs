@@ -15,6 +15,7 @@ use super::{
     lanes::{FollowedLane, OwnEpochs, Seen},
     ledger::FollowedLedger,
     numbering::Numberings,
+    scope::Scope,
     streams::{FollowedStream, NewlyClosed},
     wake::Changes,
 };
@@ -41,6 +42,8 @@ pub(super) struct ArchiveReader {
 pub(super) struct Followed {
     pub(super) stream: FollowedStream,
     kept: Kept,
+    /// Whether its files were read on by the last reading.
+    grown: bool,
     pub(super) backlog: Backlog,
     /// The windows that sessions name, of a lane.
     pub(super) lane: Option<FollowedLane>,
@@ -98,11 +101,15 @@ impl ArchiveReader {
             count::zero(&stream.rule().stream_id);
             let lane =
                 stream.rule().is_lane().then(|| FollowedLane::new(stream.rule().clone(), judge.engine.agreement()));
-            let followed = Followed { stream, kept, backlog: Backlog::default(), lane, other_numbering: None };
+            let followed =
+                Followed { stream, kept, grown: false, backlog: Backlog::default(), lane, other_numbering: None };
             streams.insert(hash, followed);
         }
-        let touched = |followed: &&mut Followed| followed.stream.files().any(|file| changes.touch(file));
-        for Followed { stream, kept, lane, .. } in streams.values_mut().filter(touched) {
+        for Followed { stream, kept, grown, lane, .. } in streams.values_mut() {
+            *grown = stream.files().any(|file| changes.touch(file));
+            if !*grown {
+                continue;
+            }
             let heard = stream.read_on(now_ms, intake.turn_bytes());
             take_heard(stream, lane.as_mut(), &heard, judge);
             intake.keeper().keep(stream.index(), kept, now_ms);
@@ -111,19 +118,26 @@ impl ArchiveReader {
         Ok(())
     }
 
+    /// The streams that are looked at.
+    fn within(&mut self, scope: Scope) -> impl Iterator<Item = (StreamHash, &mut Followed)> {
+        let streams = self.streams.iter_mut().map(|(&hash, followed)| (hash, followed));
+        streams.filter(move |(_, followed)| scope == Scope::All || followed.grown)
+    }
+
     /// Hands closed epochs to the judge; returns how many were new.
     pub(super) fn admit(
         &mut self,
+        scope: Scope,
         ledger: &FollowedLedger,
         judge: &mut Judge,
         counts: &mut Counts,
         now_ms: u64,
     ) -> Result<usize, Halt> {
         let (starting, is_at_rest) = (counts.totals().judged == 0, self.intake.is_at_rest());
-        let mut admitted = 0;
-        for (&hash, Followed { stream, lane, .. }) in &mut self.streams {
+        let (mut admitted, pulse) = (0, self.pulse.clone());
+        for (hash, Followed { stream, lane, .. }) in self.within(scope) {
             let (closed, again) = derive(hash, stream, lane.as_mut(), is_at_rest, ledger, judge, now_ms)?;
-            self.pulse.beat();
+            pulse.beat();
             admitted += closed.len();
             let Some(lane) = lane else {
                 closed.iter().try_for_each(|closed| judge.admit(stream.rule(), closed, starting, counts))?;
@@ -144,17 +158,23 @@ impl ArchiveReader {
         Ok(admitted)
     }
 
-    /// Finds the sessions of all lanes at the head, by which old epochs are passed by.
-    pub(super) fn find_sessions(&mut self, ledger: &FollowedLedger) {
-        for Followed { stream, lane, .. } in self.streams.values_mut() {
+    /// Finds the sessions of lanes at the head, by which old epochs are passed by.
+    pub(super) fn find_sessions(&mut self, scope: Scope, ledger: &FollowedLedger) {
+        for (_, Followed { stream, lane, .. }) in self.within(scope) {
             lane.iter_mut().for_each(|lane| lane.find_sessions(stream.index(), ledger));
         }
     }
 
-    /// Has the windows of all lanes judged under the names that the ledger gives them at the head.
-    pub(super) fn name(&mut self, ledger: &FollowedLedger, judge: &mut Judge, now_ms: u64) -> Result<(), Halt> {
+    /// Has the windows of lanes judged under the names that the ledger gives them at the head.
+    pub(super) fn name(
+        &mut self,
+        scope: Scope,
+        ledger: &FollowedLedger,
+        judge: &mut Judge,
+        now_ms: u64,
+    ) -> Result<(), Halt> {
         let is_at_rest = self.intake.is_at_rest();
-        for Followed { stream, lane, .. } in self.streams.values_mut() {
+        for (_, Followed { stream, lane, .. }) in self.within(scope) {
             let Some(lane) = lane else { continue };
             let mut own = OwnEpochs::new(stream.index(), &mut lane.seen);
             let growing = stream.highest_epoch().map(|highest| highest.segment).filter(|_| !is_at_rest);
@@ -214,9 +234,12 @@ impl ArchiveReader {
     }
 
     /// Keeps on the disk what was read of every index.
-    pub(super) fn keep_all(&self) {
-        self.streams.values().for_each(|followed| self.intake.keeper().keep_now(followed.stream.index()));
-        self.intake.keep_joining();
+    pub(super) fn keep_all(&mut self, now_ms: u64) {
+        let Self { intake, streams, .. } = self;
+        streams.values_mut().for_each(|Followed { stream, kept, .. }| {
+            intake.keeper().keep_rest(stream.index(), kept, now_ms);
+        });
+        intake.keep_joining(now_ms);
     }
 }
 

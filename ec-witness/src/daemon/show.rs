@@ -70,7 +70,7 @@ pub fn stream(stream_id: &str, stream: StreamHash, engine: &Engine, follower: &F
         newest_final: newest_final(stream, follower),
         ..StreamStanding::default()
     };
-    for (key, slot) in engine.slots().filter(|(key, _)| key.stream == stream) {
+    for (key, slot) in engine.slots_of(stream) {
         standing.newest_closed = standing.newest_closed.max(Some(key.sequence));
         if slot.voted.is_some() {
             standing.newest_voted = standing.newest_voted.max(Some(key.sequence));
@@ -91,9 +91,8 @@ pub fn newest_final(stream: StreamHash, follower: &Follower) -> AtHeads {
 /// left open.
 pub fn lane(index: &StreamIndex, marks: &BTreeMap<u64, u64>, engine: &Engine, newest_final: AtHeads) -> LaneStanding {
     let (rule, segments) = (index.rule(), index.segments());
-    let is_closed =
-        |(key, slot): &(&SlotKey, &JudgedSlot)| key.stream == rule.stream_hash() && slot.state != SlotState::Open;
-    let newest_closed = engine.slots().filter(is_closed).map(|(_, slot)| slot.epoch).max();
+    let closed = engine.slots_of(rule.stream_hash()).filter(|(_, slot)| slot.state != SlotState::Open);
+    let newest_closed = closed.map(|(_, slot)| slot.epoch).max();
     let behind = |newest_final| Some(behind(&segments, marks, newest_closed?, newest_final?));
     let hour_ago_ms = (clock::unix_s() * 1000).saturating_sub(HOUR_MS);
     let is_new = |span: &&SegmentSpan| span.first_ms != u64::MAX && span.first_ms >= hour_ago_ms;

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Halt, Intake, Voter, count::Counts, judge::Judge, ledger::FollowedLedger, reader::ArchiveReader, show,
-    wake::Changes,
+    Halt, Intake, Voter, count::Counts, judge::Judge, ledger::FollowedLedger, reader::ArchiveReader, scope::Scope,
+    show, wake::Changes,
 };
 use crate::{
     standing::SlotReport,
@@ -85,9 +85,16 @@ impl Work {
     }
 
     /// One turn.
-    pub(super) async fn turn(&mut self, cancelled: &CancellationToken, counts: &mut Counts) -> Result<Turned, Halt> {
+    pub(super) async fn turn(
+        &mut self,
+        scope: Scope,
+        cancelled: &CancellationToken,
+        counts: &mut Counts,
+    ) -> Result<Turned, Halt> {
         let now_ms = self.now_ms();
-        self.read_archive(&Changes::Anywhere, now_ms)?;
+        if scope == Scope::All {
+            self.read_archive(&Changes::Anywhere, now_ms)?;
+        }
         // nothing is lost by giving up a poll, so that an endpoint that is silent delays no stop
         let polled = tokio::select! {
             polled = self.ledger.poll(now_ms, self.once.is_none()) => polled?,
@@ -99,19 +106,32 @@ impl Work {
         judge.votes.note_finalized_head(ledger, now_ms)?;
         judge.votes.follow(ledger, polled.reorg, now_ms).await?;
         let read_again_from = judge.votes.compare(ledger, now_ms)?;
-        judge.take_progress(ledger, now_ms)?;
-        archive.find_sessions(ledger);
-        let admitted = archive.admit(ledger, judge, counts, now_ms)?;
-        archive.name(ledger, judge, now_ms)?;
-        let sent = judge.vote(ledger, |stream| archive.is_current(stream), counts, now_ms).await?;
+        // what the ledger no longer shows is asked of the store before anything is judged by it
+        let scope = if polled.reorg { Scope::All } else { scope };
+        if scope == Scope::All {
+            judge.take_progress(ledger, polled.reorg, now_ms)?;
+        }
+        archive.find_sessions(scope, ledger);
+        let admitted = archive.admit(scope, ledger, judge, counts, now_ms)?;
+        archive.name(scope, ledger, judge, now_ms)?;
+        let sent = judge.vote(scope, ledger, |stream| archive.is_current(stream), counts, now_ms).await?;
         self.count_sent(&sent, counts);
+        let turned = match scope {
+            Scope::All => self.settle(admitted, counts, now_ms).await?,
+            Scope::Grown => Turned::default(),
+        };
+        if let Some(block) = read_again_from {
+            self.ledger.follower.read_again_from(block);
+        }
+        Ok(turned)
+    }
+
+    /// What is left to do for slots that others decide, when so many were new in this turn.
+    async fn settle(&mut self, admitted: usize, counts: &mut Counts, now_ms: u64) -> Result<Turned, Halt> {
         self.judge.finalize_ripe(&self.ledger, now_ms).await?;
         let done = self.take_done(counts);
         counts.room(self.judge.votes.note_room());
         let is_read = admitted == 0 && self.archive.intake.joining() == 0 && !self.archive.has_unnamed();
-        if let Some(block) = read_again_from {
-            self.ledger.follower.read_again_from(block);
-        }
         let nothing_left = is_read && self.judge.is_done(self.once == Some(Until::Finalized));
         Ok(Turned { nothing_left, done })
     }
@@ -121,21 +141,23 @@ impl Work {
         let now_ms = self.now_ms();
         self.read_archive(changes, now_ms)?;
         // a stream that was just taken in is judged once the ledger's log is read for it; sessions change with the head only
-        Ok(!self.ledger.is_read() || self.archive.admit(&self.ledger, &mut self.judge, counts, now_ms)? > 0)
+        let Self { archive, ledger, judge, .. } = self;
+        Ok(!ledger.is_read() || archive.admit(Scope::Grown, ledger, judge, counts, now_ms)? > 0)
     }
 
     fn read_archive(&mut self, changes: &Changes, now_ms: u64) -> Result<(), Halt> {
         self.archive.read(changes, &mut self.ledger, &mut self.judge, now_ms)
     }
 
-    fn count_sent(&self, sent: &[ObservationHash], counts: &mut Counts) {
-        counts.sent(sent.len(), self.judge.delays_ms(sent, self.now_ms()));
+    fn count_sent(&mut self, sent: &[ObservationHash], counts: &mut Counts) {
+        let now_ms = self.now_ms();
+        counts.sent(sent.len(), self.judge.take_delays_ms(sent, now_ms));
     }
 
     /// Lets go of what is final below the finalized head.
     fn take_done(&mut self, counts: &mut Counts) -> Vec<SlotReport> {
         let Self { archive, ledger, judge, .. } = self;
-        let done = judge.engine.take_done(ledger.state(), ledger.follower.heads().finalized);
+        let done = judge.take_done(ledger);
         done.iter().for_each(|(key, slot)| archive.take_done(key.stream, slot.epoch, judge));
         let report = |(key, slot): (SlotKey, JudgedSlot)| {
             Some(show::slot(archive.rule(key.stream)?, key, &slot, &ledger.follower))
@@ -155,6 +177,7 @@ impl Work {
         if let Some(halt) = halt {
             self.judge.votes.voter.keep_halt(halt);
         }
-        self.archive.keep_all();
+        let now_ms = self.now_ms();
+        self.archive.keep_all(now_ms);
     }
 }

@@ -94,21 +94,40 @@ impl Engine {
 
     /// Judges every slot and returns the votes to cast, oldest slots first.
     pub fn judge(&mut self, situation: &Situation<'_>) -> Vec<Ballot> {
+        self.judge_those(situation, |_| true)
+    }
+
+    /// Judges the slots that were never judged, and returns the votes to cast, oldest slots first.
+    pub fn judge_new(&mut self, situation: &Situation<'_>) -> Vec<Ballot> {
+        self.judge_those(situation, |slot| !slot.is_judged())
+    }
+
+    fn judge_those(&mut self, situation: &Situation<'_>, which: impl Fn(&JudgedSlot) -> bool) -> Vec<Ballot> {
         let membership = membership_of(situation.set, situation.ledger, self.me);
         let Self { me, agreement, slots } = self;
         let judge = |(key, slot): (&SlotKey, &mut JudgedSlot)| slot.judge(*key, *me, &membership, situation, agreement);
-        slots.iter_mut().filter_map(judge).collect()
+        slots.iter_mut().filter(|(_, slot)| which(slot)).filter_map(judge).collect()
     }
 
-    /// The open slots with an own vote of which it matters whether all of it is executed: the ledger does not count it, or
-    /// it may move.
+    /// The open slots with an own vote of which it matters whether all of it is executed, and is not known: the ledger does
+    /// not count it, or it may move. What the ledger counts and was found executed stays so, until blocks are
+    /// [taken back](Self::doubt_executed) or another vote is [cast](Self::set_vote).
     pub fn open_votes(&self, situation: &Situation<'_>) -> Vec<SlotKey> {
-        let ledger = situation.ledger;
-        let seat = ledger.seat_of(self.me);
-        let is_counted = |slot| ledger.slot(slot).is_some_and(|slot| slot.vote_of(seat).is_some());
-        let may_move = |slot| situation.phase(slot, &self.agreement) != Phase::Before;
+        let seat = situation.ledger.seat_of(self.me);
+        let matters = |(key, slot): &(&SlotKey, &JudgedSlot)| {
+            let found = situation.ledger.slot(key.slot);
+            let is_counted = found.is_some_and(|found| found.vote_of(seat).is_some());
+            let may_move = || situation.phase(found, &self.agreement) != Phase::Before;
+            !is_counted || !matches!(slot.vote, OwnVote::Executed(_)) && may_move()
+        };
         let open = self.slots.iter().filter(|(_, slot)| slot.voted.is_some() && slot.finalized.is_none());
-        open.filter(|(key, _)| !is_counted(key.slot) || may_move(key.slot)).map(|(key, _)| *key).collect()
+        open.filter(matters).map(|(key, _)| *key).collect()
+    }
+
+    /// Blocks were taken back: whether votes are executed is to be found out again.
+    pub fn doubt_executed(&mut self) {
+        let executed = self.slots.values_mut().filter(|slot| matches!(slot.vote, OwnVote::Executed(_)));
+        executed.for_each(|slot| slot.vote = OwnVote::Cast);
     }
 
     /// Slots in which a candidate has the quorum's votes and yet is not final, as after a change of the set: anyone may
@@ -126,8 +145,8 @@ impl Engine {
     /// Drops the slots whose outcome stands at the finalized head and returns them.
     pub fn take_done(&mut self, ledger: &LedgerState, finalized_head: u64) -> Vec<(SlotKey, JudgedSlot)> {
         let done = |key: &SlotKey, slot: &mut JudgedSlot| {
-            let found = ledger.final_of(key.stream, key.sequence, key.slot);
-            slot.state.is_outcome() && found.is_some_and(|found| found.is_final_at(finalized_head))
+            let found = || ledger.final_of(key.stream, key.sequence, key.slot);
+            slot.state.is_outcome() && found().is_some_and(|found| found.is_final_at(finalized_head))
         };
         self.slots.extract_if(.., done).collect()
     }
@@ -136,7 +155,7 @@ impl Engine {
     /// can no longer be known. Returns how many.
     pub fn withdraw(&mut self, stream: StreamHash, withheld: impl Fn(EpochKey) -> bool) -> usize {
         let incomplete = |own: &OwnEpoch| !matches!(own, OwnEpoch::Derived { complete: true, .. });
-        let range = SlotKey::begin(stream)..=SlotKey::end(stream);
+        let range = SlotKey::all_of(stream);
         let withdrawn =
             |_: &SlotKey, slot: &mut JudgedSlot| slot.voted.is_none() && incomplete(&slot.own) && withheld(slot.epoch);
         self.slots.extract_if(range, withdrawn).count()
@@ -147,6 +166,11 @@ impl Engine {
         self.slots.iter()
     }
 
+    /// The slots of a stream, by sequence.
+    pub fn slots_of(&self, stream: StreamHash) -> impl Iterator<Item = (&SlotKey, &JudgedSlot)> {
+        self.slots.range(SlotKey::all_of(stream))
+    }
+
     /// One slot.
     pub fn slot(&self, key: SlotKey) -> Option<&JudgedSlot> {
         self.slots.get(&key)
@@ -154,8 +178,7 @@ impl Engine {
 
     /// Slots of a stream whose epochs stand below `epoch`, and that take a place in the window.
     pub fn undecided_below(&self, stream: StreamHash, epoch: EpochKey) -> usize {
-        let range = SlotKey::begin(stream)..=SlotKey::end(stream);
-        self.slots.range(range).filter(|(_, slot)| slot.in_window && slot.epoch < epoch).count()
+        self.slots_of(stream).filter(|(_, slot)| slot.in_window && slot.epoch < epoch).count()
     }
 }
 

@@ -1,8 +1,7 @@
 //! What one judging rests on, beside the archive and the vote store.
 
 use alloy::primitives::Address;
-use ec_ledger::{LedgerState, WitnessSet};
-use ec_observation::SlotId;
+use ec_ledger::{LedgerState, Slot, WitnessSet};
 
 use super::{
     decision::{Agreement, Membership},
@@ -31,9 +30,9 @@ pub struct Situation<'a> {
 }
 
 impl Situation<'_> {
-    /// Where a slot stands in its rounds.
-    pub(super) fn phase(&self, slot: SlotId, agreement: &Agreement) -> Phase {
-        let first = self.ledger.slot(slot).and_then(|slot| slot.candidates.first());
+    /// Where a slot stands in its rounds that holds this.
+    pub(super) fn phase(&self, slot: Option<&Slot>, agreement: &Agreement) -> Phase {
+        let first = slot.and_then(|slot| slot.candidates.first());
         let first_ms = first.map(|first| first.timestamp_s.saturating_mul(1000));
         Phase::at(first_ms, self.head_ms, agreement, self.set.active.len())
     }

@@ -1,9 +1,9 @@
 //! One slot: where it stands, and what its judging comes to.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 use alloy::primitives::{Address, B256};
-use ec_ledger::Candidate;
+use ec_ledger::{Candidate, Final, Slot};
 use ec_observation::{Ballot, EpochKey, EpochName, ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
@@ -32,14 +32,10 @@ impl SlotKey {
         Self { stream: header.stream_hash, sequence: header.sequence, slot: header.slot() }
     }
 
-    /// Below every key of a stream.
-    pub(super) fn begin(stream: StreamHash) -> Self {
-        Self { stream, sequence: 0, slot: SlotId::ZERO }
-    }
-
-    /// Above every key of a stream.
-    pub(super) fn end(stream: StreamHash) -> Self {
-        Self { stream, sequence: u64::MAX, slot: SlotId(B256::repeat_byte(0xff)) }
+    /// Every key of a stream.
+    pub(super) fn all_of(stream: StreamHash) -> RangeInclusive<Self> {
+        let first = Self { stream, sequence: 0, slot: SlotId::ZERO };
+        first..=Self { stream, sequence: u64::MAX, slot: SlotId(B256::repeat_byte(0xff)) }
     }
 }
 
@@ -160,6 +156,11 @@ impl JudgedSlot {
         }
     }
 
+    /// Whether it was judged before.
+    pub(super) fn is_judged(&self) -> bool {
+        self.entered_ms.is_some()
+    }
+
     /// Judges it; returns the vote to cast, if one is due.
     pub(super) fn judge(
         &mut self,
@@ -176,11 +177,12 @@ impl JudgedSlot {
             entered_ms: *self.entered_ms.get_or_insert(now_ms),
             live_since_ms,
         };
-        let seen = self.see(key, situation, agreement);
-        let counted = ledger.slot(key.slot).and_then(|slot| slot.vote_of(ledger.seat_of(me)));
+        let (found, finalized) = (ledger.slot(key.slot), ledger.final_of(key.stream, key.sequence, key.slot));
+        let seen = self.see(key, (found, finalized), situation, agreement);
+        let counted = found.and_then(|slot| slot.vote_of(ledger.seat_of(me)));
         let vote = self.vote_now(counted);
         let decision = decide(&self.own, &seen, membership, &clock, &vote, self.proposing, agreement);
-        self.finalized = ledger.final_of(key.stream, key.sequence, key.slot).map(|found| found.hash);
+        self.finalized = finalized.map(|finalized| finalized.hash);
         self.state = state_of(&decision, clock.is_disputed(agreement));
         if self.superseded && !matches!(decision, Decision::Final(_)) {
             self.state = SlotState::Superseded;
@@ -238,10 +240,17 @@ impl JudgedSlot {
         Some((slot, candidate.hash))
     }
 
-    fn see(&mut self, key: SlotKey, situation: &Situation<'_>, agreement: &Agreement) -> Seen {
+    /// The slot as the ledger shows it, which holds this and has this final.
+    fn see(
+        &mut self,
+        key: SlotKey,
+        (found, finalized): (Option<&Slot>, Option<&Final>),
+        situation: &Situation<'_>,
+        agreement: &Agreement,
+    ) -> Seen {
         let Situation { ledger, set, now_ms, .. } = *situation;
-        let phase = situation.phase(key.slot, agreement);
-        let candidates = ledger.slot(key.slot).map(|slot| slot.candidates.as_slice()).unwrap_or_default();
+        let phase = situation.phase(found, agreement);
+        let candidates = found.map(|slot| slot.candidates.as_slice()).unwrap_or_default();
         let in_lane = ledger.lane(key.stream).is_some();
         let right_from = |candidate: &Candidate| ledger.parent_right_from(candidate, agreement.parent_window);
         let mut candidates: Vec<_> = candidates.iter().map(|candidate| (right_from(candidate), candidate)).collect();
@@ -257,7 +266,7 @@ impl JudgedSlot {
             first_seen_ms: *self.first_seen.entry(candidate.hash).or_insert(now_ms),
         };
         Seen {
-            finalized: ledger.final_of(key.stream, key.sequence, key.slot).map(|found| found.content),
+            finalized: finalized.map(|finalized| finalized.content),
             candidates: candidates.into_iter().map(see).collect(),
             parent: ledger.newest_final_below(key.stream, key.sequence),
             phase,

@@ -27,12 +27,16 @@ fn proposed(header: ObservationHeader) -> LedgerEvent {
 
 fn engine_with(content: Content) -> Engine {
     let mut engine = Engine::new(ME, Agreement::default());
+    admit(&mut engine, content);
+    engine
+}
+
+fn admit(engine: &mut Engine, content: Content) {
     let key = SlotKey::of(&content.header(ObservationHash::ZERO, 0));
     let (name, proposing) = (EpochName::timeline(content.sequence), Proposing::InTurn(content.sequence));
     let own = OwnEpoch::Derived { content, observed_unix_ms: 5, tolerance_ms: 10, complete: true };
     let admitted = Admitted { epoch: EpochKey::timeline(content.sequence), name, proposing, own, closed_ms: 0 };
     assert_eq!(engine.admit(key, admitted, None), Admission::New);
-    engine
 }
 
 fn attested(engine: &mut Engine, ledger: &LedgerState) -> Option<ObservationHeader> {
@@ -60,4 +64,43 @@ fn the_candidate_that_was_right_first_is_attested() {
     assert_eq!(attested(&mut engine_with(content(2)), &ledger), Some(later));
     ledger.apply(block(3), [finalized]);
     assert_eq!(attested(&mut engine_with(content(2)), &ledger), Some(later), "nothing overtakes it");
+}
+
+#[test]
+fn what_is_new_is_judged_without_the_rest() {
+    let mut engine = engine_with(content(1));
+    let ledger = LedgerState::new(None);
+    let set = WitnessSet::of([OTHER, ME], 2);
+    let situation = Situation { ledger: &ledger, set: &set, head_ms: 0, now_ms: 0, live_since_ms: Some(0) };
+    let sequences = |ballots: Vec<Ballot>| ballots.iter().map(|ballot| ballot.header.sequence).collect::<Vec<_>>();
+    assert_eq!(sequences(engine.judge_new(&situation)), [1]);
+    assert_eq!(sequences(engine.judge_new(&situation)), [0; 0], "it was judged");
+    admit(&mut engine, content(3));
+    assert_eq!(sequences(engine.judge_new(&situation)), [3]);
+    assert_eq!(sequences(engine.judge(&situation)), [1, 3]);
+}
+
+#[test]
+fn a_counted_vote_is_asked_after_until_it_is_executed_and_again_after_a_reorg() {
+    let agreement = Agreement::default();
+    let header = content(1).header(ObservationHash::ZERO, 5);
+    let (key, mut engine) = (SlotKey::of(&header), engine_with(content(1)));
+    let executed = OwnVote::Executed(header.content().hash());
+    let set = WitnessSet::of([ME, OTHER], 2);
+    let mut ledger = LedgerState::new(None);
+    let asked = |engine: &Engine, ledger: &LedgerState, head_ms| {
+        engine.open_votes(&Situation { ledger, set: &set, head_ms, now_ms: 0, live_since_ms: Some(0) })
+    };
+    assert_eq!(asked(&engine, &ledger, 0), [], "there is no vote");
+    engine.set_vote(key, header, executed);
+    assert_eq!(asked(&engine, &ledger, 0), [key], "executed, and yet not counted");
+    let block = BlockRef { number: 1, hash: B256::with_last_byte(1) };
+    ledger.apply(block, [LedgerEvent::Proposed { proposer: ME, header, timestamp_s: 0 }]);
+    engine.set_vote(key, header, OwnVote::Cast);
+    assert_eq!(asked(&engine, &ledger, 0), [], "no round has begun in which it could move");
+    assert_eq!(asked(&engine, &ledger, agreement.round_grace_ms), [key]);
+    engine.set_vote(key, header, executed);
+    assert_eq!(asked(&engine, &ledger, agreement.round_grace_ms), [], "it is known");
+    engine.doubt_executed();
+    assert_eq!(asked(&engine, &ledger, agreement.round_grace_ms), [key]);
 }
