@@ -1,11 +1,13 @@
-//! Where one slot became final.
+//! What is final in one slot, and since where.
 //!
 //! Few nodes keep the state of a finalized head, which on an OP Stack chain is minutes old, but all keep its log. So the
 //! state of the newest block is asked what is final, and the log where it became so.
 
-use alloy::{eips::BlockId, primitives::Address};
-use ec_observation::{ObservationHash, SlotId};
-use ec_rpc::{AskError, BlockRef, Endpoints};
+use std::fmt::Debug;
+
+use alloy::{eips::BlockId, primitives::Address, providers::DynProvider};
+use ec_observation::{ObservationHash, ObservationHeader, SlotId};
+use ec_rpc::{AskError, BlockRef, Endpoints, Fault};
 
 use crate::{contracts::EveryChannelObservationLedger as Ledger, follow::Pages, logs, state::Finality};
 
@@ -49,27 +51,74 @@ pub async fn finality_of(
     slot: SlotId,
     latest: BlockRef,
 ) -> Result<Option<Finality>, FinalityError> {
+    let Some(observation) = final_observation(endpoints, ledger, slot, latest).await? else { return Ok(None) };
+    let read = move |provider, from, end| async move {
+        let blocks = logs::read_final(&provider, ledger, slot, from, end).await?;
+        Ok(blocks.into_iter().find(|(_, found)| *found == observation).map(|(block, _)| block))
+    };
+    let Some(block) = first_in_log(endpoints, (deploy_block, latest.number), read).await? else {
+        return Err(FinalityError::NotInLog { slot, observation, from: deploy_block, latest: latest.number });
+    };
+    match endpoints.block(latest.number).await? == Some(latest) {
+        true => Ok(Some(Finality { observation, block })),
+        false => Err(FinalityError::HeadMoved(latest.number)),
+    }
+}
+
+/// The header that is final in a slot in the chain that ends with `latest`; `None` while none is. No event of the ledger is
+/// older than block `deploy_block`.
+///
+/// # Errors
+///
+/// Too few answers, no agreement, or the log lacks what the state calls final.
+pub async fn final_header_of(
+    endpoints: &Endpoints,
+    ledger: Address,
+    deploy_block: u64,
+    slot: SlotId,
+    latest: BlockRef,
+) -> Result<Option<ObservationHeader>, FinalityError> {
+    let Some(observation) = final_observation(endpoints, ledger, slot, latest).await? else { return Ok(None) };
+    let read = move |provider, from, end| async move {
+        logs::read_header(&provider, ledger, (slot, observation), from, end).await
+    };
+    let found = first_in_log(endpoints, (deploy_block, latest.number), read).await?;
+    let lacking = || FinalityError::NotInLog { slot, observation, from: deploy_block, latest: latest.number };
+    found.ok_or_else(lacking).map(Some)
+}
+
+/// What the ledger's state at block `latest` calls final in a slot.
+async fn final_observation(
+    endpoints: &Endpoints,
+    ledger: Address,
+    slot: SlotId,
+    latest: BlockRef,
+) -> Result<Option<ObservationHash>, AskError> {
     let found = endpoints.agreed("finalizedObservation()", |provider| async move {
         Ledger::new(ledger, provider).finalizedObservation(slot.0).block(BlockId::hash(latest.hash)).call().await
     });
-    let observation = ObservationHash(found.await?);
-    if observation == ObservationHash::ZERO {
-        return Ok(None);
-    }
-    let (mut pages, mut from) = (Pages::unbounded(), deploy_block);
-    while from <= latest.number {
-        let end = pages.end(from, latest.number);
-        let read = |provider| async move { logs::read_final(&provider, ledger, slot, from, end).await };
-        let Some(blocks) = pages.take(endpoints.agreed("eth_getLogs", read).await, from, end)? else { continue };
-        if let Some(&(block, _)) = blocks.iter().find(|(_, found)| *found == observation) {
-            let is_held = endpoints.block(latest.number).await? == Some(latest);
-            return if is_held {
-                Ok(Some(Finality { observation, block }))
-            } else {
-                Err(FinalityError::HeadMoved(latest.number))
-            };
+    Ok(Some(ObservationHash(found.await?)).filter(|&observation| observation != ObservationHash::ZERO))
+}
+
+/// What `read` finds first in the pages of the ledger's log from one block to another.
+async fn first_in_log<T, A>(
+    endpoints: &Endpoints,
+    (first, last): (u64, u64),
+    read: impl Fn(DynProvider, u64, u64) -> A,
+) -> Result<Option<T>, AskError>
+where
+    T: Clone + Eq + Debug + Send + 'static,
+    A: Future<Output = Result<Option<T>, Fault>> + Send + 'static,
+{
+    let (mut pages, mut from) = (Pages::unbounded(), first);
+    while from <= last {
+        let end = pages.end(from, last);
+        let answer = endpoints.agreed("eth_getLogs", |provider| read(provider, from, end)).await;
+        let Some(found) = pages.take(answer, from, end)? else { continue };
+        if found.is_some() {
+            return Ok(found);
         }
         from = end + 1;
     }
-    Err(FinalityError::NotInLog { slot, observation, from: deploy_block, latest: latest.number })
+    Ok(None)
 }

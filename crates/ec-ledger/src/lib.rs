@@ -25,7 +25,7 @@ mod strays;
 
 pub use candidate::Candidate;
 pub use event::LedgerEvent;
-pub use finality::{FinalityError, finality_of};
+pub use finality::{FinalityError, final_header_of, finality_of};
 pub use follow::{FollowError, Follower, Heads, LedgerSettings, Polled};
 pub use matching::Matching;
 pub use pulse::Pulse;

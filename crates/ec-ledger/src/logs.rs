@@ -96,6 +96,26 @@ pub(super) async fn read_final(
     Ok(found)
 }
 
+/// The header of one candidate of a slot in the ledger's log from block `from` up to `end`, if it was proposed there. A header
+/// is vouched for by its hash, whoever shows it.
+pub(super) async fn read_header(
+    provider: &DynProvider,
+    ledger: Address,
+    (slot, observation): (SlotId, ObservationHash),
+    from: u64,
+    end: u64,
+) -> Result<Option<ObservationHeader>, Fault> {
+    let filter = Filter::new().address(ledger).event_signature(Ledger::ObservationProposed::SIGNATURE_HASH);
+    let filter = filter.topic1(slot.0).topic2(observation.0).from_block(from).to_block(end);
+    let Some(log) = provider.get_logs(&filter).await?.into_iter().next() else { return Ok(None) };
+    match checked(&log, Emitters { ledger, registry: Address::ZERO })? {
+        LedgerLog { event: LedgerEvent::Proposed { header, .. }, .. } if header.hash() == observation => {
+            Ok(Some(header))
+        }
+        LedgerLog { block, .. } => Err(unusable(Some(block.number), "a log that was not asked for")),
+    }
+}
+
 /// Dates those proposals whose logs carry no time, as older nodes give them, by their blocks; asks for each block once.
 async fn date<A: Future<Output = Result<u64, Fault>>>(
     logs: &mut [LedgerLog],

@@ -6,7 +6,7 @@ use std::{io::Write, iter, num::NonZeroUsize, time::Instant};
 
 use clap::Args;
 use ec_archive::{
-    ArchiveError, Broadcast, DeriveError, Epochs, LinkedEpoch, Quarantined, Source, StreamIndex, Watch,
+    ArchiveError, Broadcast, Checkpoints, DeriveError, Epochs, LinkedEpoch, Quarantined, Source, StreamIndex, Watch,
     in_order::map_in_order,
 };
 use ec_observation::{ObservationHash, ObservationHeader, SlotId, StreamRule, TimeMode};
@@ -185,6 +185,24 @@ pub(crate) fn read_index(sources: &Sources, source: &Source, json: bool) -> eyre
     let broadcast = sources.archive.broadcast(&source.broadcast);
     let mut index = StreamIndex::new(&broadcast, source.rule.clone(), &sources.names);
     Reading::show(&broadcast, &source.rule, json, |reading| index.read_on(reading))?;
+    Ok(index)
+}
+
+/// The same, going on where the daemon was when it kept what it had read.
+pub(crate) fn read_index_on(
+    sources: &Sources,
+    source: &Source,
+    kept: &Checkpoints,
+    json: bool,
+) -> eyre::Result<StreamIndex> {
+    let broadcast = sources.archive.broadcast(&source.broadcast);
+    let mut index = StreamIndex::new(&broadcast, source.rule.clone(), &sources.names);
+    Reading::show(&broadcast, &source.rule, json, |reading| {
+        for error in kept.restore(&mut index, reading) {
+            tracing::warn!(%error, "the checkpoint is left aside; reading everything");
+        }
+        index.read_on(reading)
+    })?;
     Ok(index)
 }
 

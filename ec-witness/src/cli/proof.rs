@@ -7,9 +7,11 @@ use std::{
 };
 
 use clap::Args;
-use ec_archive::{AtRest, Observation, Source, StreamIndex};
-use ec_ledger::{Finality, Follower, LedgerSettings, finality_of};
-use ec_observation::{EpochRecords, NamedEpoch, ObservationHash, ObservationHeader, Proof, SlotId, TimeMode};
+use ec_archive::{Epochs, SegmentSpan, Source, StreamIndex, Sweep, SweptEpoch, is_closed};
+use ec_ledger::{Finality, Follower, LedgerSettings, final_header_of, finality_of};
+use ec_observation::{
+    DerivedEpoch, EpochKey, EpochRecords, NamedEpoch, ObservationHash, ObservationHeader, Proof, SlotId, TimeMode,
+};
 use ec_witness::witness::lane::final_mark;
 use eyre::{OptionExt, WrapErr, bail, eyre};
 use serde::Serialize;
@@ -20,19 +22,22 @@ use super::{
     chain::ChainArgs,
     config::ConfigArg,
     connection::block_on,
-    derive::read_index,
+    derive::{read_index, read_index_on},
     head::{AskedHead, HeadArg},
     input::read_text,
     lanes, ledger,
-    output::{JsonArg, json_line, mark_time},
-    roster::ArchiveArgs,
+    output::{JobsArg, JsonArg, json_line, mark_time},
+    roster::{ArchiveArgs, Sources},
+    store::{StoreArgs, checkpoints},
 };
 
 /// Which record to prove. Prints the proof as JSON.
 ///
 /// In a lane a group's number may stand in several segments; then `--at` or `--blake3` says which is meant.
 ///
-/// With a ledger configured the proof holds the slot's final header, without one the header that `derive` shows.
+/// With a ledger configured the proof holds the slot's final header, without one the header that `derive` shows: that rests on
+/// all epochs before it, which are derived too. With a ledger only the epoch is derived; where the daemon's vote store is named,
+/// only what the daemon has not read yet is read to find it.
 #[derive(Debug, Args)]
 pub(crate) struct ProveArgs {
     #[command(flatten)]
@@ -43,6 +48,12 @@ pub(crate) struct ProveArgs {
 
     #[command(flatten)]
     chain: ChainArgs,
+
+    #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
+    jobs: JobsArg,
 
     /// The record's track.
     #[arg(long, env = "EC_WITNESS_TRACK", value_name = "TRACK")]
@@ -81,6 +92,7 @@ impl ProveArgs {
         let file = self.config.read()?;
         let chain = self.chain.clone().or(file.chain.clone());
         let tolerance_ms = AgreementArgs::default().or(file.agreement).tolerance_ms(TimeMode::Received);
+        let kept = self.store.directory_if_set(&file.store).map(checkpoints);
         let sources = self.archive.sources(file.archive, &file.stream)?;
         // of the lanes of a broadcast the track tells which is meant
         let may_have = |source: &&Source| !source.rule.is_lane() || source.rule.tracks.names().contains(&self.track);
@@ -89,30 +101,41 @@ impl ProveArgs {
             let (streams, of) = (may_have.len(), sources.streams.len());
             bail!("{streams} of the {of} streams of the archive may have it: say whose record with --stream");
         };
-        let index = read_index(&sources, source, false)?;
-        let Observation { named, header, records } = self.observation(&index)?;
-        let header = match chain.ledger {
-            Some(_) => final_header(chain, source, &index, named, tolerance_ms).await?,
-            None => header.ok_or_eyre("the epoch's records conflict; it has no header")?,
+        let (header, records) = match chain.ledger {
+            Some(_) => {
+                let index = match &kept {
+                    Some(kept) => read_index_on(&sources, source, kept, false)?,
+                    None => read_index(&sources, source, false)?,
+                };
+                let SweptEpoch { derived, records } = self.epoch(&index)?;
+                (final_header(chain, source, &index, derived, tolerance_ms).await?, records)
+            }
+            None => {
+                let SweptEpoch { derived, records } = self.epoch(&read_index(&sources, source, false)?)?;
+                (self.derived_header(&sources, source, derived.key)?, records)
+            }
         };
         let proof = Proof::new(&source.rule, &records, header, &self.track, self.group_sequence)?;
         json_line(&proof)?;
         Ok(Answer::Yes)
     }
 
-    /// The closed epoch that holds the record, as `derive` shows it.
-    fn observation(&self, index: &StreamIndex) -> eyre::Result<Observation> {
-        let epoch = index.rule().epochs.index(self.group_sequence);
+    /// The closed epoch that holds the record. Only those are derived that have its number.
+    fn epoch(&self, index: &StreamIndex) -> eyre::Result<SweptEpoch> {
+        let (epoch, highest) = (index.rule().epochs.index(self.group_sequence), index.highest_epoch());
         let mut found = Vec::new();
-        for observation in AtRest::new(index) {
-            let observation = observation?;
-            if observation.named.name.index == epoch && self.may_be_of(&observation.records) {
-                found.push(observation);
+        for SegmentSpan { segment, lowest, highest: last, .. } in index.segments() {
+            let key = EpochKey { segment, index: epoch };
+            let is_there = (lowest..=last).contains(&epoch);
+            for swept in is_there.then(|| Sweep::new(index, key..=key)).into_iter().flatten() {
+                let swept = swept?;
+                if is_closed(&swept.derived, highest) && self.may_be_of(&swept.records) {
+                    found.push(swept);
+                }
             }
         }
         if let Some(at) = self.at {
-            let newest =
-                found.iter().rposition(|observation| observation.named.derived.time.as_ref().is_ok_and(|&t| t <= at));
+            let newest = found.iter().rposition(|swept| swept.derived.time.as_ref().is_ok_and(|&t| t <= at));
             found = newest.map(|at| found.swap_remove(at)).into_iter().collect();
         }
         match found.len() {
@@ -120,6 +143,18 @@ impl ProveArgs {
             1 => Ok(found.swap_remove(0)),
             _ => Err(self.ambiguous(&found)),
         }
+    }
+
+    /// The header that `derive` shows. Its parent is known only after all before it.
+    fn derived_header(&self, sources: &Sources, source: &Source, key: EpochKey) -> eyre::Result<ObservationHeader> {
+        let broadcast = sources.archive.broadcast(&source.broadcast);
+        let (rule, names, jobs) = (source.rule.clone(), &sources.names, self.jobs.count());
+        // what is wrong with the files was told
+        let mut epochs = Epochs::read(&broadcast, rule, names, jobs, &mut ())?;
+        let found = epochs.closed()?.find(|closed| !closed.as_ref().is_ok_and(|closed| closed.named.derived.key < key));
+        let found = found.transpose()?.filter(|closed| closed.named.derived.key == key);
+        let changed = "the archive changed while it was read; ask again";
+        found.ok_or_eyre(changed)?.header.ok_or_eyre("the epoch's records conflict; it has no header")
     }
 
     /// Whether an epoch has the record, as far as its hash is asked for.
@@ -136,58 +171,64 @@ impl ProveArgs {
         at.into_iter().chain(blake3).collect()
     }
 
-    fn ambiguous(&self, found: &[Observation]) -> eyre::Report {
+    fn ambiguous(&self, found: &[SweptEpoch]) -> eyre::Report {
         let mut lines = vec![format!(
             "{} group {} stands in {} segments; say which with --at or --blake3:",
             self.track,
             self.group_sequence,
             found.len()
         )];
-        for Observation { named, records, .. } in found {
-            let time = named.derived.time.as_ref().map_or_else(|_| "-".to_owned(), |&time| mark_time(time));
+        for SweptEpoch { derived, records } in found {
+            let time = derived.time.as_ref().map_or_else(|_| "-".to_owned(), |&time| mark_time(time));
             let record = records.objects().find(|(at, _)| at.group_sequence == self.group_sequence);
             let blake3 = record.map_or_else(|| "-".to_owned(), |(_, object)| alloy::hex::encode(object.blake3));
-            lines.push(format!("  segment {}  --at {time}  --blake3 {blake3}", named.derived.key.segment));
+            lines.push(format!("  segment {}  --at {time}  --blake3 {blake3}", derived.key.segment));
         }
         eyre!(lines.join("\n"))
     }
 }
 
-/// The final header of the epoch's slot, which must have the archive's content.
+/// The final header of the epoch's slot, which must have the archive's content. On the timeline only that slot is asked for; a
+/// lane's sessions, by which its epochs are called, are read from the ledger's log.
 async fn final_header(
     chain: ChainArgs,
     source: &Source,
     index: &StreamIndex,
-    epoch: NamedEpoch,
+    epoch: DerivedEpoch,
     tolerance_ms: u64,
 ) -> eyre::Result<ObservationHeader> {
     let stream = source.rule.stream_hash();
-    let follower = ledger::read(chain, [(stream, source.rule.epochs)], None).await?;
-    let NamedEpoch { sequence, slot, content, .. } = on_ledger(&follower, index, epoch, tolerance_ms)?;
-    let Some(found) = follower.ledger().final_of(stream, sequence, slot) else {
+    let connection = chain.connect().await?;
+    let mark = match source.rule.is_lane() {
+        false => 0,
+        true => {
+            let follower = ledger::follow(&connection, [(stream, source.rule.epochs)], None).await?;
+            mark_on_ledger(&follower, index, &epoch, tolerance_ms)?
+        }
+    };
+    let NamedEpoch { sequence, slot, content, .. } = source.rule.name(epoch, mark)?;
+    let LedgerSettings { ledger, deploy_block, .. } = ledger::settings(&connection).await?;
+    let endpoints = &connection.endpoints;
+    let latest = endpoints.heads().await?.latest;
+    let Some(found) = final_header_of(endpoints, ledger, deploy_block, slot, latest).await? else {
         bail!("epoch {sequence} is not final on the ledger; without --ledger the proof is made for the derived header");
     };
-    if content.is_none_or(|content| content.hash() != found.content) {
+    if content != Some(found.content()) {
         bail!("epoch {sequence}: the ledger finalized other content than this archive has; `verify` tells more");
     }
-    let candidate = follower.ledger().slot(slot).and_then(|slot| slot.candidate(found.hash));
-    Ok(candidate.ok_or_eyre("the ledger's log lacks the final header")?.header)
+    Ok(found)
 }
 
-/// The epoch as the ledger calls it.
-fn on_ledger(
+/// The mark under which the ledger has an epoch of a lane.
+fn mark_on_ledger(
     follower: &Follower,
     index: &StreamIndex,
-    epoch: NamedEpoch,
+    epoch: &DerivedEpoch,
     tolerance_ms: u64,
-) -> eyre::Result<NamedEpoch> {
-    if !index.rule().is_lane() {
-        return Ok(epoch);
-    }
-    let session = lanes::marks(follower, index, tolerance_ms)?(epoch.derived.key.segment);
-    let mark = final_mark(index.rule(), &epoch.derived, session, tolerance_ms, follower.ledger()).or(session);
-    let mark = mark.ok_or_eyre("the record's segment has no session on the ledger yet")?;
-    Ok(index.rule().name(epoch.derived, mark)?)
+) -> eyre::Result<u64> {
+    let session = lanes::marks(follower, index, tolerance_ms)?(epoch.key.segment);
+    let mark = final_mark(index.rule(), epoch, session, tolerance_ms, follower.ledger()).or(session);
+    mark.ok_or_eyre("the record's segment has no session on the ledger yet")
 }
 
 /// Which proof to check. Exit code 1 when it is not one, or its observation is not final at the head that is asked.

@@ -6,7 +6,6 @@ mod settings;
 use std::collections::HashMap;
 
 use alloy::primitives::{Address, U256};
-use ec_archive::Checkpoints;
 use ec_ledger::{Follower, LedgerSettings, Pulse, contracts::EveryChannelWitnessRegistry};
 use ec_witness::{
     daemon::{Closing, Daemon, Intake, Voter},
@@ -26,12 +25,10 @@ use super::{
     ledger,
     output::{Progress, Unit},
     slots::{self, ShownSlot},
+    store::checkpoints,
 };
 pub(crate) use settings::RunArgs;
 use settings::{Settings, Voting};
-
-/// Where, in the store's directory, the daemon keeps what it has read of the archive's index. A cache.
-const CHECKPOINTS: &str = "index";
 
 impl RunArgs {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
@@ -128,7 +125,7 @@ fn intake(Settings { roster, pace, voting, .. }: &Settings, fixed: Vec<String>) 
     }
     roster.sources_so_far()?;
     let checkpoints = match voting {
-        Voting::Cast { store, .. } => Some(Checkpoints::at(store.join(CHECKPOINTS))),
+        Voting::Cast { store, .. } => Some(checkpoints(store)),
         Voting::Dry { .. } => None,
     };
     Ok(Intake::new(archive, names, Closing::Grace(grace_ms), roster.mapping(), checkpoints))

@@ -1,8 +1,9 @@
-//! The `[store]` settings.
+//! The `[store]` settings, and what stands beside the votes.
 
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ec_archive::Checkpoints;
 use eyre::OptionExt;
 use serde::Deserialize;
 
@@ -27,4 +28,9 @@ impl StoreArgs {
     pub(crate) fn directory_if_set<'a>(&'a self, file: &'a Self) -> Option<&'a Path> {
         self.dir.as_deref().or(file.dir.as_deref())
     }
+}
+
+/// What the daemon has read of the archive's index, in the store's directory. A cache.
+pub(crate) fn checkpoints(store: &Path) -> Checkpoints {
+    Checkpoints::at(store.join("index"))
 }

@@ -2,7 +2,7 @@
 
 use alloy::providers::Provider;
 
-use super::*;
+use super::{daemon::await_final, *};
 use crate::common::{
     block_on,
     proxy::{Fault, Proxy},
@@ -40,6 +40,30 @@ fn a_record_is_proven_against_the_final_observation() {
     assert_eq!((refused.code, &refused.json()["finality"]), (1, &Value::from("other_final")), "{refused:?}");
     check("{}", "").assert_error(&["not a proof", "missing field"]);
     prove(6).assert_error(&["epoch 2 is not closed"]);
+}
+
+#[test]
+fn what_the_daemon_has_read_is_not_read_again_for_a_proof() {
+    let rail = Rail::start(1, 1);
+    // more than one stretch of the index
+    let archive = TestArchive::of_groups(690);
+    rail.init(1, &archive);
+    let running = rail.follow(1, &archive);
+    await_final(&rail, &archive, 230);
+    running.signal("-TERM");
+    assert_eq!(running.end().0, Some(0));
+    // a line that nobody needs is no record any more
+    let track = archive.path().join("manifests/tv/video0.m4s.jsonl");
+    let mut text = std::fs::read(&track).unwrap();
+    assert!(text.len() > 80 << 10, "{}", text.len());
+    text[1000] = 0;
+    std::fs::write(&track, text).unwrap();
+    let prove = || rail.command(1, &archive, "prove --track video0.m4s --group-sequence 688");
+    let anew = run(prove().env_remove("EC_WITNESS_STORE"));
+    assert!(anew.code == 0 && anew.stderr.contains("bad line"), "{anew:?}");
+    let outcome = run(&mut prove());
+    assert!(outcome.code == 0 && !outcome.stderr.contains("bad line"), "{outcome:?}");
+    assert_eq!(outcome.stdout, anew.stdout);
 }
 
 #[test]
