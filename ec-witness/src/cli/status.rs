@@ -80,7 +80,8 @@ pub(crate) struct StatusArgs {
     #[arg(long)]
     summary: bool,
 
-    /// Exit with 1 unless all is fine.
+    /// Exit with 1 unless all is fine. Where the daemon answers, what it says of itself is enough: then neither archive nor
+    /// ledger is read, and no slots are shown.
     #[arg(long)]
     check: bool,
 
@@ -91,7 +92,8 @@ pub(crate) struct StatusArgs {
 /// What was found out.
 struct Found {
     summary: Summary,
-    slots: Vec<ShownSlot>,
+    /// `None` where they were not looked at.
+    slots: Option<Vec<ShownSlot>>,
     /// What could not be looked at.
     error: Option<eyre::Report>,
 }
@@ -109,7 +111,7 @@ impl StatusArgs {
         } else if !self.json.json {
             summary.print()?;
         }
-        if !self.summary && error.is_none() {
+        if let Some(slots) = slots.filter(|_| !self.summary && error.is_none()) {
             slots::print(&slots, self.json.json)?;
         }
         match error {
@@ -124,8 +126,6 @@ impl StatusArgs {
         let agreement = self.agreement.or(file.agreement);
         let directory = self.store.directory_if_set(&file.store).map(Path::to_owned);
         let store = directory.as_deref().map(VoteStore::read).transpose();
-        let sources = self.archive.sources(file.archive, &file.stream)?;
-        let mut seen = SeenStreams::default();
         let listen = self.metrics_listen.or(file.monitor.metrics_listen);
         let chain = self.chain.clone().or(file.chain);
         let mut summary = Summary::new(directory.as_deref(), chain.chain_id, chain.ledger, listen).await;
@@ -136,6 +136,11 @@ impl StatusArgs {
             None
         });
         summary.take_store(store.as_ref());
+        if self.check && error.is_none() && summary.rest_on_daemon() {
+            return Ok(Found { summary, slots: None, error });
+        }
+        let sources = self.archive.sources(file.archive, &file.stream)?;
+        let mut seen = SeenStreams::default();
         summary.snapshot.force_after_ms = self.force_after.or(&file.force);
         let me = store.as_ref().map(|store| store.identity().witness);
         let mut slots = Vec::new();
@@ -160,7 +165,7 @@ impl StatusArgs {
                 error.get_or_insert(unreadable);
             }
         }
-        Ok(Found { summary, slots, error })
+        Ok(Found { summary, slots: Some(slots), error })
     }
 
     async fn ledger(

@@ -301,6 +301,38 @@ fn status_says_whether_it_is_fine_and_if_not_why() {
 }
 
 #[test]
+fn a_health_check_asks_the_daemon_and_reads_neither_archive_nor_ledger() {
+    let rail = Rail::start(1, 1);
+    let archive = TestArchive::of_groups(3);
+    rail.init(1, &archive);
+    let watched = Watched::start(&rail, &archive, "", &[]);
+    let nowhere = TestArchive::nowhere();
+    let check = |more: &str| {
+        let listen = watched.served.0;
+        let arguments = format!("status --check --metrics-listen {listen} --rpc http://127.0.0.1:1 {more}");
+        run(&mut rail.command(1, &nowhere, &arguments))
+    };
+    await_that("it is fine", || check("").code == 0);
+    let text = check("");
+    assert!(text.stdout.starts_with("fine: witness 0x") && text.stdout.contains("holds the store"), "{text:?}");
+    let summary = check("--summary --json").json();
+    let names = summary["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap());
+    let names: Vec<_> = names.collect();
+    assert!(
+        ["turns", "rpc", "member", "streams", "halt", "process"].iter().all(|name| names.contains(name)),
+        "{names:?}"
+    );
+    assert_eq!((&summary["verdict"], &summary["head"]), (&Value::from("fine"), &Value::Null));
+
+    std::fs::remove_file(archive.path().join("manifests/tv/video0.m4s.jsonl")).unwrap();
+    await_that("the daemon says what is wrong", || check("").code == 1);
+    let text = check("");
+    assert!(text.stdout.starts_with("degraded: ") && text.stdout.contains("the file is gone"), "{text:?}");
+    watched.running.signal("-TERM");
+    await_that("nobody answers, so all is looked at", || check("").code == 2);
+}
+
+#[test]
 fn a_file_cannot_show_metrics_to_a_network() {
     let rail = Rail::start(1, 1);
     let archive = TestArchive::of_groups(3);

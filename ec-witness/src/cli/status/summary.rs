@@ -69,6 +69,8 @@ pub(super) struct Summary {
     head: Option<AskedHead>,
     /// The daemon's own checks; `None` where it does not answer or is not asked.
     daemon: Option<Vec<Check>>,
+    /// Whether nothing else was looked at but the store.
+    by_daemon: bool,
 }
 
 /// What `status --summary --json` prints.
@@ -109,7 +111,14 @@ impl Summary {
                 Some(listen) => ask(listen).await.ok(),
                 None => None,
             },
+            by_daemon: false,
         }
+    }
+
+    /// Takes the daemon's word for all but the store and the process, if it answered.
+    pub(super) fn rest_on_daemon(&mut self) -> bool {
+        self.by_daemon = self.daemon.is_some();
+        self.by_daemon
     }
 
     pub(super) fn take_store(&mut self, store: Option<&VoteStore>) {
@@ -161,6 +170,9 @@ impl Summary {
 
     /// Everything that was checked, from outside and by the daemon.
     fn checks(&self) -> Vec<Check> {
+        if self.by_daemon {
+            return self.daemon.iter().flatten().cloned().chain(self.process()).collect();
+        }
         let mut found = checks(&self.snapshot, clock::unix_s());
         if self.snapshot.streams.is_empty() {
             found.retain(|check| check.name != "streams");
