@@ -76,17 +76,44 @@ contract EveryChannelRail is IEveryChannelRail, TwoStepOwnable {
 
     /// @inheritdoc IEveryChannelRail
     function settle(ObservationHeader calldata header) external {
-        bytes32 slot = LEDGER.slotOf(header.streamHash, header.epochHash);
-        bytes32 hash = LEDGER.observationHash(header);
-        if (LEDGER.finalizedObservation(slot) != hash) revert NotFinal(slot, hash);
-        if (pointerOf[slot].settled) return;
-        pointerOf[slot] =
-            Pointer({manifestHash: hash, dataRoot: header.dataRoot, locatorHash: header.locatorHash, settled: true});
-        emit PointerSettled(slot, hash, header.streamHash, header.dataRoot, header.locatorHash);
+        (bytes32 slot, bytes32 hash, bool isFinal) = _look(header);
+        if (!isFinal) revert NotFinal(slot, hash);
+        if (!pointerOf[slot].settled) _settle(slot, hash, header);
+    }
+
+    /// @inheritdoc IEveryChannelRail
+    function settleBatch(ObservationHeader[] calldata headers) external {
+        for (uint256 i = 0; i < headers.length; ++i) {
+            (bytes32 slot, bytes32 hash, bool isFinal) = _look(headers[i]);
+            if (!isFinal) {
+                emit SettlementSkipped(slot, hash, abi.encodeWithSelector(NotFinal.selector, slot, hash));
+            } else if (pointerOf[slot].settled) {
+                emit SettlementSkipped(slot, hash, abi.encodeWithSelector(SlotSettled.selector, slot, hash));
+            } else {
+                _settle(slot, hash, headers[i]);
+            }
+        }
     }
 
     /// @inheritdoc IEveryChannelRail
     function ledger() external view returns (IEveryChannelObservationLedger) {
         return LEDGER;
+    }
+
+    /// @dev The header's slot and hash, and whether it is what the ledger finalized there. The calls of a batch are to the
+    /// one ledger of this rail, and to views of it that cannot fail.
+    function _look(ObservationHeader calldata header) private view returns (bytes32 slot, bytes32 hash, bool isFinal) {
+        // slither-disable-start calls-loop
+        slot = LEDGER.slotOf(header.streamHash, header.epochHash);
+        hash = LEDGER.observationHash(header);
+        isFinal = LEDGER.finalizedObservation(slot) == hash;
+        // slither-disable-end calls-loop
+    }
+
+    /// @dev Makes a final header the pointer of its slot. Checks are the caller's.
+    function _settle(bytes32 slot, bytes32 hash, ObservationHeader calldata header) private {
+        pointerOf[slot] =
+            Pointer({manifestHash: hash, dataRoot: header.dataRoot, locatorHash: header.locatorHash, settled: true});
+        emit PointerSettled(slot, hash, header.streamHash, header.dataRoot, header.locatorHash);
     }
 }

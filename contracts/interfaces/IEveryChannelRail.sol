@@ -51,6 +51,12 @@ interface IEveryChannelRail {
         bytes32 locatorHash
     );
 
+    /// @notice A header of a batch was passed over.
+    /// @param slot The slot.
+    /// @param observationHash The header's.
+    /// @param reason The ABI-encoded error: `NotFinal`, or `SlotSettled` where this very header was settled before.
+    event SettlementSkipped(bytes32 indexed slot, bytes32 indexed observationHash, bytes reason);
+
     /// @notice Thrown when the zero address is to become a publisher.
     error InvalidPublisher(address publisher);
 
@@ -60,7 +66,7 @@ interface IEveryChannelRail {
     /// @notice Thrown when the caller, or the address to be removed, is no publisher.
     error NotPublisher(address account);
 
-    /// @notice Thrown when a publisher writes to a slot that is settled.
+    /// @notice Thrown when a publisher writes to a slot that is settled; in a batch, told of a header that is settled.
     error SlotSettled(bytes32 slot, bytes32 observationHash);
 
     /// @notice Thrown when a header is to be settled that is not final on the ledger.
@@ -89,6 +95,10 @@ interface IEveryChannelRail {
 
     /// @notice Makes the finalized observation the pointer of its slot, for ever. Anyone may call; again is a no-op.
     function settle(ObservationHeader calldata header) external;
+
+    /// @notice `settle` for each header, each after the ones before it. One that is not final, or that is settled already, is
+    /// skipped with `SettlementSkipped`; nothing reverts. Anyone may call.
+    function settleBatch(ObservationHeader[] calldata headers) external;
 
     /// @notice The ledger whose final observations settle here.
     function ledger() external view returns (IEveryChannelObservationLedger);

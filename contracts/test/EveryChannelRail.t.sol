@@ -194,6 +194,82 @@ contract EveryChannelRailTest is Fixture {
         _assertPointer(hash, header.dataRoot, header.locatorHash, true);
     }
 
+    function test_settleBatch_settlesEach() public {
+        ObservationHeader[] memory headers = _finalHeaders(3);
+        for (uint256 i = 0; i < 3; ++i) {
+            _expectEmit(address(rail));
+            emit IRail.PointerSettled(
+                _slot(headers[i]), _hash(headers[i]), headers[i].streamHash, headers[i].dataRoot, headers[i].locatorHash
+            );
+        }
+        vm.prank(STRANGER);
+        rail.settleBatch(headers);
+        for (uint256 i = 0; i < 3; ++i) {
+            _assertSettledOn(rail, headers[i]);
+        }
+    }
+
+    function test_settleBatch_skipsNotFinal() public {
+        ObservationHeader[] memory headers = _finalHeaders(3);
+        headers[0] = _header(7, 0);
+        headers[1] = _header(1, 1); // another one is final in its slot
+        _expectSkip(headers[0], IRail.NotFinal.selector);
+        _expectSkip(headers[1], IRail.NotFinal.selector);
+        rail.settleBatch(headers);
+        _assertPointer(0, 0, 0, false);
+        (,,, bool settled) = rail.pointerOf(_slot(headers[1]));
+        vm.assertFalse(settled);
+        _assertSettledOn(rail, headers[2]);
+    }
+
+    function test_settleBatch_skipsSettled() public {
+        ObservationHeader[] memory headers = _finalHeaders(3);
+        rail.settle(headers[1]);
+        headers[2] = headers[0]; // settled by the one before it
+        _expectSkip(headers[1], IRail.SlotSettled.selector);
+        _expectSkip(headers[0], IRail.SlotSettled.selector);
+        rail.settleBatch(headers);
+        _assertSettledOn(rail, headers[0]);
+        _assertSettledOn(rail, headers[1]);
+    }
+
+    function test_settleBatch_replacesThePointer() public {
+        _publish();
+        _finalizeHeader();
+        ObservationHeader[] memory headers = new ObservationHeader[](1);
+        headers[0] = header;
+        rail.settleBatch(headers);
+        _assertPointer(hash, header.dataRoot, header.locatorHash, true);
+    }
+
+    function test_settleBatch_nothing_isANoop() public {
+        vm.recordLogs();
+        rail.settleBatch(new ObservationHeader[](0));
+        vm.assertEq(vm.getRecordedLogs().length, 0);
+    }
+
+    /// @notice A batch leaves what settling each of its headers alone leaves, where those that revert are passed over; and
+    /// it tells of each header, once.
+    function testFuzz_settleBatch_isSettlingEach(uint8[12] calldata kinds) public {
+        EveryChannelRail other = new EveryChannelRail(OWNER, ledger);
+        ObservationHeader[] memory finals = _finalHeaders(4);
+        ObservationHeader[] memory headers = new ObservationHeader[](kinds.length);
+        for (uint256 i = 0; i < kinds.length; ++i) {
+            uint64 which = kinds[i] % 4;
+            if (kinds[i] / 4 % 3 == 0) headers[i] = _header(which, 1); // a rival
+            else if (kinds[i] / 4 % 3 == 1) headers[i] = _header(100 + which, 0); // nobody's
+            else headers[i] = finals[which];
+            try other.settle(headers[i]) {} catch {}
+        }
+        vm.recordLogs();
+        rail.settleBatch(headers);
+        vm.assertEq(vm.getRecordedLogs().length, headers.length, "told of each");
+        for (uint256 i = 0; i < headers.length; ++i) {
+            bytes32 each = _slot(headers[i]);
+            vm.assertEq(_digest(rail, each), _digest(other, each), "as settled alone");
+        }
+    }
+
     /// @notice A settled pointer is the finalized one for ever, whatever a publisher does and whatever any header says.
     function testFuzz_settle_isForEver(ObservationHeader calldata any, bytes32 manifestHash, bytes32 dataRoot) public {
         vm.prank(_witness(0));
@@ -217,9 +293,40 @@ contract EveryChannelRailTest is Fixture {
     }
 
     function _finalizeHeader() private {
-        _propose(0, header, 0);
-        _attest(1, header);
-        _attest(2, header);
+        _finalize(header);
+    }
+
+    function _finalize(ObservationHeader memory voted) private {
+        _propose(0, voted, 0);
+        _attest(1, voted);
+        _attest(2, voted);
+    }
+
+    /// @dev Headers of sequence 0, 1, …, final on the ledger.
+    function _finalHeaders(uint64 count) private returns (ObservationHeader[] memory headers) {
+        headers = new ObservationHeader[](count);
+        for (uint64 i = 0; i < count; ++i) {
+            headers[i] = _header(i, 0);
+            _finalize(headers[i]);
+        }
+    }
+
+    function _expectSkip(ObservationHeader memory skipped, bytes4 why) private {
+        _expectEmit(address(rail));
+        emit IRail.SettlementSkipped(
+            _slot(skipped), _hash(skipped), abi.encodeWithSelector(why, _slot(skipped), _hash(skipped))
+        );
+    }
+
+    function _assertSettledOn(EveryChannelRail on, ObservationHeader memory settled) private view {
+        bytes32 expected = keccak256(abi.encode(_hash(settled), settled.dataRoot, settled.locatorHash, true));
+        vm.assertEq(_digest(on, _slot(settled)), expected);
+    }
+
+    /// @dev The pointer of a slot.
+    function _digest(EveryChannelRail on, bytes32 which) private view returns (bytes32) {
+        (bytes32 a, bytes32 b, bytes32 c, bool settled) = on.pointerOf(which);
+        return keccak256(abi.encode(a, b, c, settled));
     }
 
     function _assertPointer(bytes32 manifestHash, bytes32 dataRoot, bytes32 locatorHash, bool settled) private view {

@@ -72,6 +72,12 @@ contract GasTest is Fixture {
         rail.settle(done);
     }
 
+    function test_gas_settleBatch_ofOne() public {
+        ObservationHeader[] memory headers = new ObservationHeader[](1);
+        headers[0] = done;
+        rail.settleBatch(headers);
+    }
+
     function test_gas_addWitness() public {
         vm.prank(OWNER);
         registry.addWitness(_witness(4));

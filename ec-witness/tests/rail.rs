@@ -4,9 +4,19 @@
 
 mod common;
 
-use alloy::primitives::B256;
-use common::{Deployment, Devnet, Outcome, example_lines, header_of, run};
-use ec_observation::ObservationHeader;
+use std::{collections::HashSet, env, time::Instant};
+
+use alloy::{
+    primitives::{B256, Bytes, U256},
+    providers::{Provider, ext::AnvilApi},
+    sol_types::SolCall,
+};
+use common::{
+    Deployment, Devnet, Outcome, block_on, example_lines, header_of, run,
+    running::{Running, await_that},
+};
+use ec_ledger::contracts::{EveryChannelObservationLedger, EveryChannelRail};
+use ec_observation::{EpochHash, ObservationHeader};
 use serde_json::{Value, json};
 
 /// A chain with a rail, three witnesses and account 4 as a publisher.
@@ -17,11 +27,14 @@ struct Rail {
 
 impl Rail {
     fn start() -> Self {
-        let net = Devnet::start();
-        let deployed = net.deploy(3, 2);
-        let rail = Self { net, deployed };
+        let rail = Self::on(Devnet::start());
         assert_eq!(rail.act(0, &format!("add-publisher {}", rail.net.account(4))).code, 0);
         rail
+    }
+
+    fn on(net: Devnet) -> Self {
+        let deployed = net.deploy(3, 2);
+        Self { net, deployed }
     }
 
     /// A `rail` command as an account.
@@ -45,6 +58,43 @@ impl Rail {
         let (stream, epoch) = (line["stream_id"].as_str().unwrap(), line["epoch_id"].as_str().unwrap());
         let hashes = format!("--manifest-hash {hash} --data-root {hash} --locator-hash {hash}");
         self.act(account, &format!("publish --stream-id {stream} --epoch-id {epoch} {hashes}"))
+    }
+
+    /// Makes slots final, each of an epoch of its own, numbered from `first` on.
+    fn finalize_many(&self, first: u64, count: u64) {
+        let line = header_of(&example_lines()[0]);
+        let header = |i: u64| ObservationHeader {
+            epoch_hash: EpochHash::of(&format!("ec/epoch/v1/g30/{i}")),
+            sequence: i,
+            ..line
+        };
+        let headers: Vec<_> = (first..first + count).map(|i| header(i).into()).collect();
+        block_on(async {
+            let ledger = EveryChannelObservationLedger::new(self.deployed.ledger, self.net.provider());
+            for batch in headers.chunks(100) {
+                let mut sent = Vec::new();
+                for witness in 1..=2 {
+                    let call = ledger.proposeBatch(batch.to_vec(), vec![U256::ZERO; batch.len()]);
+                    sent.push(call.from(self.net.account(witness)).send().await.unwrap());
+                }
+                for sent in sent {
+                    assert!(sent.get_receipt().await.unwrap().status());
+                }
+            }
+            for header in headers {
+                let slot = ObservationHeader::from(header).slot();
+                assert!(!ledger.finalizedObservation(slot.0).call().await.unwrap().is_zero());
+            }
+        });
+    }
+
+    /// The slots that the rail's log shows as settled.
+    fn settled(&self) -> Vec<B256> {
+        block_on(async {
+            let rail = EveryChannelRail::new(self.deployed.rail, self.net.provider());
+            let settled = rail.PointerSettled_filter().from_block(0).query().await.unwrap();
+            settled.into_iter().map(|(event, _)| event.slot).collect()
+        })
     }
 
     /// Final at the finalized head, too.
@@ -127,7 +177,96 @@ fn settle_takes_what_is_final_at_the_head_that_is_asked() {
     assert_eq!(outcome.json()["head"]["kind"], "latest");
     rail.net.pass_finality();
     let outcome = all("");
-    assert_eq!((outcome.code, &outcome.json()["state"]), (0, &json!("already_settled")), "{outcome:?}");
+    assert_eq!((outcome.code, outcome.lines().len()), (0, 0), "{outcome:?}");
+    assert!(outcome.stderr.contains("1 were settled before"), "{outcome:?}");
+}
+
+#[test]
+fn settle_takes_hundreds_at_once_and_then_what_is_new() {
+    let rail = Rail::start();
+    rail.finalize_many(0, 520);
+    rail.net.pass_finality();
+    let all = || rail.act(8, "settle --json");
+    // some were settled one by one before, as by somebody who was interrupted
+    let one = header_of(&example_lines()[0]);
+    let named = [3, 300].map(|i| ObservationHeader {
+        epoch_hash: EpochHash::of(&format!("ec/epoch/v1/g30/{i}")),
+        sequence: i,
+        ..one
+    });
+    let named = named.map(|header| serde_json::to_string(&header).unwrap()).join("\n");
+    assert_eq!(rail.settle(&named, "").lines().len(), 2);
+
+    let outcome = all();
+    let lines = outcome.lines();
+    assert_eq!((outcome.code, lines.len()), (0, 518), "{}", outcome.stderr);
+    assert!(lines.iter().all(|line| line["state"] == "settled"), "{}", outcome.stdout);
+    let transactions: HashSet<_> = lines.iter().map(|line| line["transaction_hash"].as_str().unwrap()).collect();
+    assert!(transactions.len() <= 7, "{} transactions", transactions.len());
+    let settled = rail.settled();
+    assert_eq!((settled.len(), HashSet::<B256>::from_iter(settled).len()), (520, 520), "each once");
+
+    rail.finalize_many(520, 3);
+    rail.net.pass_finality();
+    let outcome = all();
+    assert_eq!((outcome.code, outcome.lines().len()), (0, 3), "{outcome:?}");
+    assert!(outcome.stderr.contains("520 were settled before"), "{outcome:?}");
+}
+
+#[test]
+fn an_older_rail_is_settled_on_one_by_one() {
+    let rail = Rail::start();
+    rail.finalize_many(0, 12);
+    // the same code, but that it does not dispatch by the selector any more
+    block_on(async {
+        let (node, at) = (rail.net.provider(), rail.deployed.rail);
+        let mut code = node.get_code_at(at).await.unwrap().to_vec();
+        let selector = EveryChannelRail::settleBatchCall::SELECTOR;
+        let place = code.windows(4).position(|window| window == selector).unwrap();
+        code[place..place + 4].fill(0xff);
+        node.anvil_set_code(at, Bytes::from(code)).await.unwrap();
+    });
+    let outcome = rail.act(8, "settle --json --head latest");
+    assert!(outcome.stderr.contains("without settleBatch"), "{outcome:?}");
+    let lines = outcome.lines();
+    assert!(outcome.code == 0 && lines.iter().all(|line| line["state"] == "settled"), "{outcome:?}");
+    let transactions: HashSet<_> = lines.iter().map(|line| line["transaction_hash"].as_str().unwrap()).collect();
+    assert_eq!((transactions.len(), rail.settled().len()), (12, 12));
+}
+
+#[test]
+fn settle_goes_on_until_it_is_stopped() {
+    let rail = Rail::start();
+    rail.finalize_many(0, 3);
+    let command = format!("rail settle --every-ms 100 --head latest --rail {}", rail.deployed.rail);
+    let _running = Running::spawn(&rail.net.as_account(8, &command));
+    await_that("the first ones are settled", || rail.settled().len() == 3);
+    rail.finalize_many(3, 120);
+    rail.net.pass_finality();
+    await_that("those after them are settled", || rail.settled().len() >= 123);
+    let settled = rail.settled();
+    assert_eq!((settled.len(), HashSet::<B256>::from_iter(settled).len()), (123, 123), "each once");
+}
+
+/// How fast it is where a block comes every second.
+#[test]
+#[ignore = "a benchmark; EC_SETTLE_SLOTS is the number of slots (default 2000)"]
+fn settling_speed() {
+    let slots = env::var("EC_SETTLE_SLOTS").map_or(2000, |slots| slots.parse().unwrap());
+    let rail = Rail::on(Devnet::with_block_time(1));
+    rail.finalize_many(0, slots);
+    let begun = Instant::now();
+    let outcome = rail.act(8, "settle --json --head latest");
+    let took = begun.elapsed();
+    let lines = outcome.lines();
+    assert_eq!((outcome.code, lines.len() as u64), (0, slots), "{}", outcome.stderr);
+    let transactions: HashSet<_> = lines.iter().map(|line| line["transaction_hash"].as_str().unwrap()).collect();
+    let a_minute = slots as f64 * 60.0 / took.as_secs_f64();
+    println!("{slots} slots in {} transactions and {took:.1?}: {a_minute:.0} slots a minute", transactions.len());
+    let begun = Instant::now();
+    let outcome = rail.act(8, "settle --json --head latest");
+    assert_eq!((outcome.code, outcome.lines().len()), (0, 0));
+    println!("again, with nothing new, in {:.1?}", begun.elapsed());
 }
 
 #[test]

@@ -2,12 +2,14 @@
 pragma solidity 0.8.37;
 
 import {EveryChannelObservationLedger} from "../../EveryChannelObservationLedger.sol";
+import {EveryChannelRail} from "../../EveryChannelRail.sol";
 import {EveryChannelWitnessRegistry} from "../../EveryChannelWitnessRegistry.sol";
 import {ObservationHeader} from "../../interfaces/IEveryChannelObservationLedger.sol";
 import {NaiveLedger} from "../baseline/NaiveLedger.sol";
 import {vm} from "../Vm.sol";
 
-/// @notice What `scripts/gas` sends to a real node: propose and attest until final, each vote a transaction of its own.
+/// @notice What `scripts/gas` sends to a real node: propose and attest until final, each vote a transaction of its own; and
+/// settle what is final.
 /// Every scenario is played twice on fresh slots, and the script counts the second time, the steady state.
 contract GasScenario {
     string private constant ANVIL_MNEMONIC = "test test test test test test test test test test test junk";
@@ -53,6 +55,28 @@ contract GasScenario {
                 require(ledger.finalizedObservation(slots[i]) == hashes[i], "not final");
             }
         }
+    }
+
+    /// @notice `size` final slots settled on the rail in one transaction; one witness makes them final. The votes are not
+    /// counted.
+    function settle(uint64 size) external {
+        EveryChannelObservationLedger ledger = _deploy(1, 1);
+        vm.startBroadcast(_key(0));
+        EveryChannelRail rail = new EveryChannelRail(vm.addr(_key(0)), ledger);
+        for (uint64 round = 0; round < ROUNDS; ++round) {
+            ObservationHeader[] memory headers = new ObservationHeader[](size);
+            for (uint64 i = 0; i < size; ++i) {
+                headers[i] = _header(round * size + i);
+            }
+            ledger.proposeBatch(headers, new uint256[](size));
+            if (size == 1) rail.settle(headers[0]);
+            else rail.settleBatch(headers);
+            for (uint64 i = 0; i < size; ++i) {
+                (,,, bool settled) = rail.pointerOf(ledger.slotOf(headers[i].streamHash, headers[i].epochHash));
+                require(settled, "not settled");
+            }
+        }
+        vm.stopBroadcast();
     }
 
     /// @notice `single` with the baseline.

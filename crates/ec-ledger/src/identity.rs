@@ -10,7 +10,7 @@ use ec_rpc::{AskError, Endpoints, Fault};
 
 use crate::contracts::{
     EveryChannelObservationLedger::{self, moveBatchCall},
-    EveryChannelRail,
+    EveryChannelRail::{self, settleBatchCall},
     EveryChannelWitnessRegistry::{self, pendingWitnessAtCall},
     Revert,
 };
@@ -151,8 +151,21 @@ pub async fn can_rotate(endpoints: &Endpoints, registry: Address) -> Result<bool
     Ok(has_calls(endpoints, registry, selectors).await?)
 }
 
+/// Whether a rail settles many headers in one call: an older one does not.
+///
+/// # Errors
+///
+/// No agreement on its code.
+pub async fn can_settle_batches(endpoints: &Endpoints, rail: Address) -> Result<bool, IdentityError> {
+    Ok(has_calls(endpoints, rail, [settleBatchCall::SELECTOR]).await?)
+}
+
 /// Whether a contract's code dispatches by these selectors.
-async fn has_calls(endpoints: &Endpoints, contract: Address, selectors: [[u8; 4]; 2]) -> Result<bool, AskError> {
+async fn has_calls<const N: usize>(
+    endpoints: &Endpoints,
+    contract: Address,
+    selectors: [[u8; 4]; N],
+) -> Result<bool, AskError> {
     let has = |provider: DynProvider| async move {
         let code = provider.get_code_at(contract).await?;
         Ok::<_, TransportError>(selectors.iter().all(|selector| compares_with(&code, *selector)))
@@ -214,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_contracts_code_has_its_selectors_and_the_rails_has_none_of_them() {
+    fn each_contracts_code_has_its_own_selectors_and_not_the_others() {
         let (ledger, rail) = (&EveryChannelObservationLedger::DEPLOYED_BYTECODE, &EveryChannelRail::DEPLOYED_BYTECODE);
         for selector in [EveryChannelObservationLedger::moveCall::SELECTOR, moveBatchCall::SELECTOR] {
             assert!(compares_with(ledger, selector) && !compares_with(rail, selector));
@@ -223,5 +236,6 @@ mod tests {
         for selector in [EveryChannelWitnessRegistry::rotateCall::SELECTOR, pendingWitnessAtCall::SELECTOR] {
             assert!(compares_with(registry, selector) && !compares_with(rail, selector));
         }
+        assert!(compares_with(rail, settleBatchCall::SELECTOR) && !compares_with(ledger, settleBatchCall::SELECTOR));
     }
 }

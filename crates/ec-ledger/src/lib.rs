@@ -4,7 +4,7 @@
 //! configured are there and belong together. [`LedgerState`] is the ledger as its log tells it, pure, block by block and
 //! back again; [`sessions`] is what it tells of lanes, and [`matching`] finds in that the session of each segment of an
 //! archive. [`follow`] reads that log, agreed on by several endpoints, to the latest head and through reorgs;
-//! [`finality_of`] asks where a single slot became final.
+//! [`finality_of`] asks where a single slot became final, [`Unsettled`] which ones the rail has not settled.
 
 mod candidate;
 pub mod contracts;
@@ -23,6 +23,7 @@ mod set;
 mod settled;
 mod state;
 mod strays;
+mod unsettled;
 
 pub use candidate::Candidate;
 pub use event::LedgerEvent;
@@ -34,3 +35,4 @@ pub use seats::Seat;
 pub use set::WitnessSet;
 pub use settled::SettledError;
 pub use state::{Final, Finality, LedgerState, Slot};
+pub use unsettled::{FinalHeader, Unsettled, UnsettledError};

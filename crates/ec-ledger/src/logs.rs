@@ -66,7 +66,7 @@ pub(super) async fn read(
     let filter = Filter::new().address(addresses).event_signature(topics).from_block(from).to_block(end.number);
     let mut logs: Vec<_> =
         provider.get_logs(&filter).await?.iter().map(|log| checked(log, emitters)).collect::<Result<_, _>>()?;
-    in_place(&logs, from, end)?;
+    in_place(logs.iter().map(|log| (log.block, log.index)), from, end)?;
     date(&mut logs, |block| timestamp_of(provider, block)).await?;
     Ok(logs)
 }
@@ -162,21 +162,28 @@ fn checked(log: &Log, emitters: Emitters) -> Result<LedgerLog, Fault> {
     Ok(LedgerLog { block: BlockRef { number, hash }, index, event })
 }
 
-/// Whether logs are where they were asked for.
-fn in_place(logs: &[LedgerLog], from: u64, end: BlockRef) -> Result<(), Fault> {
-    let wrong = |log: &LedgerLog, what| Err(unusable(Some(log.block.number), what));
-    if let Some(log) = logs.iter().find(|log| !(from..=end.number).contains(&log.block.number)) {
-        return wrong(log, "a log outside of the blocks that were asked for");
-    }
-    if let Some(log) = logs.iter().find(|log| log.block.number == end.number && log.block.hash != end.hash) {
-        return wrong(log, "a log of another block of this number");
-    }
-    for pair in logs.windows(2) {
-        if (pair[0].block.number, pair[0].index) >= (pair[1].block.number, pair[1].index) {
-            return wrong(&pair[1], "logs out of order");
+/// Whether logs, of which each has its block and its index in that, are where they were asked for.
+pub(super) fn in_place(
+    places: impl IntoIterator<Item = (BlockRef, u64)>,
+    from: u64,
+    end: BlockRef,
+) -> Result<(), Fault> {
+    let mut before: Option<(BlockRef, u64)> = None;
+    for (block, index) in places {
+        let wrong = |what| Err(unusable(Some(block.number), what));
+        if !(from..=end.number).contains(&block.number) {
+            return wrong("a log outside of the blocks that were asked for");
         }
-        if pair[0].block.number == pair[1].block.number && pair[0].block.hash != pair[1].block.hash {
-            return wrong(&pair[1], "logs of two blocks of this number");
+        if block.number == end.number && block.hash != end.hash {
+            return wrong("a log of another block of this number");
+        }
+        if let Some((last, last_index)) = before.replace((block, index)) {
+            if (last.number, last_index) >= (block.number, index) {
+                return wrong("logs out of order");
+            }
+            if last.number == block.number && last.hash != block.hash {
+                return wrong("logs of two blocks of this number");
+            }
         }
     }
     Ok(())
@@ -309,7 +316,8 @@ mod tests {
     #[test]
     fn logs_must_be_where_they_were_asked_for() {
         let end = BlockRef { number: 9, hash: B256::repeat_byte(9) };
-        let judge = |logs: &[LedgerLog]| in_place(logs, 5, end).map_err(|fault| fault.to_string());
+        let places = |logs: &[LedgerLog]| Vec::from_iter(logs.iter().map(|log| (log.block, log.index)));
+        let judge = |logs: &[LedgerLog]| in_place(places(logs), 5, end).map_err(|fault| fault.to_string());
         let good = [log(5, 5, 1), log(5, 5, 3), log(7, 7, 0), log(9, 9, 2)];
         assert_eq!(judge(&good), Ok(()));
         assert_eq!(judge(&[]), Ok(()));

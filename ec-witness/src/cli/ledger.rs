@@ -17,25 +17,10 @@ pub(super) const HEAD_STALE: Duration = Duration::from_millis(30_000);
 
 /// Where the ledger is, of a connection that must name it.
 pub(super) async fn settings(connection: &Connection) -> eyre::Result<LedgerSettings> {
-    let ledger = connection.chain.ledger;
-    let unset = "ledger is not set: give --ledger ADDRESS, EC_WITNESS_LEDGER, or ledger in [chain]";
-    settings_of(connection, ledger.ok_or_eyre(unset)?).await
-}
-
-/// The same for whoever votes: votes must be able to move there.
-pub(super) async fn settings_to_vote(connection: &Connection) -> eyre::Result<LedgerSettings> {
-    let settings = settings(connection).await?;
-    identity::require_move(&connection.endpoints, settings.ledger).await?;
-    Ok(settings)
-}
-
-/// How to follow the ledger at this address.
-async fn settings_of(connection: &Connection, ledger: Address) -> eyre::Result<LedgerSettings> {
     let Connection { chain, endpoints, .. } = connection;
-    if !creation::require_deploy_block(endpoints, ledger, chain.deploy_block).await? {
-        let deploy_block = chain.deploy_block;
-        tracing::warn!(deploy_block, "no endpoint can tell whether the ledger has events before deploy_block");
-    }
+    let unset = "ledger is not set: give --ledger ADDRESS, EC_WITNESS_LEDGER, or ledger in [chain]";
+    let ledger = chain.ledger.ok_or_eyre(unset)?;
+    check_deploy_block(connection, ledger).await?;
     Ok(LedgerSettings {
         chain_id: endpoints.chain_id(),
         ledger,
@@ -46,6 +31,22 @@ async fn settings_of(connection: &Connection, ledger: Address) -> eyre::Result<L
         finality_stale: chain.finality_stale,
         block_time: chain.block_time,
     })
+}
+
+/// The same for whoever votes: votes must be able to move there.
+pub(super) async fn settings_to_vote(connection: &Connection) -> eyre::Result<LedgerSettings> {
+    let settings = settings(connection).await?;
+    identity::require_move(&connection.endpoints, settings.ledger).await?;
+    Ok(settings)
+}
+
+/// Makes sure that the ledger has no event before the configured block, as far as an endpoint can tell.
+pub(super) async fn check_deploy_block(connection: &Connection, ledger: Address) -> eyre::Result<()> {
+    let deploy_block = connection.chain.deploy_block;
+    if !creation::require_deploy_block(&connection.endpoints, ledger, deploy_block).await? {
+        tracing::warn!(deploy_block, "no endpoint can tell whether the ledger has events before deploy_block");
+    }
+    Ok(())
 }
 
 /// Connects and reads the ledger's whole log, for these streams; see [`follow`].
@@ -72,12 +73,6 @@ pub(super) async fn follow(
         None => follower,
     })
     .await
-}
-
-/// Reads the whole log of the ledger at this address.
-pub(super) async fn read_at(connection: &Connection, ledger: Address) -> eyre::Result<Follower> {
-    let settings = settings_of(connection, ledger).await?;
-    read_log(Follower::new(connection.endpoints.clone(), settings, None, None)).await
 }
 
 async fn read_log(mut follower: Follower) -> eyre::Result<Follower> {

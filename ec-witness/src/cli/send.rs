@@ -1,15 +1,15 @@
-//! Sending one transaction at a time and waiting for it: simulate, sign, send, receipt.
+//! Sending transactions and waiting for them: simulate, sign, send, receipt.
 
 mod args;
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use alloy::{
     eips::BlockId,
     network::TransactionBuilder,
     primitives::{Address, B256, Bytes},
     providers::{Provider, ProviderBuilder},
-    rpc::types::{TransactionReceipt, TransactionRequest, state::StateOverride},
+    rpc::types::{Log, TransactionReceipt, TransactionRequest, state::StateOverride},
     sol_types::SolCall,
 };
 use ec_ledger::contracts::Revert;
@@ -24,6 +24,14 @@ pub(crate) use args::SendArgs;
 
 /// Between two looks for a receipt.
 const RECEIPT_POLL: Duration = Duration::from_millis(250);
+
+/// After how many of them a transaction's bytes are sent again: a pool may have lost it, as it may one that came while the
+/// transaction before it was put in a block.
+const RESEND_AFTER_POLLS: usize = 12;
+
+/// Transactions of [`Caller::calls`] that wait for their receipts at once: half of what geth's pool guarantees to an account
+/// (`--txpool.accountslots`).
+const IN_FLIGHT: usize = 8;
 
 /// Why a transaction did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +64,7 @@ fn reason(revert: Option<&Revert>) -> String {
     revert.map_or_else(|| "the node gives no reason".to_owned(), ToString::to_string)
 }
 
-/// Calls contracts from one address, one transaction at a time. Without a signer it only simulates.
+/// Calls contracts from one address. Without a signer it only simulates.
 #[derive(Debug)]
 pub(crate) struct Caller {
     pub(crate) connection: Connection,
@@ -78,6 +86,27 @@ pub(crate) struct Sent {
     /// What the call returned when simulated; for a deployment, the code.
     #[serde(skip)]
     pub(crate) returned: Bytes,
+    /// What it emitted; nothing when simulated.
+    #[serde(skip)]
+    pub(crate) logs: Vec<Log>,
+}
+
+/// A request that was simulated and, with a signer, sent; its receipt was not seen yet.
+struct Begun {
+    action: String,
+    request: TransactionRequest,
+    returned: Bytes,
+    /// Estimated.
+    gas: u64,
+    sent: Option<Pending>,
+}
+
+/// A transaction that was sent.
+struct Pending {
+    hash: B256,
+    raw: Bytes,
+    /// How long its receipt is waited for.
+    deadline: Instant,
 }
 
 impl std::fmt::Display for Sent {
@@ -145,20 +174,80 @@ impl Caller {
         request: TransactionRequest,
         overrides: Option<StateOverride>,
     ) -> Result<Sent, CallError> {
+        let nonce = request.nonce;
+        let begun = self.begin(action, request, overrides, nonce).await?;
+        self.end(begun).await
+    }
+
+    /// Makes calls to a contract that do not build on one another, each sent without waiting for those before it. `done` hears
+    /// what became of each, in their order, with what was said of it. Of a dry run all are simulated.
+    ///
+    /// # Errors
+    ///
+    /// The first one that fails, once all that were sent before are waited for; those after it are not sent.
+    pub(crate) async fn calls<T>(
+        &self,
+        to: Address,
+        calls: impl IntoIterator<Item = (String, Bytes, T)>,
+        mut done: impl FnMut(T, Sent) -> eyre::Result<()>,
+    ) -> eyre::Result<()> {
+        // taken once: an endpoint that is a moment behind would give one out twice
+        let mut nonce = if self.is_dry() { 0 } else { self.next_nonce().await? };
+        let (mut calls, mut under_way, mut failed) = (calls.into_iter(), VecDeque::new(), None);
+        loop {
+            let next = if failed.is_none() && under_way.len() < IN_FLIGHT { calls.next() } else { None };
+            if let Some((action, data, about)) = next {
+                let request = TransactionRequest::default().with_to(to).with_input(data);
+                match self.begin(&action, request, None, Some(nonce)).await {
+                    Ok(begun) => under_way.push_back((about, begun)),
+                    Err(error) => failed = Some(error),
+                }
+                nonce += 1;
+            } else if let Some((about, begun)) = under_way.pop_front() {
+                match self.end(begun).await {
+                    Ok(sent) => done(about, sent)?,
+                    Err(error) => _ = failed.get_or_insert(error),
+                }
+            } else {
+                return failed.map_or(Ok(()), |error| Err(error.into()));
+            }
+        }
+    }
+
+    /// Simulates, then, with a signer, signs and sends, with this nonce or the next one.
+    async fn begin(
+        &self,
+        action: &str,
+        request: TransactionRequest,
+        overrides: Option<StateOverride>,
+        nonce: Option<u64>,
+    ) -> Result<Begun, CallError> {
         let request = request.with_from(self.from);
         let (returned, gas) = self.simulate(action, &request, overrides).await?;
-        let Some(signer) = &self.signer else {
-            return Ok(Sent { transaction_hash: None, block_number: None, gas, returned });
+        let mut begun = Begun { action: action.to_owned(), request, returned, gas, sent: None };
+        if let Some(signer) = &self.signer {
+            // A fifth more than estimated: what comes in between may make it dearer, and what is not used is not paid.
+            let request = TransactionRequest { nonce, ..begun.request.clone().with_gas_limit(gas + gas / 5) };
+            let (hash, raw) = self.broadcast(action, signer, request).await?;
+            begun.sent = Some(Pending { hash, raw, deadline: Instant::now() + self.receipt_timeout });
+        }
+        Ok(begun)
+    }
+
+    /// Waits for the receipt of what was sent.
+    async fn end(&self, begun: Begun) -> Result<Sent, CallError> {
+        let Begun { action, request, returned, gas, sent } = begun;
+        let Some(pending) = sent else {
+            return Ok(Sent { transaction_hash: None, block_number: None, gas, returned, logs: Vec::new() });
         };
-        // A fifth more than estimated: what comes in between may make it dearer, and what is not used is not paid.
-        let hash = self.broadcast(action, signer, request.clone().with_gas_limit(gas + gas / 5)).await?;
-        let receipt = self.receipt(action, hash).await?;
+        let (hash, receipt) = (pending.hash, self.receipt(&action, &pending).await?);
         let block = receipt.block_number.unwrap_or_default();
         if !receipt.status() {
             let revert = self.reason_at(request, block).await;
-            return Err(CallError::Reverted { action: action.to_owned(), hash, block, revert });
+            return Err(CallError::Reverted { action, hash, block, revert });
         }
-        Ok(Sent { transaction_hash: Some(hash), block_number: Some(block), gas: receipt.gas_used, returned })
+        let (gas, logs) = (receipt.gas_used, receipt.logs().to_vec());
+        Ok(Sent { transaction_hash: Some(hash), block_number: Some(block), gas, returned, logs })
     }
 
     /// The call's result and the gas it is estimated to take, at the latest block.
@@ -188,7 +277,12 @@ impl Caller {
     }
 
     /// Signs, with the next nonce where the request names none, and sends.
-    async fn broadcast(&self, action: &str, signer: &Signer, request: TransactionRequest) -> Result<B256, CallError> {
+    async fn broadcast(
+        &self,
+        action: &str,
+        signer: &Signer,
+        request: TransactionRequest,
+    ) -> Result<(B256, Bytes), CallError> {
         let Connection { chain, endpoint, provider, .. } = &self.connection;
         let nonce = match request.nonce {
             Some(nonce) => nonce,
@@ -209,21 +303,31 @@ impl Caller {
             // Only the reply may be lost: the receipt will tell.
             Err(error) => tracing::warn!(%action, %hash, error = %Fault::from(error), "no answer to the transaction"),
         }
-        Ok(hash)
+        Ok((hash, raw))
     }
 
-    /// Looks for the receipt until it is there or the time is over. An endpoint that fails in between is asked again;
+    /// Looks for the receipt until it is there or the time is over, and sends the same bytes again now and then. An endpoint that
+    /// fails in between is asked again;
     /// alloy's `PendingTransactionBuilder` would give up then, and its poller logs failures with the whole URL.
-    async fn receipt(&self, action: &str, hash: B256) -> Result<TransactionReceipt, CallError> {
-        let deadline = Instant::now() + self.receipt_timeout;
+    async fn receipt(&self, action: &str, pending: &Pending) -> Result<TransactionReceipt, CallError> {
+        let &Pending { hash, ref raw, deadline } = pending;
+        let provider = &self.connection.provider;
+        let mut polls = 0;
         loop {
-            match self.connection.provider.get_transaction_receipt(hash).await {
+            polls += 1;
+            match provider.get_transaction_receipt(hash).await {
                 Ok(Some(receipt)) => return Ok(receipt),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(%hash, error = %Fault::from(error), "no answer about a receipt"),
             }
             if Instant::now() >= deadline {
                 return Err(CallError::NoReceipt { action: action.to_owned(), hash, waited: self.receipt_timeout });
+            }
+            if polls % RESEND_AFTER_POLLS == 0
+                && let Err(error) = provider.send_raw_transaction(raw).await
+            {
+                // most often that it is known
+                tracing::debug!(%hash, error = %Fault::from(error), "sent again");
             }
             sleep(RECEIPT_POLL).await;
         }

@@ -10,7 +10,7 @@ use alloy::{
 use ec_ledger::contracts::EveryChannelObservationLedger as Ledger;
 use ec_observation::{Ballot, ObservationHash, SlotId, VoteKind};
 
-/// Gas that a transaction may use apart from its votes: intrinsic gas and the batch's frame.
+/// Gas that a transaction may use apart from its items: intrinsic gas and the batch's frame.
 const BASE_GAS: u64 = 40_000;
 /// Gas that one proposal may use, its calldata and the slot's fresh storage included. `contracts/snapshots` has 81 000
 /// for one alone, intrinsic gas included, and 54 000 in a batch; a rival candidate writes one word more, 22 100. So it
@@ -68,9 +68,10 @@ pub(super) fn calls(ballots: &[Ballot], max_batch: usize, room: u64) -> Vec<Call
     batches.flatten().map(Call::cast).collect()
 }
 
-/// Votes of this gas that fit in one transaction. Gas binds long before a pool's 128 KiB do: a proposal has 256 bytes.
-fn fitting(vote_gas: u64, room: u64) -> usize {
-    usize::try_from(room.saturating_sub(BASE_GAS) / vote_gas).unwrap_or(usize::MAX)
+/// Items of this gas, votes or others, that fit in one transaction. Gas binds long before a pool's 128 KiB do: a proposal has
+/// 256 bytes.
+pub(super) fn fitting(item_gas: u64, room: u64) -> usize {
+    usize::try_from(room.saturating_sub(BASE_GAS) / item_gas).unwrap_or(usize::MAX)
 }
 
 /// The gas that a batch may use.

@@ -244,7 +244,7 @@ impl JudgedSlot {
     fn see(
         &mut self,
         key: SlotKey,
-        (found, finalized): (Option<&Slot>, Option<&Final>),
+        (found, finalized): (Option<&Slot>, Option<Final>),
         situation: &Situation<'_>,
         agreement: &Agreement,
     ) -> Seen {
