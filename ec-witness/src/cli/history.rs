@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use ec_witness::store::{VoteStore, history::History};
+use ec_witness::store::VoteStore;
 use eyre::WrapErr;
-use serde_json::json;
 
 use super::{
     Answer,
     config::ConfigArg,
-    input::read_text,
+    input,
     output::{JsonArg, json_line},
     store::StoreArgs,
 };
@@ -71,20 +70,16 @@ impl ExportArgs {
 impl ImportArgs {
     fn run(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
-        let history = self.read()?;
+        let shown = self.history.display();
+        let history = input::open(&self.history).wrap_err_with(|| format!("history: cannot read {shown}"))?;
         let directory = self.store.directory(&file.store)?;
-        let adopted = VoteStore::open_halted(directory)?.import(&history)?;
+        let imported = VoteStore::open_halted(directory)?.import(history);
+        let imported = imported.wrap_err_with(|| format!("history: {shown} is not taken over"))?;
         if self.json.json {
-            json_line(&json!({"slots": history.votes.len(), "adopted": adopted}))?;
+            json_line(&imported)?;
         } else {
-            println!("{} slots read, {adopted} votes taken over", history.votes.len());
+            println!("{} slots read, {} votes taken over", imported.slots, imported.adopted);
         }
         Ok(Answer::Yes)
-    }
-
-    fn read(&self) -> eyre::Result<History> {
-        let shown = self.history.display();
-        let text = read_text(&self.history).wrap_err_with(|| format!("history: cannot read {shown}"))?;
-        serde_json::from_str(&text).wrap_err_with(|| format!("history: {shown} is not a vote history"))
     }
 }

@@ -6,6 +6,11 @@ use std::{
     path::Path,
 };
 
+/// A file, or standard input for `-`, to be read as it comes.
+pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    if path == Path::new("-") { Ok(Box::new(io::stdin().lock())) } else { Ok(Box::new(fs::File::open(path)?)) }
+}
+
 /// The text of a file, or of standard input for `-`.
 pub(super) fn read_text(path: &Path) -> io::Result<String> {
     if path != Path::new("-") {

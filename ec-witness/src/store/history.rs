@@ -1,12 +1,15 @@
 //! The vote history as a JSON file, to carry a key's past from one store to another (docs/vote-history.md).
 
-use std::collections::BTreeMap;
+mod reading;
+
+use std::{collections::BTreeMap, io::Read};
 
 use alloy::primitives::Address;
 use ec_observation::{ObservationHeader, SlotId};
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, StoreError, VoteStore};
+use super::{Identity, StoreError, VoteStore, adoption::Adoption};
+use crate::failpoint;
 
 /// The only version there is.
 pub const HISTORY_VERSION: u8 = 1;
@@ -37,10 +40,22 @@ pub struct SlotVotes {
     pub headers: Vec<ObservationHeader>,
 }
 
+/// What was taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Imported {
+    /// The slots of the history.
+    pub slots: usize,
+    /// How many headers were new.
+    pub adopted: usize,
+}
+
 /// Why a history is not taken over. Nothing of it is.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HistoryError {
+    /// It is none, or cannot be read.
+    #[error("it is not a vote history")]
+    Format(#[source] serde_json::Error),
     /// Another format.
     #[error("v is {0}, this program knows {HISTORY_VERSION}")]
     Version(u8),
@@ -83,37 +98,44 @@ impl VoteStore {
         Ok(History { v: HISTORY_VERSION, chain_id, ledger, witness, votes })
     }
 
-    /// Takes a history over, all of it or nothing. What is recorded here stays; returns how many headers were new.
+    /// Takes a history over, as JSON, all of it or nothing. What is recorded here stays.
+    ///
+    /// It is read as it is taken over, in one transaction, so that memory holds neither.
     ///
     /// # Errors
     ///
-    /// It belongs to another identity, contradicts itself, or contradicts a vote that is recorded here.
-    pub fn import(&mut self, history: &History) -> Result<usize, HistoryError> {
-        history.belongs_to(self.identity())?;
-        let mut headers = Vec::new();
-        for SlotVotes { slot, headers: voted } in &history.votes {
-            if let Some(header) = voted.iter().find(|header| header.slot() != *slot) {
-                return Err(HistoryError::Slot { slot: *slot, found: header.slot() });
-            }
-            headers.extend(voted);
-        }
-        Ok(self.adopt(&headers)?)
+    /// It is none, belongs to another identity, contradicts itself, or contradicts a vote that is recorded here.
+    pub fn import(&mut self, history: impl Read) -> Result<Imported, HistoryError> {
+        let identity = self.identity();
+        self.expect_many()?;
+        self.transact(failpoint::ADOPT, |db| {
+            let mut adoption = Adoption::begin(db);
+            let slots = reading::read(history, identity, |SlotVotes { slot, headers }| {
+                for header in &headers {
+                    if header.slot() != slot {
+                        return Err(HistoryError::Slot { slot, found: header.slot() });
+                    }
+                    adoption.take(header)?;
+                }
+                Ok(())
+            })?;
+            Ok(Imported { slots, adopted: adoption.adopted() })
+        })
     }
 }
 
-impl History {
-    fn belongs_to(&self, identity: Identity) -> Result<(), HistoryError> {
-        if self.v != HISTORY_VERSION {
-            return Err(HistoryError::Version(self.v));
-        }
-        let fields = [
-            ("chain_id", self.chain_id.to_string(), identity.chain_id.to_string()),
-            ("ledger", self.ledger.to_string(), identity.ledger.to_string()),
-            ("witness", self.witness.to_string(), identity.witness.to_string()),
-        ];
-        match fields.into_iter().find(|(_, found, expected)| found != expected) {
-            None => Ok(()),
-            Some((field, found, expected)) => Err(HistoryError::Foreign { field, found, expected }),
-        }
+/// Refuses another version's history, and another identity's than that of the store.
+fn belongs_to(v: u8, found: Identity, identity: Identity) -> Result<(), HistoryError> {
+    if v != HISTORY_VERSION {
+        return Err(HistoryError::Version(v));
+    }
+    let fields = [
+        ("chain_id", found.chain_id.to_string(), identity.chain_id.to_string()),
+        ("ledger", found.ledger.to_string(), identity.ledger.to_string()),
+        ("witness", found.witness.to_string(), identity.witness.to_string()),
+    ];
+    match fields.into_iter().find(|(_, found, expected)| found != expected) {
+        None => Ok(()),
+        Some((field, found, expected)) => Err(HistoryError::Foreign { field, found, expected }),
     }
 }

@@ -5,6 +5,7 @@
 //! wrote is on the disk. A lock file beside it, held for the life of the process, keeps a second one out; reading
 //! beside a running daemon is allowed.
 
+mod adoption;
 mod check;
 mod error;
 mod files;
@@ -257,24 +258,30 @@ impl VoteStore {
         self.no_room
     }
 
-    /// Runs `change` as one exclusive durable transaction: all of it or nothing.
+    /// Runs `change` as one exclusive durable transaction, and notes whether there was room.
     fn write<T>(
         &mut self,
         step: Step,
         change: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let connection = &mut self.connection;
-        let write = || {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let done = change(&transaction)?;
-            step.begins();
-            transaction.commit()?;
-            step.is_done();
-            Ok(done)
-        };
-        let written = write();
+        let written = self.transact(step, change);
         self.no_room = matches!(written, Err(StoreError::NoRoom(_)));
         written
+    }
+
+    /// Runs `change` as one exclusive durable transaction: all of it or nothing.
+    fn transact<T, E: From<StoreError>>(
+        &mut self,
+        step: Step,
+        change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let begun = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let transaction = begun.map_err(StoreError::from)?;
+        let done = change(&transaction)?;
+        step.begins();
+        transaction.commit().map_err(StoreError::from)?;
+        step.is_done();
+        Ok(done)
     }
 }
 

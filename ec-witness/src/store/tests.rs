@@ -13,7 +13,10 @@ use alloy::primitives::{B256, TxHash};
 use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, StreamHash, VoteKind};
 use tempfile::TempDir;
 
-use super::{history::HistoryError, *};
+use super::{
+    history::{HistoryError, Imported},
+    *,
+};
 
 fn identity() -> Identity {
     Identity { chain_id: 7, ledger: Address::repeat_byte(1), witness: signed::witness() }
@@ -196,14 +199,19 @@ fn a_start_is_fixed_once() {
     assert_eq!(reopened(&dir).from_sequence("tv").unwrap(), Some(u64::MAX));
 }
 
+/// Imports a history as it is exported.
+fn import(store: &mut VoteStore, history: &history::History) -> Result<Imported, HistoryError> {
+    store.import(&*serde_json::to_vec(history).unwrap())
+}
+
 #[test]
 fn an_imported_history_binds_and_is_not_sent() {
     let (_dir, mut store) = created();
     record(&mut store, attest(header(1, 1, 1))).unwrap();
     let history = store.export().unwrap();
     let (_other_dir, mut other) = created();
-    assert_eq!(other.import(&history).unwrap(), 1);
-    assert_eq!(other.import(&history).unwrap(), 0, "again changes nothing");
+    assert_eq!(import(&mut other, &history).unwrap(), Imported { slots: 1, adopted: 1 });
+    assert_eq!(import(&mut other, &history).unwrap(), Imported { slots: 1, adopted: 0 }, "again changes nothing");
     assert!(other.unsigned().unwrap().is_empty());
     assert_eq!(other.next_nonce().unwrap(), 5);
     assert!(matches!(record(&mut other, attest(header(1, 2, 1))), Err(StoreError::OtherContent { .. })));
@@ -218,11 +226,11 @@ fn a_history_that_contradicts_leaves_no_trace() {
     let entry = |header: ObservationHeader| history::SlotVotes { slot: header.slot(), headers: vec![header] };
     let mut other = before.clone();
     other.votes = vec![entry(header(2, 1, 1)), entry(header(1, 2, 1))];
-    assert!(matches!(store.import(&other), Err(HistoryError::Store(StoreError::OtherContent { .. }))));
+    assert!(matches!(import(&mut store, &other), Err(HistoryError::Store(StoreError::OtherContent { .. }))));
     other.votes = vec![history::SlotVotes { headers: vec![header(3, 1, 1)], ..entry(header(2, 1, 1)) }];
-    assert!(matches!(store.import(&other), Err(HistoryError::Slot { .. })));
-    assert!(matches!(store.import(&history::History { v: 2, ..before.clone() }), Err(HistoryError::Version(2))));
+    assert!(matches!(import(&mut store, &other), Err(HistoryError::Slot { .. })));
+    assert!(matches!(import(&mut store, &history::History { v: 2, ..before.clone() }), Err(HistoryError::Version(2))));
     let foreign = history::History { ledger: Address::ZERO, ..before.clone() };
-    assert!(matches!(store.import(&foreign), Err(HistoryError::Foreign { field: "ledger", .. })));
+    assert!(matches!(import(&mut store, &foreign), Err(HistoryError::Foreign { field: "ledger", .. })));
     assert_eq!(store.export().unwrap(), before);
 }

@@ -124,31 +124,6 @@ impl VoteStore {
         let ballots = statement.query_map([], ballot)?;
         Ok(ballots.collect::<Result<_, _>>()?)
     }
-
-    /// Takes over votes that were cast elsewhere with this key: found on the chain or exported from another store.
-    /// They are recorded as carried, so nothing is sent for them.
-    ///
-    /// # Errors
-    ///
-    /// One contradicts a recorded vote, and then none is taken over, or SQLite refuses.
-    pub fn adopt(&mut self, headers: &[ObservationHeader]) -> Result<usize, StoreError> {
-        self.write(failpoint::ADOPT, |db| {
-            let mut adopted = 0;
-            for header in headers {
-                let ballot = Ballot { header: *header, vote: VoteKind::Attest };
-                let content = recorded_content(db, header.slot())?;
-                refuse_other_content(content, header)?;
-                if content.is_none() {
-                    insert_vote(db, header)?;
-                }
-                if insert_header(db, &ballot)? {
-                    carry_nowhere(db, header.hash())?;
-                    adopted += 1;
-                }
-            }
-            Ok(adopted)
-        })
-    }
 }
 
 /// The guard itself (protocol §5, vote safety).
@@ -173,12 +148,15 @@ fn record(db: &Transaction<'_>, ballot: &Ballot) -> Result<Recorded, StoreError>
     Err(StoreError::StillOnItsWay { slot })
 }
 
-fn recorded_content(db: &Transaction<'_>, slot: SlotId) -> Result<Option<ContentHash>, StoreError> {
+pub(super) fn recorded_content(db: &Transaction<'_>, slot: SlotId) -> Result<Option<ContentHash>, StoreError> {
     let query = "SELECT content FROM votes WHERE slot = ?1";
-    Ok(db.query_row(query, [hex(slot.0)], |row| parsed(row, 0)).optional()?)
+    Ok(db.prepare_cached(query)?.query_row([hex(slot.0)], |row| parsed(row, 0)).optional()?)
 }
 
-fn refuse_other_content(recorded: Option<ContentHash>, header: &ObservationHeader) -> Result<(), StoreError> {
+pub(super) fn refuse_other_content(
+    recorded: Option<ContentHash>,
+    header: &ObservationHeader,
+) -> Result<(), StoreError> {
     let asked = header.content().hash();
     match recorded {
         Some(recorded) if recorded != asked => Err(StoreError::OtherContent { slot: header.slot(), recorded, asked }),
@@ -186,9 +164,10 @@ fn refuse_other_content(recorded: Option<ContentHash>, header: &ObservationHeade
     }
 }
 
-fn insert_vote(db: &Transaction<'_>, header: &ObservationHeader) -> Result<(), StoreError> {
+pub(super) fn insert_vote(db: &Transaction<'_>, header: &ObservationHeader) -> Result<(), StoreError> {
     let content = header.content().hash();
-    db.execute("INSERT INTO votes VALUES (?1, ?2)", [hex(header.slot().0), hex(content.0)])?;
+    let insert = "INSERT INTO votes VALUES (?1, ?2)";
+    db.prepare_cached(insert)?.execute([hex(header.slot().0), hex(content.0)])?;
     Ok(())
 }
 
@@ -197,7 +176,7 @@ fn header_is_recorded(db: &Connection, observation: ObservationHash) -> Result<b
     Ok(statement.query_row([hex(observation.0)], |row| row.get(0))?)
 }
 
-fn insert_header(db: &Transaction<'_>, ballot: &Ballot) -> Result<bool, StoreError> {
+pub(super) fn insert_header(db: &Transaction<'_>, ballot: &Ballot) -> Result<bool, StoreError> {
     let header = &ballot.header;
     let (candidates_seen, moved_from) = match ballot.vote {
         VoteKind::Propose { candidates_seen } => (Some(candidates_seen), None),
@@ -208,20 +187,12 @@ fn insert_header(db: &Transaction<'_>, ballot: &Ballot) -> Result<bool, StoreErr
                   VALUES (?1, ?2, ?3, ?4, ?5)";
     let (slot, observation, seen) =
         (hex(header.slot().0), hex(header.hash().0), candidates_seen.map(|seen| seen as i64));
-    let is_new = db.execute(insert, params![slot, observation, hex(header.abi_encode()), seen, unix_ms()])? == 1;
+    let row = params![slot, observation, hex(header.abi_encode()), seen, unix_ms()];
+    let is_new = db.prepare_cached(insert)?.execute(row)? == 1;
     if let Some(moved_from) = moved_from.filter(|_| is_new) {
         db.execute("INSERT INTO moves VALUES (?1, ?2)", params![observation, hex(moved_from.0)])?;
     }
     Ok(is_new)
-}
-
-/// Marks an adopted vote as carried by a transaction that is not ours to follow.
-fn carry_nowhere(db: &Transaction<'_>, observation: ObservationHash) -> Result<(), StoreError> {
-    let insert = "INSERT INTO transactions (hash, state, signed_unix_ms) VALUES (?1, 'adopted', ?2)";
-    db.execute(insert, params![format!("adopted:{}", hex(observation.0)), unix_ms()])?;
-    let carry = "INSERT INTO ballots VALUES (?1, ?2)";
-    db.execute(carry, params![db.last_insert_rowid(), hex(observation.0)])?;
-    Ok(())
 }
 
 fn fate(db: &Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteFate, StoreError> {

@@ -6,6 +6,7 @@
 mod common;
 
 mod merge;
+mod scale;
 
 use std::{
     fs,
@@ -74,8 +75,8 @@ fn cases() -> Vec<Case> {
 
 /// Imports as `history import` does.
 fn import(store: &mut VoteStore, text: &Value) -> Result<usize, &'static str> {
-    let history = serde_json::from_value(text.clone()).map_err(|_| "format")?;
-    store.import(&history).map_err(|error| match error {
+    store.import(text.to_string().as_bytes()).map(|imported| imported.adopted).map_err(|error| match error {
+        HistoryError::Format(_) => "format",
         HistoryError::Version(_) => "version",
         HistoryError::Foreign { .. } => "foreign",
         HistoryError::Slot { .. } => "slot",

@@ -6,7 +6,7 @@ use alloy::primitives::B256;
 use ec_observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash};
 use ec_witness::store::{
     VoteStore,
-    history::{HISTORY_VERSION, History, HistoryError, SlotVotes},
+    history::{HISTORY_VERSION, History, HistoryError, Imported, SlotVotes},
 };
 use proptest::prelude::*;
 
@@ -59,8 +59,8 @@ proptest! {
             let mut refusals = 0;
             for headers in histories {
                 let before = held(&store);
-                match store.import(&history(headers)) {
-                    Ok(adopted) => assert_eq!(held(&store).len(), before.len() + adopted),
+                match store.import(&*serde_json::to_vec(&history(headers)).unwrap()) {
+                    Ok(Imported { adopted, .. }) => assert_eq!(held(&store).len(), before.len() + adopted),
                     Err(HistoryError::Store(_)) => {
                         refusals += 1;
                         assert_eq!(held(&store), before);

@@ -82,7 +82,7 @@ fn an_imported_history_knows_what_was_moved_to() {
     let (_dir, mut store) = voted(from);
     record(&mut store, moved(from, to)).unwrap();
     let (_other_dir, mut other) = created();
-    assert_eq!(other.import(&store.export().unwrap()).unwrap(), 2);
+    assert_eq!(import(&mut other, &store.export().unwrap()).unwrap().adopted, 2);
     assert!(other.knows(to.hash()).unwrap() && other.knows(from.hash()).unwrap());
     assert!(other.unsigned().unwrap().is_empty());
 }
