@@ -470,14 +470,6 @@ impl LedgerState {
         Some(start..=end)
     }
 
-    /// The headers of all final slots that are not forgotten, by stream and sequence.
-    pub fn final_headers(&self) -> Vec<ObservationHeader> {
-        let header = |slot: &Slot| Some(slot.candidate(slot.finalized?)?.header);
-        let mut headers: Vec<_> = self.slots.values().filter_map(header).collect();
-        headers.sort_by_key(|header| (header.stream_hash, header.sequence));
-        headers
-    }
-
     /// The parent that a proposal for `sequence` takes now: the newest final observation below it, or zero.
     pub fn newest_final_below(&self, stream: StreamHash, sequence: u64) -> ObservationHash {
         finals_below(&self.finals, &self.disk, (stream, sequence)).next().unwrap_or(ObservationHash::ZERO)

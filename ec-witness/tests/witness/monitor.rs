@@ -17,7 +17,7 @@ use alloy::{
 
 use super::*;
 use crate::common::{
-    running::{Running, await_or_report, await_some},
+    running::{Running, await_or_report, await_some, await_that},
     served::{Served, failed},
 };
 

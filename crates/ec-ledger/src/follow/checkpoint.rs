@@ -96,7 +96,7 @@ impl Checkpoint {
         let had: HashMap<_, _> = had.into_iter().collect();
         let is_had = |(stream, rule): &(&StreamHash, &EpochRule)| had.get(*stream) == Some(&word(rule));
         let streams: HashMap<_, _> = streams.iter().filter(is_had).map(|(&stream, &rule)| (stream, rule)).collect();
-        Ok((!streams.is_empty()).then(|| LedgerState::resumed(residue, self.disk(), streams)))
+        Ok((!streams.is_empty()).then(|| LedgerState::resumed(residue, &self.disk(), &streams)))
     }
 
     /// An empty ledger, of which this keeps what becomes settled. What it has is thrown away.

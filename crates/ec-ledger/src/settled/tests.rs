@@ -207,7 +207,7 @@ impl<'a> Pair<'a> {
         let residue = settled.text().unwrap().map(|text| serde_json::from_str::<Residue>(&text).unwrap());
         let disk = Disk(Some(Arc::new(settled)));
         self.kept = match residue {
-            Some(residue) => LedgerState::resumed(residue, disk, streams()),
+            Some(residue) => LedgerState::resumed(residue, &disk, &streams()),
             None => LedgerState::on(disk, Some(streams())),
         };
         let from = self.kept.head().map_or(1, |head| head.number + 1);

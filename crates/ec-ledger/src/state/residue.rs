@@ -146,7 +146,7 @@ impl LedgerState {
     }
 
     /// The state that was kept, for those of its streams that are followed still.
-    pub(crate) fn resumed(residue: Residue, disk: Disk, streams: HashMap<StreamHash, EpochRule>) -> Self {
+    pub(crate) fn resumed(residue: Residue, disk: &Disk, streams: &HashMap<StreamHash, EpochRule>) -> Self {
         let Residue { base, next_place, seats, strays, parents, slots, finals, .. } = residue;
         let Residue { sessions, candidates, final_times, runs, .. } = residue;
         let is_followed = |stream: StreamHash| streams.contains_key(&stream);
