@@ -183,7 +183,10 @@ impl<K: Copy + Ord, V, M: Iterator<Item = (K, V)>, S: Iterator<Item = (K, V)>> I
 
 #[cfg(test)]
 mod tests {
-    use std::cell::{Cell, RefCell};
+    use std::{
+        cell::{Cell, RefCell},
+        collections::btree_map::Entry,
+    };
 
     use proptest::prelude::*;
 
@@ -217,9 +220,9 @@ mod tests {
             let (mut tail, shelf, mut all) = (Tail::default(), Held::default(), BTreeMap::new());
             let mut unshelved = Vec::new();
             for (place, (key, shelves)) in (0u32..).zip(steps) {
-                if !all.contains_key(&key) {
+                if let Entry::Vacant(entry) = all.entry(key) {
+                    entry.insert(place);
                     tail.insert(key, place);
-                    all.insert(key, place);
                     unshelved.push(key);
                 }
                 if shelves {

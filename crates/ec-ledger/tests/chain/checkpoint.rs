@@ -158,7 +158,7 @@ async fn what_does_not_fit_is_thrown_away() {
     // a rule that changed, a file that is none, and a block that the chain does not hold
     let changed =
         StreamRule { epochs: ec_observation::EpochRule::timeline(std::num::NonZeroU64::new(7).unwrap()), ..timeline() };
-    let mut other = kept.keeping(&[changed.clone()], None);
+    let mut other = kept.keeping(std::slice::from_ref(&changed), None);
     other.poll(0, true).await.unwrap();
     assert_eq!(other.ledger().finals(changed.stream_hash()).count(), 0, "they are of other epochs");
     drop(other);
