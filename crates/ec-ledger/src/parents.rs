@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::candidate::Candidate;
 
-/// So many final observations are counted between a candidate and its parent; no `parent_window` is as wide.
-const FARTHEST: usize = 65_536;
+/// So many final observations are counted between a candidate and its parent; no `parent_window` is as wide. Few, because those
+/// that are settled are read from the disk, for every candidate that somebody pays for.
+const FARTHEST: usize = 1024;
 
 /// What is known of a candidate's parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,6 +53,7 @@ pub(crate) struct AgreementArgs {
         Agreement::default().parent_window
     ))]
     #[arg(long, env = "EC_WITNESS_PARENT_WINDOW", value_name = "N", hide_short_help = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(..1024))]
     parent_window: Option<u64>,
 
     #[arg(help = with_default("Slots of one stream that are judged at once", Agreement::default().max_inflight))]

@@ -19,7 +19,7 @@ pub struct Agreement {
     pub incomplete_delay_ms: u64,
     /// When an undecided slot gives its place in the window up.
     pub disputed_after_ms: u64,
-    /// How many final observations may lie between a header and its parent.
+    /// How many final observations may lie between a header and its parent; above 1023 as 1023.
     pub parent_window: u64,
     /// Slots of one stream that are judged at once.
     pub max_inflight: usize,

@@ -46,10 +46,13 @@ pub(crate) fn header(rules: &[StreamRule], block: u64) -> ObservationHeader {
         true => EpochName { mark: FIRST_MS + day * 1440 * minute_ms, index },
         false => EpochName::timeline(epoch),
     };
+    // the final observation before it, but for every eighth: all of them would have to be made up again for each
+    let parent =
+        block.checked_sub(rules.len() as u64).filter(|_| epoch % 8 > 0).map(|before| header(rules, before).hash());
     ObservationHeader {
         stream_hash: rule.stream_hash(),
         epoch_hash: EpochHash::of(&rule.epochs.id(name)),
-        parent_observation_hash: ObservationHash::ZERO,
+        parent_observation_hash: parent.unwrap_or(ObservationHash::ZERO),
         data_root: keccak256(block.to_be_bytes()),
         locator_hash: B256::ZERO,
         observed_unix_ms: FIRST_MS + epoch * minute_ms,
