@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     candidate::Candidate,
-    settled::{Disk, Kind, Order, Rows, Tail},
+    settled::{Disk, Kind, Order, Pieces, Row, Rows, Tail},
 };
 
 /// One life of a lane's numbers as the ledger knows it.
@@ -250,4 +250,20 @@ impl Lane {
 pub(crate) fn lanes_of(streams: &HashMap<StreamHash, EpochRule>, disk: &Disk) -> HashMap<StreamHash, Lane> {
     let lanes = streams.iter().filter(|(_, rule)| rule.numbering == ec_observation::Numbering::Session);
     lanes.map(|(&stream, &rule)| (stream, Lane::new((stream, rule), disk.clone()))).collect()
+}
+
+impl Row for SessionCandidate {
+    fn to_bytes(self) -> Vec<u8> {
+        let Self { name: EpochName { mark, index }, data_root, timestamp_s, is_final } = self;
+        let numbers = [mark, index, timestamp_s].map(u64::to_be_bytes).concat();
+        [&numbers[..], &data_root[..], &[u8::from(is_final)]].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut pieces = Pieces(bytes);
+        let name = EpochName { mark: pieces.u64()?, index: pieces.u64()? };
+        let (timestamp_s, data_root) = (pieces.u64()?, pieces.hash()?);
+        let is_final = pieces.bool()?;
+        pieces.end(Self { name, data_root, timestamp_s, is_final })
+    }
 }

@@ -23,7 +23,7 @@ use crate::{
     parents::Parents,
     seats::{Seat, Seats},
     sessions::{Lane, lanes_of},
-    settled::{Disk, Kind, Order, Rows, Tail},
+    settled::{Disk, Kind, Order, Pieces, Row, Rows, Tail},
     strays::{Strays, is_off_timeline},
 };
 use moves::Move;
@@ -505,6 +505,22 @@ impl Final {
     /// What is final, and since which block.
     pub fn finality(&self) -> Finality {
         Finality { observation: self.hash, block: self.block }
+    }
+}
+
+impl Row for Final {
+    fn to_bytes(self) -> Vec<u8> {
+        let Self { hash, content, place, block, is_stray } = self;
+        let numbers = [place, block].map(u64::to_be_bytes).concat();
+        [&hash.0[..], &content.0[..], &numbers, &[u8::from(is_stray)]].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut pieces = Pieces(bytes);
+        let (hash, content) = (ObservationHash(pieces.hash()?), ContentHash(pieces.hash()?));
+        let (place, block) = (pieces.u64()?, pieces.u64()?);
+        let is_stray = pieces.bool()?;
+        pieces.end(Self { hash, content, place, block, is_stray })
     }
 }
 

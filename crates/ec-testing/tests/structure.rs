@@ -32,7 +32,7 @@ const MUST_NOT_NEED: &[(&str, &[&str])] = &[
     ("ec-archive", &["alloy", "axum", "reqwest", "rusqlite", "tokio"]),
     ("ec-rpc", &["axum", "rusqlite"]),
     ("ec-subscribe", &["alloy", "axum", "rusqlite"]),
-    ("ec-ledger", &["axum", "rusqlite"]),
+    ("ec-ledger", &["axum"]),
 ];
 
 fn workspace() -> PathBuf {

@@ -23,7 +23,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionB
 
 use self::rows::sum;
 pub(crate) use self::{
-    rows::{Kind, Row},
+    rows::{Kind, Pieces, Row},
     tail::{Order, Shelf, Tail},
 };
 

@@ -1,9 +1,7 @@
 //! How settled entries stand in the file: keys that sort as their bytes, values of fixed length.
 
 use alloy::primitives::{B256, keccak256};
-use ec_observation::{ContentHash, EpochName, ObservationHash, SlotId};
-
-use crate::{sessions::SessionCandidate, state::Final};
+use ec_observation::SlotId;
 
 /// What an entry tells of. The numbers stand in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +23,7 @@ pub(crate) trait Row: Sized {
 }
 
 /// Takes fixed pieces off the front of bytes.
-struct Pieces<'a>(&'a [u8]);
+pub(crate) struct Pieces<'a>(pub(crate) &'a [u8]);
 
 impl Pieces<'_> {
     fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
@@ -34,15 +32,15 @@ impl Pieces<'_> {
         Some(*piece)
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub(crate) fn u64(&mut self) -> Option<u64> {
         self.take().map(u64::from_be_bytes)
     }
 
-    fn hash(&mut self) -> Option<B256> {
+    pub(crate) fn hash(&mut self) -> Option<B256> {
         self.take().map(B256::new)
     }
 
-    fn bool(&mut self) -> Option<bool> {
+    pub(crate) fn bool(&mut self) -> Option<bool> {
         match self.take()? {
             [0] => Some(false),
             [1] => Some(true),
@@ -50,7 +48,7 @@ impl Pieces<'_> {
         }
     }
 
-    fn end<T>(self, found: T) -> Option<T> {
+    pub(crate) fn end<T>(self, found: T) -> Option<T> {
         self.0.is_empty().then_some(found)
     }
 }
@@ -86,38 +84,6 @@ impl Row for (u64, SlotId) {
         let mut pieces = Pieces(bytes);
         let found = (pieces.u64()?, SlotId(pieces.hash()?));
         pieces.end(found)
-    }
-}
-
-impl Row for Final {
-    fn to_bytes(self) -> Vec<u8> {
-        let Self { hash, content, place, block, is_stray } = self;
-        let numbers = [place, block].map(u64::to_be_bytes).concat();
-        [&hash.0[..], &content.0[..], &numbers, &[u8::from(is_stray)]].concat()
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut pieces = Pieces(bytes);
-        let (hash, content) = (ObservationHash(pieces.hash()?), ContentHash(pieces.hash()?));
-        let (place, block) = (pieces.u64()?, pieces.u64()?);
-        let is_stray = pieces.bool()?;
-        pieces.end(Self { hash, content, place, block, is_stray })
-    }
-}
-
-impl Row for SessionCandidate {
-    fn to_bytes(self) -> Vec<u8> {
-        let Self { name: EpochName { mark, index }, data_root, timestamp_s, is_final } = self;
-        let numbers = [mark, index, timestamp_s].map(u64::to_be_bytes).concat();
-        [&numbers[..], &data_root[..], &[u8::from(is_final)]].concat()
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let mut pieces = Pieces(bytes);
-        let name = EpochName { mark: pieces.u64()?, index: pieces.u64()? };
-        let (timestamp_s, data_root) = (pieces.u64()?, pieces.hash()?);
-        let is_final = pieces.bool()?;
-        pieces.end(Self { name, data_root, timestamp_s, is_final })
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! Block n has the four events of one slot: a proposal, two votes, and that it is final. The streams take turns.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use alloy::{
@@ -36,8 +39,18 @@ pub(crate) fn rules(streams: usize) -> Vec<StreamRule> {
     (0..streams).map(rule).collect()
 }
 
+/// So many epochs of a stream are a chain of parents; the next one has none, lest all have to be made up again for each.
+const CHAINED: u64 = 256;
+
 /// The header of a block's slot.
 pub(crate) fn header(rules: &[StreamRule], block: u64) -> ObservationHeader {
+    let streams = rules.len() as u64;
+    let first = block - (block / streams % CHAINED) * streams;
+    (first..=block).step_by(rules.len()).fold(None, |parent, block| Some(header_on(rules, parent, block))).unwrap()
+}
+
+/// The same on its parent.
+fn header_on(rules: &[StreamRule], parent: Option<ObservationHeader>, block: u64) -> ObservationHeader {
     const FIRST_MS: u64 = 1_772_824_680_000;
     let rule = &rules[usize::try_from(block).unwrap() % rules.len()];
     let (epoch, minute_ms) = (block / rules.len() as u64, 60_000);
@@ -46,13 +59,10 @@ pub(crate) fn header(rules: &[StreamRule], block: u64) -> ObservationHeader {
         true => EpochName { mark: FIRST_MS + day * 1440 * minute_ms, index },
         false => EpochName::timeline(epoch),
     };
-    // the final observation before it, but for every eighth: all of them would have to be made up again for each
-    let parent =
-        block.checked_sub(rules.len() as u64).filter(|_| epoch % 8 > 0).map(|before| header(rules, before).hash());
     ObservationHeader {
         stream_hash: rule.stream_hash(),
         epoch_hash: EpochHash::of(&rule.epochs.id(name)),
-        parent_observation_hash: parent.unwrap_or(ObservationHash::ZERO),
+        parent_observation_hash: parent.map_or(ObservationHash::ZERO, |parent| parent.hash()),
         data_root: keccak256(block.to_be_bytes()),
         locator_hash: B256::ZERO,
         observed_unix_ms: FIRST_MS + epoch * minute_ms,
@@ -145,27 +155,37 @@ impl Chain {
         let bound = |name: &str| number_of(filter[name].as_str().unwrap());
         let (from, to) = (bound("fromBlock"), bound("toBlock"));
         self.logs_asked.fetch_add(to + 1 - from, Ordering::SeqCst);
-        Value::Array((from.max(1)..=to).flat_map(|block| self.events(block)).collect())
-    }
-
-    fn events(&self, number: u64) -> Vec<Value> {
-        let header = header(&self.rules, number);
-        let (slot, observation) = (header.slot().0, header.hash().0);
-        let [proposer, others @ ..] = WITNESSES;
-        let proposed = Ledger::ObservationProposed {
-            slot,
-            observationHash: observation,
-            streamHash: header.stream_hash.0,
-            proposer,
-            header: header.into(),
+        let streams = self.rules.len() as u64;
+        let mut newest: HashMap<u64, ObservationHeader> = HashMap::new();
+        let mut next = |block: u64| {
+            let is_chained = !(block / streams).is_multiple_of(CHAINED);
+            let parent = newest.get(&(block % streams)).copied().filter(|_| is_chained);
+            let header = match parent {
+                None if is_chained => header(&self.rules, block),
+                parent => header_on(&self.rules, parent, block),
+            };
+            newest.insert(block % streams, header);
+            events(block, header)
         };
-        let attested = others.map(|witness| {
-            Ledger::ObservationAttested { slot, observationHash: observation, witness }.encode_log_data()
-        });
-        let finalized = Ledger::ObservationFinalized { slot, observationHash: observation }.encode_log_data();
-        let data = std::iter::once(proposed.encode_log_data()).chain(attested).chain([finalized]);
-        (0..).zip(data).map(|(index, data)| json!(log(number, index, data))).collect()
+        Value::Array((from.max(1)..=to).flat_map(&mut next).collect())
     }
+}
+
+fn events(number: u64, header: ObservationHeader) -> Vec<Value> {
+    let (slot, observation) = (header.slot().0, header.hash().0);
+    let [proposer, others @ ..] = WITNESSES;
+    let proposed = Ledger::ObservationProposed {
+        slot,
+        observationHash: observation,
+        streamHash: header.stream_hash.0,
+        proposer,
+        header: header.into(),
+    };
+    let attested = others
+        .map(|witness| Ledger::ObservationAttested { slot, observationHash: observation, witness }.encode_log_data());
+    let finalized = Ledger::ObservationFinalized { slot, observationHash: observation }.encode_log_data();
+    let data = std::iter::once(proposed.encode_log_data()).chain(attested).chain([finalized]);
+    (0..).zip(data).map(|(index, data)| json!(log(number, index, data))).collect()
 }
 
 fn log(number: u64, index: u64, data: LogData) -> Log {
