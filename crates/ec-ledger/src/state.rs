@@ -139,6 +139,11 @@ impl LedgerState {
         self.streams.iter().flatten().map(|(&stream, &rule)| (stream, rule))
     }
 
+    /// By which rule this stream is kept, if its rule is known.
+    pub(crate) fn rule_of(&self, stream: StreamHash) -> Option<EpochRule> {
+        self.streams.as_ref()?.get(&stream).copied()
+    }
+
     /// Whether what concerns this stream is kept.
     pub fn follows(&self, stream: StreamHash) -> bool {
         self.streams.as_ref().is_none_or(|streams| streams.contains_key(&stream))

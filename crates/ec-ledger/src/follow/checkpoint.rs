@@ -2,13 +2,14 @@
 
 use std::{
     collections::HashMap,
+    num::NonZeroU64,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use alloy::primitives::Address;
-use ec_observation::{EpochRule, StreamHash};
+use ec_observation::{EpochRule, Numbering, StreamHash};
 use ec_rpc::BlockRef;
 use serde::{Deserialize, Serialize};
 
@@ -27,9 +28,28 @@ const OLD: Duration = Duration::from_secs(600);
 #[derive(Debug, Serialize, Deserialize)]
 struct Text<R> {
     of: Origin,
-    /// The streams that it has, and their rules.
-    streams: Vec<(StreamHash, String)>,
+    streams: Vec<Kept>,
     residue: R,
+}
+
+/// A stream that it has, and how its epochs are cut.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    stream: StreamHash,
+    groups_per_epoch: NonZeroU64,
+    numbering: Numbering,
+}
+
+impl Kept {
+    fn of((stream, rule): (StreamHash, EpochRule)) -> Self {
+        let EpochRule { groups_per_epoch, numbering } = rule;
+        Self { stream, groups_per_epoch, numbering }
+    }
+
+    fn stream(self) -> (StreamHash, EpochRule) {
+        let Self { stream, groups_per_epoch, numbering } = self;
+        (stream, EpochRule { groups_per_epoch, numbering })
+    }
 }
 
 /// Whose log it is of.
@@ -82,8 +102,8 @@ impl Checkpoint {
         Disk(Some(Arc::clone(&self.settled)))
     }
 
-    /// The state that it has, of those of these streams whose rules are the same; `None` where it has none of them, or is of
-    /// another ledger.
+    /// The state that it has, but of those of these streams whose rules have changed; `None` where it has none, or is of
+    /// another ledger. It may have streams that are taken in later, or no more: what it has of those is worth keeping.
     pub(super) fn state(
         &self,
         settings: &LedgerSettings,
@@ -93,10 +113,10 @@ impl Checkpoint {
         let Some(Text { residue, streams: had, .. }) = text.filter(|text| text.of == Origin::of(settings)) else {
             return Ok(None);
         };
-        let had: HashMap<_, _> = had.into_iter().collect();
-        let is_had = |(stream, rule): &(&StreamHash, &EpochRule)| had.get(*stream) == Some(&word(rule));
-        let streams: HashMap<_, _> = streams.iter().filter(is_had).map(|(&stream, &rule)| (stream, rule)).collect();
-        Ok((!streams.is_empty()).then(|| LedgerState::resumed(residue, &self.disk(), &streams)))
+        let is_same =
+            |(stream, rule): &(StreamHash, EpochRule)| streams.get(stream).is_none_or(|wanted| wanted == rule);
+        let had: HashMap<_, _> = had.into_iter().map(Kept::stream).filter(is_same).collect();
+        Ok((!had.is_empty()).then(|| LedgerState::resumed(residue, &self.disk(), &had)))
     }
 
     /// An empty ledger, of which this keeps what becomes settled. What it has is thrown away.
@@ -127,7 +147,7 @@ impl Checkpoint {
         }
         let Some((residue, rows)) = state.to_keep() else { return Ok(()) };
         let base = residue.base();
-        let streams = state.streams().map(|(stream, rule)| (stream, word(&rule))).collect();
+        let streams = state.streams().map(Kept::of).collect();
         let text = Text { of: Origin::of(settings), streams, residue };
         let text = serde_json::to_string(&text).map_err(|error| self.settled.unwritable(&error))?;
         self.settled.save(&text, &rows)?;
@@ -135,9 +155,4 @@ impl Checkpoint {
         (self.kept, self.kept_at) = (Some(base), Instant::now());
         Ok(())
     }
-}
-
-/// A rule in a word that is equal where the rule is.
-fn word(rule: &EpochRule) -> String {
-    format!("{rule:?}")
 }

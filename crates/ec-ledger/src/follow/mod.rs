@@ -192,7 +192,14 @@ impl Follower {
     pub fn follow(&mut self, stream: StreamHash, rule: EpochRule) {
         let Some(Entry::Vacant(entry)) = self.streams.as_mut().map(|streams| streams.entry(stream)) else { return };
         entry.insert(rule);
-        if self.start == Start::ReadOn {
+        if self.state.rule_of(stream) == Some(rule) {
+            return;
+        }
+        if self.start == Start::ReadOn && self.state.rule_of(stream).is_some() {
+            // the checkpoint had it by another rule
+            self.begin_anew();
+            self.unproven = self.unproven.or(self.finalized);
+        } else if self.start == Start::ReadOn {
             let new = self.newcomers.as_ref().map(|newcomers| newcomers.streams().clone()).unwrap_or_default();
             self.begin_beside(new.into_iter().chain([(stream, rule)]).collect());
         } else {

@@ -132,6 +132,13 @@ async fn streams_that_come_later_are_read_beside_the_others() {
     follower.keep(true).unwrap();
     let rested_on = follower.finalized_head();
     drop(follower);
+    // who begins with one of them has the other there as well, whenever that is taken in
+    let mut late = kept.keeping(&[rule()], rested_on);
+    late.poll(0, true).await.unwrap();
+    late.follow(timeline().stream_hash(), timeline().epochs);
+    assert!(!late.has_newcomers() && late.ledger().follows(timeline().stream_hash()));
+    kept.compare(&late).await;
+    drop(late);
     // both are in the checkpoint; one that it lacks is read beside them
     let third = StreamRule::new("third");
     let mut follower = kept.keeping(&[rule(), timeline(), third.clone()], rested_on);
