@@ -142,7 +142,7 @@ async fn timestamp_of(provider: &DynProvider, block: BlockRef) -> Result<u64, Fa
     Ok(found.header.timestamp)
 }
 
-fn unusable(block: Option<u64>, what: &str) -> Fault {
+pub(super) fn unusable(block: Option<u64>, what: &str) -> Fault {
     let block = block.map_or_else(|| "a pending block".to_owned(), |number| format!("block {number}"));
     Fault::Unusable(format!("{block}: {what}"))
 }
@@ -150,16 +150,21 @@ fn unusable(block: Option<u64>, what: &str) -> Fault {
 /// A log that is in a block, of the right contract, and explained by its interface.
 fn checked(log: &Log, emitters: Emitters) -> Result<LedgerLog, Fault> {
     let wrong = |what: &str| unusable(log.block_number, what);
-    let (Some(number), Some(hash), Some(index), false) = (log.block_number, log.block_hash, log.log_index, log.removed)
-    else {
-        return Err(wrong("a log without its place in the chain"));
-    };
+    let (block, index) = place_of(log)?;
     if log.topic0().and_then(|signature| emitters.of(*signature)) != Some(log.address()) {
         return Err(wrong("a log of another contract, or of an event that was not asked for"));
     }
     let event =
         decode(log).map_err(|error| wrong(&format!("a log of {} cannot be decoded: {error}", log.address())))?;
-    Ok(LedgerLog { block: BlockRef { number, hash }, index, event })
+    Ok(LedgerLog { block, index, event })
+}
+
+/// A log's block, and its index in that.
+pub(super) fn place_of(log: &Log) -> Result<(BlockRef, u64), Fault> {
+    match (log.block_number, log.block_hash, log.log_index, log.removed) {
+        (Some(number), Some(hash), Some(index), false) => Ok((BlockRef { number, hash }, index)),
+        _ => Err(unusable(log.block_number, "a log without its place in the chain")),
+    }
 }
 
 /// Whether logs, of which each has its block and its index in that, are where they were asked for.

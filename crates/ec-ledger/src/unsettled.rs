@@ -20,7 +20,7 @@ use ec_rpc::{AskError, BlockRef, Endpoints, Fault};
 use crate::{
     contracts::{EveryChannelObservationLedger as Ledger, EveryChannelRail as Rail},
     follow::Pages,
-    logs::in_place,
+    logs::{in_place, place_of, unusable},
 };
 
 /// Why it cannot be said what is to be settled.
@@ -218,14 +218,10 @@ async fn read(
 
 /// A log that is in a block, and of the contract that has its event.
 fn placed(log: &Log, ledger: Address, rail: Address) -> Result<Placed, Fault> {
-    let (Some(number), Some(hash), Some(index), false) = (log.block_number, log.block_hash, log.log_index, log.removed)
-    else {
-        return Err(Fault::Unusable("a log without its place in the chain".into()));
-    };
-    let event = event(log, ledger, rail).ok_or_else(|| {
-        Fault::Unusable(format!("block {number}: a log of {} that was not asked for, or is none", log.address()))
-    })?;
-    Ok(Placed { block: BlockRef { number, hash }, index, event })
+    let (block, index) = place_of(log)?;
+    let wrong = || format!("a log of {} that was not asked for, or is none", log.address());
+    let event = event(log, ledger, rail).ok_or_else(|| unusable(log.block_number, &wrong()))?;
+    Ok(Placed { block, index, event })
 }
 
 fn event(log: &Log, ledger: Address, rail: Address) -> Option<Event> {

@@ -170,7 +170,7 @@ fn json(text: &(impl Serialize + ?Sized)) -> String {
 }
 
 /// How group sequences are cut into epochs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EpochRule {
     /// Sequence numbers per epoch and track.
     pub groups_per_epoch: NonZeroU64,

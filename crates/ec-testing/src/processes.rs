@@ -1,7 +1,7 @@
 //! Everything that a program has started ends with it, also when it is told to stop or killed.
 
 use std::{
-    io,
+    fs, io,
     os::unix::process::ExitStatusExt,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
@@ -16,6 +16,30 @@ use crate::lifeline::ends_with_parent;
 
 /// How long a process may take to end when it is asked to; then it is killed.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The most memory that a process had resident so far (VmHWM), bytes; `None` once it has ended.
+pub fn most_memory(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"))?;
+    Some(kib.parse::<u64>().ok()? * 1024)
+}
+
+/// Waits for a process's end; the most memory that it had resident, bytes, and how it ended.
+///
+/// # Errors
+///
+/// It cannot be waited for.
+pub fn memory_to_the_end(child: &mut Child) -> io::Result<(u64, ExitStatus)> {
+    let mut most = 0;
+    loop {
+        // the mark only rises, and is gone once the process has ended
+        most = most.max(most_memory(child.id()).unwrap_or_default());
+        if let Some(status) = child.try_wait()? {
+            return Ok((most, status));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
 
 /// The processes of one program that run. After [`Processes::stop`] there will be no more of them.
 #[derive(Debug, Default)]

@@ -185,23 +185,20 @@ impl DeriveArgs {
 
 /// Reads a stream's index, showing progress and every bad line on stderr.
 pub(crate) fn read_index(sources: &Sources, source: &Source, json: bool) -> eyre::Result<StreamIndex> {
-    let broadcast = sources.archive.broadcast(&source.broadcast);
-    let mut index = StreamIndex::new(&broadcast, source.rule.clone(), &sources.names);
-    Reading::show(&broadcast, &source.rule, json, |reading| index.read_on(reading))?;
-    Ok(index)
+    read_index_on(sources, source, None, json)
 }
 
 /// The same, going on where the daemon was when it kept what it had read.
 pub(crate) fn read_index_on(
     sources: &Sources,
     source: &Source,
-    kept: &Checkpoints,
+    kept: Option<&Checkpoints>,
     json: bool,
 ) -> eyre::Result<StreamIndex> {
     let broadcast = sources.archive.broadcast(&source.broadcast);
     let mut index = StreamIndex::new(&broadcast, source.rule.clone(), &sources.names);
     Reading::show(&broadcast, &source.rule, json, |reading| {
-        for error in kept.restore(&mut index, reading) {
+        for error in kept.into_iter().flat_map(|kept| kept.restore(&mut index, reading)) {
             tracing::warn!(%error, "the checkpoint is left aside; reading everything");
         }
         index.read_on(reading)

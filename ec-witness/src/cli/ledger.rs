@@ -7,10 +7,7 @@ use ec_ledger::{Follower, LedgerSettings, creation, identity};
 use ec_observation::{EpochRule, StreamHash};
 use eyre::{OptionExt, WrapErr};
 
-use super::{chain::ChainArgs, connection::Connection};
-
-/// Where, in the vote store's directory, a witness keeps its checkpoint of the ledger's log. A cache.
-pub(super) const CHECKPOINT_FILE: &str = "ledger.sqlite";
+use super::{chain::ChainArgs, connection::Connection, store::ledger_checkpoint};
 
 /// How long the ledger's RPC may be silent before the ledger is not live any more (protocol §5.5).
 pub(super) const HEAD_STALE: Duration = Duration::from_millis(30_000);
@@ -65,11 +62,20 @@ pub(super) async fn follow(
     streams: impl IntoIterator<Item = (StreamHash, EpochRule)>,
     store: Option<&Path>,
 ) -> eyre::Result<Follower> {
-    let settings = settings(connection).await?;
+    follow_at(connection, settings(connection).await?, streams, store).await
+}
+
+/// The same, of a ledger whose settings are known.
+pub(super) async fn follow_at(
+    connection: &Connection,
+    settings: LedgerSettings,
+    streams: impl IntoIterator<Item = (StreamHash, EpochRule)>,
+    store: Option<&Path>,
+) -> eyre::Result<Follower> {
     let streams: HashMap<_, _> = streams.into_iter().collect();
     let follower = Follower::new(connection.endpoints.clone(), settings, None, Some(streams));
     read_log(match store {
-        Some(store) => follower.reading(&store.join(CHECKPOINT_FILE))?,
+        Some(store) => follower.reading(&ledger_checkpoint(store))?,
         None => follower,
     })
     .await

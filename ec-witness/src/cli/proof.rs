@@ -104,10 +104,7 @@ impl ProveArgs {
         };
         let (header, records) = match chain.ledger {
             Some(_) => {
-                let index = match &kept {
-                    Some(kept) => read_index_on(&sources, source, kept, false)?,
-                    None => read_index(&sources, source, false)?,
-                };
+                let index = read_index_on(&sources, source, kept.as_ref(), false)?;
                 let SweptEpoch { derived, records } = self.epoch(&index)?;
                 (final_header((chain, store), source, &index, derived, tolerance_ms).await?, records)
             }
@@ -200,15 +197,16 @@ async fn final_header(
 ) -> eyre::Result<ObservationHeader> {
     let stream = source.rule.stream_hash();
     let connection = chain.connect().await?;
+    let settings = ledger::settings(&connection).await?;
     let mark = match source.rule.is_lane() {
         false => 0,
         true => {
-            let follower = ledger::follow(&connection, [(stream, source.rule.epochs)], store).await?;
+            let follower = ledger::follow_at(&connection, settings, [(stream, source.rule.epochs)], store).await?;
             mark_on_ledger(&follower, index, &epoch, tolerance_ms)?
         }
     };
     let NamedEpoch { sequence, slot, content, .. } = source.rule.name(epoch, mark)?;
-    let LedgerSettings { ledger, deploy_block, .. } = ledger::settings(&connection).await?;
+    let LedgerSettings { ledger, deploy_block, .. } = settings;
     let endpoints = &connection.endpoints;
     let latest = endpoints.heads().await?.latest;
     let Some(found) = final_header_of(endpoints, ledger, deploy_block, slot, latest).await? else {

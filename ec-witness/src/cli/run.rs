@@ -25,7 +25,7 @@ use super::{
     ledger,
     output::{Progress, Unit},
     slots::{self, ShownSlot},
-    store::checkpoints,
+    store::{checkpoints, ledger_checkpoint},
 };
 pub(crate) use settings::RunArgs;
 use settings::{Settings, Voting};
@@ -72,7 +72,7 @@ async fn daemon(settings: Settings) -> eyre::Result<Daemon> {
         .resting_on(voter.finalized_head()?);
     // who reports every slot needs the votes of those that are settled, too
     if let (Voting::Cast { store, .. }, None) = (&settings.voting, settings.pace.once) {
-        match follower.keep_in(&store.join(ledger::CHECKPOINT_FILE)) {
+        match follower.keep_in(&ledger_checkpoint(store)) {
             Ok(()) => {}
             // a full disk holds votes, and ends no witness
             Err(error) => tracing::warn!(%error, "no checkpoint of the ledger is kept until the next start"),

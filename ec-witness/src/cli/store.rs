@@ -34,3 +34,8 @@ impl StoreArgs {
 pub(crate) fn checkpoints(store: &Path) -> Checkpoints {
     Checkpoints::at(store.join("index"))
 }
+
+/// The file in the store's directory that has the daemon's checkpoint of the ledger's log. A cache.
+pub(crate) fn ledger_checkpoint(store: &Path) -> PathBuf {
+    store.join("ledger.sqlite")
+}

@@ -3,9 +3,9 @@
 use std::{
     io::{BufWriter, Write},
     process::Stdio,
-    thread,
-    time::Duration,
 };
+
+use ec_testing::processes::memory_to_the_end;
 
 use super::*;
 
@@ -39,18 +39,8 @@ fn record(sequence: u64) -> String {
 fn peak(archive: &TestArchive) -> (usize, Option<i32>) {
     let mut derive = program(&["derive", "--json", "--tracks", "v", "--archive", archive.dir()]);
     let mut child = derive.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    loop {
-        // the mark only rises, and is gone once the process has ended
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-        peak = peak.max(mark.map_or(0, |kb| kb.parse::<usize>().unwrap() * 1024));
-        if let Some(status) = child.try_wait().unwrap() {
-            return (peak, status.code());
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
+    let (peak, status) = memory_to_the_end(&mut child).unwrap();
+    (usize::try_from(peak).unwrap(), status.code())
 }
 
 #[track_caller]

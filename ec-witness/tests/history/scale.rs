@@ -5,13 +5,14 @@ use std::{
     fs::File,
     io::{BufWriter, Write},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
 use alloy::primitives::{Address, B256, keccak256};
 use ec_observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash};
+use ec_testing::processes::memory_to_the_end;
 use ec_witness::store::{STORE_FILE, history::SlotVotes};
 
 use super::Whose;
@@ -61,22 +62,6 @@ fn import(store: &Path, history: &Path) -> Command {
     command
 }
 
-/// Waits for a process's end, and returns the most memory that it had resident, bytes.
-fn peak(child: &mut Child) -> usize {
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0;
-    loop {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
-        peak = peak.max(mark.map_or(0, |kb| kb.parse::<usize>().unwrap() * 1024));
-        if let Some(status) = child.try_wait().unwrap() {
-            assert!(status.success());
-            return peak;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn an_import_that_is_killed_leaves_nothing_and_can_be_made_again() {
     // more than the pages that memory holds, so that a part of it has reached the file
@@ -119,7 +104,8 @@ fn importing_speed() {
         let again = || {
             let begun = Instant::now();
             let mut child = import(&store, &file).stdout(Stdio::null()).spawn().unwrap();
-            let peak = peak(&mut child);
+            let (peak, status) = memory_to_the_end(&mut child).unwrap();
+            assert!(status.success());
             (begun.elapsed().as_secs_f64(), peak)
         };
         let (took_s, peak) = again();

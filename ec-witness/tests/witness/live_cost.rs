@@ -15,6 +15,7 @@ use std::{
 use alloy::{primitives::B256, providers::Provider};
 use ec_ledger::contracts::EveryChannelObservationLedger;
 use ec_observation::StreamRule;
+use ec_testing::processes::most_memory;
 
 use super::{
     common::{proxy::Proxy, served::Served},
@@ -151,13 +152,6 @@ fn processor_seconds(process: u32) -> f64 {
     };
     let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     tasks.map(|task| nanoseconds(task.unwrap())).sum::<u64>() as f64 / 1e9
-}
-
-/// The most memory that a process had resident, bytes.
-fn peak(process: u32) -> u64 {
-    let text = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let kib = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")).unwrap();
-    kib.parse::<u64>().unwrap() * 1024
 }
 
 /// The files grow, each by a group whenever one is due; returns when each epoch was complete.
@@ -297,7 +291,7 @@ fn follow(shape: Shape) {
         .map(|(key, at)| votes.get(key).unwrap_or_else(|| panic!("no vote on {key:?}")).duration_since(*at));
     let mut took: Vec<_> = took.map(|took| took.as_millis()).collect();
     took.sort_unstable();
-    let (memory, median, most) = (peak(running.id()), took[took.len() / 2], took[took.len() - 1]);
+    let (memory, median, most) = (most_memory(running.id()).unwrap(), took[took.len() / 2], took[took.len() - 1]);
     running.signal("-TERM");
     let (code, stop) = running.end();
     println!(

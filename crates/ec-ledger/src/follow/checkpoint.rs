@@ -2,14 +2,13 @@
 
 use std::{
     collections::HashMap,
-    num::NonZeroU64,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use alloy::primitives::Address;
-use ec_observation::{EpochRule, Numbering, StreamHash};
+use ec_observation::{EpochRule, StreamHash};
 use ec_rpc::BlockRef;
 use serde::{Deserialize, Serialize};
 
@@ -26,30 +25,11 @@ const OLD: Duration = Duration::from_secs(600);
 
 /// The text of a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
-struct Text<R> {
+struct Text {
     of: Origin,
-    streams: Vec<Kept>,
-    residue: R,
-}
-
-/// A stream that it has, and how its epochs are cut.
-#[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    stream: StreamHash,
-    groups_per_epoch: NonZeroU64,
-    numbering: Numbering,
-}
-
-impl Kept {
-    fn of((stream, rule): (StreamHash, EpochRule)) -> Self {
-        let EpochRule { groups_per_epoch, numbering } = rule;
-        Self { stream, groups_per_epoch, numbering }
-    }
-
-    fn stream(self) -> (StreamHash, EpochRule) {
-        let Self { stream, groups_per_epoch, numbering } = self;
-        (stream, EpochRule { groups_per_epoch, numbering })
-    }
+    /// The streams that it has, and how their epochs are cut.
+    streams: Vec<(StreamHash, EpochRule)>,
+    residue: Residue,
 }
 
 /// Whose log it is of.
@@ -109,23 +89,22 @@ impl Checkpoint {
         settings: &LedgerSettings,
         streams: &HashMap<StreamHash, EpochRule>,
     ) -> Result<Option<LedgerState>, SettledError> {
-        let text = self.settled.text()?.and_then(|text| serde_json::from_str::<Text<Residue>>(&text).ok());
+        let text = self.settled.text()?.and_then(|text| serde_json::from_str::<Text>(&text).ok());
         let Some(Text { residue, streams: had, .. }) = text.filter(|text| text.of == Origin::of(settings)) else {
             return Ok(None);
         };
         let is_same =
             |(stream, rule): &(StreamHash, EpochRule)| streams.get(stream).is_none_or(|wanted| wanted == rule);
-        let had: HashMap<_, _> = had.into_iter().map(Kept::stream).filter(is_same).collect();
+        let had: HashMap<_, _> = had.into_iter().filter(is_same).collect();
         Ok((!had.is_empty()).then(|| LedgerState::resumed(residue, &self.disk(), &had)))
     }
 
     /// An empty ledger, of which this keeps what becomes settled. What it has is thrown away.
     pub(super) fn begin(&self, streams: HashMap<StreamHash, EpochRule>) -> Result<LedgerState, SettledError> {
-        if !self.is_kept {
-            return Ok(LedgerState::new(Some(streams)));
+        if self.is_kept {
+            self.settled.clear()?;
         }
-        self.settled.clear()?;
-        Ok(LedgerState::on(self.disk(), Some(streams)))
+        Ok(self.begin_beside(streams))
     }
 
     /// An empty ledger of streams that are to join another one, of whom this keeps what becomes settled.
@@ -147,7 +126,7 @@ impl Checkpoint {
         }
         let Some((residue, rows)) = state.to_keep() else { return Ok(()) };
         let base = residue.base();
-        let streams = state.streams().map(Kept::of).collect();
+        let streams = state.streams().collect();
         let text = Text { of: Origin::of(settings), streams, residue };
         let text = serde_json::to_string(&text).map_err(|error| self.settled.unwritable(&error))?;
         self.settled.save(&text, &rows)?;

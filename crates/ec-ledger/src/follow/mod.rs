@@ -197,8 +197,7 @@ impl Follower {
         }
         if self.start == Start::ReadOn && self.state.rule_of(stream).is_some() {
             // the checkpoint had it by another rule
-            self.begin_anew();
-            self.unproven = self.unproven.or(self.finalized);
+            self.doubt_all();
         } else if self.start == Start::ReadOn {
             let new = self.newcomers.as_ref().map(|newcomers| newcomers.streams().clone()).unwrap_or_default();
             self.begin_beside(new.into_iter().chain([(stream, rule)]).collect());
@@ -229,12 +228,15 @@ impl Follower {
                 self.state.revert_above(below.number);
                 self.read_to = None;
             }
-            None => {
-                self.begin_anew();
-                self.unproven = self.unproven.or(self.finalized);
-            }
+            None => self.doubt_all(),
         }
         self.read_seats_anew();
+    }
+
+    /// Gives up all that the log told, and makes sure that the chain still holds what was final.
+    fn doubt_all(&mut self) {
+        self.begin_anew();
+        self.unproven = self.unproven.or(self.finalized);
     }
 
     /// Gives up all that the log told, so that it is read again from its beginning.
@@ -505,8 +507,7 @@ impl Follower {
         self.read_to = None;
         if !self.state.join(read) {
             // the two readings differ, so one of them lacked something
-            self.begin_anew();
-            self.unproven = self.unproven.or(self.finalized);
+            self.doubt_all();
         }
         Ok(())
     }

@@ -110,10 +110,10 @@ impl<K: Copy + Ord, V: Copy> Tail<K, V> {
         Merged { memory: memory.peekable(), shelf: shelf.peekable(), given_up: self.given_up, order }
     }
 
-    /// Entries were put on the shelf: only the newest of those stay in memory.
-    pub(crate) fn shelve(&mut self, keys: impl IntoIterator<Item = K>) {
-        self.shelved.extend(keys);
-        while self.shelved.len() > KEPT
+    /// An entry was put on the shelf: only the newest of those stay in memory.
+    pub(crate) fn shelve(&mut self, key: K) {
+        self.shelved.insert(key);
+        if self.shelved.len() > KEPT
             && let Some(lowest) = self.shelved.pop_first()
         {
             self.recent.remove(&lowest);
@@ -227,7 +227,7 @@ mod tests {
                 }
                 if shelves {
                     shelf.entries.borrow_mut().extend(unshelved.iter().map(|key| (*key, all[key])));
-                    tail.shelve(unshelved.drain(..));
+                    unshelved.drain(..).for_each(|key| tail.shelve(key));
                     prop_assert!(tail.recent.len() <= KEPT);
                 }
             }
@@ -251,7 +251,7 @@ mod tests {
             tail.insert(key, 0);
         }
         shelf.entries.borrow_mut().extend((0..1000).map(|key| (key, 0)));
-        tail.shelve(0..1000);
+        (0..1000).for_each(|key| tail.shelve(key));
         let kept = u16::try_from(KEPT).unwrap();
         assert_eq!(tail.range(&shelf, 0..=999, Order::Descending).take(KEPT).count(), KEPT);
         assert_eq!(tail.range(&shelf, 1000 - kept..=2000, Order::Ascending).count(), KEPT);

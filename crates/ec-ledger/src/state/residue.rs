@@ -89,14 +89,14 @@ impl LedgerState {
     /// The rows are on the disk: memory gives up all but the newest.
     pub(crate) fn shelve(&mut self) {
         let Unsaved { finals, candidates, final_times } = std::mem::take(&mut self.unsaved);
-        for (stream, keys) in by_stream(finals) {
-            self.finals.entry(stream).or_default().shelve(keys);
+        for (stream, key) in finals {
+            self.finals.entry(stream).or_default().shelve(key);
         }
-        for (stream, keys) in by_stream(candidates) {
-            self.lanes.get_mut(&stream).into_iter().for_each(|lane| lane.candidates.shelve(keys.iter().copied()));
+        for (stream, key) in candidates {
+            self.lanes.get_mut(&stream).into_iter().for_each(|lane| lane.candidates.shelve(key));
         }
-        for (stream, keys) in by_stream(final_times) {
-            self.lanes.get_mut(&stream).into_iter().for_each(|lane| lane.final_times.shelve(keys.iter().copied()));
+        for (stream, key) in final_times {
+            self.lanes.get_mut(&stream).into_iter().for_each(|lane| lane.final_times.shelve(key));
         }
     }
 
@@ -210,12 +210,4 @@ impl LedgerState {
         self.unsaved.final_times.extend(unsaved.final_times);
         true
     }
-}
-
-fn by_stream<K>(keys: Vec<(StreamHash, K)>) -> HashMap<StreamHash, Vec<K>> {
-    let mut found: HashMap<_, Vec<K>> = HashMap::new();
-    for (stream, key) in keys {
-        found.entry(stream).or_default().push(key);
-    }
-    found
 }

@@ -47,6 +47,13 @@ impl Kept {
         follower
     }
 
+    /// One of these streams has kept it, and has ended.
+    async fn keep(&self, streams: &[StreamRule]) {
+        let mut follower = self.keeping(streams, None);
+        follower.poll(0, true).await.unwrap();
+        follower.keep(true).unwrap();
+    }
+
     /// Both tell the same of what is settled and what is not.
     async fn compare(&self, follower: &Follower) {
         let mut anew = self.bench.another(Some(5), &[rule(), timeline()]);
@@ -156,10 +163,7 @@ async fn streams_that_come_later_are_read_beside_the_others() {
 async fn what_does_not_fit_is_thrown_away() {
     let kept = Kept::start().await;
     let streams = [rule(), timeline()];
-    let mut first = kept.keeping(&streams, None);
-    first.poll(0, true).await.unwrap();
-    first.keep(true).unwrap();
-    drop(first);
+    kept.keep(&streams).await;
     let whole = std::fs::read(kept.file()).unwrap();
 
     // a rule that changed, a file that is none, and a block that the chain does not hold
@@ -194,10 +198,7 @@ async fn what_does_not_fit_is_thrown_away() {
 async fn a_row_that_is_not_as_it_was_written_stops_it() {
     let kept = Kept::start().await;
     let streams = [rule(), timeline()];
-    let mut first = kept.keeping(&streams, None);
-    first.poll(0, true).await.unwrap();
-    first.keep(true).unwrap();
-    drop(first);
+    kept.keep(&streams).await;
     let file = rusqlite::Connection::open(kept.file()).unwrap();
     assert!(file.execute("UPDATE settled SET value = zeroblob(length(value)) WHERE kind = 0", []).unwrap() >= 6);
     drop(file);

@@ -15,6 +15,7 @@ use std::{
 use ec_ledger::{Follower, LedgerSettings};
 use ec_observation::{EpochName, StreamRule};
 use ec_rpc::{Endpoint, Endpoints};
+use ec_testing::processes::most_memory;
 use served::{CHAIN_ID, LEDGER, REGISTRY, Served, header, rules};
 
 const STREAMS: usize = 50;
@@ -117,12 +118,7 @@ async fn of_one_size() {
         "first" => first(slots, Path::new(&file)).await,
         _ => second(slots, Path::new(&file)).await,
     };
-    println!("measured ms={} logs={logs_asked} memory_kb={}", took.as_millis(), most_memory_kb());
-}
-
-/// VmHWM of this process, in which the chain is served as well.
-fn most_memory_kb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+    // of this process, in which the chain is served as well
+    let memory_kb = most_memory(std::process::id()).unwrap() / 1024;
+    println!("measured ms={} logs={logs_asked} memory_kb={memory_kb}", took.as_millis());
 }
