@@ -16,6 +16,7 @@
       packages.${system} = {
         default = packages.ec-witness;
         ec-witness = rust "ec-witness";
+        ec-explorer = rust "ec-explorer";
         ec-op-stack = rust "ec-op-stack";
         op-stack-tools = pkgs.callPackage ./nix/packages/op-stack-tools.nix { };
         # setup-rollup.sh and what it calls
@@ -28,16 +29,37 @@
               inherit pkgs;
               modules = [
                 ./nix/modules/ec-archive.nix
+                ./nix/modules/ec-explorer.nix
                 ./nix/modules/ec-op-stack.nix
                 ./nix/modules/ec-witness.nix
               ];
             }).text;
       };
 
+      # nix flake init -t every-channel#operator
+      templates = {
+        operator = {
+          path = ./nix/templates/operator;
+          description = "A host that makes an OP Stack chain";
+          welcomeText = ''
+            Change what `CHANGE` marks in host.nix and secrets/secrets.nix, and write the secrets. docs/operating.md has the steps.
+          '';
+        };
+        witness = {
+          path = ./nix/templates/witness;
+          description = "A host that records a broadcast and witnesses it, with a verifier of the chain";
+          welcomeText = ''
+            Change what `CHANGE` marks in host.nix and secrets/secrets.nix, and write the secrets. docs/operating-a-witness.md has
+            the steps.
+          '';
+        };
+      };
+
       nixosModules = {
         default = {
           imports = [
             ./nix/modules/ec-archive.nix
+            ./nix/modules/ec-explorer.nix
             ./nix/modules/ec-op-stack.nix
             ./nix/modules/ec-witness.nix
             (import ./nix/modules/packages.nix self.packages)
@@ -76,7 +98,7 @@
           inherit pkgs self;
         }
         // {
-          inherit (packages) ec-witness ec-op-stack;
+          inherit (packages) ec-explorer ec-witness ec-op-stack;
         };
 
       devShells.${system}.default = pkgs.mkShell {

@@ -22,6 +22,15 @@ sol! {
         function gameAtIndex(uint256 index) external view returns (uint32 gameType, uint64 timestamp, address proxy);
         function absolutePrestate() external view returns (bytes32);
         function status() external view returns (uint8);
+        function rootClaim() external view returns (bytes32);
+        function l2BlockNumber() external view returns (uint256);
+        function l2SequenceNumber() external view returns (uint256);
+        function claimDataLen() external view returns (uint256);
+        function anchorStateRegistry() external view returns (address);
+        function getAnchorRoot() external view returns (bytes32 root, uint256 position);
+        function anchors(uint32 gameType) external view returns (bytes32 root, uint256 position);
+        function respectedGameType() external view returns (uint32);
+        function portal() external view returns (address);
     }
 }
 
@@ -34,6 +43,15 @@ pub(crate) async fn view<C: SolCall>(l1: &Endpoint, to: Address, call: C) -> Res
     C::abi_decode_returns(&answer).map_err(|_| {
         l1.failed(C::SIGNATURE, format!("{to} gave no such answer: is it the right contract, and on this chain?"))
     })
+}
+
+/// Types of games whose roots are super roots: of several chains, by a time instead of a block. 5 is permissioned, and resolves
+/// when it is created; 9 is played with kona.
+const SUPER: [u32; 4] = [4, 5, 7, 9];
+
+/// Whether games of this type carry super roots.
+pub fn is_super(game_type: u32) -> bool {
+    SUPER.contains(&game_type)
 }
 
 /// What the chain demands of games of one type.
@@ -69,11 +87,9 @@ async fn prestate(l1: &Endpoint, factory: Address, implementation: Address, game
     view(l1, implementation, c::absolutePrestateCall {}).await.ok()
 }
 
-/// The newest game.
+/// A game, as its factory lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Game {
-    /// How many games there are.
-    pub count: u64,
     /// Its type.
     pub game_type: u32,
     /// Unix time of its creation, in seconds.
@@ -85,14 +101,73 @@ pub struct Game {
 }
 
 impl Game {
-    /// The newest game of a factory; `None` if there is none.
-    pub async fn newest(l1: &Endpoint, factory: Address) -> Result<Option<Self>, CallError> {
-        let count = view(l1, factory, c::gameCountCall {}).await?;
-        let Some(index) = count.checked_sub(U256::from(1)) else { return Ok(None) };
-        let game = view(l1, factory, c::gameAtIndexCall { index }).await?;
-        let status = view(l1, game.proxy, c::statusCall {}).await?;
-        let (game_type, created, address) = (game.gameType, game.timestamp, game.proxy);
-        Ok(Some(Self { count: count.saturating_to(), game_type, created, address, status }))
+    /// How many games a factory has, and up to `most` of the newest, the newest first.
+    pub async fn newest(l1: &Endpoint, factory: Address, most: u64) -> Result<(u64, Vec<Self>), CallError> {
+        let count = view(l1, factory, c::gameCountCall {}).await?.saturating_to::<u64>();
+        let mut games = Vec::new();
+        for index in (count.saturating_sub(most)..count).rev() {
+            let game = view(l1, factory, c::gameAtIndexCall { index: U256::from(index) }).await?;
+            let status = view(l1, game.proxy, c::statusCall {}).await?;
+            let (game_type, created, address) = (game.gameType, game.timestamp, game.proxy);
+            games.push(Self { game_type, created, address, status });
+        }
+        Ok((count, games))
+    }
+}
+
+/// The L2 block that a game's claim is about; of super roots its Unix time, in seconds.
+pub(crate) async fn position(l1: &Endpoint, game: Address, is_super: bool) -> Result<u64, CallError> {
+    let position = if is_super {
+        view(l1, game, c::l2SequenceNumberCall {}).await?
+    } else {
+        view(l1, game, c::l2BlockNumberCall {}).await?
+    };
+    Ok(position.saturating_to())
+}
+
+/// The root that a game claims.
+pub(crate) async fn root_claim(l1: &Endpoint, game: Address) -> Result<B256, CallError> {
+    view(l1, game, c::rootClaimCall {}).await
+}
+
+/// How many claims were made in a game, its root claim included.
+pub(crate) async fn claims(l1: &Endpoint, game: Address) -> Result<u64, CallError> {
+    Ok(view(l1, game, c::claimDataLenCall {}).await?.saturating_to())
+}
+
+/// What all games of a chain start from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AnchorRoot {
+    /// The contract that holds it.
+    pub(crate) registry: Address,
+    /// The root.
+    pub(crate) root: B256,
+    /// The L2 block that it is of; of super roots its Unix time, in seconds.
+    pub(crate) position: u64,
+}
+
+/// The anchor that a game names. Registries before op-contracts v3 hold one for each type.
+pub(crate) async fn anchor(l1: &Endpoint, game: Address, game_type: u32) -> Result<AnchorRoot, CallError> {
+    let registry = view(l1, game, c::anchorStateRegistryCall {}).await?;
+    let (root, position) = match view(l1, registry, c::getAnchorRootCall {}).await {
+        Ok(anchor) => (anchor.root, anchor.position),
+        Err(error) if error.is_rate_limit() => return Err(error),
+        Err(_) => {
+            let anchor = view(l1, registry, c::anchorsCall { gameType: game_type }).await?;
+            (anchor.root, anchor.position)
+        }
+    };
+    Ok(AnchorRoot { registry, root, position: position.saturating_to() })
+}
+
+/// The type of games that count for withdrawals: by the registry, before op-contracts v4 by the portal that it names.
+pub(crate) async fn respected_type(l1: &Endpoint, registry: Address) -> Result<u32, CallError> {
+    match view(l1, registry, c::respectedGameTypeCall {}).await {
+        Err(error) if !error.is_rate_limit() => {
+            let portal = view(l1, registry, c::portalCall {}).await?;
+            view(l1, portal, c::respectedGameTypeCall {}).await
+        }
+        answer => answer,
     }
 }
 

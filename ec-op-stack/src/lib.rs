@@ -6,6 +6,7 @@
 //! - [`stack`]: what runs on a host, and with which arguments
 //! - [`doctor`]: what would go wrong, before the start
 //! - [`status`]: what goes wrong, live
+//! - [`snapshot`]: the chain's data, for another host
 //!
 //! What decides is pure over file contents and facts; reading, writing and calling is apart from it.
 
@@ -16,7 +17,10 @@ pub mod intent;
 pub mod normalise;
 pub mod object;
 pub mod prestate;
+pub mod programs;
+pub mod reads;
 pub mod rpc;
+pub mod snapshot;
 pub mod stack;
 pub mod state;
 pub mod status;

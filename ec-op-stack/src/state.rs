@@ -6,11 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use alloy::primitives::Address;
+use alloy::primitives::{Address, Bytes};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::chain_id;
+use crate::{
+    chain_id,
+    rpc::{CallError, Endpoint},
+};
 
 /// The contracts without which nothing can be started.
 const NEEDED: [&str; 4] =
@@ -65,6 +68,19 @@ impl Deployment {
         })
     }
 
+    /// Asks L1 for the code of the contracts that are needed. Where one has none, the deployment is not applied: a state of
+    /// `apply --deployment-target calldata` or `noop` looks like any other.
+    pub async fn look_for_code(&mut self, l1: &Endpoint) -> Result<(), CallError> {
+        for name in NEEDED {
+            let Some(address) = self.contracts.get(name) else { continue };
+            if l1.call::<Bytes>("eth_getCode", (address, "latest")).await?.is_empty() {
+                self.missing.push(format!("{name} on L1: there is no code at {address}"));
+            }
+        }
+        self.applied = self.missing.is_empty();
+        Ok(())
+    }
+
     fn of(chain: &Map<String, Value>, state: &Map<String, Value>) -> Self {
         let contracts =
             KNOWN.into_iter().filter_map(|name| Some((name, contract(chain, name)?))).collect::<BTreeMap<_, _>>();
@@ -73,6 +89,10 @@ impl Deployment {
         let mut missing = contracts_missing.chain(records_missing).map(str::to_owned).collect::<Vec<_>>();
         if is_null(find(state, "appliedIntent")) {
             missing.push("appliedIntent".to_owned());
+        }
+        // calls that somebody was to send
+        if find(state, "DeploymentCalldata").and_then(Value::as_array).is_some_and(|calls| !calls.is_empty()) {
+            missing.push("transactions: it was made as calldata, which op-deployer does not send".to_owned());
         }
         // since v0.7 a chain can be prepared and not deployed
         if chain.get("deployed") == Some(&Value::Bool(false)) {

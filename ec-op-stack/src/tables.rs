@@ -60,6 +60,8 @@ pub(crate) struct Release {
     pub(crate) end_of_support: Option<String>,
     /// Which client belongs to which op-node, by the latter's version.
     pub(crate) pairs: Vec<Pair>,
+    /// The first release of a program that takes super roots, where there was one without.
+    pub(crate) super_roots: BTreeMap<String, Version>,
     /// The versions of what this project builds, of which there are tables of flags.
     pub(crate) built: BTreeMap<String, Version>,
     /// For nix and the scripts.
@@ -124,6 +126,7 @@ mod tests {
         let batcher = program("op-batcher").unwrap();
         assert_eq!((batcher.account.as_deref(), batcher.listener("rpc").unwrap().port), (Some("batcher"), 8545));
         assert!(program("op-erigon").is_none() && release("op-erigon").is_none());
+        assert!(release("op-reth").unwrap().super_roots.keys().all(|name| program(name).is_some()));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 mod common;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     io::{Read, Write},
     net::TcpListener,
@@ -13,12 +13,15 @@ use std::{
     thread,
 };
 
-use alloy::primitives::{B256, U256, address, b256};
+use alloy::primitives::{Address, B256, U256, address, b256};
 use common::{copies, endpoint, expect_json, inputs, keyed};
 use ec_op_stack::{
-    doctor::{AccountFacts, ChainText, Check, Facts, Finding, GameFacts, L1Facts, SecretFacts, Severity, examine},
+    doctor::{
+        AccountFacts, ChainText, ChallengedGame, Check, Facts, Finding, GameFacts, L1Facts, SecretFacts, Severity,
+        examine,
+    },
     games::GameRules,
-    stack::{Accounts, Stack},
+    stack::{Accounts, Component, Stack},
 };
 use ec_testing::proxy::Fault;
 use serde_json::json;
@@ -36,6 +39,7 @@ fn well() -> (Stack, Facts) {
     };
     let l1 = L1Facts {
         host: "l1.example".to_owned(),
+        users: vec!["op-node"],
         chain_id: Some(11_155_111),
         latencies_ms: vec![40; 8],
         heads: vec![100; 8],
@@ -43,6 +47,12 @@ fn well() -> (Stack, Facts) {
     };
     let implementation = address!("c77c081d3245be490949e4c2e5dd8b522a194927");
     let rules = GameRules { implementation, init_bond: U256::ZERO, prestate: Some(PRESTATE) };
+    let challenged = ChallengedGame {
+        name: "permissioned",
+        flag: "cannon-prestate",
+        rules: Ok(rules.clone()),
+        held: Some(Ok(PRESTATE)),
+    };
     let signers =
         (address!("2222222222222222222222222222222222222222"), address!("3333333333333333333333333333333333333333"));
     let secret = |path: &str| SecretFacts { path: PathBuf::from(path), secret: Ok("ab".repeat(32)), mode: 0o600 };
@@ -50,16 +60,23 @@ fn well() -> (Stack, Facts) {
     let facts = Facts {
         chain: ChainText { rollup: file("rollup.json"), genesis: file("genesis.json") },
         l1: vec![l1],
+        l1_origin: Some(Ok(Some(b256!("1fd2ba1b6dc77de2f0cd4dbbd8a7fbdcb4e2f1ebba5dc6cf8d4b6e94b3b2b1a0")))),
+        l1_config: None,
         beacon: Some(Ok("lighthouse".to_owned())),
+        blobs: Some(Ok(())),
+        beacon_fallbacks: vec![Ok("archiver".to_owned())],
+        proofs: None,
         games: Some(GameFacts {
             factory: Some(factory),
             rules: Ok(rules),
             signers: Some(signers),
-            prestate: Some(Ok(PRESTATE)),
+            challenged: vec![challenged],
         }),
         accounts: ["batcher", "proposer", "challenger"].map(|role| (role, rich.clone())).into(),
         jwt: vec![("authrpc.jwtsecret", secret("/a")), ("l2.jwt-secret", secret("/b"))],
         deployer: None,
+        missing: BTreeSet::new(),
+        elsewhere: BTreeSet::new(),
     };
     (stack, facts)
 }
@@ -87,8 +104,37 @@ fn where_all_is_well_nothing_is_said_but_op_geths_end() {
 
 type Break = fn(&mut Stack, &mut Facts);
 
+fn challenged(facts: &mut Facts) -> &mut ChallengedGame {
+    &mut facts.games.as_mut().unwrap().challenged[0]
+}
+
+fn add(stack: &mut Stack, component: &str, args: &[&str]) {
+    stack.components.get_mut(component).unwrap().args.extend(args.iter().map(|arg| (*arg).to_owned()));
+}
+
+fn rollup(facts: &mut Facts, field: &[&str], value: &impl serde::Serialize) {
+    assert!(facts.chain.rollup.as_mut().unwrap().set(field, value));
+}
+
+fn genesis(facts: &mut Facts, field: &[&str], value: &impl serde::Serialize) {
+    assert!(facts.chain.genesis.as_mut().unwrap().set(field, value));
+}
+
+/// The execution client becomes an op-reth with these arguments beside what both have.
+fn reth(stack: &mut Stack, args: &[&str]) {
+    let mut client = stack.components.remove("op-geth").unwrap();
+    client.version = "v2.4.3".to_owned();
+    client.args.retain(|arg| arg.starts_with("--http") || arg.starts_with("--authrpc"));
+    client.args.insert(0, "node".to_owned());
+    client.args.extend(args.iter().map(|arg| (*arg).to_owned()));
+    stack.components.insert("op-reth".to_owned(), client);
+    argument(stack, "op-node", "--l2.enginekind", "--l2.enginekind=reth");
+}
+
+const PROOFS: [&str; 2] = ["--proofs-history", "--proofs-history.storage-path=/p"];
+
 /// What goes wrong, the check that finds it, how bad it is, and a part of what it says.
-const FAILURES: [(Break, Check, Severity, &str); 31] = [
+const FAILURES: &[(Break, Check, Severity, &str)] = &[
     // 1: the default type is 0, a fresh chain has only 1
     (
         |stack, facts| {
@@ -120,13 +166,21 @@ const FAILURES: [(Break, Check, Severity, &str); 31] = [
         "SystemConfig names",
     ),
     // 2
+    (|_, facts| challenged(facts).held = Some(Ok(B256::ZERO)), Check::Prestate, Severity::Failure, "the chain demands"),
+    (|_, facts| challenged(facts).held = None, Check::Prestate, Severity::Warning, "no prestate file"),
+    // any text is taken at the start: it is no reason not to
     (
-        |_, facts| facts.games.as_mut().unwrap().prestate = Some(Ok(B256::ZERO)),
+        |_, facts| challenged(facts).held = Some(Err("any: No such file".to_owned())),
         Check::Prestate,
-        Severity::Failure,
-        "the chain demands",
+        Severity::Warning,
+        "cannot play",
     ),
-    (|_, facts| facts.games.as_mut().unwrap().prestate = None, Check::Prestate, Severity::Warning, "no prestate file"),
+    (
+        |_, facts| challenged(facts).rules.as_mut().unwrap().implementation = Address::ZERO,
+        Check::Prestate,
+        Severity::Warning,
+        "the factory has none",
+    ),
     // 3
     (
         |stack, _| version(stack, "op-geth", "v1.101603.4"),
@@ -236,7 +290,262 @@ const FAILURES: [(Break, Check, Severity, &str); 31] = [
         Severity::Warning,
         "op-geth: --metrics.addr is 0.0.0.0",
     ),
+    // versions of which nothing is on record are not good
+    (|stack, _| version(stack, "op-node", "v1.16.0"), Check::Versions, Severity::Warning, "no pairing is on record"),
+    (|stack, _| version(stack, "op-node", "v1.25.0"), Check::Files, Severity::Warning, "newer than every release"),
+    (|stack, _| version(stack, "op-node", "v1.10.0"), Check::Files, Severity::Failure, "older than every release"),
+    (|stack, _| version(stack, "op-batcher", "v1.30.0"), Check::Settings, Severity::Warning, "not on record"),
+    // the files, as the programs read them
+    (
+        |_, facts| rollup(facts, &["da_challenge_contract_address"], &Address::ZERO),
+        Check::Files,
+        Severity::Failure,
+        "da_challenge_contract_address: op-node v1.16.7 has no such field",
+    ),
+    (|_, facts| rollup(facts, &["block_time"], &0), Check::Files, Severity::Failure, "block_time is 0"),
+    (
+        |_, facts| {
+            rollup(facts, &["granite_time"], &json!(null));
+            genesis(facts, &["config", "graniteTime"], &json!(null));
+        },
+        Check::Files,
+        Severity::Failure,
+        "granite_time, the fork before, is missing",
+    ),
+    (
+        |_, facts| genesis(facts, &["config", "pragueTime"], &json!(null)),
+        Check::Files,
+        Severity::Failure,
+        "config.pragueTime is missing, config.isthmusTime 0",
+    ),
+    (|_, facts| genesis(facts, &["gasLimit"], &"0x1"), Check::Files, Severity::Failure, "genesis.json makes the block"),
+    (
+        |_, facts| facts.l1_origin = Some(Ok(Some(B256::ZERO))),
+        Check::Files,
+        Severity::Failure,
+        "genesis.l1.hash is 0x1fd2",
+    ),
+    (|_, facts| facts.l1_origin = Some(Ok(None)), Check::Files, Severity::Warning, "does not have block 9170000"),
+    (
+        |_, facts| {
+            rollup(facts, &["l1_chain_id"], &900);
+            facts.l1[0].chain_id = Some(900);
+        },
+        Check::Files,
+        Severity::Failure,
+        "no chain config of L1 900",
+    ),
+    // what reaches the program
+    (
+        |stack, _| {
+            argument(stack, "op-node", "--l1=", "--l1=");
+            add(stack, "op-node", &["http://l1.example"]);
+        },
+        Check::Settings,
+        Severity::Failure,
+        "\"http://l1.example\" is no flag",
+    ),
+    (
+        |stack, _| add(stack, "op-batcher", &["--target-num-frames=12"]),
+        Check::Settings,
+        Severity::Failure,
+        "at most 9 blobs",
+    ),
+    (|stack, _| add(stack, "op-batcher", &["--poll-interval=6"]), Check::Settings, Severity::Failure, "not a duration"),
+    (|stack, _| add(stack, "op-node", &["--safedb.pth=x"]), Check::Settings, Severity::Failure, "no such flag"),
+    (
+        |stack, _| argument(stack, "op-proposer", "--proposal-interval", ""),
+        Check::Settings,
+        Severity::Failure,
+        "--proposal-interval is missing",
+    ),
+    (
+        |stack, _| argument(stack, "op-challenger", "--game-types", "--game-types=permissioned,cannon-kona"),
+        Check::Settings,
+        Severity::Failure,
+        "games of type cannon-kona want --cannon-kona-rollup-config",
+    ),
+    (
+        |_, facts| assert!(facts.missing.insert("cannon".into())),
+        Check::Settings,
+        Severity::Failure,
+        "--cannon-bin: there is no cannon",
+    ),
+    (
+        |stack, _| add(stack, "op-node", &["--override.isthmus=5"]),
+        Check::Settings,
+        Severity::Failure,
+        "not the same on op-node and op-geth",
+    ),
+    (
+        |stack, _| add(stack, "op-node", &["--l1.beacon-header=Authorization: Bearer x"]),
+        Check::Settings,
+        Severity::Failure,
+        "a secret among the arguments",
+    ),
+    // the endpoints, each by itself
+    (
+        |_, facts| facts.l1[0].unasked = Some("only http:// and https:// are asked here".to_owned()),
+        Check::L1,
+        Severity::Warning,
+        "not judged",
+    ),
+    (|_, facts| facts.blobs = Some(Err("HTTP 404".to_owned())), Check::Beacon, Severity::Failure, "gives no blobs"),
+    (
+        |stack, _| argument(stack, "op-node", "--l1.beacon=", "--l1.beacon=http://b.example/?key=k"),
+        Check::Beacon,
+        Severity::Failure,
+        "drops what stands behind ?",
+    ),
+    (
+        |_, facts| facts.beacon_fallbacks = vec![Err("a.example: HTTP 500".to_owned())],
+        Check::Beacon,
+        Severity::Warning,
+        "a fallback for blobs",
+    ),
+    // op-reth, by the same rules
+    (|stack, _| reth(stack, &PROOFS[..0]), Check::History, Severity::Failure, "op-reth keeps no old proofs"),
+    (
+        |stack, _| reth(stack, &PROOFS[1..]),
+        Check::History,
+        Severity::Failure,
+        "--proofs-history is not: no proofs are kept",
+    ),
+    (|stack, _| reth(stack, &PROOFS[..1]), Check::History, Severity::Failure, "without --proofs-history.storage-path"),
+    (
+        |stack, _| reth(stack, &[&PROOFS[..], &["--proofs-history.window=43200"]].concat()),
+        Check::History,
+        Severity::Warning,
+        "43200 blocks, 1 days",
+    ),
+    (
+        |stack, facts| {
+            reth(stack, &PROOFS);
+            facts.proofs = Some(Err("its store is empty".to_owned()));
+        },
+        Check::History,
+        Severity::Warning,
+        "its store is empty",
+    ),
+    (
+        |stack, _| {
+            reth(stack, &PROOFS);
+            argument(stack, "op-reth", "--http.api", "--http.api=eth,net,web3,debug");
+        },
+        Check::Batcher,
+        Severity::Failure,
+        "which op-reth does not offer",
+    ),
+    (
+        |stack, _| reth(stack, &[&PROOFS[..], &["--rollup.sequencr=x"]].concat()),
+        Check::Settings,
+        Severity::Warning,
+        "--rollup.sequencr: there is no such flag",
+    ),
+    (
+        |stack, _| reth(stack, &[&PROOFS[..], &["--metrics=0.0.0.0:9001"]].concat()),
+        Check::Listeners,
+        Severity::Warning,
+        "op-reth: --metrics is 0.0.0.0",
+    ),
+    (
+        |stack, _| reth(stack, &[&PROOFS[..], &["--metrics=127.0.0.1:29545"]].concat()),
+        Check::Listeners,
+        Severity::Failure,
+        "are all 29545",
+    ),
+    // super roots
+    (
+        |stack, _| {
+            argument(stack, "op-proposer", "--game-type", "--game-type=5");
+            let monitor = Component {
+                version: "v1.5.2".to_owned(),
+                args: vec!["--l1-eth-rpc=http://l1.example".to_owned()],
+                ..Component::default()
+            };
+            stack.components.insert("op-dispute-mon".to_owned(), monitor);
+        },
+        Check::Versions,
+        Severity::Failure,
+        "does not take super roots",
+    ),
+    (
+        |stack, _| {
+            argument(stack, "op-challenger", "--datadir", "--datadir=/c");
+            argument(stack, "op-node", "--safedb.path", "");
+        },
+        Check::History,
+        Severity::Failure,
+        "super roots are asked from",
+    ),
 ];
+
+/// What a program takes is no fault of the operator.
+const TAKEN: &[(Break, &str)] = &[
+    (
+        |stack, _| {
+            argument(stack, "op-node", "--sequencer.enabled", "");
+            let environment = &mut stack.components.get_mut("op-node").unwrap().environment;
+            environment.insert("OP_NODE_SEQUENCER_ENABLED".to_owned(), Some("True".to_owned()));
+        },
+        "a switch in any writing of Go's",
+    ),
+    (|stack, _| argument(stack, "op-geth", "--gcmode", "-gcmode=archive"), "one dash"),
+    (
+        |stack, _| {
+            argument(stack, "op-geth", "--gcmode", "--gcmode");
+            let args = &mut stack.components.get_mut("op-geth").unwrap().args;
+            let place = args.iter().position(|arg| arg == "--gcmode").unwrap();
+            args.insert(place + 1, "archive".to_owned());
+        },
+        "a value in a word of its own",
+    ),
+    (
+        |stack, _| {
+            argument(stack, "op-batcher", "--max-channel-duration", "");
+            let environment = &mut stack.components.get_mut("op-batcher").unwrap().environment;
+            environment.insert("OP_BATCHER_MAX_CHANNEL_DURATION".to_owned(), Some("0x19".to_owned()));
+        },
+        "a number in hex, by its variable",
+    ),
+    (
+        |stack, facts| {
+            facts.missing.insert("cannon".into());
+            facts.elsewhere.insert("cannon".into());
+            stack.components.get_mut("op-challenger").unwrap().contained = true;
+        },
+        "programs of the container",
+    ),
+    (
+        |stack, facts| {
+            let games = "--game-types=cannon-kona";
+            argument(stack, "op-challenger", "--game-types", games);
+            add(
+                stack,
+                "op-challenger",
+                &[
+                    "--cannon-kona-server=kona",
+                    "--cannon-kona-prestate=k",
+                    "--cannon-kona-rollup-config=r",
+                    "--cannon-kona-l2-genesis=g",
+                ],
+            );
+            let game = challenged(facts);
+            (game.name, game.flag) = ("cannon-kona", "cannon-kona-prestate");
+        },
+        "kona, with the prestate of kona",
+    ),
+];
+
+#[test]
+fn what_a_program_takes_is_no_fault() {
+    for (change, what) in TAKEN {
+        let (mut stack, mut facts) = well();
+        change(&mut stack, &mut facts);
+        let said = bad(&stack, &facts);
+        assert_eq!(said.len(), 1, "{what}: {said:#?}");
+    }
+}
 
 fn version(stack: &mut Stack, component: &str, version: &str) {
     stack.components.get_mut(component).unwrap().version = version.to_owned();
@@ -244,7 +553,7 @@ fn version(stack: &mut Stack, component: &str, version: &str) {
 
 #[test]
 fn each_failure_is_found_by_its_check_with_a_fix() {
-    for (spoil, check, severity, part) in FAILURES {
+    for &(spoil, check, severity, part) in FAILURES {
         let (mut stack, mut facts) = well();
         spoil(&mut stack, &mut facts);
         let said = bad(&stack, &facts);
@@ -330,7 +639,7 @@ fn a_beacon_endpoint_whose_answer_breaks_off_is_told_without_its_api_key() {
     let dir = copies(&["stack.json", "rollup.json", "genesis.json"]);
     common::edit(dir.path(), "stack.json", "--l1.beacon=http://127.0.0.1:1", &beacon);
     let (out, err) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);
-    assert!(out.contains("beacon     127.0.0.1: error decoding response body"), "{out}");
+    assert!(out.contains("beacon     127.0.0.1: /eth/v1/node/version: error decoding response body"), "{out}");
     assert!(!out.contains("sEcReT") && !err.contains("sEcReT"), "{out}{err}");
 }
 
@@ -362,6 +671,7 @@ fn the_module_describes_the_host_where_the_tools_look() {
     let place = format!("/etc/{}", place.split('"').next().unwrap());
     for command in ["doctor", "status"] {
         let (help, _) = common::expect(&inputs(), 0, &[command, "--help"]);
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(help.contains(&format!("[default: {place}]")), "{command}: {help}");
     }
 }

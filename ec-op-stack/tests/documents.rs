@@ -32,7 +32,7 @@ const VARIABLES: usize = 1;
 
 /// Documents about this program.
 fn own_documents() -> Vec<Document> {
-    commands::all(&["docs/operating.md"])
+    commands::all(&["docs/operating.md", "docs/recovering.md"])
 }
 
 /// What is shipped with it and sets its variables.

@@ -151,3 +151,91 @@ fn a_zero_role_and_an_unknown_role_are_errors() {
     assert!(err.contains("gaurdian"), "{err}");
     assert!(!dir.path().join("intent.toml").exists());
 }
+
+#[test]
+fn keys_have_no_case_as_op_deployer_reads_them() {
+    let dir = copies(&["intent-init-custom.toml", "roles.json"]);
+    for (from, to) in [
+        ("SuperchainProxyAdminOwner", "superchainProxyAdminOwner"),
+        ("gasLimit", "GasLimit"),
+        ("    batcher", "    Batcher"),
+    ] {
+        edit(dir.path(), "intent-init-custom.toml", from, to);
+    }
+    expect(dir.path(), 0, &args("intent-init-custom.toml"));
+    let text = read(dir.path(), "intent-init-custom.toml");
+    assert!(text.contains("superchainProxyAdminOwner = \"0x1111") && text.contains("Batcher = \"0x3333"), "{text}");
+    for twice in ["SuperchainProxyAdminOwner", "gasLimit", "    batcher"] {
+        assert!(!text.contains(twice), "{twice} is there twice:\n{text}");
+    }
+}
+
+#[test]
+fn two_keys_that_are_one_are_a_contradiction() {
+    let dir = copies(&["intent-complete.toml", "roles.json"]);
+    let line = "  SuperchainGuardian = \"0x75ceb25776d0402972b736f6e13fd0616be98f22\"";
+    edit(dir.path(), "intent-complete.toml", line, &format!("{line}\n  superchainGuardian = \"{ZERO}\""));
+    let line = expect_json(dir.path(), 1, &args("intent-complete.toml"));
+    assert!(line["problems"].to_string().contains("are one key for op-deployer"), "{line}");
+}
+
+/// What op-deployer's own check refuses, each a line in place of another, and what is said of it.
+const REFUSED: [(&str, &str, &str); 8] = [
+    ("l1ContractsLocator = \"embedded\"", "l1ContractsLocator = \"artifacts\"", "l1ContractsLocator"),
+    ("  gasLimit = 60000000", "  gasLimit = \"60000000\"", "gasLimit"),
+    ("operatorFeeScalar = 0", "operatorFeeScalar = 4294967296", "operatorFeeScalar"),
+    ("operatorFeeConstant = 0", "useRevenueShare = true", "chainFeesRecipient"),
+    ("  [chains.customGasToken]", "  [chains.customGasToken]\n    name = \"Token\"", "customGasToken"),
+    ("minBaseFee = 0", "dangerousAltDAConfig = { useAltDA = true }", "daCommitmentType"),
+    (
+        "configType = \"custom\"",
+        "configType = \"custom\"\nopcmAddress = \"0x75ceb25776d0402972b736f6e13fd0616be98f22\"",
+        "opcmAddress",
+    ),
+    (
+        "batcher = \"0x3333333333333333333333333333333333333333\"",
+        "batcher = \"3333333333333333333333333333333333333333\"",
+        "roles.batcher",
+    ),
+];
+
+#[test]
+fn what_op_deployer_refuses_is_told_before() {
+    for (from, to, told) in REFUSED {
+        let dir = copies(&["intent-init-custom.toml", "roles.json"]);
+        expect(dir.path(), 0, &args("intent-init-custom.toml"));
+        edit(dir.path(), "intent-init-custom.toml", from, to);
+        let line = expect_json(dir.path(), 1, &args("intent-init-custom.toml"));
+        assert!(line["problems"].to_string().contains(told), "{told}: {line}");
+    }
+}
+
+#[test]
+fn an_id_in_another_form_becomes_a_hash_and_the_layout_of_old_gets_nothing_embedded() {
+    let dir = copies(&["intent-init-custom.toml", "intent-camel.toml", "roles.json"]);
+    let hash = "\"0x0000000000000000000000000000000000000000000000000000000000000385\"";
+    for form in ["901", "\"901\"", "\"0x385\""] {
+        edit(dir.path(), "intent-init-custom.toml", hash, form);
+        expect(dir.path(), 0, &args("intent-init-custom.toml"));
+        assert!(read(dir.path(), "intent-init-custom.toml").contains(hash), "{form}");
+    }
+    edit(dir.path(), "intent-camel.toml", "\"tag://op-contracts/v2.0.0\"", "\"\"");
+    let line = expect_json(dir.path(), 1, &args("intent-camel.toml"));
+    assert!(line["problems"].to_string().contains("op-deployer up to v0.3"), "{line}");
+    assert!(!read(dir.path(), "intent-camel.toml").contains("embedded"));
+}
+
+#[test]
+fn what_apply_fixes_is_noted_before() {
+    let dir = copies(&["intent-init-custom.toml", "roles.json"]);
+    let line = expect_json(dir.path(), 0, &args("intent-init-custom.toml"));
+    assert!(line["notes"].to_string().contains("faultGameAbsolutePrestate"), "{line}");
+    let text = read(dir.path(), "intent-init-custom.toml");
+    edit(
+        dir.path(),
+        "intent-init-custom.toml",
+        "[superchainRoles]",
+        "[globalDeployOverrides]\n  faultGameAbsolutePrestate = \"0x03\"\n\n[superchainRoles]",
+    );
+    assert_eq!(expect_json(dir.path(), 0, &args("intent-init-custom.toml"))["notes"], serde_json::json!([]), "{text}");
+}

@@ -88,3 +88,12 @@ fn another_chain_does_not_count() {
     other["opChainDeployments"][0]["id"] = json!("0x386");
     assert_eq!(judge(1, &other)["missing"], json!(["chain 901"]));
 }
+
+#[test]
+fn a_state_of_calls_that_nobody_sent_is_not_applied() {
+    let mut state = state(str::to_owned);
+    assert_eq!(judge(0, &state)["applied"], true);
+    state["DeploymentCalldata"] = json!([{"to": FACTORY, "data": "0x"}]);
+    let line = judge(1, &state);
+    assert!(line["missing"].to_string().contains("calldata"), "{line}");
+}

@@ -1,85 +1,161 @@
-//! `status`: what it calls a problem, and when an account posted last, on a real chain.
+//! `status`: what the real binary says of a host, with a real chain as L1 and as the execution client.
 
 #![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
 mod common;
 
-use std::fs;
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+};
 
 use alloy::{
-    primitives::{Address, B256, U256},
+    primitives::U256,
     providers::{Provider, ProviderBuilder, ext::AnvilApi},
     rpc::types::TransactionRequest,
 };
-use common::{copies, edit, expect_json, inputs};
+use common::{copies, edit, endpoint, expect, expect_json, inputs, keyed};
 use ec_op_stack::{
     rpc::Endpoint,
-    stack::{Role, Stack},
-    status::{Account, Head, Heads, LastPost, NewestGame, Origin, Status},
+    stack::Stack,
+    status::{LastPost, Level, RELATIONS, Status, judge},
 };
-use ec_testing::anvil::Anvil;
+use ec_testing::{
+    anvil::Anvil,
+    proxy::Fault,
+    running::{Running, await_some},
+    served::Served,
+};
+use serde_json::{Value, json};
 
-const NOW: u64 = 1_800_000_000;
-
-fn head(number: u64, age: u64) -> Head {
-    Head { number, timestamp: NOW - age, l1_origin: Origin { number: 1, hash: B256::ZERO } }
+/// Answers as an op-node does that is in such a state: a real one cannot be brought to contradict itself.
+struct Node {
+    address: SocketAddr,
+    answers: Arc<Mutex<BTreeMap<&'static str, Value>>>,
 }
 
-fn well() -> (Stack, Status) {
-    let stack = serde_json::from_str(&fs::read_to_string(inputs().join("stack.json")).unwrap()).unwrap();
-    let heads = Heads { unsafe_head: head(1000, 1), safe: head(900, 201), finalized: head(400, 1201) };
-    let batcher = Account {
-        role: "batcher",
-        address: Address::ZERO,
-        balance_wei: Some("1000000000000000000".to_owned()),
-        last_post: LastPost::Ago(60),
-    };
-    let game = NewestGame { count: 3, game_type: 1, age_s: 600, address: Address::ZERO, status: "in progress" };
-    let status = Status {
-        unix_s: NOW,
-        heads: Some(heads),
-        execution_head: Some(1000),
-        l1_head: Some(5),
-        l1_head_age_s: Some(10),
-        l1_origin_age_s: Some(30),
-        sequencing: Some(true),
-        peers: Some(0),
-        unhealthy: Vec::new(),
-        accounts: vec![batcher],
-        game: Some(game),
-    };
-    (stack, status)
-}
-
-#[test]
-fn where_all_is_well_there_is_no_problem() {
-    let (stack, status) = well();
-    assert_eq!(status.problems(&stack), Vec::<String>::new());
-}
-
-#[test]
-fn each_trouble_is_a_problem() {
-    type Break = fn(&mut Stack, &mut Status);
-    let cases: [(Break, &str); 12] = [
-        (|_, status| status.heads = None, "op-node does not answer"),
-        (|_, status| status.heads.as_mut().unwrap().unsafe_head.timestamp -= 60, "the unsafe head is 61 s old"),
-        (|_, status| status.heads.as_mut().unwrap().safe.timestamp -= 1800, "the safe head lags 2000 s"),
-        (|_, status| status.l1_head_age_s = Some(61), "L1 stands still at block 5, 61 s old"),
-        (|_, status| status.l1_head = None, "L1 does not answer"),
-        (|_, status| status.l1_origin_age_s = Some(700), "the L1 origin is 700 s old"),
-        (|_, status| status.execution_head = Some(10), "the execution client is at 10"),
-        (|_, status| status.sequencing = Some(false), "the sequencer is stopped"),
-        (|stack, _| stack.role = Role::Verifier, "no peers"),
-        (|_, status| status.unhealthy = vec!["op-batcher".to_owned()], "op-batcher does not answer its health check"),
-        (|_, status| status.accounts[0].balance_wei = Some("1000".to_owned()), "send ETH"),
-        (|_, status| status.game.as_mut().unwrap().age_s = 7400, "the newest game is 7400 s old"),
-    ];
-    for (spoil, part) in cases {
-        let (mut stack, mut status) = well();
-        spoil(&mut stack, &mut status);
-        let problems = status.problems(&stack);
-        assert!(problems.iter().any(|problem| problem.contains(part)), "{part:?}: {problems:?}");
+impl Node {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let answers = Arc::<Mutex<BTreeMap<&'static str, Value>>>::default();
+        let told = Arc::clone(&answers);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = BufReader::new(stream.unwrap());
+                let lines = stream.by_ref().lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+                let length = lines.filter_map(|line| {
+                    line.to_lowercase().strip_prefix("content-length: ").and_then(|length| length.parse().ok())
+                });
+                let mut body = vec![0; length.last().unwrap_or(0)];
+                stream.read_exact(&mut body).unwrap();
+                let Ok(asked) = serde_json::from_slice::<Value>(&body) else { continue };
+                let answer = told.lock().unwrap().get(asked["method"].as_str().unwrap()).cloned();
+                let mut reply = json!({"jsonrpc": "2.0", "id": asked["id"]});
+                match answer {
+                    Some(answer) => reply["result"] = answer,
+                    None => reply["error"] = json!({"code": -32601, "message": "the method does not exist"}),
+                }
+                let (reply, head) =
+                    (reply.to_string(), "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json");
+                let _ = write!(stream.get_mut(), "{head}\r\ncontent-length: {}\r\n\r\n{reply}", reply.len());
+            }
+        });
+        Self { address, answers }
     }
+
+    fn says(&self, method: &'static str, answer: Value) {
+        self.answers.lock().unwrap().insert(method, answer);
+    }
+}
+
+/// A verifier whose L1 and whose execution client are one Anvil.
+struct Host {
+    dir: tempfile::TempDir,
+    anvil: Anvil,
+    node: Node,
+}
+
+impl Host {
+    async fn start() -> Self {
+        let dir = copies(&["rollup.json"]);
+        let anvil = Anvil::start(dir.path(), &[]).unwrap();
+        let provider = ProviderBuilder::new().connect_http(anvil.rpc().parse().unwrap());
+        provider.anvil_mine(Some(8), None).await.unwrap();
+        let node = Node::start();
+        let host = Self { dir, anvil, node };
+        host.write_stack(host.anvil.rpc());
+        host.node.says("opp2p_peers", json!({"totalConnected": 2}));
+        host.node.says("optimism_syncStatus", host.heads().await);
+        host
+    }
+
+    fn write_stack(&self, l1: &str) {
+        let client = self.anvil.rpc().rsplit(':').next().unwrap();
+        let stack = json!({
+            "role": "verifier",
+            "files": {"rollup": "rollup.json", "genesis": "genesis.json"},
+            "components": {
+                "op-geth": {"version": "v1.101608.0-rc.1", "args": ["--http", "--http.addr=127.0.0.1", format!("--http.port={client}")]},
+                "op-node": {"version": "v1.16.7", "args": [
+                    format!("--l1={l1}"), "--rpc.addr=127.0.0.1".to_owned(), format!("--rpc.port={}", self.node.address.port()),
+                ]},
+            },
+        });
+        fs::write(self.dir.path().join("stack.json"), stack.to_string()).unwrap();
+    }
+
+    /// Of Anvil's blocks, some as those of the L2, made from others of them.
+    async fn heads(&self) -> Value {
+        let endpoint = Endpoint::new(&self.anvil.rpc().parse().unwrap());
+        let block = async |number: u64| {
+            let block: Value = endpoint.call("eth_getBlockByNumber", (format!("{number:#x}"), false)).await.unwrap();
+            let timestamp = u64::from_str_radix(&block["timestamp"].as_str().unwrap()[2..], 16).unwrap();
+            json!({"number": number, "hash": block["hash"], "timestamp": timestamp})
+        };
+        let head = async |number, origin| {
+            let mut head = block(number).await;
+            let origin = block(origin).await;
+            head["l1origin"] = json!({"number": origin["number"], "hash": origin["hash"]});
+            head
+        };
+        json!({
+            "head_l1": block(8).await, "current_l1": block(8).await,
+            "unsafe_l2": head(8, 6).await, "safe_l2": head(6, 4).await, "finalized_l2": head(2, 1).await,
+        })
+    }
+
+    fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn expect(&self, code: i32, args: &[&str]) -> String {
+        expect(self.dir(), code, &[&["status", "--stack", "stack.json"][..], args].concat()).0
+    }
+
+    /// The findings that are not good: row → level and cause.
+    fn findings(&self) -> BTreeMap<String, (String, Value)> {
+        let document: Value = serde_json::from_str(&self.expect(1, &["--json"])).unwrap();
+        let wrong = document["findings"].as_array().unwrap().iter().filter(|finding| finding["level"] != "good");
+        let named = wrong.map(|finding| {
+            let text = |key: &str| finding[key].as_str().unwrap().to_owned();
+            (text("relation") + ":" + &text("subject"), (text("level"), finding["because"].clone()))
+        });
+        named.collect()
+    }
+}
+
+fn failure() -> (String, Value) {
+    ("failure".to_owned(), Value::Null)
+}
+
+fn not_judged(why: &str) -> (String, Value) {
+    ("not-judged".to_owned(), json!(why))
 }
 
 #[tokio::test]
@@ -90,21 +166,149 @@ async fn the_last_post_is_found_by_halving() {
     let l1 = Endpoint::new(&url);
     let [sender, silent] = [anvil.accounts()[0], anvil.accounts()[1]];
     let provider = ProviderBuilder::new().connect_http(url);
-    assert_eq!(LastPost::find(&l1, sender).await, LastPost::Never);
+    assert_eq!(LastPost::find(&l1, sender).await.unwrap(), LastPost::Never);
 
     let transfer = TransactionRequest::default().from(sender).to(silent).value(U256::from(1));
     provider.anvil_mine(Some(20), Some(12)).await.unwrap();
     provider.send_transaction(transfer).await.unwrap().get_receipt().await.unwrap();
-    assert_eq!(LastPost::find(&l1, silent).await, LastPost::Never);
+    assert_eq!(LastPost::find(&l1, silent).await.unwrap(), LastPost::Never);
     for (blocks, seconds) in [(0, 0..=1), (1, 12..=14), (30, 372..=376)] {
         if blocks > 0 {
             provider.anvil_mine(Some(blocks), Some(12)).await.unwrap();
         }
-        let LastPost::Ago(found) = LastPost::find(&l1, sender).await else { panic!("not found after {blocks} blocks") };
+        let Ok(LastPost::Ago(found)) = LastPost::find(&l1, sender).await else {
+            panic!("not found after {blocks} blocks")
+        };
         assert!(seconds.contains(&found), "{found} s after {blocks} blocks");
     }
     provider.anvil_mine(Some(200), Some(12)).await.unwrap();
-    assert!(matches!(LastPost::find(&l1, sender).await, LastPost::OlderThan(seconds) if seconds > 1000));
+    assert!(matches!(LastPost::find(&l1, sender).await, Ok(LastPost::OlderThan(seconds)) if seconds > 1000));
+}
+
+#[tokio::test]
+async fn what_is_well_is_told_with_exit_code_0_and_what_is_not_with_1() {
+    let host = Host::start().await;
+    let out = host.expect(0, &[]);
+    assert!(out.starts_with("all is well: verifier of chain "), "{out}");
+    assert!(out.contains("\nok     l1-limits, l1, op-node, execution, "), "{out}");
+    let document: Value = serde_json::from_str(&host.expect(0, &["--json"])).unwrap();
+    assert_eq!((&document["well"], &document["problems"]), (&json!(true), &json!([])));
+
+    let mut heads = host.heads().await;
+    heads["safe_l2"]["number"] = json!(9);
+    host.node.says("optimism_syncStatus", heads);
+    let out = host.expect(1, &[]);
+    assert!(out.starts_with("in trouble: "), "{out}");
+    assert!(
+        out.contains("FAIL  safe-unsafe  op-node contradicts itself: its safe head, block 9, is above its unsafe head"),
+        "{out}"
+    );
+    assert!(!out.contains('\u{1b}'), "colours in a pipe: {out}");
+
+    expect(host.dir(), 2, &["status", "--stack", "none.json"]);
+    expect(host.dir(), 2, &["status", "--stack", "stack.json", "--prometheus", "--json"]);
+}
+
+#[tokio::test]
+async fn a_node_that_has_just_started_has_not_halted() {
+    let host = Host::start().await;
+    let zero = json!({"number": 0, "hash": format!("0x{:064}", 0), "timestamp": 0});
+    let mut head = zero.clone();
+    head["l1origin"] = json!({"number": 0, "hash": zero["hash"]});
+    let nothing =
+        json!({"head_l1": zero, "current_l1": zero, "unsafe_l2": head, "safe_l2": head, "finalized_l2": head});
+    host.node.says("optimism_syncStatus", nothing);
+    let findings = host.findings();
+    assert_eq!(findings["sync-status:unsafe"].0, "unknown");
+    assert_eq!(findings["unsafe-age:"], not_judged("sync-status:unsafe"));
+    assert!(findings.values().all(|(level, _)| level != "failure" && level != "warning"), "{findings:?}");
+    let out = host.expect(1, &[]);
+    assert!(out.starts_with("not known: ") && !out.contains("halted"), "{out}");
+}
+
+#[tokio::test]
+async fn an_l1_with_another_block_and_one_that_refuses_are_told_apart() {
+    let host = Host::start().await;
+    // the same heads, and another chain for L1
+    let other = tempfile::tempdir().unwrap();
+    let other = Anvil::start(other.path(), &["--timestamp=1700000000".into()]).unwrap();
+    let provider = ProviderBuilder::new().connect_http(other.rpc().parse().unwrap());
+    provider.anvil_mine(Some(8), None).await.unwrap();
+    host.write_stack(other.rpc());
+    let findings = host.findings();
+    for head in ["unsafe", "safe", "finalized"] {
+        assert_eq!(findings[&format!("origin-known:{head}")], failure(), "{findings:?}");
+    }
+    assert_eq!(findings["origin-age:unsafe"], not_judged("origin-known:unsafe"));
+
+    let refusing = endpoint(Fault::RateLimited(None));
+    host.write_stack(&keyed(&refusing));
+    let findings = host.findings();
+    assert_eq!(findings["l1-limits:"], failure());
+    for row in ["l1:", "l1-age:", "l1-finality:", "origin-known:safe", "finality-lag:"] {
+        assert_eq!(findings[row], not_judged("l1-limits"), "{row}: {findings:?}");
+    }
+    assert!(findings.values().all(|(level, because)| level == "not-judged" || because.is_null()), "{findings:?}");
+    assert!(!findings.contains_key("unsafe-age:"), "the L2's own heads are judged: {findings:?}");
+    assert!(!host.expect(1, &[]).contains("sEcReT"));
+}
+
+#[tokio::test]
+async fn a_transaction_that_no_block_takes_is_stuck_and_one_under_way_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let anvil = Anvil::start(dir.path(), &[]).unwrap();
+    let provider = ProviderBuilder::new().connect_http(anvil.rpc().parse().unwrap());
+    let mut stack: Stack = serde_json::from_str(&fs::read_to_string(inputs().join("stack.json")).unwrap()).unwrap();
+    stack.components.get_mut("op-node").unwrap().args[0] = format!("--l1={}", anvil.rpc());
+    stack.accounts.batcher = Some(anvil.accounts()[0]);
+    let stuck = |status: &Status| {
+        let findings = judge(&stack, status);
+        let finding = findings.into_iter().find(|finding| finding.name() == "stuck:batcher").unwrap();
+        (finding.level, finding.found)
+    };
+    let transfer = TransactionRequest::default().from(anvil.accounts()[0]).to(anvil.accounts()[1]).value(U256::from(1));
+    provider.send_transaction(transfer.clone()).await.unwrap().get_receipt().await.unwrap();
+
+    // no block takes it
+    provider.anvil_set_auto_mine(false).await.unwrap();
+    let _ = provider.send_transaction(transfer).await.unwrap();
+    let first = Status::gather(&stack, None).await;
+    assert_eq!(first.accounts[0].pending(), Some(1));
+    assert_eq!(stuck(&first).0, Level::Good);
+    let mut second = Status::gather(&stack, Some(&first)).await;
+    assert_eq!(second.accounts[0].pending_since_unix_s, first.accounts[0].pending_since_unix_s);
+    assert_eq!(stuck(&second).0, Level::Good);
+    second.unix_s += 700;
+    assert_eq!(stuck(&second).0, Level::Failure, "{:?}", stuck(&second));
+    assert!(stuck(&second).1.starts_with("1 transactions of the batcher wait in L1's pool"));
+}
+
+#[tokio::test]
+async fn metrics_are_printed_and_served() {
+    let host = Host::start().await;
+    let printed = host.expect(0, &["--prometheus"]);
+    for line in ["ec_op_stack_well 1", "ec_op_stack_head_number{head=\"unsafe\"} 8", "ec_op_stack_peers 2"] {
+        assert!(printed.lines().any(|other| other == line), "{line}: {printed}");
+    }
+    let mut heads = host.heads().await;
+    heads["safe_l2"]["number"] = json!(9);
+    host.node.says("optimism_syncStatus", heads.clone());
+    // it is told, by 0, that it could look
+    assert!(host.expect(0, &["--prometheus"]).contains("\nec_op_stack_well 0\n"));
+
+    let served = Served::anywhere();
+    let mut command = assert_cmd::Command::cargo_bin("ec-op-stack").unwrap();
+    command.args(["status", "--watch", "1", "--metrics-listen", &served.0.to_string(), "--stack"]);
+    command.arg(host.dir().join("stack.json"));
+    let _running = Running::spawn(&command);
+    await_some("it answers", || served.get("/metrics").filter(|(status, _)| *status == 200));
+    served.await_sample("ec_op_stack_relation_level{relation=\"safe-unsafe\",subject=\"\"}", 4.0);
+    host.node.says("optimism_syncStatus", host.heads().await);
+    served.await_sample("ec_op_stack_well", 1.0);
+
+    let (_, error) =
+        expect(host.dir(), 2, &["status", "--stack", "stack.json", "--metrics-listen", &served.0.to_string()]);
+    assert!(error.contains(&format!("--metrics-listen {}", served.0)), "{error}");
 }
 
 #[test]
@@ -115,8 +319,27 @@ fn of_a_host_that_is_down_all_is_told_and_the_answer_is_no() {
     }
     let line = expect_json(dir.path(), 1, &["status", "--stack", "stack.json"]);
     let problems = line["problems"].to_string();
-    for part in ["op-node does not answer", "op-batcher does not", "op-proposer does not", "no dispute game"] {
+    for part in [
+        "L1 does not answer",
+        "op-node does not answer",
+        "op-geth does not",
+        "op-batcher does not",
+        "op-proposer does not",
+    ] {
         assert!(problems.contains(part), "{part}: {problems}");
     }
+    // what nobody can know without them is not blamed on anybody
+    for blamed in ["game", "batches", "ETH"] {
+        assert!(!problems.contains(blamed), "{blamed}: {problems}");
+    }
     assert_eq!(line["status"]["accounts"][0]["last_post"], "unknown");
+}
+
+#[test]
+fn the_guide_has_every_relation() {
+    let guide = fs::read_to_string(inputs().join("../../../docs/operating.md")).unwrap();
+    for relation in RELATIONS {
+        let row = format!("| `{}` | {} |", relation.name, relation.holds);
+        assert!(guide.lines().any(|line| line == row), "docs/operating.md lacks {row}");
+    }
 }

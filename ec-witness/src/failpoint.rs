@@ -23,6 +23,14 @@ macro_rules! steps {
 }
 
 steps! {
+    /// Before anything else is written, it is noted that a store that was closed in order is open.
+    OPEN "store::open",
+    /// As the last thing that is written, it is noted that a store was closed in order.
+    CLOSE "store::close",
+    /// What a compacted store keeps is written beside the old one.
+    COMPACT_WRITE "store::compact_write",
+    /// The compacted store takes the old one's name.
+    COMPACT "store::compact",
     /// A new store gets its tables.
     BEGIN "store::begin",
     /// Votes cast elsewhere are taken over.

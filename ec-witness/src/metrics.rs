@@ -23,6 +23,9 @@ metrics! {
     Gauge LAST_TURN = "last_turn_timestamp_seconds", "When the last turn ended, Unix time.";
     Histogram TURN_DURATION = "turn_duration_seconds", "How long a turn took: archive read, ledger polled, slots judged, votes sent.";
 
+    Gauge POLL_INTERVAL = "poll_interval_seconds", "The time between two turns: poll_ms.";
+    Gauge MEMORY_LIMIT = "memory_limit_bytes", "Memory that the process may use: the least of its cgroup's limits, else all that the machine has.";
+
     // the archive
     Gauge STREAMS = "streams", "Streams by how far their files are read: current, catching_up, waiting, or joining, those read for the first time.";
     Gauge ARCHIVE_READABLE = "archive_readable", "1 while the archive's directories can be walked.";
@@ -39,6 +42,9 @@ metrics! {
     Counter FILES_LOST = "files_lost_total", "Index files that no longer hold what was read of them: truncated, edited or gone.";
     Gauge WITHHELD_EPOCHS = "withheld_epochs", "Epochs that are not voted on here, as a lost file touched them.";
     Counter BACKLOG_FILLED = "backlog_filled_epochs_total", "Old epochs made up for.";
+    Gauge CATCH_UP_LEFT = "catch_up_left_epochs", "Old epochs of all streams without a final slot that are still to be looked at, and votes on old ones that wait.";
+    Gauge CATCH_UP_SPEED = "catch_up_epochs_per_second", "How many fewer of these there are each second.";
+    Gauge CATCH_UP_TIME = "catch_up_left_seconds", "For how long catching up goes on at this speed; 0 where nothing is left, or nothing goes on.";
     Gauge BACKLOG_LEFT = "backlog_left_epochs", "Old sequence numbers without a final slot that are still to be looked at: the gaps.";
 
     // lanes and their numbering
@@ -75,6 +81,10 @@ metrics! {
     Gauge HELD = "sending_held", "1 while nothing new is sent, by reason: fee_cap, funds, gas_budget, signer.";
     Gauge OLDEST_PENDING = "oldest_pending_transaction_timestamp_seconds", "When the oldest pending transaction was signed, Unix time; 0 without one.";
     Gauge WAITING_VOTES = "waiting_votes", "Recorded votes that no transaction carries yet.";
+    Gauge PACED_GAS = "paced_gas", "The most gas that votes on old epochs may have on its way now; not there where catch_up_percent is 0.";
+    Gauge BLOCK_SHARE = "block_share_ratio", "What part of the gas limit the own transactions used in the newest block that has any.";
+    Gauge VOTE_GAS = "vote_gas", "Gas that a vote used, on average of the newest transactions, by vote: propose, attest, move.";
+    Gauge VOTE_FEE = "vote_fee_wei", "What was paid for that, by vote; a fee for data on L1 is not in it.";
     Gauge CONTRADICTED_SLOTS = "contradicted_slots", "Slots for which nothing is sent, as the ledger's log contradicts the receipts of own transactions.";
     Gauge SPENT_SLOTS = "spent_slots", "Slots that are left alone, as max_sends_per_slot transactions were sent for them.";
     Gauge GAS_SPENT = "gas_spent_last_hour", "Gas that the transactions of the last hour used, or may use while they are not executed.";
@@ -82,7 +92,7 @@ metrics! {
     Counter REPLACED = "transactions_replaced_total", "Transactions replaced by dearer ones.";
     Counter RESENT = "transactions_resent_total", "Transactions whose stored bytes were sent again.";
     Counter REVERTS = "transactions_reverted_total", "Votes and calls that the ledger refused, by reason.";
-    Gauge FEE = "fee_per_gas_wei", "What was offered last for a unit of gas, by kind: max, tip.";
+    Gauge FEE = "fee_per_gas_wei", "Of a unit of gas, by kind: max and tip, as offered last; base, of the newest block; cap, the most that may be offered.";
     Gauge BALANCE = "balance_wei", "The account's balance when it was last needed.";
     Gauge VOTE_COST = "vote_cost_wei", "What a vote costs at most, by the fees that were offered last.";
 

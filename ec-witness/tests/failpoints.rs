@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used)] // Test code: a panic is its report.
 
 mod common;
-#[path = "store/v2.rs"]
-mod v2;
+#[path = "store/older.rs"]
+mod older;
 
 use std::{
     env, fs,
@@ -274,7 +274,7 @@ fn killed_at_every_step_of_init_it_is_there_or_not() {
 #[test]
 fn killed_at_every_step_of_a_migration_it_is_the_old_store_or_the_new_one() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/v1/votes.sqlite");
-    let versions = [1, 2]
+    let versions = [1, 2, 4]
         .into_iter()
         .flat_map(|version| each_round(&[failpoint::BACK_UP, failpoint::MIGRATE]).map(move |point| (version, point)));
     for (version, point) in versions {
@@ -283,14 +283,85 @@ fn killed_at_every_step_of_a_migration_it_is_the_old_store_or_the_new_one() {
         let file = dir.path().join("votes.sqlite");
         fs::copy(&fixture, &file).unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
-        if version == 2 {
-            v2::bring_to_version_2(&file);
-        }
+        older::bring_to_version(&file, version);
         let mut resume = common::ec_witness("resume --acknowledge 1");
         resume.env("EC_WITNESS_STORE", dir.path());
         assert!(is_killed(resume, point), "{point}");
         let store = VoteStore::open_halted(dir.path()).unwrap();
         assert_eq!((store.ballots().unwrap().len(), store.outbox().unwrap().len()), (20, 4), "{version}, {point}");
+    }
+}
+
+#[test]
+fn killed_while_it_opens_or_closes_the_store_no_more_is_taken_for_checked_than_was_closed() {
+    let witness = Witness::new();
+    assert_eq!(run(&mut witness.command("init --from-sequence first")).code, 0);
+    let once = || witness.command(&format!("run --once {DELAYS}"));
+    let file = witness.store.join("votes.sqlite");
+    let is_closed = || {
+        let database = rusqlite::Connection::open(&file).unwrap();
+        database.query_row("SELECT EXISTS (SELECT 1 FROM closed)", [], |row| row.get::<_, bool>(0)).unwrap()
+    };
+    witness.archive.append(0..3);
+    assert!(!is_closed(), "all of a new store is checked once");
+    assert_eq!(run(&mut once()).code, 0);
+    let cases = [
+        (failpoint::OPEN.before, true),
+        (failpoint::OPEN.after, false),
+        (failpoint::CLOSE.before, false),
+        (failpoint::CLOSE.after, true),
+    ];
+    for (round, (point, closed)) in (0..rounds()).flat_map(|_| cases).enumerate() {
+        assert!(is_closed(), "{point}");
+        let epoch = 1 + round as u64;
+        witness.archive.append(epoch * 3..epoch * 3 + 3);
+        assert!(is_killed(once(), point), "{point} was not reached");
+        assert_eq!(is_closed(), closed, "{point}");
+        // killed where it writes, it leaves no such note either
+        let again = if epoch % 2 == 0 { is_killed(once(), failpoint::SET_STATES.before) } else { false };
+        assert!(!again || !is_closed(), "{point}");
+        assert_eq!(run(&mut once()).code, 0, "{point}");
+    }
+    assert_eq!(witness.votes(), 1 + 4 * rounds() as u64, "one vote a slot");
+}
+
+#[test]
+fn killed_at_every_step_of_compacting_it_is_the_old_store_or_the_compacted_one() {
+    let witness = Witness::new();
+    assert_eq!(run(&mut witness.command("init --from-sequence first")).code, 0);
+    let once = || witness.command(&format!("run --once --until finalized {DELAYS}"));
+    let file = witness.store.join("votes.sqlite");
+    let count = |query: &str| {
+        let database = rusqlite::Connection::open(&file).unwrap();
+        database.query_row(query, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    let compacted = || count("SELECT count(*) FROM votes WHERE compacted = 1");
+    let mut epochs = 0;
+    for point in each_round(&[failpoint::COMPACT_WRITE, failpoint::COMPACT]) {
+        // two slots, the second of which is the last final one
+        for _ in 0..2 {
+            witness.archive.append(epochs * 3..epochs * 3 + 3);
+            epochs += 1;
+            (0..4).for_each(|_| witness.mine());
+            let mut cast = witness.command(&format!("run --once {DELAYS}"));
+            assert_eq!(run(&mut cast).code, 0, "{point}");
+            (0..4).for_each(|_| witness.mine());
+            assert_eq!(run(&mut once()).code, 0, "{point}");
+        }
+        let before = compacted();
+        let nonce = VoteStore::read(&witness.store).unwrap().next_nonce().unwrap();
+        let compact = || witness.command("store compact --older-than 0s");
+        assert!(is_killed(compact(), point), "{point} was not reached");
+        assert_eq!(compacted() > before, point == failpoint::COMPACT.after, "{point}");
+        assert_eq!(count("SELECT count(*) FROM votes"), epochs as i64, "{point}");
+        assert_eq!(run(&mut compact()).code, 0, "{point}");
+        assert_eq!(run(&mut witness.command("store check")).code, 0, "{point}");
+        assert!(compacted() > before, "{point}");
+        assert!(!witness.store.join("votes.sqlite.compact.part").exists(), "{point}");
+        assert_eq!(VoteStore::read(&witness.store).unwrap().next_nonce().unwrap(), nonce, "{point}");
+        // it goes on, and votes for nothing again
+        assert_eq!(run(&mut once()).code, 0, "{point}");
+        assert_eq!((witness.votes(), witness.nonce()), (epochs, nonce), "{point}");
     }
 }
 

@@ -15,21 +15,38 @@ rec {
   engine = http execution execution.ports.engine;
   rollupRpc = http op-node op-node.ports.rpc;
 
-  # the L1 RPC: a flag, or a variable that is filled from a file where the URL holds an API key
+  # how L1 is reached: by a flag, or by a variable that is filled from a file where the value holds an API key or a token
   l1Rpc = if l1.rpcFile == null then l1.rpc else null;
-  l1RpcFromFile =
-    own: variable:
-    if l1.rpcFile == null then { } else { ${variable} = "${own.secretsDirectory}/l1-rpc"; };
-  l1Secrets =
-    if l1.rpcFile == null then
-      { }
-    else
-      {
-        l1-rpc = {
-          option = "l1.rpcFile";
-          file = l1.rpcFile;
-        };
+  l1Beacon = if l1.beaconFile == null then l1.beacon else null;
+  l1BeaconFallbacks = if l1.beaconFallbacksFile == null then l1.beaconFallbacks else [ ];
+  hasBeacon = l1.beacon != null || l1.beaconFile != null;
+
+  # What of it a component has from files, by the variables that it takes it from: { environmentFromFiles, secrets }.
+  l1FromFiles =
+    own: variables:
+    let
+      names = {
+        rpc = "l1-rpc";
+        beacon = "l1-beacon";
+        beaconFallbacks = "l1-fallbacks";
+        beaconHeader = "l1-header";
       };
+      given = builtins.filter (key: l1."${key}File" != null) (builtins.attrNames variables);
+      each = of: builtins.listToAttrs (map of given);
+    in
+    {
+      environmentFromFiles = each (key: {
+        name = variables.${key};
+        value = "${own.secretsDirectory}/${names.${key}}";
+      });
+      secrets = each (key: {
+        name = names.${key};
+        value = {
+          option = "l1.${key}File";
+          file = l1."${key}File";
+        };
+      });
+    };
 
   # a secret that an option of this name gives the file of
   secret = name: {

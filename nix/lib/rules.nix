@@ -7,6 +7,7 @@
 }:
 let
   inherit (builtins)
+    any
     attrNames
     attrValues
     concatLists
@@ -29,6 +30,8 @@ let
     l2
     paths
     ;
+
+  inherit (import ./endpoints.nix { inherit settings; }) hasBeacon;
 
   problem =
     condition: option: message:
@@ -92,7 +95,8 @@ let
     if settings.checkFlags && pathExists file then
       {
         flags = map head words;
-        variables = concatMap builtins.tail words;
+        # name, kind, variables
+        variables = concatMap (line: builtins.tail (builtins.tail line)) words;
       }
     else
       null;
@@ -158,7 +162,7 @@ let
 
   # --- secrets
 
-  secretFlag = "(.*[.-])?(private-key|signer[.]header|mnemonic|hd-path|password|nodekeyhex|p2p-secret-key-hex)|p2p[.]sequencer[.]key|p2p[.]priv[.]raw|rpc[.]jwtsecret";
+  secretFlag = "(.*[.-])?(private-key|signer[.]header|mnemonic|hd-path|password|nodekeyhex|p2p-secret-key-hex)|p2p[.]sequencer[.]key|p2p[.]priv[.]raw|rpc[.]jwtsecret|l1[.]beacon-header";
   secretVariable = ".*(PRIVATE_KEY|MNEMONIC|PASSWORD|SEQUENCER_KEY|PRIV_RAW|SECRET)";
   secretValue = "(0x)?[0-9a-fA-F]{64}";
   exposedSecrets = each (
@@ -178,6 +182,25 @@ let
         "The variable ${name} would put a secret into the unit. The files in `secrets` are for that."
     ) (attrNames component.environment)
   ) list;
+
+  # An API key in a URL: a user or password, a query, or a part of the path that is long enough to be one.
+  keyed =
+    url:
+    url != null && match "[a-z]+://([^/]*@.*|[^/]*/(.*/)?[0-9A-Za-z_-]{20,}.*|[^?]*[?].*)" url != null;
+  exposedUrls =
+    each
+      (
+        name:
+        problem
+          (l1."${name}File" == null && any keyed (if isList l1.${name} then l1.${name} else [ l1.${name} ]))
+          "l1.${name}"
+          "The URL holds what looks like an API key, which the nix store, the unit and the stack file would show. Put the URL into a file, and set l1.${name}File."
+      )
+      [
+        "rpc"
+        "beacon"
+        "beaconFallbacks"
+      ];
 
   # what each component wants: { component, name, option, file }
   wanted = concatMap (
@@ -316,19 +339,13 @@ let
       problem (has "op-challenger" && paths.prestate == null) "dispute.prestateFile"
         "op-challenger needs the absolute prestate whose hash is on chain. Name the file, or disable components.op-challenger."
     ++ problem (
-      has "op-challenger"
-      && l1.beacon == null
-      && !(components.op-challenger.flags.l1-beacon or null != null)
-    ) "l1.beacon" "op-challenger needs a beacon endpoint. Set it."
+      has "op-challenger" && !hasBeacon && !(components.op-challenger.flags.l1-beacon or null != null)
+    ) "l1.beacon" "op-challenger needs a beacon endpoint. Set it, or l1.beaconFile."
     ++
       problem
-        (
-          has "op-batcher"
-          && l1.beacon == null
-          && components.op-batcher.flags.data-availability-type != "calldata"
-        )
+        (has "op-batcher" && !hasBeacon && components.op-batcher.flags.data-availability-type != "calldata")
         "components.op-batcher.dataAvailability"
-        "Blobs cannot be read back without l1.beacon. Set that, or dataAvailability = \"calldata\".";
+        "Blobs cannot be read back without l1.beacon or l1.beaconFile. Set one, or dataAvailability = \"calldata\".";
 
   # --- images
 
@@ -359,6 +376,7 @@ in
     repeatedFlags
     reservedFlags
     exposedSecrets
+    exposedUrls
     missingSecrets
     storedSecrets
     sharedKeys
@@ -387,7 +405,7 @@ in
         ]
     )
     ++ (
-      if (l1.rpcFile == null && public l1.rpc) || public l1.beacon then
+      if (l1.rpcFile == null && public l1.rpc) || (l1.beaconFile == null && public l1.beacon) then
         [
           "l1.rpc or l1.beacon is a public endpoint: rate limits there stop derivation and proposals. Use an own node or a paid endpoint."
         ]

@@ -79,6 +79,11 @@ let
       # null: no beacon node, as on devnets; then data availability is calldata.
       beacon = "https://ethereum-sepolia-beacon-api.publicnode.com";
       beaconFallbacks = [ ];
+      # Files with these where they hold an API key, then the values above are not used; and with a header for the beacon
+      # endpoint, as `Authorization: Bearer TOKEN`.
+      beaconFile = null;
+      beaconFallbacksFile = null;
+      beaconHeaderFile = null;
       trustRpc = false;
       # The L1's chain config, needed where it is neither mainnet, Sepolia, Holesky nor Hoodi.
       chainConfig = null;

@@ -12,6 +12,7 @@ let
     ;
   inherit (plan) settings components;
   inherit (settings) paths;
+  byPath = own: own.program != null && builtins.substring 0 1 own.program == "/";
   given = xs: removeAttrs xs (filter (name: xs.${name} == null) (attrNames xs));
 
   described =
@@ -34,6 +35,8 @@ let
     in
     {
       inherit (component) version;
+      # its programs are those of its image
+      contained = !(byPath settings.components.${component.key});
       args = map onHost component.args;
       environment =
         component.environment

@@ -109,6 +109,28 @@ let
     };
   };
 
+  # tracks of the broadcasts that a configuration names; a broadcast without a list of them has a picture and a sound
+  configuredStreams =
+    settings:
+    let
+      tracks =
+        stream:
+        lib.length (
+          stream.tracks or settings.archive.tracks or [
+            "video"
+            "audio"
+          ]
+        );
+    in
+    lib.foldl' (sum: stream: sum + tracks stream) 0 (settings.stream or [ ]);
+
+  # docs/operating-a-witness.md, limits, says where the numbers are from; the packaged unit has those of 5000 streams
+  limits = streams: {
+    LimitNOFILE = 4096 + 8 * streams;
+    MemoryHigh = "${toString (1024 + streams)}M";
+    MemoryMax = "${toString (2 * (1024 + streams))}M";
+  };
+
   instance =
     { name, config, ... }:
     {
@@ -200,6 +222,19 @@ let
           description = "Seconds without a sign of life after which systemd restarts the witness.";
           example = 300;
         };
+        streams = mkOption {
+          type = types.ints.positive;
+          default = lib.max 1000 (configuredStreams config.settings);
+          defaultText = literalExpression "1000, or the tracks of all broadcasts of settings.stream where those are more";
+          description = "For how many streams there is to be room; a track is one of its own unless numbers are a timeline's. Limits of memory and open files follow from it.";
+          example = 5000;
+        };
+        catchUpPercent = mkOption {
+          type = types.ints.between 0 100;
+          default = 50;
+          description = "Of the gas that blocks take without getting dearer, how much goes into votes on old epochs, of all witnesses together, percent. 0: as fast as it goes.";
+          example = 25;
+        };
         settings = mkOption {
           type = types.submodule { freeformType = toml.type; };
           default = { };
@@ -235,6 +270,7 @@ let
           rpc = mkDefault chain.plan.components.${chain.executionClient}.health.url;
           chain_id = mkDefault chain.l2.chainId;
         };
+        run.catch_up_percent = mkDefault config.catchUpPercent;
         monitor = mkIf (config.metricsListen != null) { metrics_listen = config.metricsListen; };
       };
     };
@@ -245,6 +281,7 @@ let
   sandbox =
     name: witness:
     hardening
+    // limits witness.streams
     // {
       DynamicUser = true;
       User = unit name;
@@ -414,6 +451,17 @@ in
         message = "services.every-channel.witness.<name>.metricsListen: two witnesses share an address. Give each a port of its own.";
       }
     ];
+
+    # Where every command looks that is told nothing else. Of several witnesses `--unit` says which is meant.
+    environment.etc =
+      let
+        file = name: { source = configFile name witnesses.${name}; };
+        names = lib.attrNames witnesses;
+      in
+      lib.listToAttrs (map (name: lib.nameValuePair "ec-witness/${name}.toml" (file name)) names)
+      // lib.optionalAttrs (lib.length names == 1) {
+        "ec-witness/ec-witness.toml" = file (lib.head names);
+      };
 
     systemd.services = lib.mkMerge (
       lib.mapAttrsToList (name: witness: {

@@ -28,6 +28,7 @@ in
         }
       );
 
+  config.services.every-channel.explorer.package = mkDefault own.ec-explorer;
   config.services.every-channel.op-stack = {
     tools = mkDefault own.ec-op-stack;
     bootstrap.setupRollup = mkDefault "${own.op-stack-scripts}/bin/setup-rollup";

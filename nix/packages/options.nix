@@ -52,6 +52,9 @@ in
     ## Archives: `archive.<name>`
 
     ${lib.concatMapStringsSep "\n" one (section "archive")}
+    ## The explorer: `explorer`
+
+    ${lib.concatMapStringsSep "\n" one (section "explorer")}
     ## The chain: `op-stack`
 
     ${lib.concatMapStringsSep "\n" one (section "op-stack")}

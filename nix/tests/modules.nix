@@ -35,6 +35,7 @@ let
       system = "x86_64-linux";
       modules = [
         ../modules/ec-archive.nix
+        ../modules/ec-explorer.nix
         ../modules/ec-op-stack.nix
         ../modules/ec-witness.nix
         ../hosts/ecp-forge.nix
@@ -74,6 +75,21 @@ let
           archive.la = change // {
             package = pkgs.writeShellScriptBin "ec-witness" "";
           };
+        };
+      }
+    );
+  explorer =
+    change:
+    host (
+      { pkgs, ... }:
+      {
+        services.every-channel = {
+          op-stack.backend = "native";
+          explorer = {
+            enable = true;
+            package = pkgs.writeShellScriptBin "ec-explorer" "";
+          }
+          // change;
         };
       }
     );
@@ -289,6 +305,44 @@ in
     }) "witness.la.signer.url" "client certificate")
     (
       let
+        limits =
+          change:
+          let
+            service = (witness { la = change; }).systemd.services.ec-witness-la.serviceConfig;
+          in
+          [
+            service.LimitNOFILE
+            service.MemoryHigh
+            service.MemoryMax
+          ];
+        named = count: {
+          settings.stream = lib.mkForce (
+            lib.genList (n: {
+              broadcast = "tv-${toString n}";
+              tracks = [
+                "0.m4s"
+                "1.m4s"
+                "2.m4s"
+              ];
+            }) count
+          );
+        };
+        slow = (witness { la.catchUpPercent = 25; }).services.every-channel.witness.la.settings;
+      in
+      expect (
+        limits { } == [
+          12096
+          "2024M"
+          "4048M"
+        ]
+      ) "a witness has not room for a thousand streams: ${builtins.toJSON (limits { })}"
+      ++ expect (
+        limits (named 400) == limits { streams = 1200; }
+      ) "a witness has not room for the streams that it names"
+      ++ expect (slow.run.catch_up_percent == 25) "catchUpPercent does not reach the configuration"
+    )
+    (
+      let
         config = signed {
           method = "account_signTransaction";
           certFile = "/run/agenix/signer-cert";
@@ -343,6 +397,41 @@ in
       url = "https://relay.example/";
       limits.max-tracks = 3;
     }) "archive.la.limits" "max-tracks")
+
+    (
+      let
+        config = explorer {
+          virtualHost = "explorer.example";
+          requestsPerSecond = 50;
+          rpcFiles.main = "/run/agenix/l2-rpc";
+          settings = {
+            chain.rpc_file = "/run/credentials/ec-explorer.service/main";
+            archive = [
+              {
+                name = "la";
+                dir = "/srv/archive";
+              }
+            ];
+          };
+        };
+        service = config.systemd.services.ec-explorer.serviceConfig;
+        inherit (config.services.nginx.virtualHosts."explorer.example") locations;
+      in
+      expect (failed config == [ ]) "an explorer: ${builtins.toJSON (failed config)}"
+      ++ expect (lib.hasInfix "--listen 127.0.0.1:9480" service.ExecStart) "an explorer is started by ${service.ExecStart}"
+      ++ expect (
+        service.LoadCredential == [ "main:/run/agenix/l2-rpc" ]
+        && service.BindReadOnlyPaths == [ "/srv/archive" ]
+      ) "an explorer may do more than it needs"
+      ++ expect (
+        lib.hasInfix "burst=150" locations."/".extraConfig && locations."= /metrics".return == "404"
+      ) "nginx does not hold the explorer's visitors to their rate"
+    )
+    (refused "an explorer without a ledger" (explorer { }) "explorer.settings" "no ledger is set")
+    (refused "an explorer's RPC in the store" (explorer {
+      settings.chain.chain_id = 1;
+      rpcFiles.main = "${builtins.storeDir}/x";
+    }) "explorer.rpcFiles" "nix store")
 
     (refused "a witness without a ledger" (witness {
       la.settings.chain = lib.mkForce { rpc = "http://127.0.0.1:1"; };

@@ -4,9 +4,9 @@
 set -Eeuo pipefail
 shopt -s inherit_errexit
 
-readonly PARTS='blocks deposit batches proposals verifier withdrawal challenger rail force reorg doctor deployer'
-# Only by name: they take 35 and 20 minutes.
-readonly MORE_PARTS='soak load'
+readonly PARTS='blocks deposit batches proposals metrics verifier withdrawal challenger rail force reorg doctor deployer recovery'
+# Only by name: they take 35, 20 and 8 minutes.
+readonly MORE_PARTS='soak load sizes'
 
 usage() {
   cat <<'USAGE'
@@ -19,10 +19,10 @@ usage: scripts/op-stack/devnet.sh up|check|down [OPTION…]
 
   --role ROLE    up: sequencer (default), or verifier: a second node beside a sequencer that runs
   --only PART,…  check: only these of blocks, deposit, batches, proposals, verifier, withdrawal, challenger (the chain);
-                 rail, force, reorg (witnesses on it); doctor, deployer (ec-op-stack on it). Default: all, in this order.
-                 By name only: soak and load, which take 35 and 20 minutes
+                 rail, force, reorg (witnesses on it); metrics, doctor, deployer, recovery (ec-op-stack on it). Default: all.
+                 By name only: soak, load and sizes, which take 35, 20 and 8 minutes
   --short        without disputes, as a host without a prestate: four programs fewer to build; check: only blocks,
-                 deposit, batches, proposals, rail, force
+                 deposit, batches, proposals, metrics, rail, force
   --dir DIR      where files and logs are (default: ~/.local/state/every-channel/devnet)
   --keep         check: leave the chain running; down: leave the directory; up: leave what failed
   --json         facts as JSON, one object a line
@@ -30,9 +30,9 @@ usage: scripts/op-stack/devnet.sh up|check|down [OPTION…]
 
 The components' arguments come from nix/lib, with the settings in devnet/settings.nix. Programs come from OP_GETH_BIN,
 OP_NODE_BIN and so on, or PATH, or are built from the pinned Go modules (ten minutes, once). Needs contracts/node_modules
-(scripts/install-tools smoke), target/debug/ec-op-stack and ec-witness, for soak and load target/debug/fixture too, jq, curl,
-openssl, Python 3, npm once for supersim, and the ports 21000 to 21255 on loopback, or from DEVNET_PORT on. The keys are the
-public test mnemonic's.
+(scripts/install-tools smoke), target/debug/ec-op-stack and ec-witness, for soak and load target/debug/fixture too, for
+metrics prometheus and promtool, jq, curl, openssl, Python 3, npm once for supersim, and the ports 21000 to 21255 on loopback,
+or from DEVNET_PORT on. The keys are the public test mnemonic's.
 
 When something fails, the processes are ended and the logs stay in DIR/log. Exit codes: 0 all is well, 1 something is
 not, 2 error.
@@ -63,10 +63,16 @@ find_tools() {
   source "$ROOT/scripts/op-stack/devnet/chain.bash"
   # shellcheck source=scripts/op-stack/devnet/chain-checks.bash
   source "$ROOT/scripts/op-stack/devnet/chain-checks.bash"
+  # shellcheck source=scripts/op-stack/devnet/metrics-checks.bash
+  source "$ROOT/scripts/op-stack/devnet/metrics-checks.bash"
   # shellcheck source=scripts/op-stack/devnet/doctor-checks.bash
   source "$ROOT/scripts/op-stack/devnet/doctor-checks.bash"
+  # shellcheck source=scripts/op-stack/devnet/recovery-checks.bash
+  source "$ROOT/scripts/op-stack/devnet/recovery-checks.bash"
   # shellcheck source=scripts/op-stack/devnet/soak.bash
   source "$ROOT/scripts/op-stack/devnet/soak.bash"
+  # shellcheck source=scripts/op-stack/devnet/sizes.bash
+  source "$ROOT/scripts/op-stack/devnet/sizes.bash"
   # shellcheck source=scripts/op-stack/devnet/load.bash
   source "$ROOT/scripts/op-stack/devnet/load.bash"
   # shellcheck source=scripts/op-stack/devnet/rail-checks.bash
@@ -161,7 +167,7 @@ main() {
   done
   [[ -n $verb ]] || die 2 'up, check or down? see --help'
   [[ $ROLE == sequencer || $ROLE == verifier ]] || die 2 "--role $ROLE: sequencer or verifier"
-  [[ -z $SHORT ]] || ONLY=${ONLY:-blocks,deposit,batches,proposals,rail,force}
+  [[ -z $SHORT ]] || ONLY=${ONLY:-blocks,deposit,batches,proposals,metrics,rail,force}
   ONLY=${ONLY:-${PARTS// /,}}
   [[ $ONLY =~ ^((${PARTS// /|}|${MORE_PARTS// /|})(,|$))+$ ]] || die 2 "--only $ONLY: of ${PARTS// /, }, ${MORE_PARTS// /, }"
   find_tools

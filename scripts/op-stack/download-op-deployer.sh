@@ -53,14 +53,15 @@ record() {
   printf 'download-op-deployer: pinned %s for %s in %s\n' "$1" "$PLATFORM" "$LOCK" >&2
 }
 
-# Succeeds if the archive has the recorded digest.
+# Succeeds if the archive has the recorded digest; with --pin and none recorded, PIN is the one to record.
 check_digest() {
   local archive=$1 pin=$2 wanted digest
   digest=$(sha256sum "$archive" | cut -d' ' -f1)
   wanted=$(jq -r --arg platform "$PLATFORM" '.sha256[$platform] // ""' "$LOCK")
   [[ -z $wanted || $wanted =~ ^[0-9a-f]{64}$ ]] || die 2 "$LOCK: sha256.$PLATFORM is no SHA-256: $wanted"
   if [[ -z $wanted && -n $pin ]]; then
-    record "$digest"
+    # what is pinned must be a release: an error page has a digest too
+    PIN=$digest
     return
   fi
   [[ -n $wanted ]] || die 1 "$LOCK has no SHA-256 for $PLATFORM; the archive's is $digest: verify it, then run again with --pin"
@@ -102,13 +103,21 @@ main() {
   else
     fetch "$TEMP/archive"
   fi
+  PIN=''
   check_digest "$TEMP/archive" "$pin"
 
   mkdir "$TEMP/unpacked"
-  tar -xzf "$TEMP/archive" -C "$TEMP/unpacked" --no-same-owner
+  tar -xzf "$TEMP/archive" -C "$TEMP/unpacked" --no-same-owner 2>"$TEMP/tar" ||
+    die 2 "what came is no release archive (it begins with: $(head -c 40 "$TEMP/archive" | tr -c '[:print:]' '.')); nothing is pinned"
   local found
   found=$(find "$TEMP/unpacked" -type f -name op-deployer)
-  [[ -n $found && $found != *$'\n'* ]] || die 2 'the archive does not hold exactly one op-deployer'
+  [[ -n $found && $found != *$'\n'* ]] || die 2 'the archive does not hold exactly one op-deployer; nothing is pinned'
+  # a program, for this or another machine: an ELF file, or a script
+  case "$(head -c 4 "$found" | tr -d '\0')" in
+    $'\x7fELF' | '#!'*) ;;
+    *) die 2 'op-deployer in the archive is no program; nothing is pinned' ;;
+  esac
+  [[ -z $PIN ]] || record "$PIN"
   install -D -m 0755 "$found" "$out"
   printf '%s\n' "$out"
 }

@@ -6,6 +6,8 @@ umask 077
 
 readonly STEPS=(roles intent apply inspect normalise jwt summary)
 readonly SERVICES=(sequencer batcher proposer challenger)
+# What a deployment took: 37 transactions in all. op-deployer bids up to five times the suggested tip.
+readonly DEPLOYMENT_GAS=81700000
 
 usage() {
   cat <<'USAGE'
@@ -17,6 +19,8 @@ usage: setup-rollup.sh --dir DIR --owner ADDRESS --l2-chain-id ID --op-node VERS
   --op-node VERSION       the op-node that will run, such as v1.16.7
   --l1-chain-id ID        default 11155111, Sepolia
   --deployer-key FILE     private key that pays for the deployment; mode 0600; needed for the step apply only
+  --new-salt              before apply, a new random create2Salt: the way out where an apply that was interrupted had sent
+                          its contracts already ("contract address collision"); what it sent is abandoned
   --until STEP            stop after this step: roles intent apply inspect normalise jwt summary (default: all)
   --dry-run               say what each step would do; write nothing, send nothing
   -h, --help              this text
@@ -24,7 +28,8 @@ usage: setup-rollup.sh --dir DIR --owner ADDRESS --l2-chain-id ID --op-node VERS
 Environment: L1_RPC_URL, the L1 endpoint (step apply); OP_DEPLOYER and EC_OP_STACK, the programs, if not on PATH.
 
 Each step looks whether its result is there already, so after a failure run the same command again. Keys are made once
-and never changed; back up DIR/keys. No key is on a command line or in the output. Exit codes: 0 done, 1 something needs
+and never changed; back up DIR/keys. No key is on a command line or in the output, and of the L1 endpoint's URL only the
+host, in what op-deployer prints too. Exit codes: 0 done, 1 something needs
 the operator (it says what), 2 error.
 USAGE
 }
@@ -50,6 +55,54 @@ ec() {
 
 deployer() {
   "${OP_DEPLOYER:-op-deployer}" "$@"
+}
+
+# Copies stdin to stderr without the L1 endpoint's URL, which may hold an API key, and without that part of it.
+hide() {
+  local line host rest=''
+  host=${L1_RPC_URL#*://}
+  host=${host%%[/?]*}
+  host=${host##*@}
+  [[ $L1_RPC_URL != *://*/* ]] || rest=${L1_RPC_URL#*://*/}
+  while IFS= read -r line || [[ -n $line ]]; do
+    line=${line//"$L1_RPC_URL"/"$host"}
+    ((${#rest} < 8)) || line=${line//"$rest"/…}
+    printf '%s\n' "$line"
+  done >&2
+}
+
+# rpc METHOD PARAMS: the result of a call to L1, as JSON text
+rpc() {
+  # the URL on stdin: others can read arguments
+  printf 'url = "%s"\n' "$L1_RPC_URL" | curl --silent --show-error --max-time 20 --config - -H 'content-type: application/json' \
+    --data "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"$1\",\"params\":$2}" 2> >(hide) |
+    jq -e '.result // empty' 2>/dev/null || die 1 "the L1 endpoint does not answer $1"
+}
+
+# Looks, before the first transaction, whether the account can pay and has nothing under way.
+check_funds() {
+  local address=$1 balance price latest pending told
+  balance=$(rpc eth_getBalance "[\"$address\",\"latest\"]")
+  price=$(rpc eth_gasPrice '[]')
+  latest=$(rpc eth_getTransactionCount "[\"$address\",\"latest\"]")
+  pending=$(rpc eth_getTransactionCount "[\"$address\",\"pending\"]")
+  [[ $latest == "$pending" ]] ||
+    die 1 "transactions of $address wait on L1 (nonce $latest, with them $pending): wait until they are in a block, then run again"
+  told=$(jq -nr --argjson balance "$balance" --argjson price "$price" --argjson gas "$DEPLOYMENT_GAS" '
+    def number: ltrimstr("0x") | explode | reduce .[] as $c (0; . * 16 + (if $c > 96 then $c - 87 else $c - 48 end));
+    ($balance | number) as $has | ($price | number) as $price | ($gas * $price) as $needs |
+    "\(if $has < $needs then "too little" else "enough" end): \($has / 1e18) ETH, and \($gas / 1e6) M gas at \($price / 1e9) gwei are \($needs / 1e18) ETH"')
+  say "$address has $told"
+  [[ $told != 'too little'* ]] || die 1 "fund $address on L1, or wait until gas is cheaper"
+}
+
+# Which op-deployer the state is of, where that is not the one that runs.
+whose_state() {
+  local wrote runs
+  wrote=$(jq -r '.opDeployerVersion // empty' "$DIR/deployer/state.json" 2>/dev/null) || return 0
+  runs=$(deployer --version 2>/dev/null | grep -oE 'v?[0-9]+\.[0-9]+\.[0-9]+[^ ]*' | head -n 1) || return 0
+  [[ -z $wrote || -z $runs || ${wrote#v} == "${runs#v}"* || ${runs#v} == "${wrote#v}"* ]] ||
+    printf '; state.json is of op-deployer %s, and this is %s: use that one' "$wrote" "$runs"
 }
 
 step_roles() {
@@ -85,13 +138,22 @@ step_intent() {
     [[ ! -f $DIR/roles.json ]] || ec intent "${args[@]}" --dry-run
     return
   fi
+  if [[ -f $DIR/deployer/intent.applied.toml ]] && ! cmp -s "$DIR/deployer/intent.toml" "$DIR/deployer/intent.applied.toml"; then
+    say "NOTE: intent.toml was changed after the deployment, which stays as intent.applied.toml has it: contracts and genesis do not change with the intent"
+    return
+  fi
   ec intent "${args[@]}" || die 1 "correct $DIR/deployer/intent.toml, then run again"
   say "$DIR/deployer/intent.toml is complete"
 }
 
 is_applied() {
-  local code=0
-  ec state --state "$DIR/deployer/state.json" --l2-chain-id "$L2_CHAIN_ID" >/dev/null || code=$?
+  local code=0 args=(--state "$DIR/deployer/state.json" --l2-chain-id "$L2_CHAIN_ID")
+  # where L1 can be asked, the contracts' code counts, and not the file alone
+  if [[ -n ${L1_RPC_URL:-} ]]; then
+    EC_OP_STACK_L1_RPC=$L1_RPC_URL ec state "${args[@]}" >"$TEMP/state" || code=$?
+  else
+    ec state "${args[@]}" >"$TEMP/state" || code=$?
+  fi
   ((code < 2)) || exit 2
   return "$code"
 }
@@ -106,12 +168,23 @@ step_apply() {
   [[ -n $DEPLOYER_KEY ]] || die 2 'name the key that pays: --deployer-key FILE'
   local address key
   address=$(ec key address "$DEPLOYER_KEY")
+  check_funds "$address"
+  if [[ -n $NEW_SALT ]]; then
+    jq --arg salt "0x$(openssl rand -hex 32)" '.create2Salt = $salt' "$DIR/deployer/state.json" >"$TEMP/salted"
+    cp "$TEMP/salted" "$DIR/deployer/state.json"
+    say 'a new create2Salt: whatever was sent before is abandoned'
+  fi
   say "deploying from $address"
   key=$(tr -d '[:space:]' <"$DEPLOYER_KEY")
   # by variable, since arguments can be read by every user of the host
-  DEPLOYER_PRIVATE_KEY=$key L1_RPC_URL=$L1_RPC_URL deployer apply --workdir "$DIR/deployer" >&2 ||
-    die 1 'op-deployer apply failed; when the cause is gone, run again: it goes on where it stopped'
-  is_applied || die 1 "op-deployer apply ended, but $DIR/deployer/state.json has no complete deployment: run again, or see what ec-op-stack state says is missing"
+  if ! DEPLOYER_PRIVATE_KEY=$key L1_RPC_URL=$L1_RPC_URL deployer apply --workdir "$DIR/deployer" 2>&1 | tee "$TEMP/apply" | hide; then
+    if grep -qE 'address collision|30116425' "$TEMP/apply"; then
+      die 1 'the contracts are on L1 already: an apply was interrupted after it had sent them and before it wrote that down, and no later run can go on. Look for the account'"'"'s transactions; then run again with --new-salt, which deploys anew'
+    fi
+    die 1 "op-deployer apply failed; when the cause is gone, run again: steps that are in state.json are not repeated$(whose_state)"
+  fi
+  cp "$DIR/deployer/intent.toml" "$DIR/deployer/intent.applied.toml"
+  is_applied || die 1 "op-deployer apply ended, but there is no complete deployment: $(tr '\n' ' ' <"$TEMP/state"): run again"
   say 'the chain is deployed'
 }
 
@@ -124,15 +197,30 @@ inspect_file() {
   fi
   only_says "write $target" && return
   mkdir -p "$DIR/generated"
-  deployer inspect "$1" --workdir "$DIR/deployer" "$L2_CHAIN_ID" >"$target.new"
-  jq -e 'type == "object"' "$target.new" >/dev/null || die 2 "op-deployer inspect $1 gave no JSON object"
+  deployer inspect "$1" --workdir "$DIR/deployer" "$L2_CHAIN_ID" >"$target.new" ||
+    die 1 "op-deployer inspect $1 failed, see above$(whose_state)"
+  jq -e 'type == "object"' "$target.new" >/dev/null || die 2 "op-deployer inspect $1 gave no JSON object$(whose_state)"
   mv "$target.new" "$target"
   say "$target"
+}
+
+# The generated files must be of the deployment that the state has: one may have been made anew beside the other.
+same_deployment() {
+  local rollup=$DIR/generated/rollup.json field address contract
+  [[ -f $rollup && -f $DIR/deployer/state.json ]] || return 0
+  for field in l1_system_config_address:systemConfigProxy deposit_contract_address:optimismPortalProxy; do
+    address=$(jq -r --arg field "${field%:*}" '.[$field] // "none" | ascii_downcase' "$rollup")
+    contract=$(ec state --state "$DIR/deployer/state.json" --l2-chain-id "$L2_CHAIN_ID" --json |
+      jq -r --arg name "${field#*:}" '.contracts[$name] // "none" | ascii_downcase') || true
+    [[ $address == "$contract" ]] ||
+      die 1 "$rollup is of another deployment: its ${field%:*} is $address, the state's ${field#*:} is $contract; if the state is right, remove $DIR/generated and $DIR/chain, and run again"
+  done
 }
 
 step_inspect() {
   inspect_file genesis
   inspect_file rollup
+  same_deployment
 }
 
 step_normalise() {
@@ -168,12 +256,14 @@ step_summary() {
   only_says "write $DIR/summary.json" && return
   local contracts
   contracts=$(ec state --state "$DIR/deployer/state.json" --l2-chain-id "$L2_CHAIN_ID" --json)
+  # jq rounds numbers above 2^53: the ids are put in as they were given
   jq -n --argjson state "$contracts" --slurpfile roles "$DIR/roles.json" --slurpfile rollup "$DIR/chain/rollup.json" \
     --arg dir "$DIR" --arg op_node "$OP_NODE" '{
-      l1ChainId: $rollup[0].l1_chain_id, l2ChainId: $rollup[0].l2_chain_id, opNode: $op_node,
+      l1ChainId: "@L1@", l2ChainId: "@L2@", opNode: $op_node,
       batchInbox: $rollup[0].batch_inbox_address, roles: $roles[0], contracts: $state.contracts,
       files: {rollup: "\($dir)/chain/rollup.json", genesis: "\($dir)/chain/genesis.json",
-              state: "\($dir)/deployer/state.json", keys: "\($dir)/keys"}}' >"$DIR/summary.json.new"
+              state: "\($dir)/deployer/state.json", keys: "\($dir)/keys"}}' |
+    sed "s/\"@L1@\"/$L1_CHAIN_ID/; s/\"@L2@\"/$L2_CHAIN_ID/" >"$DIR/summary.json.new"
   mv "$DIR/summary.json.new" "$DIR/summary.json"
   say "$DIR/summary.json"
   say 'next: fund batcher, proposer and challenger on L1; back up keys/ and deployer/; configure the host; ec-op-stack doctor'
@@ -188,10 +278,11 @@ is_step() {
 }
 
 parse() {
-  DIR='' OWNER='' L2_CHAIN_ID='' OP_NODE='' L1_CHAIN_ID=11155111 DEPLOYER_KEY='' UNTIL=summary DRY_RUN=''
+  DIR='' OWNER='' L2_CHAIN_ID='' OP_NODE='' L1_CHAIN_ID=11155111 DEPLOYER_KEY='' UNTIL=summary DRY_RUN='' NEW_SALT=''
   while (($# > 0)); do
     case "$1" in
       --dry-run) DRY_RUN=1 ;;
+      --new-salt) NEW_SALT=1 ;;
       --dir | --owner | --l2-chain-id | --op-node | --l1-chain-id | --deployer-key | --until)
         (($# > 1)) || die 2 "$1 needs a value"
         case "$1" in
@@ -224,7 +315,7 @@ main() {
   esac
   parse "$@"
   local program
-  for program in "${EC_OP_STACK:-ec-op-stack}" "${OP_DEPLOYER:-op-deployer}" jq openssl; do
+  for program in "${EC_OP_STACK:-ec-op-stack}" "${OP_DEPLOYER:-op-deployer}" jq openssl curl; do
     command -v "$program" >/dev/null || die 2 "$program is missing"
   done
   [[ -n $DRY_RUN ]] || install -d -m 0700 "$DIR"

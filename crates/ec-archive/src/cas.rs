@@ -85,6 +85,26 @@ impl Cas {
         self.root.join(Self::relative_path(hash))
     }
 
+    /// Reads an object of at most `most` bytes, whose bytes are what its name promises.
+    ///
+    /// # Errors
+    ///
+    /// The operating system's, [`io::ErrorKind::NotFound`] for an object that is absent, [`io::ErrorKind::FileTooLarge`] for a
+    /// larger one, [`io::ErrorKind::InvalidData`] for one with other bytes.
+    pub fn read(&self, hash: &Hash, most: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(self.path_of(hash))?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        if blake3::hash(&bytes) == *hash { Ok(bytes) } else { Err(io::ErrorKind::InvalidData.into()) }
+    }
+
+    /// Whether an object's file is there. Not whether it holds what its name promises.
+    pub fn has(&self, hash: &Hash) -> bool {
+        self.size_of(hash).is_ok()
+    }
+
     /// Stores `bytes` durably and returns their name.
     ///
     /// The bytes are written to a temporary file in the object's directory, synced, renamed into place, and the
@@ -185,6 +205,10 @@ mod tests {
         let first = cas.insert(b"group").unwrap();
         let again = cas.insert(b"group").unwrap();
         assert!(first.new && !again.new);
+        assert_eq!(cas.read(&first.hash, 5).unwrap(), b"group");
+        assert_eq!(cas.read(&first.hash, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(cas.read(&blake3::hash(b"other"), 5).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(cas.has(&first.hash) && !cas.has(&blake3::hash(b"other")));
         let hex = blake3::hash(b"group").to_hex();
         assert_eq!(Cas::relative_path(&first.hash), format!("objects/blake3/{}/{hex}.bin", &hex[..2]));
         assert_eq!(cas.rehash(&first.hash).unwrap(), (first.hash, 5));
@@ -199,6 +223,7 @@ mod tests {
         fs::write(&path, b"grouq").unwrap();
         assert!(matches!(cas.insert(b"group"), Err(CasError::Corrupt { path: named }) if named == path));
         assert_eq!(fs::read(&path).unwrap(), b"grouq");
+        assert_eq!(cas.read(&blake3::hash(b"group"), 5).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

@@ -33,5 +33,5 @@ pub use files::{
 };
 pub use index::{FileLine, SegmentSpan};
 pub use line::{BadLine, FieldNames};
-pub use sources::{Mapping, Source};
+pub use sources::{MEDIA_ENDING, Mapping, Source, SourceError, StreamDefaults, StreamTable, TimeSetting};
 pub use watch::{Lost, Quarantined, TrackEvent, Watch};

@@ -1,8 +1,11 @@
 //! What is heard while an index is read: bad lines, and what befell a track's file.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
-use ec_observation::EpochKey;
+use ec_observation::{EpochKey, Record};
 
 use crate::line::Reason;
 
@@ -78,6 +81,11 @@ pub trait Watch {
     /// A bad line was met.
     fn quarantined(&mut self, line: Quarantined) {
         let _ = line;
+    }
+
+    /// A good line of this epoch was met in the file at this path.
+    fn record(&mut self, file: &Path, epoch: EpochKey, record: &Record) {
+        let _ = (file, epoch, record);
     }
 
     /// A line touches this epoch of the stream.

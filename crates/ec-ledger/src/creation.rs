@@ -39,6 +39,27 @@ pub async fn require_deploy_block(
     first.map_or(Ok(true), |first| Err(IdentityError::DeployBlockLate { ledger, deploy_block, first }))
 }
 
+/// The block from which a ledger's log is to be read, for whoever does not know it: that of its creation, found by bisection on its
+/// code. Where no node has the state of so old a block, the block of its first event, which does as well; the newest block where it
+/// has none. The ledger must be there.
+///
+/// # Errors
+///
+/// There is no agreement on the head, or neither code nor logs of old blocks are to be had.
+pub async fn find_deploy_block(endpoints: &Endpoints, ledger: Address) -> Result<u64, AskError> {
+    let latest = endpoints.heads().await?.latest.number;
+    let (mut without, mut with) = (0, latest);
+    while without < with {
+        let middle = without + (with - without) / 2;
+        match has_code(endpoints, ledger, middle).await {
+            Ok(true) => with = middle,
+            Ok(false) => without = middle + 1,
+            Err(_) => return Ok(first_event(endpoints, ledger, latest).await?.unwrap_or(latest)),
+        }
+    }
+    Ok(with)
+}
+
 async fn has_code(endpoints: &Endpoints, ledger: Address, block: u64) -> Result<bool, AskError> {
     let has = |provider: DynProvider| async move {
         let code = provider.get_code_at(ledger).block_id(BlockId::number(block)).await?;

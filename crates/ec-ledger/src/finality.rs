@@ -9,7 +9,9 @@ use alloy::{eips::BlockId, primitives::Address, providers::DynProvider};
 use ec_observation::{ObservationHash, ObservationHeader, SlotId};
 use ec_rpc::{AskError, BlockRef, Endpoints, Fault};
 
-use crate::{contracts::EveryChannelObservationLedger as Ledger, follow::Pages, logs, state::Finality};
+use crate::{
+    contracts::EveryChannelObservationLedger as Ledger, event::LedgerEvent, follow::Pages, logs, state::Finality,
+};
 
 /// Why it cannot be said where a slot became final.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +89,46 @@ pub async fn final_header_of(
     found.ok_or_else(lacking).map(Some)
 }
 
+/// Who has voted for an observation of a slot by the end of a block, in the order of their votes: the addresses that cast them. No
+/// event of the ledger is older than block `deploy_block`.
+///
+/// # Errors
+///
+/// Too few answers, or no agreement.
+pub async fn voters_of(
+    endpoints: &Endpoints,
+    ledger: Address,
+    (slot, observation): (SlotId, ObservationHash),
+    (deploy_block, last): (u64, u64),
+) -> Result<Vec<Address>, AskError> {
+    let (mut pages, mut from, mut voters) = (Pages::unbounded(), deploy_block, Vec::new());
+    while from <= last {
+        let end = pages.end(from, last);
+        let read = |provider| async move { logs::read_votes(&provider, ledger, slot, from, end).await };
+        let answer = endpoints.agreed("eth_getLogs", read).await;
+        let Some(events) = pages.take(answer, from, end)? else { continue };
+        events.iter().for_each(|event| count(&mut voters, observation, event));
+        from = end + 1;
+    }
+    Ok(voters)
+}
+
+/// Takes a vote in, or one that went elsewhere out.
+fn count(voters: &mut Vec<Address>, observation: ObservationHash, event: &LedgerEvent) {
+    let (came, gone) = match *event {
+        LedgerEvent::Proposed { proposer, header, .. } => ((header.hash() == observation).then_some(proposer), None),
+        LedgerEvent::Attested { observation: to, witness, .. } => ((to == observation).then_some(witness), None),
+        LedgerEvent::Moved { from, to, witness, .. } => {
+            ((to == observation).then_some(witness), (from == observation).then_some(witness))
+        }
+        LedgerEvent::Rotated { .. } | LedgerEvent::Finalized { .. } => (None, None),
+    };
+    voters.retain(|voter| Some(*voter) != gone);
+    if let Some(came) = came.filter(|came| !voters.contains(came)) {
+        voters.push(came);
+    }
+}
+
 /// What the ledger's state at block `latest` calls final in a slot.
 async fn final_observation(
     endpoints: &Endpoints,
@@ -121,4 +163,40 @@ where
         from = end + 1;
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy::primitives::B256;
+
+    use super::*;
+
+    #[test]
+    fn a_vote_counts_where_it_is() {
+        let [a, b] = [1, 2].map(Address::with_last_byte);
+        let [slot, other] = [3, 4].map(B256::repeat_byte);
+        let (slot, other) = (SlotId(slot), ObservationHash(other));
+        let header = ObservationHeader {
+            stream_hash: Default::default(),
+            epoch_hash: Default::default(),
+            parent_observation_hash: ObservationHash::ZERO,
+            data_root: B256::ZERO,
+            locator_hash: B256::ZERO,
+            observed_unix_ms: 1,
+            sequence: 0,
+        };
+        let own = header.hash();
+        let events = [
+            LedgerEvent::Proposed { proposer: a, header, timestamp_s: 1 },
+            LedgerEvent::Attested { slot, observation: other, witness: b },
+            LedgerEvent::Moved { slot, from: other, to: own, witness: b },
+            LedgerEvent::Moved { slot, from: own, to: other, witness: a },
+        ];
+        let after = |events: &[LedgerEvent]| {
+            let mut voters = Vec::new();
+            events.iter().for_each(|event| count(&mut voters, own, event));
+            voters
+        };
+        assert_eq!([after(&events[..2]), after(&events[..3]), after(&events)], [vec![a], vec![a, b], vec![b]]);
+    }
 }

@@ -96,6 +96,47 @@ pub enum IdentityError {
     },
 }
 
+/// Which contract is at an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// None.
+    NoCode,
+    /// A ledger.
+    Ledger,
+    /// A registry of witnesses.
+    Registry,
+    /// A rail.
+    Rail,
+    /// None of these, or one behind a proxy.
+    Other,
+}
+
+/// Which contract is at an address, by the functions that its code dispatches to.
+///
+/// # Errors
+///
+/// No agreement on its code.
+pub async fn kind_of(endpoints: &Endpoints, address: Address) -> Result<Kind, AskError> {
+    let code = endpoints.agreed("eth_getCode", |provider| async move { provider.get_code_at(address).await });
+    Ok(kind(&code.await?))
+}
+
+fn kind(code: &[u8]) -> Kind {
+    use EveryChannelObservationLedger as Ledger;
+    use EveryChannelRail as Rail;
+    use EveryChannelWitnessRegistry as Registry;
+    let kinds = [
+        (Kind::Ledger, [Ledger::registryCall::SELECTOR, Ledger::proposeCall::SELECTOR]),
+        (Kind::Registry, [Registry::activeSetCall::SELECTOR, Registry::isWitnessCall::SELECTOR]),
+        (Kind::Rail, [Rail::ledgerCall::SELECTOR, Rail::addPublisherCall::SELECTOR]),
+    ];
+    if code.is_empty() {
+        return Kind::NoCode;
+    }
+    let is_it = |(_, selectors): &(Kind, [[u8; 4]; 2])| selectors.iter().all(|selector| compares_with(code, *selector));
+    kinds.into_iter().find(is_it).map_or(Kind::Other, |(kind, _)| kind)
+}
+
 /// Checks that there is code at the address that the setting `field` gives. Not which code it is.
 ///
 /// # Errors
@@ -225,6 +266,14 @@ fn require_same(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_contract_is_known_by_its_code() {
+        assert_eq!(kind(&EveryChannelObservationLedger::DEPLOYED_BYTECODE), Kind::Ledger);
+        assert_eq!(kind(&EveryChannelWitnessRegistry::DEPLOYED_BYTECODE), Kind::Registry);
+        assert_eq!(kind(&EveryChannelRail::DEPLOYED_BYTECODE), Kind::Rail);
+        assert_eq!((kind(&[]), kind(&[0x60, 0x80])), (Kind::NoCode, Kind::Other));
+    }
 
     #[test]
     fn each_contracts_code_has_its_own_selectors_and_not_the_others() {

@@ -38,10 +38,27 @@ impl Emitters {
 
 /// An event, and its place in the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct LedgerLog {
-    pub(super) block: BlockRef,
-    pub(super) index: u64,
-    pub(super) event: LedgerEvent,
+pub struct LedgerLog {
+    /// The block that holds it.
+    pub block: BlockRef,
+    /// Its index in that block.
+    pub index: u64,
+    /// The transaction; `None` where a node does not say.
+    pub transaction: Option<B256>,
+    /// The block's timestamp, Unix seconds; 0 where it was not asked for.
+    pub timestamp_s: u64,
+    /// What it tells.
+    pub event: LedgerEvent,
+}
+
+/// Which logs need the time of their block, where a node does not give it with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Dates {
+    /// Those of proposals, by which rounds are counted.
+    #[default]
+    Proposals,
+    /// All.
+    All,
 }
 
 /// The log from block `from` up to `end`.
@@ -52,8 +69,8 @@ pub(super) struct LedgerLog {
 pub(super) async fn read(
     provider: &DynProvider,
     emitters: Emitters,
-    from: u64,
-    end: BlockRef,
+    dates: Dates,
+    (from, end): (u64, BlockRef),
 ) -> Result<Vec<LedgerLog>, Fault> {
     let topics = vec![
         Ledger::ObservationProposed::SIGNATURE_HASH,
@@ -67,7 +84,7 @@ pub(super) async fn read(
     let mut logs: Vec<_> =
         provider.get_logs(&filter).await?.iter().map(|log| checked(log, emitters)).collect::<Result<_, _>>()?;
     in_place(logs.iter().map(|log| (log.block, log.index)), from, end)?;
-    date(&mut logs, |block| timestamp_of(provider, block)).await?;
+    date(&mut logs, dates, |block| timestamp_of(provider, block)).await?;
     Ok(logs)
 }
 
@@ -96,6 +113,28 @@ pub(super) async fn read_final(
     Ok(found)
 }
 
+/// The votes in one slot that the ledger's log tells of from block `from` up to `end`, in its order.
+///
+/// Checked like [`read`], but for the block that `end` is.
+pub(super) async fn read_votes(
+    provider: &DynProvider,
+    ledger: Address,
+    slot: SlotId,
+    from: u64,
+    end: u64,
+) -> Result<Vec<LedgerEvent>, Fault> {
+    let signatures = vec![
+        Ledger::ObservationProposed::SIGNATURE_HASH,
+        Ledger::ObservationAttested::SIGNATURE_HASH,
+        Ledger::VoteMoved::SIGNATURE_HASH,
+    ];
+    let filter =
+        Filter::new().address(ledger).event_signature(signatures).topic1(slot.0).from_block(from).to_block(end);
+    let logs = provider.get_logs(&filter).await?;
+    let emitters = Emitters { ledger, registry: Address::ZERO };
+    logs.iter().map(|log| checked(log, emitters).map(|log| log.event)).collect()
+}
+
 /// The header of one candidate of a slot in the ledger's log from block `from` up to `end`, if it was proposed there. A header
 /// is vouched for by its hash, whoever shows it.
 pub(super) async fn read_header(
@@ -116,22 +155,30 @@ pub(super) async fn read_header(
     }
 }
 
-/// Dates those proposals whose logs carry no time, as older nodes give them, by their blocks; asks for each block once.
+/// Dates those logs that need it and carry no time, as older nodes give them, by their blocks; asks for each block once.
+/// Those that need none lose it, so that endpoints which give it agree with those which do not.
 async fn date<A: Future<Output = Result<u64, Fault>>>(
     logs: &mut [LedgerLog],
+    dates: Dates,
     timestamp_of: impl Fn(BlockRef) -> A,
 ) -> Result<(), Fault> {
     let mut last = None;
     for log in logs {
-        let (block, LedgerEvent::Proposed { timestamp_s, .. }) = (log.block, &mut log.event) else { continue };
-        if *timestamp_s != UNDATED {
+        let is_proposal = matches!(log.event, LedgerEvent::Proposed { .. });
+        if !is_proposal && dates == Dates::Proposals {
+            log.timestamp_s = UNDATED;
             continue;
         }
-        *timestamp_s = match last {
-            Some((asked, found)) if asked == block => found,
-            _ => timestamp_of(block).await?,
-        };
-        last = Some((block, *timestamp_s));
+        if log.timestamp_s == UNDATED {
+            log.timestamp_s = match last {
+                Some((asked, found)) if asked == log.block => found,
+                _ => timestamp_of(log.block).await?,
+            };
+        }
+        last = Some((log.block, log.timestamp_s));
+        if let LedgerEvent::Proposed { timestamp_s, .. } = &mut log.event {
+            *timestamp_s = log.timestamp_s;
+        }
     }
     Ok(())
 }
@@ -156,7 +203,8 @@ fn checked(log: &Log, emitters: Emitters) -> Result<LedgerLog, Fault> {
     }
     let event =
         decode(log).map_err(|error| wrong(&format!("a log of {} cannot be decoded: {error}", log.address())))?;
-    Ok(LedgerLog { block, index, event })
+    let timestamp_s = log.block_timestamp.unwrap_or(UNDATED);
+    Ok(LedgerLog { block, index, transaction: log.transaction_hash, timestamp_s, event })
 }
 
 /// A log's block, and its index in that.
@@ -245,7 +293,8 @@ mod tests {
 
     fn log(number: u64, hash: u8, index: u64) -> LedgerLog {
         let event = LedgerEvent::Finalized { slot: SlotId::ZERO, observation: ObservationHash::ZERO };
-        LedgerLog { block: BlockRef { number, hash: B256::repeat_byte(hash) }, index, event }
+        let block = BlockRef { number, hash: B256::repeat_byte(hash) };
+        LedgerLog { block, index, transaction: None, timestamp_s: UNDATED, event }
     }
 
     /// A log of block 9, its first.
@@ -307,15 +356,21 @@ mod tests {
         };
         let mut logs =
             [(1, Some(7)), (2, None), (2, None), (3, Some(8)), (4, None)].map(|(at, time)| proposed(at, time));
-        date(&mut logs, timestamp_of).await.unwrap();
+        date(&mut logs, Dates::Proposals, timestamp_of).await.unwrap();
         let times = logs.map(|log| match log.event {
             LedgerEvent::Proposed { timestamp_s, .. } => timestamp_s,
             event => panic!("{event:?}"),
         });
         assert_eq!((times, asked.get()), ([7, 102, 102, 8, 104], 2));
-        assert_eq!(date(&mut [proposed(9, None)], timestamp_of).await, Err(Fault::Refused));
-        date(&mut [log(9, 9, 0)], timestamp_of).await.unwrap();
+        let refused = date(&mut [proposed(9, None)], Dates::Proposals, timestamp_of).await;
+        assert_eq!(refused, Err(Fault::Refused));
+        let mut told = [log(9, 9, 0), LedgerLog { timestamp_s: 7, ..log(9, 9, 1) }];
+        date(&mut told, Dates::Proposals, timestamp_of).await.unwrap();
+        assert_eq!(told.map(|log| log.timestamp_s), [UNDATED; 2], "nodes that say it agree with those that do not");
         assert_eq!(asked.get(), 3, "only proposals are dated");
+        let mut all = [log(1, 1, 0), log(1, 1, 1), LedgerLog { timestamp_s: 7, ..log(2, 2, 0) }];
+        date(&mut all, Dates::All, timestamp_of).await.unwrap();
+        assert_eq!((all.map(|log| log.timestamp_s), asked.get()), ([101, 101, 7], 4));
     }
 
     #[test]

@@ -25,6 +25,7 @@ use crate::{
     sessions::{Lane, lanes_of},
     settled::{Disk, Kind, Order, Pieces, Row, Rows, Tail},
     strays::{Strays, is_off_timeline},
+    touched::{Touched, Unseen},
 };
 use moves::Move;
 pub(crate) use residue::Residue;
@@ -117,6 +118,7 @@ pub struct LedgerState {
     unsaved: residue::Unsaved,
     /// What is settled of each stream.
     runs: HashMap<StreamHash, Runs>,
+    unseen: Unseen,
 }
 
 impl LedgerState {
@@ -168,6 +170,7 @@ impl LedgerState {
 
     /// An event's effect; `None` where it concerns a stream that is not followed.
     fn apply_event(&mut self, block: u64, event: &LedgerEvent) -> Option<Undo> {
+        self.touch_by(event);
         self.next_place += 1;
         let place = self.next_place;
         match *event {
@@ -186,7 +189,10 @@ impl LedgerState {
                 let candidate = Candidate { hash, header, proposer, voters, timestamp_s, name, place };
                 let finals = finals_below(&self.finals, &self.disk, (header.stream_hash, header.sequence));
                 self.parents.propose(&candidate, finals);
-                self.slots.entry(slot).or_default().candidates.push(candidate);
+                // most slots have one, and a thousand streams many slots
+                let candidates = &mut self.slots.entry(slot).or_default().candidates;
+                candidates.reserve_exact(1);
+                candidates.push(candidate);
                 Some(Undo::Candidate(slot))
             }
             LedgerEvent::Attested { slot, observation, witness } => {
@@ -223,6 +229,30 @@ impl LedgerState {
         }
     }
 
+    /// Notes which stream an event is of. One about a slot that is not known has no effect.
+    fn touch_by(&mut self, event: &LedgerEvent) {
+        let stream = match *event {
+            LedgerEvent::Proposed { header, .. } => Some(header.stream_hash),
+            LedgerEvent::Attested { slot, .. }
+            | LedgerEvent::Moved { slot, .. }
+            | LedgerEvent::Finalized { slot, .. } => self.stream_of(slot),
+            LedgerEvent::Rotated { .. } => {
+                self.unseen.0 = Touched::All;
+                None
+            }
+        };
+        stream.into_iter().for_each(|stream| self.unseen.0.add(stream));
+    }
+
+    fn stream_of(&self, slot: SlotId) -> Option<StreamHash> {
+        Some(self.slot(slot)?.candidates.first()?.header.stream_hash)
+    }
+
+    /// For which streams it may show something else than when this was asked last; first, for all.
+    pub fn take_touched(&mut self) -> Touched {
+        self.unseen.take()
+    }
+
     fn candidate_mut(&mut self, slot: SlotId, hash: ObservationHash) -> Option<&mut Candidate> {
         self.slots.get_mut(&slot)?.candidates.iter_mut().find(|candidate| candidate.hash == hash)
     }
@@ -232,6 +262,7 @@ impl LedgerState {
         while let Some(applied) = self.applied.pop_back_if(|applied| applied.block.number > number) {
             applied.undo.into_iter().rev().for_each(|undo| self.take_back(undo));
             self.next_place = applied.place_before;
+            self.unseen.0 = Touched::All;
         }
     }
 
@@ -306,6 +337,8 @@ impl LedgerState {
             let ObservationHeader { stream_hash, sequence, .. } = stray.header;
             self.parents.forget(&stray);
             self.strays.add(stream_hash);
+            // what was proposed first in the slot is another now
+            self.unseen.0.add(stream_hash);
             let Some(finals) = self.finals.get_mut(&stream_hash) else { continue };
             // a stray's, if it is final, is not settled yet
             if finals.get_mut(&(sequence, slot)).is_some_and(|found| found.hash == stray.hash) {

@@ -16,7 +16,7 @@ pub use derive::DerivedEpoch;
 pub use header::{Content, ContentHash, EpochHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId, StreamHash};
 pub use listing::{ListedRecord, Listing, ListingError};
 pub use naming::{NameHashes, NamedEpoch, Namer};
-pub use proof::{Proof, ProofError, ProveError};
+pub use proof::{OnLedger, Origin, Proof, ProofError, ProveError};
 pub use records::{EpochRecords, Record};
 pub use stream::{
     EpochKey, EpochName, EpochRule, NameError, Numbering, RuleError, StreamRule, TimeError, TimeMode, Tracks,

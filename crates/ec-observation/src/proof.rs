@@ -1,10 +1,10 @@
 //! Inclusion proofs: one record of an epoch against an observation's data root (protocol §6).
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::{Address, B256, keccak256};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    header::ObservationHeader,
+    header::{EpochHash, ObservationHeader, StreamHash},
     records::{EpochRecords, Position},
     stream::StreamRule,
     tree,
@@ -56,6 +56,37 @@ pub enum ProofError {
         /// The header's.
         expected: B256,
     },
+    /// A name of the origin is not the header's.
+    #[error("{field} is {name:?}, which is not what the header's hash stands for")]
+    Origin {
+        /// Which name.
+        field: &'static str,
+        /// The name.
+        name: String,
+    },
+}
+
+/// What a header stands for in words, and on which ledger its maker found it final.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Origin {
+    /// The stream: its hash is the header's.
+    pub stream_id: String,
+    /// The epoch: its hash is the header's.
+    pub epoch_id: String,
+    /// Where the header is final; `None` where that was not asked. Nothing proves it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ledger: Option<OnLedger>,
+}
+
+/// A ledger on its chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OnLedger {
+    /// The chain.
+    pub chain_id: u64,
+    /// The ledger.
+    pub address: Address,
 }
 
 /// A record and the way from it to the header's data root.
@@ -81,6 +112,9 @@ pub struct Proof {
     pub leaf_count: u64,
     /// Siblings from the leaf to the root.
     pub path: Vec<B256>,
+    /// What it is in words, where its maker said so.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub of: Option<Origin>,
 }
 
 impl Proof {
@@ -113,11 +147,17 @@ impl Proof {
             index: index as u64,
             leaf_count: leaves.len() as u64,
             path: tree::path(&leaves, index).ok_or_else(no_record)?,
+            of: None,
         })
     }
 
-    /// Checks that the record is the leaf at its place under the header's data root. Whether the header is final is
-    /// the ledger's to say.
+    /// The same proof with what it is in words.
+    pub fn of(self, origin: Origin) -> Self {
+        Self { of: Some(origin), ..self }
+    }
+
+    /// Checks that the record is the leaf at its place under the header's data root, and that the stream and the epoch that are
+    /// named are the header's. Whether the header is final is the ledger's to say.
     ///
     /// # Errors
     ///
@@ -134,6 +174,22 @@ impl Proof {
         let root = tree::root_from_path(leaf, index, leaf_count, &self.path);
         let found = tree::data_root(leaf_count, root.ok_or(ProofError::PathLength(self.path.len()))?);
         let expected = self.header.data_root;
-        if found == expected { Ok(()) } else { Err(ProofError::DataRoot { found, expected }) }
+        if found != expected {
+            return Err(ProofError::DataRoot { found, expected });
+        }
+        self.of.as_ref().map_or(Ok(()), |origin| origin.check(&self.header))
+    }
+}
+
+impl Origin {
+    fn check(&self, header: &ObservationHeader) -> Result<(), ProofError> {
+        let wrong = |field, name: &String| Err(ProofError::Origin { field, name: name.clone() });
+        if StreamHash::of(&self.stream_id) != header.stream_hash {
+            return wrong("stream_id", &self.stream_id);
+        }
+        if EpochHash::of(&self.epoch_id) != header.epoch_hash {
+            return wrong("epoch_id", &self.epoch_id);
+        }
+        Ok(())
     }
 }

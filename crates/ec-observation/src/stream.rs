@@ -2,7 +2,7 @@
 //!
 //! Two witnesses agree only if they follow equal rules, so everything here is fixed for the life of a `stream_id`.
 
-use std::{collections::BTreeSet, num::NonZeroU64};
+use std::{collections::BTreeSet, fmt, num::NonZeroU64};
 
 use alloy_primitives::{B256, keccak256};
 use serde::{Deserialize, Serialize};
@@ -225,9 +225,24 @@ impl EpochName {
         Self { mark: 0, index }
     }
 
+    /// The mark of its session; `None` on the timeline.
+    pub const fn session(self) -> Option<u64> {
+        if self.mark == 0 { None } else { Some(self.mark) }
+    }
+
     /// `mark + index`; `None` above 2^64−1.
     pub const fn sequence(self) -> Option<u64> {
         self.mark.checked_add(self.index)
+    }
+}
+
+/// `MARK/INDEX`, on the timeline the index alone.
+impl fmt::Display for EpochName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(mark) = self.session() {
+            write!(f, "{mark}/")?;
+        }
+        write!(f, "{}", self.index)
     }
 }
 

@@ -12,7 +12,13 @@ metrics! {
     Gauge RPC_AGREE = "rpc_agree", "Endpoints that must give the same answer.";
     Counter RPC_ANSWERS = "rpc_answers_total", "Answers that the endpoint gave.";
     Counter RPC_ERRORS = "rpc_errors_total", "Faults of the endpoint, by kind; `dissent` is an answer that enough others contradict.";
+    Counter LOG_PAGES_HALVED = "log_pages_halved_total", "Requests for logs that were too large, or failed in a way that size may cause, and were halved.";
     Histogram RPC_DURATION = "rpc_duration_seconds", "How long an RPC request took, answered or not, by endpoint.";
+}
+
+/// A request for logs is asked again for half of its blocks.
+pub fn page_halved() {
+    counter!(LOG_PAGES_HALVED).increment(1);
 }
 
 /// Sets the counters of one endpoint to zero, so that a rate exists from the start.

@@ -7,12 +7,9 @@ use alloy::{
     rpc::client::RpcClient,
     transports::{
         TransportError,
-        http::{
-            Http,
-            reqwest::{
-                self,
-                redirect::{self, Attempt, Policy},
-            },
+        http::reqwest::{
+            self,
+            redirect::{self, Attempt, Policy},
         },
     },
 };
@@ -20,6 +17,7 @@ use url::{Host, Url};
 
 use crate::{
     fault::{AskError, Fault},
+    http::Http,
     metered::Metered,
     tls::Tls,
     words::{Secrets, Worded},
@@ -169,7 +167,7 @@ impl Endpoint {
     }
 
     fn provider_by(&self, client: reqwest::Client, name: String) -> DynProvider {
-        let http = Http::with_client(client, self.rpc.clone());
+        let http = Http::new(client, self.rpc.clone());
         let transport = Metered::new(Worded::new(http, Secrets::of(&self.rpc)), name);
         ProviderBuilder::default().connect_client(RpcClient::new(transport, false)).erased()
     }

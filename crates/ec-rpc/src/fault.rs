@@ -196,7 +196,7 @@ const RATE_LIMIT_WORDS: &[&str] = &[
 ];
 
 /// Whether a JSON-RPC error means too many requests. Its code, -32005, does not say: some use it also for too large a
-/// result. Nor does HTTP's status, which is lost where a JSON-RPC error comes with it.
+/// result.
 fn is_rate_limit(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
     code == 429 || RATE_LIMIT_WORDS.iter().any(|words| message.contains(words))
@@ -208,6 +208,13 @@ fn stated_wait(data: &str) -> Option<Duration> {
     let fields = ["/rate/backoff_seconds", "/backoff_seconds", "/retry_after", "/retryAfter"];
     let seconds = fields.iter().find_map(|field| data.pointer(field)?.as_f64())?;
     Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// How long the body of an answer that came with another status than success asks to wait.
+pub(crate) fn asked_wait_in(body: &str) -> Option<Duration> {
+    let json: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
+    let data = json.pointer("/error/data").and_then(|data| stated_wait(&data.to_string()));
+    data.or_else(|| asked_wait(json.pointer("/error/message").and_then(|message| message.as_str()).unwrap_or(body)))
 }
 
 /// How long a refusal asks to wait, where it says so in words: "try again in 1.5s", "retry in 500ms".

@@ -52,6 +52,11 @@ pub struct Health {
 }
 
 impl Health {
+    /// Whether it gave its last answer, and is of the right chain.
+    pub fn is_up(&self) -> bool {
+        self.shut_out.is_none() && self.failures == 0
+    }
+
     /// Whether it may be asked now.
     pub(crate) fn is_available(&self, busy: usize) -> bool {
         self.shut_out.is_none() && self.in_flight < busy && self.rest().is_zero()

@@ -11,9 +11,11 @@ mod endpoint;
 mod endpoints;
 mod fault;
 mod health;
+mod http;
 mod metered;
 pub mod metric;
 mod refusal;
+mod report;
 mod tls;
 mod words;
 
@@ -23,4 +25,5 @@ pub use endpoints::{AgreedHead, Endpoints, HeadTimes, majority};
 pub use fault::{AskError, Fault};
 pub use health::{Backoff, Health};
 pub use refusal::SendRefusal;
+pub use report::in_one_line;
 pub use tls::Tls;

@@ -3,6 +3,7 @@
 //!
 //! - [`archive`]: the lines of an index, and what copies of an archive differ in
 //! - [`anvil`]: a chain of one test's own
+//! - [`pictures`]: screens, as pictures of text
 //! - [`processes`]: everything that a program has started ends with it
 //! - [`rail`]: the contracts on a chain, and the witnesses' keys and stores
 //! - [`supervisor`]: a process that is started again when it is killed
@@ -13,6 +14,7 @@
 //! - `running`, `served`: a program that goes on until it is stopped, and what it serves
 //! - `archive::made`: small archives
 //! - `relay`: a MoQ relay, and publishers on it
+//! - `shells`: what bash, zsh and fish make of a completion script
 //! - `clef`, `tls`: a signer, and TLS with client certificates in front of one
 //!
 //! Two programs are built from it: `smoke`, which `scripts/op-stack/anvil-reality-smoke.sh` runs, and `fixture`, which
@@ -23,6 +25,7 @@ pub mod archive;
 #[cfg(feature = "black-box")]
 pub mod clef;
 mod lifeline;
+pub mod pictures;
 pub mod processes;
 #[cfg(feature = "black-box")]
 pub mod proxy;
@@ -33,6 +36,8 @@ pub mod relay;
 pub mod running;
 #[cfg(feature = "black-box")]
 pub mod served;
+#[cfg(feature = "black-box")]
+pub mod shells;
 pub mod supervisor;
 #[cfg(feature = "black-box")]
 pub mod tls;

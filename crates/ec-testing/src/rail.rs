@@ -212,14 +212,14 @@ impl Rail {
         Ok(deployment.ledger)
     }
 
-    /// Makes a witness's store, for all that its archive holds.
+    /// Makes a witness's store, for all that its archive holds. What a growing archive lacks is still to come.
     ///
     /// # Errors
     ///
     /// `init` fails.
     pub fn init(&self, witness: usize, archive: &Path) -> Result<(), RailError> {
         let mut command = self.command_of(witness, "init");
-        command.arg("--archive").arg(archive).args(["--from-sequence", "first"]);
+        command.arg("--archive").arg(archive).args(["--from-sequence", "first", "--archive-later"]);
         self.run("init", &mut command, &format!("init{witness}.log"))
     }
 

@@ -16,14 +16,29 @@ use syn::{UseTree, visit::Visit};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("contracts-build", &[]),
     ("ec-archive", &["ec-files", "ec-observation"]),
+    ("ec-explorer", &["ec-archive", "ec-ledger", "ec-observation", "ec-rpc", "ec-screen"]),
     ("ec-files", &[]),
     ("ec-ledger", &["ec-observation", "ec-rpc"]),
     ("ec-observation", &[]),
-    ("ec-op-stack", &["ec-files", "ec-rpc"]),
+    ("ec-op-stack", &["ec-files", "ec-rpc", "ec-screen", "ec-terminal"]),
     ("ec-rpc", &[]),
+    ("ec-screen", &[]),
     ("ec-subscribe", &["ec-archive"]),
+    ("ec-terminal", &[]),
     ("ec-testing", &[]),
-    ("ec-witness", &["ec-archive", "ec-files", "ec-ledger", "ec-observation", "ec-rpc", "ec-subscribe"]),
+    (
+        "ec-witness",
+        &[
+            "ec-archive",
+            "ec-files",
+            "ec-ledger",
+            "ec-observation",
+            "ec-rpc",
+            "ec-screen",
+            "ec-subscribe",
+            "ec-terminal",
+        ],
+    ),
 ];
 
 /// What a crate must not need, however far down.

@@ -1,12 +1,18 @@
 //! `doctor`: what would go wrong, before the start.
 
+mod screen;
+
 use std::path::PathBuf;
 
 use clap::Args;
 use ec_op_stack::doctor::{Facts, Finding, Severity, examine};
+use ec_screen::Screen;
 
 use super::{Answer, JsonArg, block_on, files};
 
+/// What to look at.
+///
+/// Exit codes: 0 it can start, 1 there is a failure, with `--strict` a warning, 2 nothing could be looked at.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
     /// What runs on this host: components with their arguments, files, accounts.
@@ -16,6 +22,10 @@ pub(super) struct DoctorArgs {
     /// Count warnings as failures.
     #[arg(long)]
     strict: bool,
+
+    /// Show what was found of what is good, too.
+    #[arg(long)]
+    all: bool,
 
     #[command(flatten)]
     json: JsonArg,
@@ -32,22 +42,8 @@ impl DoctorArgs {
         if self.json.json {
             println!("{}", serde_json::json!({"ready": is_well, "findings": findings}));
         } else {
-            findings.iter().for_each(print);
+            println!("{}", screen::show(&stack, &findings, (is_well, self.all), &Screen::of_stdout()));
         }
         Ok(is_well.into())
-    }
-}
-
-fn print(finding: &Finding) {
-    let severity = match finding.verdict {
-        Severity::Good => "good",
-        Severity::Warning => "WARNING",
-        Severity::Failure => "FAILURE",
-    };
-    let check =
-        serde_json::to_value(finding.check).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
-    println!("{severity:<8} {check:<10} {}", finding.found);
-    if !finding.fix.is_empty() {
-        println!("{:<19} fix: {}", "", finding.fix);
     }
 }

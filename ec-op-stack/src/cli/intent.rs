@@ -58,7 +58,7 @@ impl IntentArgs {
     fn print(&self, repair: &Repair) {
         if self.json.json {
             let written = !self.dry_run && !repair.changes.is_empty();
-            let line = json!({"layout": repair.layout, "changes": repair.changes, "problems": repair.problems, "written": written});
+            let line = json!({"layout": repair.layout, "changes": repair.changes, "problems": repair.problems, "notes": repair.notes, "written": written});
             println!("{line}");
             return;
         }
@@ -67,6 +67,9 @@ impl IntentArgs {
                 Some(from) => println!("{}: {from} -> {}", change.field, change.to),
                 None => println!("{}: {}", change.field, change.to),
             }
+        }
+        for note in &repair.notes {
+            eprintln!("note: {note}");
         }
         for problem in &repair.problems {
             eprintln!("problem: {problem}");

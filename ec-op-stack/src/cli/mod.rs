@@ -8,12 +8,16 @@ mod intent;
 mod key;
 mod normalise;
 mod prestate;
+mod progress;
+mod restore;
+mod snapshot;
 mod state;
 mod status;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand, error::ErrorKind};
+use ec_terminal::{CompletionsArgs, ManArgs};
 
 /// What a command found out, as an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,8 +73,27 @@ enum Command {
     Doctor(doctor::DoctorArgs),
 
     /// Where the chain stands on this host, live: heads and their lag, accounts, games, peers. Exit code 1 if something is
-    /// wrong.
+    /// wrong, or not known.
     Status(status::StatusArgs),
+
+    /// Copy the chain's data of this host, while nothing uses it, into a directory from which `restore` makes another host's.
+    ///
+    /// The execution client's datadir and op-node's record of safe heads, each file with its checksum. Stop the programs before:
+    /// their locks are taken, so that they cannot start meanwhile. Run again after an interruption, it goes on where it was. Exit
+    /// code 1 when a process has the data, or the target is taken.
+    Snapshot(snapshot::SnapshotArgs),
+
+    /// Put a snapshot in place: all of it, checked, or nothing.
+    ///
+    /// The places are those of the stack file, and must be empty or not be there. Run again after an interruption, it goes on
+    /// where it was. Exit code 1 when a place is taken, or the snapshot is unfinished, damaged or of another chain.
+    Restore(restore::RestoreArgs),
+
+    /// Print a shell's completion script.
+    Completions(CompletionsArgs),
+
+    /// Write the manual's pages.
+    Man(ManArgs),
 }
 
 /// `--json`, for every command that prints facts.
@@ -99,12 +122,16 @@ pub(crate) fn main() -> ExitCode {
         Command::Prestate(args) => args.run(),
         Command::Doctor(args) => args.run(),
         Command::Status(args) => args.run(),
+        Command::Snapshot(args) => args.run(),
+        Command::Restore(args) => args.run(),
+        Command::Completions(args) => args.print(Cli::command()).map(|()| Answer::Yes).map_err(Into::into),
+        Command::Man(args) => args.write(Cli::command()).map(|()| Answer::Yes).map_err(Into::into),
     };
     match outcome {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Err(report) => {
-            eprintln!("error: {report:#}");
+            eprintln!("error: {}", ec_rpc::in_one_line(report.as_ref()));
             ExitCode::from(2)
         }
     }

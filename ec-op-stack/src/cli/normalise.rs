@@ -59,7 +59,8 @@ impl NormaliseArgs {
 
     fn print(&self, outcome: &Outcome, written: bool) {
         if self.json.json {
-            let line = json!({"changes": outcome.changes, "refusals": outcome.refusals, "written": written});
+            let refusals = outcome.refusals.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let line = json!({"changes": outcome.changes, "refusals": refusals, "written": written});
             println!("{line}");
             return;
         }

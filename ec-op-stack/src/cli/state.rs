@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use ec_op_stack::state::Deployment;
+use ec_op_stack::{rpc::Endpoint, state::Deployment};
 use eyre::WrapErr;
+use url::Url;
 
-use super::{Answer, JsonArg, files};
+use super::{Answer, JsonArg, block_on, files};
 
 #[derive(Debug, Args)]
 pub(super) struct StateArgs {
@@ -18,6 +19,10 @@ pub(super) struct StateArgs {
     #[arg(long, value_name = "ID", env = "EC_OP_STACK_L2_CHAIN_ID")]
     l2_chain_id: u64,
 
+    /// L1 endpoint, to ask whether the contracts are there: op-deployer also writes a state of calls that nobody sent.
+    #[arg(long, value_name = "URL", env = "EC_OP_STACK_L1_RPC", hide_env_values = true)]
+    l1_rpc: Option<Url>,
+
     #[command(flatten)]
     json: JsonArg,
 }
@@ -25,8 +30,11 @@ pub(super) struct StateArgs {
 impl StateArgs {
     pub(super) fn run(self) -> eyre::Result<Answer> {
         let text = if self.state.exists() { files::read(&self.state)? } else { "{}".to_owned() };
-        let deployment =
+        let mut deployment =
             Deployment::read(&text, self.l2_chain_id).wrap_err_with(|| self.state.display().to_string())?;
+        if let (Some(url), true) = (&self.l1_rpc, deployment.applied) {
+            block_on(deployment.look_for_code(&Endpoint::new(url)))??;
+        }
         if self.json.json {
             println!("{}", serde_json::to_string(&deployment)?);
         } else {

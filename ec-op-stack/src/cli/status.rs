@@ -1,18 +1,33 @@
 //! `status`: where the chain stands, live.
 
+mod screen;
+mod serve;
+
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
+    net::SocketAddr,
+    num::NonZeroU64,
     path::PathBuf,
     time::Duration,
 };
 
-use alloy::primitives::{U256, utils::format_ether};
 use clap::Args;
-use ec_op_stack::status::{Account, Head, LastPost, Status};
+use ec_op_stack::{
+    stack::Stack,
+    status::{Finding, Level, Status, exposition, judge},
+};
+use ec_screen::{CLEAR, Screen};
 use serde_json::json;
 
 use super::{Answer, JsonArg, block_on, files};
 
+/// Between two looks of what serves metrics: each asks L1 some seventy questions.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// What to look at.
+///
+/// Exit codes: 0 every relation holds, 1 one does not, or could not be judged, 2 nothing could be looked at. `--prometheus` ends
+/// with 0 whenever it has looked: the levels are in what it prints.
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// What runs on this host: components with their arguments, files, accounts.
@@ -20,8 +35,16 @@ pub(super) struct StatusArgs {
     stack: PathBuf,
 
     /// Look again every so many seconds, until interrupted.
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5", value_parser = clap::value_parser!(u64).range(1..))]
-    watch: Option<u64>,
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5")]
+    watch: Option<NonZeroU64>,
+
+    /// Print metrics for Prometheus instead of text, once.
+    #[arg(long, conflicts_with_all = ["json", "watch"])]
+    prometheus: bool,
+
+    /// Serve the same metrics at http://ADDRESS:PORT/metrics until stopped, and look again every 60 seconds, or as `--watch` says.
+    #[arg(long, value_name = "ADDRESS:PORT", env = "EC_OP_STACK_METRICS_LISTEN", conflicts_with_all = ["json", "prometheus"])]
+    metrics_listen: Option<SocketAddr>,
 
     #[command(flatten)]
     json: JsonArg,
@@ -30,80 +53,49 @@ pub(super) struct StatusArgs {
 impl StatusArgs {
     pub(super) fn run(self) -> eyre::Result<Answer> {
         let stack = files::read_stack(&self.stack)?;
-        loop {
-            let status = block_on(Status::gather(&stack))?;
-            let problems = status.problems(&stack);
-            if self.json.json {
-                println!("{}", json!({"well": problems.is_empty(), "problems": problems, "status": status}));
-            } else {
-                if self.watch.is_some() && io::stdout().is_terminal() {
-                    print!("\x1b[H\x1b[2J");
-                }
-                show(&status, &problems);
+        if let Some(address) = self.metrics_listen {
+            let interval = self.watch.map_or(INTERVAL, |seconds| Duration::from_secs(seconds.get()));
+            return block_on(serve::serve(&stack, address, interval))?.map(|()| Answer::Yes);
+        }
+        block_on(async {
+            let mut before = None;
+            loop {
+                let status = Status::gather(&stack, before.as_ref()).await;
+                let findings = judge(&stack, &status);
+                self.print(&stack, &status, &findings)?;
+                let Some(seconds) = self.watch else {
+                    let is_well = findings.iter().all(|finding| finding.level == Level::Good);
+                    return Ok((self.prometheus || is_well).into());
+                };
+                before = Some(status);
+                tokio::time::sleep(Duration::from_secs(seconds.get())).await;
             }
-            let Some(seconds) = self.watch else { return Ok(problems.is_empty().into()) };
-            std::thread::sleep(Duration::from_secs(seconds));
+        })?
+    }
+
+    fn print(&self, stack: &Stack, status: &Status, findings: &[Finding]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        if self.prometheus {
+            return out.write_all(exposition(status, findings).as_bytes());
         }
-    }
-}
-
-fn row(label: &str, value: &str) {
-    println!("{label:<13} {value}");
-}
-
-fn show(status: &Status, problems: &[String]) {
-    let number = |value: Option<u64>| value.map_or_else(|| "unknown".to_owned(), |value| value.to_string());
-    if let Some(heads) = &status.heads {
-        let line = |head: &Head| {
-            let age = status.unix_s.saturating_sub(head.timestamp);
-            let behind = heads.unsafe_head.number.saturating_sub(head.number);
-            format!("{:>10}   {age} s old, {behind} behind, L1 origin {}", head.number, head.l1_origin.number)
-        };
-        row("unsafe", &line(&heads.unsafe_head));
-        row("safe", &line(&heads.safe));
-        row("finalized", &line(&heads.finalized));
-    }
-    row("execution", &format!("{:>10}", number(status.execution_head)));
-    row(
-        "L1",
-        &format!(
-            "{:>10}   {} s old, L1 origin {} s old",
-            number(status.l1_head),
-            number(status.l1_head_age_s),
-            number(status.l1_origin_age_s)
-        ),
-    );
-    row("sequencing", status.sequencing.map_or("unknown", |on| if on { "yes" } else { "no" }));
-    row("peers", &number(status.peers));
-    status.accounts.iter().for_each(show_account);
-    if let Some(game) = &status.game {
-        row(
-            "games",
-            &format!(
-                "{}, newest {} s old, type {}, {}, {}",
-                game.count, game.age_s, game.game_type, game.status, game.address
-            ),
-        );
-    }
-    match problems {
-        [] => println!("\nall is well"),
-        _ => {
-            println!(
-                "\n{}",
-                problems.iter().map(|problem| format!("PROBLEM {problem}")).collect::<Vec<_>>().join("\n")
-            );
+        if self.json.json {
+            return writeln!(out, "{}", document(status, findings));
         }
+        if self.watch.is_some() && out.is_terminal() {
+            out.write_all(CLEAR.as_bytes())?;
+        }
+        writeln!(out, "{}", screen::show(stack, status, findings, &Screen::of_stdout()))
     }
 }
 
-fn show_account(account: &Account) {
-    let wei = account.balance_wei.as_ref().and_then(|wei| wei.parse::<U256>().ok());
-    let balance = wei.map_or_else(|| "unknown balance".to_owned(), |wei| format!("{} ETH", format_ether(wei)));
-    let post = match account.last_post {
-        LastPost::Never => "never posted".to_owned(),
-        LastPost::OlderThan(seconds) => format!("last post over {seconds} s ago"),
-        LastPost::Ago(seconds) => format!("last post {seconds} s ago"),
-        LastPost::Unknown => "last post unknown".to_owned(),
+/// The facts, what was found, and in `problems` a sentence for each thing that is wrong.
+fn document(status: &Status, findings: &[Finding]) -> serde_json::Value {
+    let wrong = findings.iter().filter(|finding| finding.level > Level::NotJudged);
+    let sentence = |Finding { found, fix, .. }: &Finding| match fix.is_empty() {
+        true => found.clone(),
+        false => format!("{found}: {fix}"),
     };
-    row(account.role, &format!("{balance}, {post}, {}", account.address));
+    let problems: Vec<_> = wrong.map(sentence).collect();
+    let is_well = findings.iter().all(|finding| finding.level == Level::Good);
+    json!({"well": is_well, "problems": problems, "findings": findings, "status": status})
 }

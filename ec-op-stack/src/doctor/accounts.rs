@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::{Address, U256, utils::format_ether};
 
-use super::{Check, Facts, Finding, GameFacts, facts::game_type};
+use super::{ChallengedGame, Check, Facts, Finding, GameFacts, facts::game_type};
 use crate::{
     stack::{LOW_BALANCE_WEI, Role, Stack},
     tables,
@@ -22,9 +22,7 @@ pub(super) fn games(stack: &Stack, facts: &Facts) -> Vec<Finding> {
         )];
     };
     let mut findings = vec![rules(stack, games), factory(stack, games)];
-    if stack.get("op-challenger").is_some() {
-        findings.push(prestate(games));
-    }
+    findings.extend(games.challenged.iter().map(prestate));
     findings.into_iter().filter(|finding| !finding.found.is_empty()).collect()
 }
 
@@ -64,20 +62,43 @@ fn factory(stack: &Stack, games: &GameFacts) -> Finding {
     }
 }
 
-fn prestate(games: &GameFacts) -> Finding {
-    let wanted = games.rules.as_ref().ok().and_then(|rules| rules.prestate);
-    match (&games.prestate, wanted) {
-        (Some(Ok(held)), Some(wanted)) if *held == wanted => Check::Prestate.good(format!("the challenger holds the chain's prestate {held}")),
+/// What the challenger plays a game with, against what the chain demands.
+fn prestate(game: &ChallengedGame) -> Finding {
+    let ChallengedGame { name, flag, held, .. } = game;
+    let wanted = match &game.rules {
+        Ok(rules) if rules.implementation == Address::ZERO => {
+            return Check::Prestate.warning(
+                format!("the challenger plays games of type {name}, of which the factory has none"),
+                format!("leave {name} out of --game-types, unless the chain is about to get them"),
+            );
+        }
+        Ok(rules) => rules.prestate,
+        Err(error) => {
+            return Check::Prestate
+                .failure(format!("games of type {name}: {error}"), "correct op-challenger's game-factory-address");
+        }
+    };
+    match (held, wanted) {
+        (Some(Ok(held)), Some(wanted)) if *held == wanted => {
+            Check::Prestate.good(format!("the challenger holds the chain's prestate {held} for games of type {name}"))
+        }
         (Some(Ok(held)), Some(wanted)) => Check::Prestate.failure(
-            format!("the challenger's prestate is {held}, the chain demands {wanted}: it would lose every game"),
+            format!("--{flag}: the challenger's prestate is {held}, the chain demands {wanted} for games of type {name}: it would lose every one"),
             "build op-program at the release that the chain's prestate is of, or have the games' implementation replaced",
         ),
-        (Some(Err(error)), _) => Check::Prestate.failure(error.clone(), "provide the prestate file, or do not run op-challenger"),
-        (None, Some(wanted)) => Check::Prestate.warning(
-            format!("the challenger has no prestate file; the chain demands {wanted}"),
-            "set cannon-prestate, or see that cannon-prestates-url serves this one",
+        // it starts, and needs the file only when it must play
+        (Some(Err(error)), _) => Check::Prestate.warning(
+            format!("--{flag}: {error}: the challenger starts, and cannot play a game of type {name}"),
+            "provide the prestate file, or do not run op-challenger",
         ),
-        (_, None) => Check::Prestate.warning("the chain's prestate cannot be read", "compare by hand: ec-op-stack prestate"),
+        (None, Some(wanted)) => Check::Prestate.warning(
+            format!("the challenger has no prestate file for games of type {name}; the chain demands {wanted}"),
+            format!("set --{flag}, or see that its prestates-url serves this one"),
+        ),
+        (_, None) => Check::Prestate.warning(
+            format!("the chain's prestate for games of type {name} cannot be read"),
+            "compare by hand: ec-op-stack prestate",
+        ),
     }
 }
 

@@ -2,88 +2,150 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
 };
 
-use super::{Check, Finding};
+use super::{Check, Facts, Finding, Severity};
 use crate::{
+    programs::arguments,
+    reads::flags::Parsed,
     stack::{Known, Role, Running, Stack},
     tables::{self, Listener},
 };
 
-/// Failure 6.
-pub(super) fn history(stack: &Stack) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if let Some(geth) = stack.get("op-geth") {
-        let archive = geth.value("gcmode").as_deref() == Some("archive");
-        let hashed = geth.value("state.scheme").is_none_or(|scheme| scheme == "hash");
-        findings.push(match (archive, hashed) {
-            (true, true) => Check::History.good("op-geth keeps the state of every block"),
-            (false, _) => Check::History.failure(
-                "op-geth prunes state: proofs of old withdrawals and the challenger need it",
-                "add --gcmode=archive before the first start; a pruned datadir must sync again",
-            ),
-            (_, false) => Check::History.failure(
-                "op-geth's path scheme serves no old proofs",
-                "initialise with --state.scheme=hash; a datadir cannot be converted",
-            ),
-        });
-    }
-    let node = stack.get("op-node").filter(|_| stack.get("op-challenger").is_some());
-    if let Some(node) = node {
-        findings.push(match node.value("safedb.path").filter(|path| !path.is_empty()) {
-            Some(_) => Check::History.good("op-node records safe heads"),
-            None => Check::History.failure(
-                "op-node keeps no record of safe heads, which the challenger asks for",
-                "add --safedb.path=DIR to op-node; it fills from now on only",
-            ),
-        });
-    }
-    findings
-}
+/// Flags whose value is a secret: every user of the host can read the arguments of a process.
+const SECRETS: [&str; 9] = [
+    "private-key",
+    "mnemonic",
+    "p2p.sequencer.key",
+    "p2p.priv.raw",
+    "signer.header",
+    "l1.beacon-header",
+    "nodekeyhex",
+    "p2p-secret-key-hex",
+    "rpc.jwtsecret",
+];
 
-/// Failure 9.
-pub(super) fn settings(stack: &Stack) -> Vec<Finding> {
-    let judged = stack.running().filter_map(|running| Some((running, Known::of(running.name)?)));
-    let mut findings = judged.flat_map(|(running, known)| unknown(running, known)).collect::<Vec<_>>();
+/// Forks that can be moved on the command line of op-node and of op-geth alike.
+const OVERRIDES: [&str; 8] = ["canyon", "ecotone", "fjord", "granite", "holocene", "isthmus", "jovian", "interop"];
+
+/// Failure 9, and with it all that keeps a program from starting as it was meant.
+pub(super) fn settings(stack: &Stack, facts: &Facts) -> Vec<Finding> {
+    let mut findings = stack.running().flat_map(|running| component(running, facts)).collect::<Vec<_>>();
     findings.extend(stack.unset_variables().into_iter().map(|(component, variable, file)| {
         Check::Settings.failure(
             format!("{component}: {variable} comes from {}, which is missing, empty or not readable", file.display()),
             "provide the file, or ask as root",
         )
     }));
-    if findings.is_empty() { vec![Check::Settings.good("every flag and variable exists")] } else { findings }
+    findings.extend(overrides(stack));
+    if findings.is_empty() {
+        vec![Check::Settings.good("every flag and variable exists, and each program starts with its own")]
+    } else {
+        findings
+    }
 }
 
-fn unknown(running: Running<'_>, known: Known) -> Vec<Finding> {
-    // of a version that the tables do not describe, a flag may be new
-    let exact = running.version().is_ok_and(|version| Known::is_of(running.name, &version));
-    let report = |found: String, fix: String| {
-        if exact { Check::Settings.failure(found, fix) } else { Check::Settings.warning(found, fix) }
+fn component(running: Running<'_>, facts: &Facts) -> Vec<Finding> {
+    let Some(known) = Known::of(running.name) else {
+        return vec![Check::Settings.warning(
+            format!("{}: its flags are not on record: nothing about its arguments is judged", running.name),
+            format!("compare them with {} --help", running.name),
+        )];
     };
+    // of a version that the tables do not describe, a flag may be new, and a rule another
+    let exact = running.version().is_ok_and(|version| Known::is_of(running.name, &version));
+    let severity = if exact { Severity::Failure } else { Severity::Warning };
+    let parsed = running.parsed();
+    let mut findings = Vec::new();
+    for refusal in arguments::judge(running, facts) {
+        findings.push(Finding { check: Check::Settings, verdict: severity, found: refusal.found, fix: refusal.fix });
+    }
+    findings.extend(dropped(running, &parsed));
+    findings.extend(secrets(running, &parsed));
+    findings.extend(variables(running, known, severity));
+    if !exact && running.version().is_ok() {
+        findings.push(Check::Settings.warning(
+            format!(
+                "{} {}: its flags and rules are not on record: judged by those of another release",
+                running.name, running.component.version
+            ),
+            format!("see {} --help for what this release changed", running.name),
+        ));
+    }
+    findings
+}
+
+/// Words that a program of Go takes for no flags: it starts, and never sees what stands behind them.
+fn dropped(running: Running<'_>, parsed: &Parsed) -> Option<Finding> {
+    let (first, rest) = parsed.dropped.split_first().filter(|_| running.name != "op-geth")?;
+    let behind = if rest.is_empty() { String::new() } else { format!(", and {} words behind it,", rest.len()) };
+    Some(Check::Settings.failure(
+        format!("{}: {first:?} is no flag: it{behind} never reach the program", running.name),
+        "write a value behind its flag, with =, and without a space",
+    ))
+}
+
+fn secrets(running: Running<'_>, parsed: &Parsed) -> Vec<Finding> {
+    let given = SECRETS.into_iter().filter(|flag| parsed.named.iter().any(|named| named == flag));
+    given
+        .map(|flag| {
+            Check::Settings.failure(
+                format!(
+                    "{}: --{flag} is a secret among the arguments, which every user of the host can read",
+                    running.name
+                ),
+                "give it by the flag's variable, from a file",
+            )
+        })
+        .collect()
+}
+
+fn variables(running: Running<'_>, known: Known, severity: Severity) -> Vec<Finding> {
+    let Some(prefix) = known.prefix else { return Vec::new() };
     let names = running.component.environment.keys().chain(running.component.environment_files.keys());
-    let names = names.filter(|name| name.starts_with(known.prefix)).collect::<BTreeSet<_>>().into_iter();
-    let variables = names.filter(|name| !known.has_variable(name)).map(|name| {
-        let nearest = known.nearest_variable(name).unwrap_or_default();
-        report(
-            format!("{}: the variable {name} does not exist and is ignored", running.name),
-            format!("remove it; perhaps {nearest} was meant"),
-        )
+    let names = names.filter(|name| name.starts_with(prefix)).collect::<BTreeSet<_>>().into_iter();
+    names
+        .filter(|name| !known.has_variable(name))
+        .map(|name| {
+            let nearest = known.nearest_variable(name).unwrap_or_default();
+            Finding {
+                check: Check::Settings,
+                verdict: severity,
+                found: format!("{}: the variable {name} does not exist and is ignored", running.name),
+                fix: format!("remove it; perhaps {nearest} was meant"),
+            }
+        })
+        .collect()
+}
+
+/// A fork that is moved on one side only: the two disagree about every block from the earlier time on.
+fn overrides(stack: &Stack) -> Vec<Finding> {
+    let (Some(node), Some(client)) = (stack.get("op-node"), stack.execution()) else { return Vec::new() };
+    let (node, engine) = (node.parsed(), client.parsed());
+    let apart = OVERRIDES.into_iter().filter(|fork| {
+        let flag = format!("override.{fork}");
+        node.int(&flag) != engine.int(&flag)
     });
-    let flags = running.flags().into_iter().filter(|flag| !known.has_flag(flag)).map(|flag| {
-        report(
-            format!("{}: there is no flag --{flag}: it refuses to start", running.name),
-            format!("see {} --help", running.name),
-        )
-    });
-    variables.chain(flags).collect()
+    apart
+        .map(|fork| {
+            Check::Settings.failure(
+                format!(
+                    "--override.{fork} is not the same on op-node and {}: they disagree from that fork on",
+                    client.name
+                ),
+                "set it alike on both, or on none: rollup.json and genesis.json have the forks",
+            )
+        })
+        .collect()
 }
 
 /// Failure 10, as far as it can be told before the start.
 pub(super) fn batcher(stack: &Stack) -> Vec<Finding> {
     let Some(batcher) = stack.get("op-batcher") else { return Vec::new() };
-    let duration = batcher.value("max-channel-duration").and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-    let mut findings = vec![if duration == 0 {
+    let batcher = batcher.parsed();
+    let duration = batcher.int("max-channel-duration").unwrap_or(0);
+    let mut findings = vec![if duration <= 0 {
         Check::Batcher.failure(
             "op-batcher's max-channel-duration is 0: on a quiet chain it posts only near the 12 h window, and the safe head stands still",
             "set --max-channel-duration, in L1 blocks: 25 is five minutes on Sepolia",
@@ -91,12 +153,15 @@ pub(super) fn batcher(stack: &Stack) -> Vec<Finding> {
     } else {
         Check::Batcher.good(format!("op-batcher posts at least every {duration} L1 blocks"))
     }];
-    let throttles = batcher.value("throttle.unsafe-da-bytes-lower-threshold").as_deref() != Some("0");
-    let has_api = stack.get("op-geth").is_none_or(|geth| geth.lists("http.api", "miner"));
-    if throttles && !has_api {
+    let throttles = batcher.int("throttle.unsafe-da-bytes-lower-threshold") != Some(0);
+    let without = stack.execution().filter(|client| throttles && !client.lists("http.api", "miner"));
+    if let Some(client) = without {
         findings.push(Check::Batcher.failure(
-            "op-batcher throttles through the miner API, which op-geth does not offer: it stops posting",
-            "add miner to op-geth's --http.api, or set --throttle.unsafe-da-bytes-lower-threshold=0",
+            format!(
+                "op-batcher throttles through the miner API, which {} does not offer: it stops posting",
+                client.name
+            ),
+            format!("add miner to {}'s --http.api, or set --throttle.unsafe-da-bytes-lower-threshold=0", client.name),
         ));
     }
     let has_admin = stack.get("op-node").is_some_and(|node| node.is_on("sequencer.enabled"));
@@ -121,6 +186,11 @@ pub(super) fn listeners(stack: &Stack) -> Vec<Finding> {
             findings.extend(open(running.name, &flag, &address));
             let user = format!("{} --{}", running.name, listener.port_flag());
             ports.entry(running.port(listener)).or_default().push(user);
+        }
+        // op-reth's metrics are one flag, address and port
+        if let Some(place) = running.value("metrics").and_then(|text| text.parse::<SocketAddr>().ok()) {
+            findings.extend(open(running.name, "metrics", &place.ip().to_string()));
+            ports.entry(place.port()).or_default().push(format!("{} --metrics", running.name));
         }
     }
     let shared = ports.into_iter().filter(|(port, users)| *port != 0 && users.len() > 1);

@@ -1,31 +1,28 @@
 //! Looking: the only part of the doctor that reads files and calls endpoints.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use alloy::{
-    primitives::{Address, B256, U64, U256},
-    transports::http::reqwest,
-};
+use alloy::primitives::{Address, B256, U64, U256};
 use serde::Deserialize;
 use url::Url;
 
+use super::beacon;
 use crate::{
     games::{self, GameRules},
     object::Object,
     prestate,
+    programs::arguments::{self, Host},
     rpc::{CallError, Endpoint},
     stack::{Running, Stack},
 };
 
 /// How often each L1 endpoint is asked: enough for a median and for a balancer to show a second node.
 const SAMPLES: usize = 8;
-const BEACON_DEADLINE: Duration = Duration::from_secs(10);
 
 /// The chain's two files.
 #[derive(Clone, Debug)]
@@ -41,6 +38,10 @@ pub struct ChainText {
 pub struct L1Facts {
     /// Host and port.
     pub host: String,
+    /// The components that use it.
+    pub users: Vec<&'static str>,
+    /// Why it was not asked, where a program can use what this one cannot ask.
+    pub unasked: Option<String>,
     /// Its chain id, or why it gave none.
     pub chain_id: Option<u64>,
     /// How long each answer took, in milliseconds, sorted.
@@ -64,8 +65,21 @@ pub struct GameFacts {
     pub rules: Result<GameRules, String>,
     /// Who may sign blocks and who may post batches, by the `SystemConfig`.
     pub signers: Option<(Address, Address)>,
-    /// The hash of the challenger's prestate; `None` if no file is configured.
-    pub prestate: Option<Result<B256, String>>,
+    /// The games that the challenger plays.
+    pub challenged: Vec<ChallengedGame>,
+}
+
+/// A type of games that the challenger plays.
+#[derive(Clone, Debug)]
+pub struct ChallengedGame {
+    /// As op-challenger calls it.
+    pub name: &'static str,
+    /// The flag that names its prestate's file.
+    pub flag: &'static str,
+    /// What the chain demands of it, on the factory that the challenger uses.
+    pub rules: Result<GameRules, String>,
+    /// The hash of the prestate that the challenger holds; `None` if no file is configured.
+    pub held: Option<Result<B256, String>>,
 }
 
 /// A file with a secret.
@@ -93,8 +107,18 @@ pub struct Facts {
     pub chain: ChainText,
     /// Each L1 endpoint.
     pub l1: Vec<L1Facts>,
+    /// The block of L1 that the rollup starts after, as L1 has it; `None` if that was not asked.
+    pub l1_origin: Option<Result<Option<B256>, String>>,
+    /// The chain config of L1 that op-node is given; `None` if it is given none.
+    pub l1_config: Option<Result<Object, String>>,
     /// What the beacon endpoint said; `None` if none is configured.
     pub beacon: Option<Result<String, String>>,
+    /// Whether it gives the blobs of a recent slot; `None` if that was not asked.
+    pub blobs: Option<Result<(), String>>,
+    /// What each fallback for blobs said.
+    pub beacon_fallbacks: Vec<Result<String, String>>,
+    /// From which block to which op-reth has proofs, if it runs already; `None` if that was not asked.
+    pub proofs: Option<Result<(u64, u64), String>>,
     /// The dispute games; `None` if no proposer and no challenger runs here, or L1 does not answer.
     pub games: Option<GameFacts>,
     /// Accounts by role.
@@ -103,32 +127,156 @@ pub struct Facts {
     pub jwt: Vec<(&'static str, SecretFacts)>,
     /// The release of op-deployer that wrote the state.
     pub deployer: Option<String>,
+    /// Files that components are told to use and that are not there.
+    pub missing: BTreeSet<PathBuf>,
+    /// Programs that are looked for in a component's own container, and so not here.
+    pub elsewhere: BTreeSet<PathBuf>,
+}
+
+impl Host for Facts {
+    fn has(&self, path: &Path) -> Option<bool> {
+        (!self.elsewhere.contains(path)).then(|| !self.missing.contains(path))
+    }
 }
 
 impl Facts {
     /// Looks at everything that the stack names.
     pub async fn gather(stack: &Stack) -> Self {
         let chain = ChainText { rollup: object(&stack.files.rollup), genesis: object(&stack.files.genesis) };
-        let mut l1 = Vec::new();
-        for url in stack.l1_urls() {
-            l1.push(sample(&Endpoint::new(&url)).await);
+        let mut l1 = Vec::<L1Facts>::new();
+        let mut asked = BTreeMap::<String, usize>::new();
+        for (user, text) in stack.l1_texts() {
+            match asked.get(&text) {
+                Some(place) => l1[*place].users.push(user),
+                None => {
+                    let facts = endpoint(&text).await;
+                    asked.insert(text, l1.len());
+                    l1.push(L1Facts { users: vec![user], ..facts });
+                }
+            }
         }
         let endpoint = stack.l1_urls().first().map(Endpoint::new);
         let mut accounts = BTreeMap::new();
-        let mut games = None;
+        let (mut games, mut l1_origin) = (None, None);
         if let Some(endpoint) = &endpoint {
             for (name, address) in stack.accounts.named() {
                 let balance = endpoint.call::<U256>("eth_getBalance", (address, "latest")).await.ok();
                 accounts.insert(name, AccountFacts { balance });
             }
             games = gather_games(stack, &chain, endpoint).await;
+            l1_origin = origin(&chain, endpoint).await;
         }
-        let beacon = match stack.get("op-node").and_then(|node| node.value("l1.beacon")) {
-            Some(url) => Some(beacon(&url).await),
-            None => None,
-        };
-        Self { chain, l1, beacon, games, accounts, jwt: jwt(stack), deployer: deployer(stack) }
+        let node = stack.get("op-node");
+        let told = |flag: &str| node.and_then(|node| node.value(flag)).filter(|text| !text.is_empty());
+        let header = told("l1.beacon-header");
+        let (mut beacon, mut blobs) = (None, None);
+        if let Some(url) = told("l1.beacon") {
+            let version = beacon::version(&url, header.as_deref()).await;
+            if version.is_ok() {
+                blobs = Some(beacon::blobs(&url, header.as_deref()).await);
+            }
+            beacon = Some(version);
+        }
+        let mut beacon_fallbacks = Vec::new();
+        let fallbacks = told("l1.beacon-fallbacks").or_else(|| told("l1.beacon-archiver")).unwrap_or_default();
+        for url in fallbacks.split(',').filter(|url| !url.is_empty()) {
+            // op-node sends the header to the first endpoint alone
+            beacon_fallbacks.push(beacon::version(url, None).await);
+        }
+        let l1_config = told("rollup.l1-chain-config").map(|path| object(Path::new(&path)));
+        let (missing, elsewhere) = files(stack);
+        Self {
+            chain,
+            l1,
+            l1_origin,
+            l1_config,
+            beacon,
+            blobs,
+            beacon_fallbacks,
+            proofs: proofs(stack).await,
+            games,
+            accounts,
+            jwt: jwt(stack),
+            deployer: deployer(stack),
+            missing,
+            elsewhere,
+        }
     }
+}
+
+/// The endpoint of this text, asked if it can be.
+async fn endpoint(text: &str) -> L1Facts {
+    let url = match text.parse::<Url>() {
+        Ok(url) if url.has_host() => url,
+        // the text may hold a key
+        _ => {
+            return L1Facts {
+                host: "a URL that is none".to_owned(),
+                error: Some("an L1 endpoint is no URL: give http://… or ws://…".to_owned()),
+                ..L1Facts::default()
+            };
+        }
+    };
+    let host = Endpoint::new(&url).host;
+    match url.scheme() {
+        "http" | "https" => sample(&Endpoint::new(&url)).await,
+        "ws" | "wss" => {
+            L1Facts { host, unasked: Some("only http:// and https:// are asked here".to_owned()), ..L1Facts::default() }
+        }
+        other => L1Facts {
+            error: Some(format!("{host}: {other}:// is nothing that the programs can ask")),
+            host,
+            ..L1Facts::default()
+        },
+    }
+}
+
+/// The hash of L1's block that the rollup starts after.
+async fn origin(chain: &ChainText, l1: &Endpoint) -> Option<Result<Option<B256>, String>> {
+    let number = chain.rollup.as_ref().ok()?.get::<u64>(&["genesis", "l1", "number"])?;
+    let block = l1.call::<Option<Head>>("eth_getBlockByNumber", (U64::from(number), false)).await;
+    Some(block.map(|block| block.map(|block| block.hash)).map_err(|error| error.to_string()))
+}
+
+/// What op-reth says of its proofs, where it is to keep them and answers.
+async fn proofs(stack: &Stack) -> Option<Result<(u64, u64), String>> {
+    let reth = stack.get("op-reth").filter(|reth| reth.is_on("proofs-history"))?;
+    let client = Endpoint::new(&reth.listener("http")?);
+    // before the first start nobody answers, and nothing is wrong
+    client.call::<U64>("eth_blockNumber", ()).await.ok()?;
+    let reach = client.call::<ProofsReach>("debug_proofsSyncStatus", ()).await;
+    Some(match reach {
+        Ok(ProofsReach { earliest: Some(earliest), latest: Some(latest) }) => Ok((earliest, latest)),
+        Ok(_) => Err("its store is empty".to_owned()),
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+#[derive(Debug, Deserialize)]
+struct ProofsReach {
+    earliest: Option<u64>,
+    latest: Option<u64>,
+}
+
+/// The files that rules ask for: those that are missing here, and those that are not of this host.
+fn files(stack: &Stack) -> (BTreeSet<PathBuf>, BTreeSet<PathBuf>) {
+    let asked = [
+        ("op-node", "rollup.config", false),
+        ("op-challenger", "cannon-bin", true),
+        ("op-challenger", "cannon-server", true),
+        ("op-challenger", "cannon-kona-server", true),
+    ];
+    let (mut missing, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
+    for (name, flag, is_program) in asked {
+        let Some(running) = stack.get(name) else { continue };
+        let Some(path) = running.value(flag).map(PathBuf::from) else { continue };
+        if is_program && running.component.contained {
+            elsewhere.insert(path);
+        } else if !path.exists() {
+            missing.insert(path);
+        }
+    }
+    (missing, elsewhere)
 }
 
 fn object(path: &Path) -> Result<Object, String> {
@@ -182,19 +330,6 @@ impl L1Facts {
     }
 }
 
-async fn beacon(url: &str) -> Result<String, String> {
-    let base = url.parse::<Url>().map_err(|error| format!("l1.beacon is no URL: {error}"))?;
-    let host = base.host_str().unwrap_or("?").to_owned();
-    let ask = async {
-        let path = format!("{}/eth/v1/node/version", url.trim_end_matches('/'));
-        reqwest::get(path).await?.error_for_status()?.text().await
-    };
-    let answer = tokio::time::timeout(BEACON_DEADLINE, ask).await;
-    // the URL may hold an API key
-    let answer = answer.map(|answer| answer.map_err(|error| format!("{host}: {}", error.without_url())));
-    answer.unwrap_or_else(|_| Err(format!("{host}: no answer in {} s", BEACON_DEADLINE.as_secs())))
-}
-
 async fn gather_games(stack: &Stack, chain: &ChainText, l1: &Endpoint) -> Option<GameFacts> {
     let user = stack.get("op-proposer").or_else(|| stack.get("op-challenger"))?;
     let system_config = chain.rollup.as_ref().ok()?.get::<Address>(&["l1_system_config_address"]);
@@ -203,19 +338,30 @@ async fn gather_games(stack: &Stack, chain: &ChainText, l1: &Endpoint) -> Option
         factory = games::factory(l1, system_config).await.ok();
         signers = games::signers(l1, system_config).await.ok();
     }
-    let used = user.value("game-factory-address").and_then(|text| text.parse().ok()).or(factory)?;
-    let rules = GameRules::read(l1, used, game_type(stack)).await.map_err(|error| error.to_string());
-    Some(GameFacts { factory, rules, signers, prestate: stack.get("op-challenger").and_then(challenger_prestate) })
+    let of = |user: Running<'_>| user.value("game-factory-address").and_then(|text| text.parse().ok()).or(factory);
+    let rules = GameRules::read(l1, of(user)?, game_type(stack)).await.map_err(|error| error.to_string());
+    let mut challenged = Vec::new();
+    if let Some(challenger) = stack.get("op-challenger") {
+        for (name, kind, vm) in arguments::played(&challenger.parsed()) {
+            let Some(flag) = vm.prestate_flag() else { continue };
+            let rules = match of(challenger) {
+                Some(factory) => GameRules::read(l1, factory, kind).await.map_err(|error| error.to_string()),
+                None => Err("the factory is not known".to_owned()),
+            };
+            challenged.push(ChallengedGame { name, flag, rules, held: challenger_prestate(challenger, flag) });
+        }
+    }
+    Some(GameFacts { factory, rules, signers, challenged })
 }
 
 /// The proposer's game type; 0 is its default.
 pub(super) fn game_type(stack: &Stack) -> u32 {
-    let configured = stack.get("op-proposer").and_then(|proposer| proposer.value("game-type"));
-    configured.and_then(|text| text.parse().ok()).unwrap_or(0)
+    let configured = stack.get("op-proposer").and_then(|proposer| proposer.parsed().int("game-type"));
+    configured.and_then(|kind| kind.try_into().ok()).unwrap_or(0)
 }
 
-fn challenger_prestate(challenger: Running<'_>) -> Option<Result<B256, String>> {
-    let path = challenger.value("cannon-prestate")?;
+fn challenger_prestate(challenger: Running<'_>, flag: &str) -> Option<Result<B256, String>> {
+    let path = challenger.value(flag).filter(|path| !path.is_empty())?;
     let cannon = challenger.value("cannon-bin").map(PathBuf::from);
     Some(prestate::hash(Path::new(&path), cannon.as_deref()).map_err(|error| error.to_string()))
 }

@@ -1,7 +1,7 @@
 //! Failures 4 and 5: L1 and its beacon endpoint.
 
 use super::{Check, Facts, Finding, L1Facts};
-use crate::stack::Stack;
+use crate::stack::{Running, Stack};
 
 /// Above this an endpoint is too slow for a sequencer, in milliseconds.
 const SLOW_MS: u128 = 500;
@@ -24,6 +24,12 @@ pub(super) fn endpoints(stack: &Stack, facts: &Facts) -> Vec<Finding> {
 
 fn endpoint(l1: &L1Facts, wanted: Option<u64>) -> Vec<Finding> {
     let host = &l1.host;
+    if let Some(reason) = &l1.unasked {
+        return vec![Check::L1.warning(
+            format!("{host} ({}): it is not judged: {reason}", l1.users.join(", ")),
+            "ask it by hand: chain id, limits, and whether its answers agree",
+        )];
+    }
     let mut bad = Vec::new();
     if l1.rate_limited > 0 {
         bad.push(Check::L1.failure(
@@ -53,7 +59,12 @@ fn endpoint(l1: &L1Facts, wanted: Option<u64>) -> Vec<Finding> {
     if !bad.is_empty() || l1.latencies_ms.is_empty() {
         return bad;
     }
-    vec![Check::L1.good(format!("{host}: chain {}, median answer {} ms", l1.chain_id.unwrap_or_default(), median(l1)))]
+    vec![Check::L1.good(format!(
+        "{host} ({}): chain {}, median answer {} ms",
+        l1.users.join(", "),
+        l1.chain_id.unwrap_or_default(),
+        median(l1)
+    ))]
 }
 
 fn median(l1: &L1Facts) -> u128 {
@@ -89,13 +100,43 @@ pub(super) fn beacon(stack: &Stack, facts: &Facts) -> Vec<Finding> {
             )
         }];
     }
+    let mut findings = Vec::new();
+    if node.value("l1.beacon").is_some_and(|url| url.contains('?')) {
+        findings.push(Check::Beacon.failure(
+            "op-node drops what stands behind ? in --l1.beacon: a key there is never sent",
+            "use an endpoint with the key in its path, or send it by OP_NODE_L1_BEACON_HEADER",
+        ));
+    }
+    findings.extend(facts.beacon_fallbacks.iter().filter_map(|fallback| fallback.as_ref().err()).map(|error| {
+        Check::Beacon
+            .warning(format!("a fallback for blobs: {error}"), "correct --l1.beacon-fallbacks, or wait until it works")
+    }));
     match &facts.beacon {
-        None => vec![Check::Beacon.failure("op-node has no beacon endpoint", "set --l1.beacon")],
-        Some(Err(error)) => vec![Check::Beacon.failure(error.clone(), "correct --l1.beacon, or wait until it works")],
-        Some(Ok(_)) if node.value("l1.beacon-fallbacks").or_else(|| node.value("l1.beacon-archiver")).is_none() => vec![Check::Beacon.warning(
+        None => findings.push(Check::Beacon.failure("op-node has no beacon endpoint", "set --l1.beacon")),
+        Some(Err(error)) => {
+            findings.push(Check::Beacon.failure(error.clone(), "correct --l1.beacon, or wait until it works"));
+        }
+        Some(Ok(_)) => findings.extend(old_blobs(node, facts)),
+    }
+    findings
+}
+
+fn old_blobs(node: Running<'_>, facts: &Facts) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(Err(error)) = &facts.blobs {
+        findings.push(Check::Beacon.failure(
+            format!("the beacon endpoint answers and gives no blobs: {error}"),
+            "use one that serves /eth/v1/beacon/blobs: a node that keeps all blobs, or an archiver",
+        ));
+    }
+    if node.value("l1.beacon-fallbacks").or_else(|| node.value("l1.beacon-archiver")).is_none() {
+        findings.push(Check::Beacon.warning(
             "there is no fallback for blobs, and beacon nodes drop them after about 18 days: a node that starts or stands still longer cannot follow",
             "set --l1.beacon-fallbacks to a blob archiver",
-        )],
-        Some(Ok(_)) => vec![Check::Beacon.good("the beacon endpoint answers, and there is a fallback for old blobs")],
+        ));
     }
+    if findings.is_empty() {
+        findings.push(Check::Beacon.good("the beacon endpoint gives blobs, and there is a fallback for old ones"));
+    }
+    findings
 }

@@ -6,8 +6,10 @@
 
 mod accounts;
 mod arguments;
+mod beacon;
 mod chain;
 mod facts;
+mod history;
 mod layer1;
 mod secrets;
 mod versions;
@@ -16,11 +18,12 @@ use serde::Serialize;
 
 use crate::stack::Stack;
 
-pub use facts::{AccountFacts, ChainText, Facts, GameFacts, L1Facts, SecretFacts};
+pub use facts::{AccountFacts, ChainText, ChallengedGame, Facts, GameFacts, L1Facts, SecretFacts};
 
 /// What is checked, in the order in which it bites.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Check {
     /// The proposer's game type exists on the factory. (1)
     GameType,
@@ -74,6 +77,11 @@ pub struct Finding {
 }
 
 impl Check {
+    /// Its name, as it is shown.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
     fn good(self, found: impl Into<String>) -> Finding {
         Finding { check: self, verdict: Severity::Good, found: found.into(), fix: String::new() }
     }
@@ -95,9 +103,9 @@ pub fn examine(stack: &Stack, facts: &Facts) -> Vec<Finding> {
         versions::versions(stack, facts),
         layer1::endpoints(stack, facts),
         layer1::beacon(stack, facts),
-        arguments::history(stack),
+        history::history(stack, facts),
         secrets::jwt(stack, facts),
-        arguments::settings(stack),
+        arguments::settings(stack, facts),
         arguments::batcher(stack),
         arguments::listeners(stack),
         chain::files(stack, facts),

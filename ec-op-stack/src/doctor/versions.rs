@@ -2,6 +2,7 @@
 
 use super::{Check, Facts, Finding};
 use crate::{
+    games,
     stack::{Running, Stack},
     tables::{self, Release},
     version::Version,
@@ -26,6 +27,7 @@ pub(super) fn versions(stack: &Stack, facts: &Facts) -> Vec<Finding> {
         }
         findings.extend(support(client.name, release, facts));
     }
+    findings.extend(super_roots(stack, client.name));
     findings.extend(deployer(stack, facts));
     findings
 }
@@ -41,13 +43,42 @@ fn unreadable(running: Running<'_>) -> Option<Finding> {
 fn pairing(client: &str, release: &Release, node: &Version, version: &Version) -> Finding {
     let pair = release.pairs.iter().rev().find(|pair| node.is_at_least(pair.node.release()));
     match pair.map(|pair| &pair.client) {
-        None => Check::Versions.good(format!("op-node {node} with {client} {version}: no pairing is on record")),
+        None => Check::Versions.warning(
+            format!("op-node {node} with {client} {version}: no pairing is on record, so whether they fit is not judged"),
+            format!("see the release notes, or run a pair of ec-op-stack/data/releases.json ({})", recorded(release)),
+        ),
         Some(oldest) if !version.is_at_least(oldest.release()) => Check::Versions.failure(
             format!("op-node {node} belongs to {client} {oldest} or newer, not to {version}: the engine API breaks at the next fork"),
             format!("pin {client} {oldest}"),
         ),
         Some(_) => Check::Versions.good(format!("op-node {node} with {client} {version}")),
     }
+}
+
+/// The pairs on record, in words.
+fn recorded(release: &Release) -> String {
+    let pairs = release.pairs.iter().map(|pair| format!("op-node {} with {}", pair.node, pair.client));
+    pairs.collect::<Vec<_>>().join(", ")
+}
+
+/// What takes super roots, from the release on that the table names.
+fn super_roots(stack: &Stack, client: &str) -> Vec<Finding> {
+    let respected = super::facts::game_type(stack);
+    if !games::is_super(respected) {
+        return Vec::new();
+    }
+    let old =
+        tables::release(client).into_iter().flat_map(|release| &release.super_roots).filter_map(|(name, oldest)| {
+            let running = stack.get(name)?;
+            let version = running.version().ok()?;
+            (!version.is_at_least(oldest.release())).then(|| {
+                Check::Versions.failure(
+                    format!("{name} {version} does not take super roots, which games of type {respected} carry"),
+                    format!("run {name} {oldest} or newer"),
+                )
+            })
+        });
+    old.collect()
 }
 
 fn engine_kind(node: Running<'_>, version: &Version, client: &str, release: &Release) -> Option<Finding> {

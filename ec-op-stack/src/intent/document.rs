@@ -2,29 +2,12 @@
 
 use alloy::primitives::{Address, B256};
 use serde::Serialize;
-use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
+use toml_edit::{InlineTable, Item, Table, TableLike, Value};
 
-use crate::chain_id;
-
-/// The names of the superchain's roles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Layout {
-    /// `proxyAdminOwner`: op-deployer up to v0.3.
-    Camel,
-    /// `SuperchainProxyAdminOwner`: since then.
-    Pascal,
-}
-
-impl Layout {
-    /// The layout of a document; a document without roles is of the present one.
-    pub fn of(document: &DocumentMut) -> Self {
-        let roles = document.get("superchainRoles").and_then(Item::as_table_like);
-        let camel =
-            roles.is_some_and(|roles| ["proxyAdminOwner", "guardian"].iter().any(|key| roles.contains_key(key)));
-        if camel { Self::Camel } else { Self::Pascal }
-    }
-}
+use crate::{
+    chain_id,
+    reads::{same_name, toml},
+};
 
 /// One value that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,7 +20,8 @@ pub struct Change {
     pub to: String,
 }
 
-/// A table of the document, written out or inline, and what was changed in it.
+/// A table of the document, written out or inline, and what was changed in it. Keys are op-deployer's: its parser knows no
+/// case, so a key that is there in another case is the same one, and is written as it was.
 pub(super) struct Section<'a> {
     pub(super) path: String,
     pub(super) table: &'a mut dyn TableLike,
@@ -49,10 +33,20 @@ impl Section<'_> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
+    /// The key as the document writes it.
+    fn actual(&self, key: &str) -> String {
+        let mut keys = self.table.iter().map(|(key, _)| key);
+        if self.table.contains_key(key) {
+            return key.to_owned();
+        }
+        keys.find(|other| same_name(other, key)).unwrap_or(key).to_owned()
+    }
+
     /// Writes `value`, keeping the comments and spaces around what was there.
     pub(super) fn write(&mut self, key: &str, value: impl Into<Value>) -> Change {
         let mut value = value.into();
         let to = value.to_string().trim().to_owned();
+        let key = &self.actual(key);
         let field = self.field(key);
         let old = self.table.get_mut(key).and_then(Item::as_value_mut);
         let from = old.as_ref().map(|old| without_decor(old));
@@ -68,11 +62,17 @@ impl Section<'_> {
 
     /// What is at `key`: a value, or nothing.
     pub(super) fn value(&self, key: &str) -> Option<&Value> {
-        self.table.get(key).and_then(Item::as_value)
+        self.table.get(&self.actual(key)).and_then(Item::as_value)
+    }
+
+    /// Whether there is anything at `key`.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(&self.actual(key))
     }
 
     /// The table at `key`, made if there is none; the error names a field that is no table.
     pub(super) fn section(&mut self, key: &str) -> Result<Section<'_>, String> {
+        let key = &self.actual(key);
         let path = self.field(key);
         if !self.table.contains_key(key) {
             let item = if self.inline {
@@ -97,12 +97,12 @@ pub(super) fn without_decor(value: &Value) -> String {
     bare.to_string()
 }
 
-/// An address as the document has it; `None` if it is none.
+/// An address as op-deployer reads it; `None` if it is none.
 pub(super) fn address(value: &Value) -> Option<Address> {
-    value.as_str()?.parse().ok()
+    toml::address(value.as_str()?)
 }
 
-/// A chain id in any way that op-deployer reads.
+/// A chain id in any way that is clear; op-deployer reads a hash only.
 pub(super) fn chain_id(value: &Value) -> Option<u64> {
     match value.as_integer() {
         Some(number) => u64::try_from(number).ok(),

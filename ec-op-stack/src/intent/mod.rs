@@ -9,6 +9,7 @@ mod document;
 mod repair;
 mod roles;
 
-pub use document::{Change, Layout};
+pub use crate::programs::intent::Layout;
+pub use document::Change;
 pub use repair::{IntentError, Repair, Wanted, repair};
 pub use roles::Roles;

@@ -9,6 +9,10 @@ use super::{
     Change, Layout, Roles,
     document::{Section, address, chain_id, chain_id_hash, without_decor},
 };
+use crate::{
+    programs::intent as rules,
+    reads::{same_name, toml::View},
+};
 
 /// Gas limit of a new chain, op-deployer's standard.
 const GAS_LIMIT: i64 = 60_000_000;
@@ -48,12 +52,15 @@ pub struct Repair {
     pub changes: Vec<Change>,
     /// What contradicts the wanted and was left as it is, with the fix.
     pub problems: Vec<String>,
+    /// What stands in no one's way and cannot be changed once it is deployed.
+    pub notes: Vec<String>,
 }
 
-/// Fills what is missing or zero. Values that contradict `wanted` stay and become problems. Doing it twice changes
-/// nothing more.
+/// Fills what is missing or zero. Values that contradict `wanted`, and whatever else op-deployer would refuse, stay and become
+/// problems. Doing it twice changes nothing more.
 pub fn repair(document: &mut DocumentMut, wanted: &Wanted) -> Result<Repair, IntentError> {
-    let mut repair = Repair { layout: Layout::of(document), changes: Vec::new(), problems: Vec::new() };
+    let mut repair =
+        Repair { layout: Layout::of(document), changes: Vec::new(), problems: Vec::new(), notes: Vec::new() };
     let l1 = i64::try_from(wanted.l1_chain_id).map_err(|error| IntentError::ChainId(wanted.l1_chain_id, error))?;
 
     let mut root = Section { path: String::new(), table: document.as_table_mut(), inline: false };
@@ -64,11 +71,15 @@ pub fn repair(document: &mut DocumentMut, wanted: &Wanted) -> Result<Repair, Int
     repair.superchain(&mut root, &wanted.roles)?;
 
     with_chain(document, wanted.l2_chain_id, |mut chain, is_new| {
-        if is_new {
-            repair.changes.push(chain.write("id", chain_id_hash(wanted.l2_chain_id)));
+        // the same number in another form: op-deployer reads a hash only
+        let id = chain_id_hash(wanted.l2_chain_id);
+        if is_new || chain.value("id").and_then(Value::as_str).is_none_or(|now| !now.eq_ignore_ascii_case(&id)) {
+            repair.changes.push(chain.write("id", id));
         }
         repair.chain(&mut chain, &wanted.roles)
     })?;
+    repair.refusals(document);
+    repair.notes.extend(prestate_note(document));
     Ok(repair)
 }
 
@@ -76,19 +87,40 @@ impl Repair {
     fn locators(&mut self, root: &mut Section<'_>) {
         for key in ["l1ContractsLocator", "l2ContractsLocator"] {
             let now = root.value(key).and_then(Value::as_str).unwrap_or_default();
-            // the old deployers have no other default than a tag, the present ones refuse one
-            let replace = now.is_empty() || (self.layout == Layout::Pascal && now.starts_with("tag://"));
-            if replace {
-                self.changes.push(root.write(key, "embedded"));
+            match self.layout {
+                // the present deployers refuse a tag
+                Layout::Pascal if now.is_empty() || now.starts_with("tag://") => {
+                    self.changes.push(root.write(key, "embedded"));
+                }
+                // those of old have nothing embedded, and which contracts are meant nobody can guess
+                Layout::Camel if now.is_empty() || now == "embedded" => self.problems.push(format!(
+                    "{key} is {now:?}, and this layout is of op-deployer up to v0.3, which takes a tag only: set \
+                     \"tag://op-contracts/…\", or make the intent anew with the op-deployer that you run"
+                )),
+                _ => {}
+            }
+        }
+    }
+
+    /// What op-deployer would refuse, beside what is told already.
+    fn refusals(&mut self, document: &DocumentMut) {
+        for refusal in rules::judge(document) {
+            let field = refusal.found.split(' ').next().unwrap_or_default();
+            let told = self
+                .problems
+                .iter()
+                .any(|problem| problem.split(' ').next().is_some_and(|other| same_name(other, field)));
+            if !told || refusal.found.contains(" are one key ") {
+                self.problems.push(refusal.to_string());
             }
         }
     }
 
     fn superchain(&mut self, root: &mut Section<'_>, roles: &Roles) -> Result<(), IntentError> {
-        let shared = root.value("opcmAddress").and_then(address).is_some_and(|opcm| opcm != Address::ZERO);
-        if shared {
-            if root.table.contains_key("superchainRoles") {
-                self.problems.push("superchainRoles must not be set beside opcmAddress: remove one".to_owned());
+        // to op-deployer it is there as soon as the key is
+        if root.has("opcmAddress") {
+            if root.value("opcmAddress").and_then(address) == Some(Address::ZERO) {
+                self.problems.push("opcmAddress is zero, which is not the same as absent: remove it".to_owned());
             }
             return Ok(());
         }
@@ -156,6 +188,20 @@ impl Repair {
     }
 }
 
+/// The games' prestate is fixed by `apply`, and is op-deployer's own unless the intent names another.
+fn prestate_note(document: &DocumentMut) -> Option<String> {
+    let field = "faultGameAbsolutePrestate";
+    let root = View(document.as_table());
+    let chains = root.tables("chains").into_iter().filter_map(|chain| chain.table("deployOverrides"));
+    let set = root.table("globalDeployOverrides").into_iter().chain(chains).any(|table| table.get(field).is_some());
+    (!set).then(|| {
+        format!(
+            "globalDeployOverrides.{field} is not set: the games get op-deployer's own prestate, and keep it; where you run a \
+             challenger with another (ec-op-stack prestate), set it before apply"
+        )
+    })
+}
+
 /// Calls `edit` with the chain's table, made if there is none, and whether it was made.
 fn with_chain<T>(
     document: &mut DocumentMut,
@@ -163,11 +209,12 @@ fn with_chain<T>(
     edit: impl FnOnce(Section<'_>, bool) -> Result<T, IntentError>,
 ) -> Result<T, IntentError> {
     let not_a_table = || IntentError::NotATable("chains".to_owned());
-    let is_empty = document.get("chains").and_then(Item::as_array).is_some_and(toml_edit::Array::is_empty);
-    if is_empty || !document.contains_key("chains") {
-        document.insert("chains", Item::ArrayOfTables(ArrayOfTables::new()));
+    let key = document.iter().map(|(key, _)| key).find(|key| same_name(key, "chains")).unwrap_or("chains").to_owned();
+    let is_empty = document.get(&key).and_then(Item::as_array).is_some_and(toml_edit::Array::is_empty);
+    if is_empty || !document.contains_key(&key) {
+        document.insert(&key, Item::ArrayOfTables(ArrayOfTables::new()));
     }
-    let chains = document.get_mut("chains").ok_or_else(not_a_table)?;
+    let chains = document.get_mut(&key).ok_or_else(not_a_table)?;
     let has_id = |item: Option<&Value>| item.and_then(chain_id) == Some(id);
     match chains {
         Item::ArrayOfTables(tables) => {

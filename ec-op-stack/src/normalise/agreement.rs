@@ -2,9 +2,10 @@
 
 use super::{
     ChainFiles,
-    rules::{FeeParameters, holocene_at_genesis},
+    rules::{FeeParameters, active_at_genesis, holocene_at_genesis},
 };
-use crate::object::Object;
+use crate::{object::Object, programs::Refusal};
+use alloy::primitives::B256;
 
 /// Fork times: the key in `rollup.json`, and in the genesis' config.
 const FORKS: [(&str, &str); 11] = [
@@ -21,8 +22,10 @@ const FORKS: [(&str, &str); 11] = [
     ("interop_time", "interopTime"),
 ];
 
-/// Each contradiction in a sentence, with the fix.
-pub(super) fn contradictions(files: &ChainFiles) -> Vec<String> {
+const TAKE_BOTH: &str = "take both from `op-deployer inspect` of the same state";
+
+/// Each contradiction with the fix.
+pub(super) fn contradictions(files: &ChainFiles) -> Vec<Refusal> {
     let ChainFiles { rollup, genesis } = files;
     let numbers = [(
         "l2_chain_id",
@@ -41,14 +44,25 @@ pub(super) fn contradictions(files: &ChainFiles) -> Vec<String> {
     found
 }
 
-fn differ(ours: &str, a: Option<u64>, theirs: &str, b: Option<u64>) -> String {
+fn differ(ours: &str, a: Option<u64>, theirs: &str, b: Option<u64>) -> Refusal {
     let show = |number: Option<u64>| number.map_or_else(|| "absent".to_owned(), |number| number.to_string());
-    format!(
-        "rollup.json: {ours} is {}, but genesis.json: {theirs} is {}: the files are not of one deployment; take both from \
-         `op-deployer inspect` of the same state",
+    let found = format!(
+        "rollup.json: {ours} is {}, but genesis.json: {theirs} is {}: the files are not of one deployment",
         show(a),
         show(b)
-    )
+    );
+    Refusal::new(found, TAKE_BOTH)
+}
+
+/// The block that `genesis.json` makes must be the one that `rollup.json` starts from.
+pub(super) fn another_block(rollup: &Object, hash: B256) -> Option<Refusal> {
+    let named = rollup.get::<B256>(&["genesis", "l2", "hash"])?;
+    (named != hash).then(|| {
+        Refusal::new(
+            format!("rollup.json: genesis.l2.hash is {named}, but genesis.json makes the block {hash}: the files are not of one deployment"),
+            TAKE_BOTH,
+        )
+    })
 }
 
 fn timestamp(genesis: &Object) -> Option<u64> {
@@ -56,17 +70,28 @@ fn timestamp(genesis: &Object) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
 }
 
-/// From Holocene on the genesis block's extra data holds the EIP-1559 parameters, behind a version byte.
-fn extra_data(rollup: &Object, genesis: &Object) -> Option<String> {
+/// From Holocene on the genesis block's extra data holds the EIP-1559 parameters behind a version byte, and from Jovian on the
+/// minimal base fee behind them.
+fn extra_data(rollup: &Object, genesis: &Object) -> Option<Refusal> {
     let wanted = FeeParameters::at(rollup, &["chain_op_config"])?.holocene()?;
     let extra = genesis.get::<String>(&["extraData"])?;
-    let digits = extra.strip_prefix("0x")?;
-    let encoded = digits.get(2..18).map(|parameters| format!("0x{parameters}"));
-    let differs = holocene_at_genesis(rollup) && encoded.as_ref() != Some(&wanted);
-    differs.then(|| {
-        format!(
-            "genesis.json: extraData {extra} encodes other EIP-1559 parameters than rollup.json's chain_op_config ({wanted}): \
-             the files are not of one deployment"
+    if !holocene_at_genesis(rollup) {
+        return None;
+    }
+    let parameters = wanted.trim_start_matches("0x");
+    let wanted = if active_at_genesis(rollup, "jovian_time") {
+        let fee = rollup.get::<u64>(&["genesis", "system_config", "minBaseFee"]).unwrap_or(0);
+        format!("0x01{parameters}{fee:016x}")
+    } else {
+        format!("0x00{parameters}")
+    };
+    (!extra.eq_ignore_ascii_case(&wanted)).then(|| {
+        Refusal::new(
+            format!(
+                "genesis.json: extraData is {extra}, and rollup.json's chain_op_config and fees make it {wanted}: the files are \
+                 not of one deployment"
+            ),
+            TAKE_BOTH,
         )
     })
 }

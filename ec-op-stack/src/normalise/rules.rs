@@ -4,43 +4,28 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{ChainFiles, Change, File, Outcome};
-use crate::{object::Object, version::Version};
+use crate::{
+    object::Object,
+    programs::{Refusal, rollup},
+    version::Version,
+};
 
-/// A release, as major, minor, patch.
-type Release = (u64, u64, u64);
-
-/// A field of `rollup.json` that not every op-node knows, and when it can go without altering the chain.
+/// A field of `rollup.json` that not every op-node knows, and when it can go without altering the chain. Which op-node knows it
+/// stands in [`rollup`].
 struct Field {
     path: &'static [&'static str],
-    /// The first release that is sure to know it.
-    since: Option<Release>,
-    /// The first release that does not any more.
-    until: Option<Release>,
     /// Whether the chain is the same without it.
     is_inert: fn(&Value, &Object) -> bool,
 }
 
-/// From the structs `rollup.Config` and `eth.SystemConfig` of the published Go modules v1.13.2, .5, .6, .7, v1.14.0, .3,
-/// v1.16.0, .7, .13, v1.17.0, v1.18.1, v1.19.0 and .5. Between two of them the careful choice: an inert field may go too early, but
-/// must not stay too long.
 const FIELDS: [Field; 7] = [
-    Field {
-        path: &["genesis", "system_config", "minBaseFee"],
-        since: Some((1, 13, 7)),
-        until: None,
-        is_inert: before_jovian,
-    },
-    Field {
-        path: &["genesis", "system_config", "daFootprintGasScalar"],
-        since: Some((1, 14, 3)),
-        until: None,
-        is_inert: before_jovian,
-    },
-    Field { path: &["protocol_versions_address"], since: None, until: Some((1, 17, 0)), is_inert: always },
-    Field { path: &["interop_time"], since: None, until: Some((1, 19, 1)), is_inert: when_null },
-    Field { path: &["karst_time"], since: Some((1, 16, 13)), until: None, is_inert: when_null },
-    Field { path: &["keep_karst_upgrade_gas"], since: Some((1, 19, 0)), until: None, is_inert: when_null_or_false },
-    Field { path: &["lagoon_time"], since: Some((1, 19, 0)), until: None, is_inert: when_null },
+    Field { path: &["genesis", "system_config", "minBaseFee"], is_inert: before_jovian },
+    Field { path: &["genesis", "system_config", "daFootprintGasScalar"], is_inert: before_jovian },
+    Field { path: &["protocol_versions_address"], is_inert: always },
+    Field { path: &["interop_time"], is_inert: when_null },
+    Field { path: &["karst_time"], is_inert: when_null },
+    Field { path: &["keep_karst_upgrade_gas"], is_inert: when_null_or_false },
+    Field { path: &["lagoon_time"], is_inert: when_null },
 ];
 
 fn always(_: &Value, _: &Object) -> bool {
@@ -55,18 +40,18 @@ fn when_null_or_false(value: &Value, _: &Object) -> bool {
     value.is_null() || *value == json!(false)
 }
 
-/// The two fee fields mean nothing before the Jovian fork, and zero means the protocol's default.
+/// The two fee fields mean nothing without the Jovian fork. With it an op-node that does not know them cannot follow the chain,
+/// whatever they are.
 fn before_jovian(value: &Value, rollup: &Object) -> bool {
-    value.is_null() || *value == json!(0) || rollup.get::<u64>(&["jovian_time"]).is_none()
+    value.is_null() || rollup.get::<u64>(&["jovian_time"]).is_none()
 }
 
 /// Removes what this op-node does not know.
 pub(super) fn remove_unknown(files: &mut ChainFiles, op_node: &Version, outcome: &mut Outcome) {
+    let unknown = rollup::unknown(&files.rollup, op_node);
     for field in &FIELDS {
-        let known = field.since.is_none_or(|release| op_node.is_at_least(release))
-            && field.until.is_none_or(|release| !op_node.is_at_least(release));
-        let Some(text) = files.rollup.text(field.path).filter(|_| !known) else { continue };
         let name = field.path.join(".");
+        let Some(text) = files.rollup.text(field.path).filter(|_| unknown.contains(&name)) else { continue };
         let value = serde_json::from_str::<Value>(&text).unwrap_or_default();
         if (field.is_inert)(&value, &files.rollup) {
             files.rollup.remove(field.path);
@@ -78,9 +63,9 @@ pub(super) fn remove_unknown(files: &mut ChainFiles, op_node: &Version, outcome:
                 reason: format!("op-node {op_node} does not know it"),
             });
         } else {
-            outcome.refusals.push(format!(
-                "rollup.json: {name} is {text}, which op-node {op_node} does not know and the chain needs: pin a version \
-                 of op-node that knows it"
+            outcome.refusals.push(Refusal::new(
+                format!("rollup.json: {name}: it is {text}, which op-node {op_node} does not know and the chain needs"),
+                "pin a version of op-node that knows it",
             ));
         }
     }
@@ -137,11 +122,10 @@ pub(super) fn fill_fee_parameters(files: &mut ChainFiles, outcome: &mut Outcome)
     let (rollup, genesis) =
         (FeeParameters::at(&files.rollup, CHAIN_OP_CONFIG), FeeParameters::at(&files.genesis, OPTIMISM));
     let Some(parameters) = rollup.or(genesis) else {
-        outcome.refusals.push(
-            "neither rollup.json's chain_op_config nor genesis.json's config.optimism has EIP-1559 parameters that are not \
-             zero: set eip1559Denominator, eip1559DenominatorCanyon, eip1559Elasticity in the intent, and deploy again"
-                .to_owned(),
-        );
+        outcome.refusals.push(Refusal::new(
+            "neither rollup.json's chain_op_config nor genesis.json's config.optimism has EIP-1559 parameters that are not zero",
+            "set eip1559Denominator, eip1559DenominatorCanyon, eip1559Elasticity in the intent, and deploy again",
+        ));
         return;
     };
     if rollup.is_none() {
@@ -165,7 +149,12 @@ fn is_zero(hex: &str) -> bool {
 
 /// Whether the Holocene fork is active in the genesis block: before it the parameters must be zero.
 pub(super) fn holocene_at_genesis(rollup: &Object) -> bool {
-    let fork = rollup.get::<u64>(&["holocene_time"]);
+    active_at_genesis(rollup, "holocene_time")
+}
+
+/// Whether a fork is active in the genesis block.
+pub(super) fn active_at_genesis(rollup: &Object, fork: &str) -> bool {
+    let fork = rollup.get::<u64>(&[fork]);
     let genesis = rollup.get::<u64>(&["genesis", "l2_time"]);
     fork.zip(genesis).is_some_and(|(fork, genesis)| fork <= genesis)
 }

@@ -1,35 +1,59 @@
-//! The flags and variables that the pinned programs know, from their own `--help`. `scripts/op-stack/known-flags` writes
-//! the tables.
+//! The flags and variables that the pinned programs know, with what each takes: of op-geth's set by the programs' own
+//! definitions, of op-reth by its documentation. `scripts/op-stack/known-flags` writes the former.
 
-use crate::{tables, version::Version};
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use crate::{
+    reads::flags::{Definition, Kind, Style},
+    tables,
+    version::Version,
+};
 
 /// The tables of these programs, each compiled in.
 macro_rules! flags {
-    ($($program:literal)*) => {
-        [$(($program, include_str!(concat!("../../data/flags/op-geth/", $program, ".txt")))),*]
+    ($($set:literal/$program:literal)*) => {
+        [$(($program, include_str!(concat!("../../data/flags/", $set, "/", $program, ".txt")))),*]
     };
 }
 
-/// By program; those that have variables in the table of programs.
-const FLAGS: [(&str, &str); 6] =
-    flags!["op-geth" "op-node" "op-batcher" "op-proposer" "op-challenger" "op-dispute-mon"];
+/// By program.
+const FLAGS: [(&str, &str); 7] = flags![
+    "op-geth"/"op-geth" "op-reth"/"op-reth" "op-geth"/"op-node" "op-geth"/"op-batcher" "op-geth"/"op-proposer"
+    "op-geth"/"op-challenger" "op-geth"/"op-dispute-mon"
+];
+
+static DEFINITIONS: LazyLock<BTreeMap<&'static str, Vec<Definition>>> = LazyLock::new(|| {
+    FLAGS.into_iter().map(|(program, table)| (program, table.lines().filter_map(definition).collect())).collect()
+});
+
+/// `name kind VARIABLE…`
+fn definition(line: &'static str) -> Option<Definition> {
+    let mut words = line.split(' ');
+    let (name, kind) = (words.next()?, Kind::of(words.next()?)?);
+    Some(Definition { name, kind, variables: words.collect() })
+}
 
 /// The flags of one program.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
-    table: &'static str,
-    /// What the names of the program's variables begin with.
-    pub prefix: &'static str,
+    /// Every name of every flag.
+    pub definitions: &'static [Definition],
+    /// What the names of the program's variables begin with; `None` for one that has none.
+    pub prefix: Option<&'static str>,
+    /// How it parses them.
+    pub style: Style,
 }
 
 impl Known {
     /// The table of a program; `None` for one that there is no table of.
     pub fn of(program: &str) -> Option<Self> {
-        let (_, table) = FLAGS.into_iter().find(|(name, _)| *name == program)?;
-        Some(Self { table, prefix: tables::program(program)?.variables.as_deref()? })
+        let definitions = DEFINITIONS.get(program)?;
+        let style = if program == "op-reth" { Style::Clap } else { Style::Go };
+        Some(Self { definitions, prefix: tables::program(program)?.variables.as_deref(), style })
     }
 
-    /// Whether the table describes this version; others may know more. op-geth has no later ones.
+    /// Whether the table is the very program's: of other versions, and where the table is of a documentation, a flag that it
+    /// lacks may exist all the same. op-geth has no later versions.
     pub fn is_of(program: &str, version: &Version) -> bool {
         let built = tables::release("op-geth").and_then(|release| release.built.get(program));
         program == "op-geth" || built == Some(version)
@@ -37,33 +61,33 @@ impl Known {
 
     /// Whether there is such a flag.
     pub fn has_flag(&self, flag: &str) -> bool {
-        self.lines().any(|(name, _)| name == flag)
+        self.definitions.iter().any(|definition| definition.name == flag)
     }
 
     /// Whether there is such a variable.
     pub fn has_variable(&self, variable: &str) -> bool {
-        self.lines().any(|(_, variables)| variables.split(' ').any(|known| known == variable))
-    }
-
-    /// The variables that stand for a flag.
-    pub fn variables_of(&self, flag: &str) -> Vec<&'static str> {
-        self.lines()
-            .find(|(name, _)| *name == flag)
-            .map(|(_, variables)| variables.split(' ').collect())
-            .unwrap_or_default()
+        self.variables().any(|known| known == variable)
     }
 
     /// The known variable that is most like this one.
     pub fn nearest_variable(&self, variable: &str) -> Option<&'static str> {
-        let all = self.lines().flat_map(|(_, variables)| variables.split(' ')).filter(|known| !known.is_empty());
-        // by pairs of letters: names that have the same words in another place are alike
-        let likeness = |known: &&str| strsim::sorensen_dice(known, variable);
-        all.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
+        nearest(self.variables(), variable)
     }
 
-    fn lines(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        self.table.lines().map(|line| line.split_once(' ').unwrap_or((line, "")))
+    /// The known flag that is most like this one.
+    pub fn nearest_flag(&self, flag: &str) -> Option<&'static str> {
+        nearest(self.definitions.iter().map(|definition| definition.name), flag)
     }
+
+    fn variables(&self) -> impl Iterator<Item = &'static str> {
+        self.definitions.iter().flat_map(|definition| definition.variables.iter().copied())
+    }
+}
+
+/// By pairs of letters: names that have the same words in another place are alike.
+fn nearest(known: impl Iterator<Item = &'static str>, given: &str) -> Option<&'static str> {
+    let likeness = |known: &&str| strsim::sorensen_dice(known, given);
+    known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)))
 }
 
 #[cfg(test)]
@@ -71,13 +95,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_program_with_variables_has_a_table_of_its_own() {
-        let with_variables = tables::programs().iter().filter(|program| program.variables.is_some());
-        assert!(with_variables.map(|program| program.name.as_str()).eq(FLAGS.map(|(name, _)| name)));
-        for (program, _) in FLAGS {
+    fn every_program_that_runs_has_a_table_whose_every_line_is_read() {
+        let services = tables::programs().iter().filter(|program| !program.listeners.is_empty());
+        assert!(services.map(|program| program.name.as_str()).eq(FLAGS.map(|(name, _)| name)));
+        for (program, table) in FLAGS {
             let known = Known::of(program).unwrap();
-            let mut variables = known.lines().flat_map(|(_, variables)| variables.split(' ')).filter(|v| !v.is_empty());
-            assert!(variables.all(|variable| variable.starts_with(known.prefix)), "{program}");
+            assert_eq!(known.definitions.len(), table.lines().count(), "{program}: a line without a kind");
+            let prefix = known.prefix.unwrap_or_default();
+            assert!(known.variables().all(|variable| variable.starts_with(prefix)), "{program}");
+            assert_eq!(known.prefix.is_some(), known.variables().next().is_some(), "{program}");
         }
     }
 
@@ -98,5 +124,6 @@ mod tests {
         }
         let node = Known::of("op-node").unwrap();
         assert_eq!(node.nearest_variable("OP_NODE_L2_RPC_URL"), Some("OP_NODE_L2_ENGINE_RPC"));
+        assert_eq!(node.nearest_flag("l2.engine-kind"), Some("l2.enginekind"));
     }
 }

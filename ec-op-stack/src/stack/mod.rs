@@ -16,6 +16,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::{
+    reads::flags::Parsed,
     tables::{self, Listener},
     version::{Version, VersionError},
 };
@@ -68,7 +69,7 @@ impl Accounts {
 }
 
 /// One program, as it is started.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
     /// Its release.
@@ -82,6 +83,9 @@ pub struct Component {
     /// Variables that get the first line of a file at the start: an L1 URL with an API key, what the bootstrap finds out.
     #[serde(default)]
     pub environment_files: BTreeMap<String, PathBuf>,
+    /// Whether it runs in a container with programs of its own: paths of programs are that container's then.
+    #[serde(default)]
+    pub contained: bool,
 }
 
 /// Everything that runs on a host.
@@ -145,17 +149,26 @@ impl Stack {
         self.components.iter().map(|(name, component)| Running { name, component })
     }
 
-    /// The L1 endpoints that components use, each once.
-    pub fn l1_urls(&self) -> Vec<Url> {
+    /// What each component is told to use of L1, as it reaches it.
+    pub fn l1_texts(&self) -> Vec<(&'static str, String)> {
         let flags = [
             ("op-node", "l1"),
             ("op-batcher", "l1-eth-rpc"),
             ("op-proposer", "l1-eth-rpc"),
             ("op-challenger", "l1-eth-rpc"),
+            ("op-dispute-mon", "l1-eth-rpc"),
         ];
-        let texts = flags.into_iter().filter_map(|(name, flag)| self.get(name)?.value(flag));
-        let mut urls = texts.filter_map(|text| text.parse::<Url>().ok()).collect::<Vec<_>>();
-        urls.dedup();
+        flags.into_iter().filter_map(|(name, flag)| Some((name, self.get(name)?.value(flag)?))).collect()
+    }
+
+    /// The L1 endpoints that can be asked, each once.
+    pub fn l1_urls(&self) -> Vec<Url> {
+        let mut urls = Vec::new();
+        for url in self.l1_texts().into_iter().filter_map(|(_, text)| text.parse::<Url>().ok()) {
+            if matches!(url.scheme(), "http" | "https") && !urls.contains(&url) {
+                urls.push(url);
+            }
+        }
         urls
     }
 }
@@ -171,9 +184,25 @@ impl Running<'_> {
         self.component.version.parse()
     }
 
-    /// What a flag is set to, by an argument or else by its variable; `true` for a bare one.
+    /// What reaches the program of its arguments and variables. Of a program without a table nothing is known.
+    pub fn parsed(&self) -> Parsed {
+        let Some(known) = Known::of(self.name) else { return Parsed::default() };
+        let mut variables = self.component.environment.clone();
+        // what comes from a file that cannot be read here is there all the same
+        for variable in self.component.environment_files.keys() {
+            variables.entry(variable.clone()).or_default();
+        }
+        // op-reth's first word is the command that runs the node
+        let args = match self.component.args.as_slice() {
+            [first, rest @ ..] if self.name == "op-reth" && first == "node" => rest,
+            args => args,
+        };
+        Parsed::parse(known.style, known.definitions, args, &variables)
+    }
+
+    /// What a flag is set to, by an argument or else by its variable; `true` for a bare switch. A secret is not told.
     pub fn value(&self, flag: &str) -> Option<String> {
-        self.argument(flag).or_else(|| self.variable(flag))
+        self.parsed().value(flag)
     }
 
     /// A value of several, separated by commas, is in the flag.
@@ -183,14 +212,14 @@ impl Running<'_> {
 
     /// A switch is on.
     pub fn is_on(&self, flag: &str) -> bool {
-        self.value(flag).is_some_and(|value| value == "true" || value == "1")
+        self.parsed().switch(flag).unwrap_or(false)
     }
 
     /// The URL of this component's own listener, such as `rpc`, by the flags that set address and port.
     pub fn listener(&self, name: &str) -> Option<Url> {
         let listener = tables::program(self.name)?.listener(name)?;
         let host = match self.value(&listener.address_flag()).as_deref() {
-            None | Some("0.0.0.0") => "127.0.0.1".to_owned(),
+            None | Some("0.0.0.0" | "::" | "") => "127.0.0.1".to_owned(),
             Some(host) => host.to_owned(),
         };
         format!("http://{host}:{}", self.port(listener)).parse().ok()
@@ -199,32 +228,6 @@ impl Running<'_> {
     /// The port of a listener, by its flag or by default.
     pub(crate) fn port(&self, listener: &Listener) -> u16 {
         self.value(&listener.port_flag()).and_then(|port| port.parse().ok()).unwrap_or(listener.port)
-    }
-
-    /// The names of all flags among the arguments, without dashes.
-    pub fn flags(&self) -> Vec<&str> {
-        let long = self.component.args.iter().filter_map(|arg| arg.strip_prefix("--"));
-        long.map(|flag| flag.split_once('=').map_or(flag, |(name, _)| name)).filter(|name| !name.is_empty()).collect()
-    }
-
-    fn argument(&self, flag: &str) -> Option<String> {
-        let args = &self.component.args;
-        let place = args.iter().rposition(|arg| {
-            arg.strip_prefix("--")
-                .and_then(|arg| arg.strip_prefix(flag))
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
-        })?;
-        if let Some((_, value)) = args[place].split_once('=') {
-            return Some(value.to_owned());
-        }
-        let next = args.get(place + 1).filter(|next| !next.starts_with("--"));
-        Some(next.map_or_else(|| "true".to_owned(), Clone::clone))
-    }
-
-    fn variable(&self, flag: &str) -> Option<String> {
-        let known = Known::of(self.name)?;
-        let variables = known.variables_of(flag);
-        variables.into_iter().find_map(|variable| self.component.environment.get(variable)?.clone())
     }
 }
 
@@ -236,8 +239,7 @@ mod tests {
         let environment =
             environment.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned()))).collect();
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        let component =
-            Component { version: "v1.16.7".to_owned(), args, environment, environment_files: BTreeMap::new() };
+        let component = Component { version: "v1.16.7".to_owned(), args, environment, ..Component::default() };
         let files = Files { rollup: "r".into(), genesis: "g".into(), state: None };
         let components = BTreeMap::from([("op-node".to_owned(), component)]);
         Stack { role: Role::Verifier, files, accounts: Accounts::default(), components }
@@ -260,7 +262,7 @@ mod tests {
         let node = stack.get("op-node").unwrap();
         let values = ["l1", "l2", "safedb.path", "sequencer.enabled", "rpc.port"].map(|flag| node.value(flag));
         assert_eq!(values.map(Option::unwrap_or_default), ["http://a", "http://b", "/db", "true", ""]);
-        assert_eq!(node.flags(), ["l1", "l2", "sequencer.enabled", "l1.rpckind"]);
+        assert_eq!(node.parsed().named, ["l1", "l2", "sequencer.enabled", "l1.rpckind"]);
         assert_eq!(node.listener("rpc").unwrap().as_str(), "http://127.0.0.1:9545/");
     }
 }

@@ -29,12 +29,16 @@ struct Block {
 }
 
 impl LastPost {
-    /// Looks for the block at which the account's nonce grew last, by halving: about nine calls.
-    pub async fn find(l1: &Endpoint, account: Address) -> Self {
-        Self::search(l1, account).await.unwrap_or(Self::Unknown)
+    /// Seconds since then, at least; `None` where there was none or nobody knows.
+    pub const fn age_s(self) -> Option<u64> {
+        match self {
+            Self::OlderThan(seconds) | Self::Ago(seconds) => Some(seconds),
+            Self::Never | Self::Unknown => None,
+        }
     }
 
-    async fn search(l1: &Endpoint, account: Address) -> Result<Self, CallError> {
+    /// Looks for the block at which the account's nonce grew last, by halving: about nine calls.
+    pub async fn find(l1: &Endpoint, account: Address) -> Result<Self, CallError> {
         let latest = block(l1, "latest").await?;
         let head = latest.number.to::<u64>();
         let count = nonce(l1, account, head).await?;

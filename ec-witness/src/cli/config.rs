@@ -1,9 +1,13 @@
 //! The configuration file: one section per concern, and no key that is not known.
 
-use std::{collections::BTreeMap, fs, num::NonZeroU64, path::PathBuf};
+use std::{
+    fs, io,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
-use ec_archive::FieldNames;
+use ec_archive::{FieldNames, StreamTable, TimeSetting};
 use ec_observation::Numbering;
 use eyre::WrapErr;
 use serde::Deserialize;
@@ -12,6 +16,10 @@ use super::{
     agreement::AgreementArgs, chain::ChainArgs, defaults::with_default, force_settings::ForceSettingsArgs,
     key::KeyArgs, monitor::MonitorArgs, run_settings::RunSettingsArgs, store::StoreArgs,
 };
+
+/// Where the configuration is where nothing else is said, if it is there: for every command, the packaged unit and the
+/// container.
+pub(crate) const DEFAULT_PATH: &str = "/etc/ec-witness/ec-witness.toml";
 
 /// How long an incomplete epoch stays open after a later record came, where nothing else is configured.
 pub(super) const DEFAULT_GRACE_MS: u64 = 10_000;
@@ -37,7 +45,10 @@ pub(crate) struct ConfigFile {
 /// `--config`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConfigArg {
-    /// TOML file with the settings; the environment and flags come before it.
+    #[arg(help = with_default(
+        "TOML file with the settings; the environment and flags come before it",
+        format_args!("{DEFAULT_PATH}, where it is there")
+    ))]
     #[arg(long, env = "EC_WITNESS_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -45,16 +56,26 @@ pub(crate) struct ConfigArg {
 impl ConfigArg {
     /// Reads the file; without one every setting is open.
     pub(crate) fn read(&self) -> eyre::Result<ConfigFile> {
-        let Some(path) = &self.config else { return Ok(ConfigFile::default()) };
-        let shown = path.display();
-        let text = fs::read_to_string(path).wrap_err_with(|| format!("config: cannot read {shown}"))?;
-        parse(&text).wrap_err_with(|| format!("config: {shown}"))
+        match self.text(Path::new(DEFAULT_PATH))? {
+            Some((path, text)) => parse(&text).wrap_err_with(|| format!("config: {}", path.display())),
+            None => Ok(ConfigFile::default()),
+        }
+    }
+
+    /// The file that [`Self::read`] reads, and what stands in it; `None` where there is none.
+    pub(crate) fn text(&self, default: &Path) -> eyre::Result<Option<(PathBuf, String)>> {
+        let path = self.config.as_deref().unwrap_or(default);
+        match fs::read_to_string(path) {
+            Ok(text) => Ok(Some((path.to_owned(), text))),
+            Err(error) if self.config.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).wrap_err_with(|| format!("config: cannot read {}", path.display())),
+        }
     }
 }
 
 /// Reads the settings. An error names the line and the setting and shows neither: the line may hold a secret, as a
 /// URL does.
-fn parse(text: &str) -> eyre::Result<ConfigFile> {
+pub(crate) fn parse(text: &str) -> eyre::Result<ConfigFile> {
     let unreadable = |setting: Option<String>, error: &toml::de::Error| {
         let before = error.span().and_then(|span| text.get(..span.start));
         let line = before.map(|before| format!("line {}", before.matches('\n').count() + 1));
@@ -97,42 +118,26 @@ pub(crate) fn only_in_the_file() -> String {
     format!("Only in the file:\n  {}", lines.join("\n  "))
 }
 
-/// One of the file's `[[stream]]` tables: what is special about a broadcast.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct StreamTable {
-    pub(crate) broadcast: String,
-    pub(crate) stream_id: Option<String>,
-    pub(crate) locator_broadcast: Option<String>,
-    pub(crate) numbering: Option<Numbering>,
-    pub(crate) groups_per_epoch: Option<NonZeroU64>,
-    /// Of the lanes that have another number than the broadcast.
-    #[serde(default)]
-    pub(crate) track_groups_per_epoch: BTreeMap<String, NonZeroU64>,
-    pub(crate) tracks: Option<Vec<String>>,
-    #[serde(default)]
-    pub(crate) time: TimeSetting,
-    pub(crate) chunk_duration_ms: Option<NonZeroU64>,
-    pub(crate) from_sequence: Option<u64>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl StreamTable {
-    /// The `stream_id` of the broadcast: its lanes' ids begin with it.
-    pub(crate) fn stream_id(&self) -> &str {
-        self.stream_id.as_ref().unwrap_or(&self.broadcast)
+    #[test]
+    fn the_default_file_is_read_where_it_is_there_and_none_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let (default, named) = (dir.path().join("default.toml"), dir.path().join("named.toml"));
+        let text = |config: Option<&PathBuf>| ConfigArg { config: config.cloned() }.text(&default);
+        assert_eq!(text(None).unwrap(), None);
+        assert!(
+            text(Some(&named)).unwrap_err().to_string().contains("cannot read"),
+            "a file that is named must be there"
+        );
+        fs::write(&default, "[chain]").unwrap();
+        assert_eq!(text(None).unwrap(), Some((default.clone(), "[chain]".to_owned())));
+        fs::write(&named, "").unwrap();
+        assert_eq!(text(Some(&named)).unwrap(), Some((named.clone(), String::new())));
+        fs::remove_file(&default).unwrap();
+        fs::create_dir(&default).unwrap();
+        assert!(text(None).is_err(), "what is there and cannot be read is not passed over");
     }
-
-    /// The broadcast's name in locators.
-    pub(crate) fn locator_broadcast(&self) -> &str {
-        self.locator_broadcast.as_ref().unwrap_or(&self.broadcast)
-    }
-}
-
-/// Where a header's time comes from, in the file's words.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TimeSetting {
-    #[default]
-    Received,
-    Timeline,
 }

@@ -17,6 +17,7 @@ use serde::Serialize;
 use super::{
     Answer,
     agreement::AgreementArgs,
+    asked::Asked,
     chain::ChainArgs,
     config::ConfigArg,
     connection::block_on,
@@ -25,7 +26,6 @@ use super::{
     output::{JobsArg, JsonArg, Progress, Unit, mark_time, push_json_line},
     roster::{ArchiveArgs, Sources},
 };
-use listed::Asked;
 
 /// Epochs whose lines a thread writes at once: some 90 kB.
 const CHUNK: usize = 128;

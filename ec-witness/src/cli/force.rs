@@ -84,6 +84,7 @@ impl ForceArgs {
         work.settle().await?;
         let choice = settings.choice(&work.forcing, &work.store).await?;
         work.force(choice).await?;
+        work.store.close()?;
         Ok(work.is_done.into())
     }
 }

@@ -1,9 +1,9 @@
 //! `history export|import`: the votes of a store as JSON.
 
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 use clap::{Args, Subcommand};
-use ec_witness::store::VoteStore;
+use ec_witness::store::{VoteStore, history::ExportError};
 use eyre::WrapErr;
 
 use super::{
@@ -62,7 +62,12 @@ impl HistoryCommand {
 impl ExportArgs {
     fn run(self) -> eyre::Result<Answer> {
         let file = self.config.read()?;
-        json_line(&VoteStore::read(self.store.directory(&file.store)?)?.export()?)?;
+        let store = VoteStore::read(self.store.directory(&file.store)?)?;
+        // whoever reads only the beginning of it is no fault, and is told by the cause
+        store.export_to(io::stdout().lock()).map_err(|error| match error {
+            ExportError::Io(error) => eyre::Report::new(error),
+            other => other.into(),
+        })?;
         Ok(Answer::Yes)
     }
 }
@@ -73,8 +78,9 @@ impl ImportArgs {
         let shown = self.history.display();
         let history = input::open(&self.history).wrap_err_with(|| format!("history: cannot read {shown}"))?;
         let directory = self.store.directory(&file.store)?;
-        let imported = VoteStore::open_halted(directory)?.import(history);
-        let imported = imported.wrap_err_with(|| format!("history: {shown} is not taken over"))?;
+        let mut store = VoteStore::open_halted(directory)?;
+        let imported = store.import(history).wrap_err_with(|| format!("history: {shown} is not taken over"))?;
+        store.close()?;
         if self.json.json {
             json_line(&imported)?;
         } else {

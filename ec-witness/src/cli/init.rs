@@ -11,7 +11,7 @@ use ec_witness::{
     advice::{EpochLength, Seen},
     store::{Identity, StoreError, VoteStore},
 };
-use eyre::{OptionExt, WrapErr};
+use eyre::{OptionExt, WrapErr, bail};
 use serde::Serialize;
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
     config::ConfigArg,
     connection::block_on,
     derive::read_index,
+    inspection::{Inspected, Origins, Purpose, Subject, Whose, inspect},
     key::KeyArgs,
     ledger,
     numbering::SeenStreams,
@@ -30,7 +31,8 @@ use super::{
 
 /// Whose store to create, and where judging begins.
 ///
-/// The chain is read first: votes that this key has cast before are taken over, so that none is ever contradicted.
+/// Everything is checked first that `config check` checks; if anything is wrong, nothing is created. The chain is read: votes that
+/// this key has cast before are taken over, so that none is ever contradicted.
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
     #[command(flatten)]
@@ -58,7 +60,19 @@ pub(crate) struct InitArgs {
     from_sequence: StartArg,
 
     #[command(flatten)]
+    later: ArchiveLaterArg,
+
+    #[command(flatten)]
     json: JsonArg,
+}
+
+/// `--archive-later`, for whoever sets a witness up.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ArchiveLaterArg {
+    /// What the archive lacks of what is configured is still to come: the directory, a broadcast, a track. Without it that is taken
+    /// for a mistake.
+    #[arg(long, env = "EC_WITNESS_ARCHIVE_LATER")]
+    pub(crate) archive_later: bool,
 }
 
 /// Where judging begins.
@@ -173,11 +187,27 @@ impl InitArgs {
     }
 
     async fn work(self) -> eyre::Result<Answer> {
+        let origins = Origins::here(&self.config)?;
         let file = self.config.read()?;
-        let witness = self.witness(file.key)?;
         let directory = self.store.directory(&file.store)?.to_owned();
+        let archive_key = self.archive.place_key(&file.archive);
         let mut roster = self.archive.roster(file.archive, &file.stream)?;
-        let connection = self.chain.clone().or(file.chain).connect().await?;
+        let chain = self.chain.clone().or(file.chain);
+        let subject = Subject {
+            purpose: Purpose::Init,
+            whose: match self.witness {
+                Some(witness) => Whose::Address(witness),
+                None => Whose::Key(Box::new(self.key.clone().or(file.key))),
+            },
+            chain: chain.clone(),
+            store: Some(directory.clone()),
+            roster: Ok(roster.clone()),
+            archive_key,
+            archive_later: self.later.archive_later,
+            json: self.json.json,
+        };
+        let witness = sound(&inspect(&origins, subject).await)?;
+        let connection = chain.connect().await?;
         let ledger = ledger::settings_to_vote(&connection).await?;
         let registry = EveryChannelWitnessRegistry::new(ledger.registry, &connection.provider);
         let active = registry.isWitness(witness).call().await.wrap_err("registry: isWitness() failed")?;
@@ -198,13 +228,6 @@ impl InitArgs {
         let store = directory.as_path();
         self.show(&Created { store, chain_id, ledger, witness, active, first_nonce, adopted_votes, streams: starts })?;
         Ok(Answer::Yes)
-    }
-
-    fn witness(&self, file: KeyArgs) -> eyre::Result<Address> {
-        match self.witness {
-            Some(witness) => Ok(witness),
-            None => Ok(self.key.clone().or(file).load()?.address()),
-        }
     }
 
     fn starts(&self, sources: &Sources) -> eyre::Result<Vec<Start>> {
@@ -245,6 +268,15 @@ impl InitArgs {
             eprintln!("warning: {witness} is not an active witness; the registry's owner adds it with `registry add`");
         }
         Ok(())
+    }
+}
+
+/// The witness, if nothing is wrong; else what is wrong is told.
+fn sound(inspected: &Inspected) -> eyre::Result<Address> {
+    let failed = inspected.failed().inspect(|finding| eprintln!("{finding}")).count();
+    match inspected.witness {
+        Some(witness) if failed == 0 => Ok(witness),
+        _ => bail!("nothing was created: {failed} checks failed; `ec-witness config check` shows all of them"),
     }
 }
 

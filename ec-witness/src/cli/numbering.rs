@@ -17,15 +17,24 @@ impl SeenStreams {
 
     /// Warns of each broadcast that has the other numbering, and returns that for each stream.
     pub(super) fn tell(&self) -> Vec<Option<OtherNumbering>> {
-        let streams: Vec<_> = self.0.iter().map(|(rule, seen)| (rule, *seen)).collect();
-        let others = other_numberings(&streams);
-        let mut told = HashSet::new();
-        for ((rule, _), other) in streams.iter().zip(&others) {
-            let stream = configured_id(rule);
-            if let Some(other) = other.filter(|_| told.insert(stream)) {
-                tracing::warn!(stream, reason = %other, "the archive looks as if it had the other numbering");
-            }
+        for (stream, other) in self.others() {
+            tracing::warn!(stream, reason = %other, "the archive looks as if it had the other numbering");
         }
-        others
+        self.of_each()
+    }
+
+    /// Each broadcast that has the other numbering, by its configured id.
+    pub(super) fn others(&self) -> Vec<(&str, OtherNumbering)> {
+        let mut told = HashSet::new();
+        let others = self
+            .of_each()
+            .into_iter()
+            .zip(&self.0)
+            .filter_map(|(other, (rule, _))| Some((configured_id(rule), other?)));
+        others.filter(|(stream, _)| told.insert(*stream)).collect()
+    }
+
+    fn of_each(&self) -> Vec<Option<OtherNumbering>> {
+        other_numberings(&Vec::from_iter(self.0.iter().map(|(rule, seen)| (rule, *seen))))
     }
 }

@@ -1,4 +1,4 @@
-//! Logging, JSON lines and progress: how every command speaks.
+//! JSON lines and progress: how every command speaks.
 
 use std::{
     fmt::{self, Display},
@@ -9,82 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use indicatif::{DecimalBytes, HumanCount, HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use serde::Serialize;
-use tracing_subscriber::EnvFilter;
-
-use super::defaults::with_default;
-
-/// What kind of run logs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Logger {
-    Daemon,
-    Recorder,
-    /// Every other command: what it finds goes to stdout, and it ends while somebody looks.
-    Command,
-}
-
-impl Logger {
-    /// The log filter where none is given.
-    pub(crate) const fn filter(self) -> &'static str {
-        match self {
-            Self::Daemon => "info",
-            // the libraries below it tell again what it tells itself
-            Self::Recorder => "info,moq_net=error,moq_tokio=error,web_transport_moq=error",
-            // boxes that its parser does not know are recorded as they are
-            Self::Command => "warn,mp4_atom=error",
-        }
-    }
-}
-
-/// The shape of log lines on stderr.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum LogFormat {
-    /// One readable line per event.
-    Text,
-    /// One JSON object per event.
-    Json,
-}
-
-/// How much is logged to stderr, and in which shape.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Logging")]
-pub(crate) struct LogArgs {
-    #[arg(help = with_default(
-        "Log filter: a level, or `module=level` pairs",
-        format_args!("{} for the daemon, else {}", Logger::Daemon.filter(), Logger::Command.filter())
-    ))]
-    #[arg(long, global = true, env = "EC_WITNESS_LOG", value_name = "FILTER")]
-    log: Option<String>,
-
-    /// Shape of log lines.
-    #[arg(long, global = true, env = "EC_WITNESS_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
-}
-
-impl LogArgs {
-    /// Installs the process-wide subscriber. A filter that cannot be parsed is reported and replaced by the default.
-    pub(crate) fn start(&self, logger: Logger) {
-        let default = logger.filter();
-        let asked = self.log.as_deref().unwrap_or(default);
-        let filter = EnvFilter::try_new(asked).unwrap_or_else(|error| {
-            eprintln!("warning: --log {asked:?}: {error}; logging at `{default}`");
-            EnvFilter::new(default)
-        });
-        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-        match self.log_format {
-            LogFormat::Text => {
-                let builder = builder.with_ansi(io::stderr().is_terminal()).with_target(false);
-                match logger {
-                    Logger::Command => builder.without_time().init(),
-                    Logger::Daemon | Logger::Recorder => builder.init(),
-                }
-            }
-            LogFormat::Json => builder.json().flatten_event(true).init(),
-        }
-    }
-}
 
 /// `--json`, for every command that prints facts.
 #[derive(Clone, Copy, Debug, Args)]
@@ -241,18 +168,6 @@ pub(crate) fn mark_time(mark: u64) -> String {
     time.map_or_else(|| mark.to_string(), |time| format!("{time:.3}"))
 }
 
-/// An error and what led to it, in one line. A cause that the words before it end with is not said again.
-pub(crate) fn in_one_line(report: &eyre::Report) -> String {
-    let mut said = String::new();
-    for cause in report.chain().map(ToString::to_string) {
-        if said.ends_with(&cause) {
-            continue;
-        }
-        said = if said.is_empty() { cause } else { format!("{said}: {cause}") };
-    }
-    said
-}
-
 /// Whether the reader of our stdout went away, which ends a command without an error, as in `| head`.
 pub(crate) fn is_broken_pipe(report: &eyre::Report) -> bool {
     report
@@ -264,16 +179,6 @@ pub(crate) fn is_broken_pipe(report: &eyre::Report) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_error_says_each_cause_once() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("rpc: {0}")]
-        struct Repeats(#[from] std::num::ParseIntError);
-        let cause = "x".parse::<u8>().unwrap_err();
-        let report = eyre::Report::new(Repeats(cause)).wrap_err("the log cannot be read");
-        assert_eq!(in_one_line(&report), "the log cannot be read: rpc: invalid digit found in string");
-    }
 
     #[test]
     fn progress_tells_rate_and_time_left() {

@@ -43,7 +43,12 @@ impl ResumeArgs {
         let file = self.config.read()?;
         let directory = self.store.directory(&file.store)?;
         let halt = match self.acknowledge {
-            Some(id) => Some(VoteStore::open_halted(directory)?.resume(id)?),
+            Some(id) => {
+                let mut store = VoteStore::open_halted(directory)?;
+                let resumed = store.resume(id)?;
+                store.close()?;
+                Some(resumed)
+            }
             None => VoteStore::read(directory)?.kept_halt()?,
         };
         self.show(halt.as_ref())?;

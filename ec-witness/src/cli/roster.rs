@@ -12,7 +12,9 @@ use clap::{
     Args,
     builder::{PossibleValuesParser, TypedValueParser},
 };
-use ec_archive::{Archive, ArchiveError, Broadcast, FieldNames, Mapping, Source};
+use ec_archive::{
+    Archive, ArchiveError, Broadcast, FieldNames, MEDIA_ENDING, Mapping, Source, StreamDefaults, StreamTable,
+};
 use ec_observation::{
     EpochRule, Numbering, StreamHash, Tracks,
     stream::{DEFAULT_GROUPS_PER_EPOCH, DEFAULT_TRACKS},
@@ -22,15 +24,14 @@ use strum::VariantNames;
 
 use super::{
     archive::dirs::ArchiveDirs,
-    config::{ArchiveSection, DEFAULT_GRACE_MS, DEFAULT_NUMBERING, StreamTable},
+    config::{ArchiveSection, DEFAULT_GRACE_MS, DEFAULT_NUMBERING},
     defaults::with_default,
 };
 use fixed::Fixed;
-pub(super) use rule::MEDIA_ENDING;
-use rule::{Defaults, by_broadcast, is_of, sources, without_tracks};
+use rule::{by_broadcast, is_of, sources, without_tracks};
 
 /// Which archive, and how its records make epochs.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Archive")]
 pub(crate) struct ArchiveArgs {
     #[command(flatten)]
@@ -84,7 +85,7 @@ pub(crate) struct Roster {
     pub(crate) archive: Archive,
     pub(crate) names: FieldNames,
     pub(crate) grace_ms: u64,
-    defaults: Defaults,
+    defaults: StreamDefaults,
     tables: Vec<StreamTable>,
     /// The streams that `--stream` names.
     wanted: Option<Vec<String>>,
@@ -100,10 +101,30 @@ impl ArchiveArgs {
         self.roster(section, tables)?.sources()
     }
 
+    /// What these settings say of how groups are numbered.
+    pub(crate) fn numbering(&self) -> Option<Numbering> {
+        self.numbering
+    }
+
+    /// What they say of how long an epoch is.
+    pub(crate) fn groups_per_epoch(&self) -> Option<NonZeroU64> {
+        self.groups_per_epoch
+    }
+
+    /// What they say of which tracks are observed.
+    pub(crate) fn tracks(&self) -> Option<Vec<String>> {
+        self.tracks.clone()
+    }
+
+    /// The setting that says where the index is.
+    pub(crate) fn place_key(&self, section: &ArchiveSection) -> &'static str {
+        self.dirs.place_key(section.manifests.is_some())
+    }
+
     /// What is configured of the archive's streams; whether each can be followed is checked here.
     pub(crate) fn roster(&self, section: ArchiveSection, tables: &[StreamTable]) -> eyre::Result<Roster> {
         let archive = self.dirs.clone().or(section.dir, section.manifests, section.cas).archive()?;
-        let defaults = Defaults {
+        let defaults = StreamDefaults {
             numbering: self.numbering.or(section.numbering).unwrap_or(DEFAULT_NUMBERING),
             groups_per_epoch: self.groups_per_epoch.or(section.groups_per_epoch).unwrap_or(DEFAULT_GROUPS_PER_EPOCH),
             tracks: self.tracks.clone().or(section.tracks).map(Tracks::new).transpose()?,
@@ -122,6 +143,16 @@ impl Roster {
     /// Refuses streams that the vote store knows with another numbering, by the ids of those it knows.
     pub(crate) fn fixed(self, stream_ids: impl IntoIterator<Item = String>) -> Self {
         Self { fixed: Fixed::new(stream_ids), ..self }
+    }
+
+    /// What is configured of single broadcasts.
+    pub(crate) fn tables(&self) -> &[StreamTable] {
+        &self.tables
+    }
+
+    /// The tracks that are configured for every broadcast whose table says nothing else.
+    pub(crate) fn tracks(&self) -> Vec<String> {
+        self.defaults.tracks.as_ref().map(|tracks| tracks.names().to_vec()).unwrap_or_default()
     }
 
     /// Finds the archive's streams, sorted by stream id bytes.
@@ -225,7 +256,7 @@ impl Roster {
     /// What is configured of a broadcast.
     fn table(&self, broadcast: &str) -> StreamTable {
         let table = self.tables.iter().find(|table| table.broadcast == broadcast).cloned();
-        table.unwrap_or_else(|| StreamTable { broadcast: broadcast.to_owned(), ..StreamTable::default() })
+        table.unwrap_or_else(|| StreamTable::of(broadcast))
     }
 
     fn with(&self, streams: Vec<Source>) -> Sources {

@@ -47,11 +47,12 @@ async fn work(settings: Settings) -> eyre::Result<Answer> {
         monitor.halted(&format!("{halt:#}"));
         return Err(halt);
     }
+    let reports = if once { daemon.reports() } else { Vec::new() };
+    daemon.close()?;
     if !once {
         tracing::info!("witness stopped");
         return Ok(Answer::Yes);
     }
-    let reports = daemon.reports();
     // a vote in a session that was given up is no fault
     let mut counted = reports.iter().filter(|report| report.state != SlotState::Superseded).peekable();
     let all_equal = counted.peek().is_some() && counted.all(|report| report.state == SlotState::Finalized);
@@ -108,7 +109,8 @@ async fn voter(settings: &Settings, connection: &Connection, ledger: LedgerSetti
         Voting::Cast { key, store } => {
             let signer = key.load()?;
             let identity = Identity { chain_id: ledger.chain_id, ledger: ledger.ledger, witness: signer.address() };
-            let store = VoteStore::open(store, identity)?;
+            let mut store = VoteStore::open(store, identity)?;
+            store.check_beside()?;
             let sender = Box::new(Sender::new(connection.endpoints.clone(), signer, &store, settings.sending)?);
             Ok(Voter::Casting { store, sender })
         }

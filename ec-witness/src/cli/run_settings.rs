@@ -1,9 +1,9 @@
 //! The `[run]` settings: how often the witness looks, and how it sends.
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, str::FromStr, time::Duration};
 
 use clap::Args;
-use ec_witness::sender::{FeeRule, SendRule, SpendRule};
+use ec_witness::sender::{FeeRule, PaceRule, SendRule, SpendRule};
 use serde::Deserialize;
 
 use super::defaults::with_default;
@@ -29,6 +29,10 @@ const DEFAULT_MAX_BATCH: usize = 64;
 /// Transactions that carry votes of one slot, ever: a vote, some repetitions after reorgs and stale proposals, and a move in
 /// each of a dozen rounds.
 const DEFAULT_MAX_SENDS_PER_SLOT: usize = 16;
+/// Of what blocks take without getting dearer, percent, for votes on old epochs of all witnesses together: half, so that
+/// others' transactions and the votes on new epochs find room below the target, too.
+const DEFAULT_CATCH_UP_PERCENT: Percent = Percent(50);
+
 /// Gas within an hour: 37 000 proposals in batches or 180 000 attestations, which is a day of fifty streams caught up
 /// with in an hour, and 0.002 ether at an OP Stack chain's least fees.
 const DEFAULT_MAX_GAS_PER_HOUR: u64 = 2_000_000_000;
@@ -81,6 +85,38 @@ pub(crate) struct RunSettingsArgs {
     #[arg(help = with_default("Gas that may be spent within an hour", DEFAULT_MAX_GAS_PER_HOUR))]
     #[arg(long, env = "EC_WITNESS_MAX_GAS_PER_HOUR", value_name = "GAS")]
     max_gas_per_hour: Option<u64>,
+
+    #[arg(help = with_default(
+        "Of the gas that blocks take without getting dearer, how much goes into votes on old epochs, of all witnesses \
+         together, percent; 0: as fast as it goes",
+        DEFAULT_CATCH_UP_PERCENT.0
+    ))]
+    #[arg(long, env = "EC_WITNESS_CATCH_UP_PERCENT", value_name = "PERCENT")]
+    catch_up_percent: Option<Percent>,
+}
+
+/// A part of a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "u64")]
+struct Percent(u8);
+
+impl TryFrom<u64> for Percent {
+    type Error = String;
+
+    fn try_from(percent: u64) -> Result<Self, String> {
+        match u8::try_from(percent) {
+            Ok(percent) if percent <= 100 => Ok(Self(percent)),
+            _ => Err(format!("{percent} percent is more than the whole; write a number from 0 to 100")),
+        }
+    }
+}
+
+impl FromStr for Percent {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<u64>().map_err(|error| error.to_string())?.try_into()
+    }
 }
 
 impl RunSettingsArgs {
@@ -96,6 +132,7 @@ impl RunSettingsArgs {
             max_batch: self.max_batch.or(file.max_batch),
             max_sends_per_slot: self.max_sends_per_slot.or(file.max_sends_per_slot),
             max_gas_per_hour: self.max_gas_per_hour.or(file.max_gas_per_hour),
+            catch_up_percent: self.catch_up_percent.or(file.catch_up_percent),
         }
     }
 
@@ -120,6 +157,7 @@ impl RunSettingsArgs {
                 max_sends_per_slot: self.max_sends_per_slot.map_or(DEFAULT_MAX_SENDS_PER_SLOT, NonZeroUsize::get),
                 max_gas_per_hour: self.max_gas_per_hour.unwrap_or(DEFAULT_MAX_GAS_PER_HOUR),
             },
+            pace: PaceRule { catch_up_percent: self.catch_up_percent.unwrap_or(DEFAULT_CATCH_UP_PERCENT).0.into() },
         }
     }
 }

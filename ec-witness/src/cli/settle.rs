@@ -10,7 +10,7 @@ use ec_ledger::{
     finality_of, identity,
 };
 use ec_observation::{ObservationHash, ObservationHeader, SlotId};
-use ec_rpc::AgreedHead;
+use ec_rpc::{AgreedHead, in_one_line};
 use ec_witness::sender::{settlement, settlements_in_one};
 use eyre::{OptionExt, WrapErr};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use super::{
     head::{AskedHead, HeadArg},
     headers::{self, Input},
     ledger,
-    output::{fact, in_one_line},
+    output::fact,
     send::{Caller, SendArgs, Sent},
 };
 
@@ -103,7 +103,7 @@ impl SettleArgs {
         let mut settled = self.settle_new(&caller, &mut unsettled).await;
         while let Some(every_ms) = self.every_ms {
             if let Err(error) = &settled {
-                tracing::warn!(error = %in_one_line(error), "nothing more is settled this time; trying again");
+                tracing::warn!(error = %in_one_line(error.as_ref()), "nothing more is settled this time; trying again");
             }
             tokio::time::sleep(Duration::from_millis(every_ms)).await;
             settled = self.settle_new(&caller, &mut unsettled).await;

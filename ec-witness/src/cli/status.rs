@@ -1,17 +1,29 @@
 //! `status`: is the witness fine, if not, why, and where the newest slots stand. From the archive, the ledger, the vote
 //! store and, where it serves metrics, the daemon. Changes nothing.
 
+mod newest;
+mod screen;
 mod summary;
 
-use std::{collections::HashMap, net::SocketAddr, path::Path};
+use std::{
+    collections::HashMap,
+    io::{self, IsTerminal, Write},
+    net::SocketAddr,
+    num::NonZeroU64,
+    path::Path,
+    time::Duration,
+};
 
 use alloy::{primitives::Address, providers::Provider};
 use clap::Args;
 use ec_archive::{Source, StreamIndex, Sweep, is_closed};
 use ec_ledger::Follower;
 use ec_observation::{DerivedEpoch, EpochKey, EpochRule, StreamHash};
+use ec_rpc::in_one_line;
+use ec_screen::{CLEAR, Screen};
 use ec_witness::{
     advice::{EpochLength, Seen, lowest_of_newest},
+    clock,
     daemon::{session_marks, show},
     standing::LaneStanding,
     store::VoteStore,
@@ -28,7 +40,7 @@ use super::{
     Answer,
     agreement::AgreementArgs,
     chain::ChainArgs,
-    config::ConfigArg,
+    config::{ConfigArg, DEFAULT_PATH},
     connection::block_on,
     derive::read_index,
     force_settings::ForceAfterArg,
@@ -39,16 +51,23 @@ use super::{
     roster::ArchiveArgs,
     slots::{self, ShownSlot},
     store::StoreArgs,
+    unit::{self, Running, UnitArg},
 };
 use summary::{Summary, Verdict};
 
 /// What to look at.
 ///
 /// Exit codes: 0 it could be looked at, 2 it could not; with `--check`, 0 all is fine, 1 it is not.
+///
+/// What a unit sets beside the file is found with `--unit`. Where no store is named at all, that of the witness which runs on this
+/// host with this very file is looked at.
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     config: ConfigArg,
+
+    #[command(flatten)]
+    pub(crate) unit: UnitArg,
 
     #[command(flatten)]
     archive: ArchiveArgs,
@@ -68,15 +87,23 @@ pub(crate) struct StatusArgs {
     #[command(flatten)]
     head: HeadArg,
 
-    /// Epochs shown of each stream, the newest ones; 0 for all.
-    #[arg(long, env = "EC_WITNESS_LAST", value_name = "N", default_value_t = 20)]
+    /// Epochs looked at of each stream, the newest ones; 0 for all.
+    #[arg(long, env = "EC_WITNESS_LAST", value_name = "N", default_value_t = 60)]
     last: u64,
+
+    /// Show every slot that was looked at, too. With `--json` they are what is printed.
+    #[arg(long)]
+    slots: bool,
+
+    /// Look again every so many seconds, until it is stopped.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["json", "check"])]
+    watch: Option<NonZeroU64>,
 
     /// Where the daemon serves its metrics, to ask it for its own view [default: the file's].
     #[arg(long, env = "EC_WITNESS_METRICS_LISTEN", value_name = "ADDRESS:PORT")]
     metrics_listen: Option<SocketAddr>,
 
-    /// Only the verdict and what it rests on, no slots. With `--json`, as one object.
+    /// With `--json`, one object with the verdict and what it rests on instead of the slots.
     #[arg(long)]
     summary: bool,
 
@@ -100,18 +127,37 @@ struct Found {
 
 impl StatusArgs {
     pub(crate) fn run(self) -> eyre::Result<Answer> {
-        block_on(self.work())
+        block_on(async {
+            let Some(seconds) = self.watch else { return self.work().await };
+            loop {
+                // what cannot be looked at now may be there the next time
+                if let Err(error) = self.work().await {
+                    eprintln!("error: {}", in_one_line(error.as_ref()));
+                }
+                tokio::time::sleep(Duration::from_secs(seconds.get())).await;
+            }
+        })
     }
 
-    async fn work(self) -> eyre::Result<Answer> {
+    fn shows_slots(&self) -> bool {
+        if self.json.json { !self.summary } else { self.slots }
+    }
+
+    async fn work(&self) -> eyre::Result<Answer> {
         let Found { summary, slots, error } = self.look().await?;
-        let fine = summary.verdict() == Verdict::Fine;
+        let now_unix_s = clock::unix_s();
+        let fine = summary.verdict(now_unix_s) == Verdict::Fine;
         if self.json.json && self.summary {
-            json_line(&summary.document())?;
+            json_line(&summary.document(now_unix_s))?;
         } else if !self.json.json {
-            summary.print()?;
+            let shown = screen::show(&summary, &Screen::of_stdout(), now_unix_s);
+            let mut out = io::stdout().lock();
+            if self.watch.is_some() && out.is_terminal() {
+                out.write_all(CLEAR.as_bytes())?;
+            }
+            writeln!(out, "{shown}")?;
         }
-        if let Some(slots) = slots.filter(|_| !self.summary && error.is_none()) {
+        if let Some(slots) = slots.filter(|_| self.shows_slots() && error.is_none()) {
             slots::print(&slots, self.json.json)?;
         }
         match error {
@@ -125,10 +171,15 @@ impl StatusArgs {
         let file = self.config.read()?;
         let agreement = self.agreement.or(file.agreement);
         let directory = self.store.directory_if_set(&file.store).map(Path::to_owned);
+        let unseen = match &directory {
+            Some(_) => None,
+            None => self.look_at_who_runs()?,
+        };
         let store = directory.as_deref().map(VoteStore::read).transpose();
         let listen = self.metrics_listen.or(file.monitor.metrics_listen);
         let chain = self.chain.clone().or(file.chain);
         let mut summary = Summary::new(directory.as_deref(), chain.chain_id, chain.ledger, listen).await;
+        summary.unseen = unseen;
         let mut error = None;
         let store = store.unwrap_or_else(|unreadable| {
             summary.snapshot.store = Some(Err(unreadable.to_string()));
@@ -145,7 +196,7 @@ impl StatusArgs {
         let me = store.as_ref().map(|store| store.identity().witness);
         let mut slots = Vec::new();
         // what is shown of slots has votes, which a checkpoint lacks
-        let checkpoint = directory.as_deref().filter(|_| self.summary);
+        let checkpoint = directory.as_deref().filter(|_| !self.shows_slots());
         match self.ledger(chain, (sources.hashes(), checkpoint), me, &mut summary).await {
             Ok((follower, head)) => {
                 for source in &sources.streams {
@@ -168,6 +219,20 @@ impl StatusArgs {
             }
         }
         Ok(Found { summary, slots: Some(slots), error })
+    }
+
+    /// Starts again with the settings of the witness that runs with this configuration file. Returns its process where its
+    /// settings are another user's.
+    fn look_at_who_runs(&self) -> eyre::Result<Option<u32>> {
+        let Some((config, _)) = self.config.text(Path::new(DEFAULT_PATH))? else { return Ok(None) };
+        match unit::running(&config) {
+            Some(Running::Known { process, settings }) => {
+                tracing::info!(process, "with the settings of the witness that runs with this configuration");
+                Err(unit::start_again(&settings))
+            }
+            Some(Running::OfAnother { process }) => Ok(Some(process)),
+            None => Ok(None),
+        }
     }
 
     async fn ledger(

@@ -7,23 +7,27 @@ use std::{
 };
 
 use clap::Args;
-use ec_archive::{Epochs, Source, StreamIndex, Sweep, for_each_closed, late_records};
+use ec_archive::{Epochs, SegmentSpan, Source, StreamIndex, Sweep, for_each_closed, is_closed, late_records};
 use ec_ledger::{Final, Follower};
 use ec_observation::{ContentHash, EpochKey, EpochName, NamedEpoch, ObservationHash, SlotId, TimeMode};
 use ec_witness::witness::lane::{final_mark, is_of_another_life};
+use eyre::bail;
 use serde::Serialize;
 
 use super::{
     Answer,
     agreement::AgreementArgs,
+    asked::Asked,
     chain::ChainArgs,
     config::ConfigArg,
     connection::block_on,
-    derive::read_epochs,
+    derive::{read_epochs, read_index_on},
     head::{AskedHead, HeadArg},
     lanes, ledger,
     output::{JobsArg, JsonArg, json_line},
     roster::{ArchiveArgs, Sources},
+    store::checkpoints,
+    unit::UnitArg,
 };
 
 /// Which archive to compare with which ledger.
@@ -34,6 +38,9 @@ use super::{
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     config: ConfigArg,
+
+    #[command(flatten)]
+    pub(crate) unit: UnitArg,
 
     #[command(flatten)]
     archive: ArchiveArgs,
@@ -47,6 +54,11 @@ pub(crate) struct VerifyArgs {
     /// A closed epoch that is not final at the head counts as a difference.
     #[arg(long, env = "EC_WITNESS_REQUIRE_FINAL")]
     require_final: bool,
+
+    /// Compare this epoch alone: its sequence, or in a lane also the mark and the index by which the ledger has it. What the
+    /// daemon has read of the archive and the ledger is not read again.
+    #[arg(long, env = "EC_WITNESS_EPOCH", value_name = "EPOCH|MARK/INDEX")]
+    epoch: Option<Asked>,
 
     #[command(flatten)]
     jobs: JobsArg,
@@ -110,14 +122,26 @@ impl VerifyArgs {
         let follower = ledger::read(self.chain.clone().or(file.chain), sources.hashes(), store).await?;
         let head = self.head.of(&follower).await?;
         let mut totals = BTreeMap::new();
+        let kept = store.map(checkpoints);
         for source in &sources.streams {
-            let epochs = read_epochs(&sources, source, self.jobs, self.json.json)?;
-            let (index, follower) = (OnceCell::new(), &follower);
-            let verification = Verification { sources: &sources, source, index, follower, head, tolerance_ms };
-            verification.run(epochs, |line| {
+            let mut sink = |line: Line<'_>| {
                 *totals.entry(line.verdict).or_insert(0u64) += 1;
                 self.show(&line)
-            })?;
+            };
+            let (index, follower) = (OnceCell::new(), &follower);
+            let verification = Verification { sources: &sources, source, index, follower, head, tolerance_ms };
+            match self.epoch {
+                None => verification.run(read_epochs(&sources, source, self.jobs, self.json.json)?, &mut sink)?,
+                Some(asked) => {
+                    let index = read_index_on(&sources, source, kept.as_ref(), self.json.json)?;
+                    Verification { index: index.into(), ..verification }.of_one(asked, &mut sink)?;
+                }
+            }
+        }
+        if let Some(asked) = self.epoch.filter(|_| totals.is_empty()) {
+            bail!(
+                "--epoch {asked}: no stream of the archive has this epoch closed, and none has it final on the ledger"
+            );
         }
         self.show_totals(&totals, &head)?;
         let fine = |likeness: &Likeness| match likeness {
@@ -211,6 +235,38 @@ impl<'a> Verification<'a> {
             }
         }
         Ok(())
+    }
+
+    /// One epoch, in each segment whose session has it, without a look at the others.
+    fn of_one(&self, asked: Asked, mut sink: impl FnMut(Line<'a>) -> eyre::Result<()>) -> eyre::Result<()> {
+        let (rule, index) = (&self.source.rule, self.index()?);
+        let marks = rule.is_lane().then(|| lanes::marks(self.follower, index, self.tolerance_ms)).transpose()?;
+        let mark = |segment| marks.as_ref().map_or(Some(0), |marks| marks(segment));
+        let mut compared = HashSet::new();
+        for SegmentSpan { segment, lowest, highest, .. } in index.segments() {
+            let asked = mark(segment).and_then(|mark| Some((mark, asked.index_under(mark)?)));
+            let Some((mark, index_there)) = asked.filter(|(_, index)| (lowest..=highest).contains(index)) else {
+                continue;
+            };
+            let key = EpochKey { segment, index: index_there };
+            for swept in Sweep::new(index, key..=key) {
+                let derived = swept?.derived;
+                if !is_closed(&derived, index.highest_epoch()) {
+                    continue;
+                }
+                let (named, found) = self.found(rule.name(derived, mark)?)?;
+                if compared.insert(named.slot) {
+                    sink(self.judge(&named, found)?)?;
+                }
+            }
+        }
+        let Some(name) = asked.name(rule.is_lane()).filter(|_| compared.is_empty()) else { return Ok(()) };
+        let (slot, sequence) = (rule.slot(name), name.mark.saturating_add(name.index));
+        let found = self.follower.ledger().final_of(rule.stream_hash(), sequence, slot);
+        match found.filter(|found| self.head.has_final(*found)) {
+            Some(found) => sink(self.line(sequence, slot, Likeness::Missing, Some(found))),
+            None => Ok(()),
+        }
     }
 
     /// What is final of an epoch of a lane, and the epoch as that calls it: a window may be final under another mark than

@@ -24,9 +24,9 @@ pub enum Halt {
     Send(#[from] SendError),
     /// A vote of this witness is on the chain that its store does not know.
     #[error(
-        "slot {slot}: the chain holds a vote of this witness for {observation} that the vote store does not know: \
-         another instance uses the key; stop it, move this store aside and run `ec-witness init` again, which takes over \
-         every vote on the chain"
+        "slot {slot}: the chain holds a vote of this witness for {observation} that the vote store does not know: the store \
+         is an older copy, or another instance uses the key; `ec-witness config check` says which; stop every process of the \
+         key, move this store aside and run `ec-witness init` again, which takes over every vote on the chain"
     )]
     ForeignVote {
         /// The slot.

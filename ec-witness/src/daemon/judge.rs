@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ec_ledger::matching::OwnLane;
 use ec_observation::{
-    Ballot, DerivedEpoch, EpochKey, NamedEpoch, ObservationHash, ObservationHeader, StreamHash, StreamRule,
+    Ballot, DerivedEpoch, EpochKey, EpochName, NamedEpoch, ObservationHash, ObservationHeader, StreamHash, StreamRule,
 };
 
 use super::{
@@ -21,6 +21,15 @@ use crate::{
         slot::{Admitted, JudgedSlot, SlotKey},
     },
 };
+
+/// What the judge asks of the streams of the archive.
+pub(super) trait Streams {
+    /// Whether a stream's files are read to their ends.
+    fn is_current(&self, stream: StreamHash) -> bool;
+
+    /// The rule of a stream that is followed.
+    fn rule(&self, stream: StreamHash) -> Option<&StreamRule>;
+}
 
 /// The slots that are judged, and the votes in them.
 #[derive(Debug)]
@@ -150,12 +159,12 @@ impl Judge {
     }
 
     /// Judges every slot, or those that never were, and has the votes that come of it recorded and sent; returns which were
-    /// sent. `is_current` tells whether a stream's files are read to their ends.
+    /// sent.
     pub(super) async fn vote(
         &mut self,
         scope: Scope,
         ledger: &FollowedLedger,
-        is_current: impl Fn(StreamHash) -> bool,
+        streams: &impl Streams,
         counts: &mut Counts,
         now_ms: u64,
     ) -> Result<Vec<ObservationHash>, Halt> {
@@ -166,11 +175,10 @@ impl Judge {
         };
         // nothing is voted by a lookup that failed
         ledger.follower.require_sound()?;
-        ballots.retain(|ballot| {
-            !self.votes.is_contradicted(ballot.header.slot()) && self.may_be_voted(ballot, &is_current)
-        });
+        ballots
+            .retain(|ballot| !self.votes.is_contradicted(ballot.header.slot()) && self.may_be_voted(ballot, streams));
         let ballots = self.votes.count_strays(ledger, ballots, now_ms).await;
-        let again = self.record(&ballots, counts)?;
+        let again = self.record(&ballots, streams, counts)?;
         self.votes.send(&again, now_ms).await
     }
 
@@ -183,14 +191,15 @@ impl Judge {
     }
 
     /// An incomplete epoch of a stream whose files cannot be read to their ends now may have records that nobody read.
-    fn may_be_voted(&self, ballot: &Ballot, is_current: impl Fn(StreamHash) -> bool) -> bool {
+    fn may_be_voted(&self, ballot: &Ballot, streams: &impl Streams) -> bool {
         let key = SlotKey::of(&ballot.header);
         let is_complete = |slot: &JudgedSlot| matches!(slot.own, OwnEpoch::Derived { complete: true, .. });
-        self.engine.slot(key).is_some_and(|slot| slot.voted.is_some() || is_complete(slot)) || is_current(key.stream)
+        self.engine.slot(key).is_some_and(|slot| slot.voted.is_some() || is_complete(slot))
+            || streams.is_current(key.stream)
     }
 
     /// Records the votes to cast; returns those whose earlier transactions came to nothing.
-    fn record(&mut self, ballots: &[Ballot], counts: &mut Counts) -> Result<Vec<Ballot>, Halt> {
+    fn record(&mut self, ballots: &[Ballot], streams: &impl Streams, counts: &mut Counts) -> Result<Vec<Ballot>, Halt> {
         if ballots.is_empty() {
             return Ok(Vec::new());
         }
@@ -199,7 +208,7 @@ impl Judge {
             match recorded {
                 Ok(Recorded::Again) if self.votes.voter.is_dry() => {}
                 Ok(recorded) => {
-                    self.cast(&ballot, recorded, counts);
+                    self.cast(&ballot, recorded, streams, counts);
                     again.extend((recorded == Recorded::Again).then_some(ballot));
                 }
                 Err(refused) => self.refuse(ballot.header, &refused, counts)?,
@@ -208,16 +217,19 @@ impl Judge {
         Ok(again)
     }
 
-    fn cast(&mut self, ballot: &Ballot, recorded: Recorded, counts: &mut Counts) {
+    fn cast(&mut self, ballot: &Ballot, recorded: Recorded, streams: &impl Streams, counts: &mut Counts) {
         let header = ballot.header;
+        let key = SlotKey::of(&header);
         let dry = self.votes.voter.is_dry();
+        let stream = streams.rule(key.stream).map(|rule| &*rule.stream_id);
+        let name = self.engine.slot(key).map_or_else(|| EpochName::timeline(header.sequence), |slot| slot.name);
         tracing::info!(
-            slot = %header.slot(), observation = %header.hash(), epoch = header.sequence,
-            vote = ballot.vote.name(), recorded = recorded.name(), dry, "vote"
+            stream, session = name.session(), epoch = name.index, slot = %header.slot(), vote = ballot.vote.name(),
+            observation = %header.hash(), recorded = (recorded != Recorded::First).then(|| recorded.name()),
+            dry = dry.then_some(true), "vote"
         );
         if !dry {
             counts.vote(ballot.vote, recorded);
-            let key = SlotKey::of(&header);
             self.engine.set_vote(key, header, OwnVote::Cast);
             self.unsent.extend(self.engine.slot(key).map(|slot| (header.hash(), slot.closed_ms)));
         }

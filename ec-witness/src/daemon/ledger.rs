@@ -3,7 +3,7 @@
 use std::{fmt::Display, ops::RangeInclusive};
 
 use alloy::primitives::Address;
-use ec_ledger::{FollowError, Follower, Heads, LedgerState, Polled};
+use ec_ledger::{FollowError, Follower, Heads, LedgerState, Polled, Touched};
 use ec_observation::{EpochKey, EpochName, SlotId, StreamRule};
 
 use super::{Halt, complaint::Complaint, count, show};
@@ -37,6 +37,11 @@ impl FollowedLedger {
     /// The ledger at the last polled head.
     pub(super) fn state(&self) -> &LedgerState {
         self.follower.ledger()
+    }
+
+    /// For which streams it may show something else than when this was asked last.
+    pub(super) fn take_touched(&mut self) -> Touched {
+        self.follower.take_touched()
     }
 
     /// Whether it was read since a stream was taken in last.

@@ -7,6 +7,7 @@
 //! who has `votes` cast, all by what the followed `ledger` shows. `work` lets them take turns, `count` and `shown` tell of
 //! it. What a turn looks at is its `scope`: what the archive's growth brought, or everything.
 
+mod catch_up;
 mod closing;
 mod complaint;
 mod contradictions;
@@ -39,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     standing::{SlotReport, Snapshot},
+    store::StoreError,
     witness::decision::Agreement,
 };
 
@@ -51,6 +53,7 @@ pub use streams::{FollowedStream, NewlyClosed};
 pub use voter::Voter;
 pub use work::{Pace, Until};
 
+use catch_up::CatchingUp;
 use count::Counts;
 use overdue::Overdue;
 use scope::Scope;
@@ -68,6 +71,7 @@ pub struct Daemon {
     counts: Counts,
     shown: Shown,
     overdue: Overdue,
+    catching_up: CatchingUp,
     pace: Pace,
     pulse: Pulse,
 }
@@ -80,6 +84,7 @@ impl Daemon {
             counts: Counts::default(),
             shown: Shown::default(),
             overdue: Overdue::default(),
+            catching_up: CatchingUp::default(),
             pace,
             pulse: Pulse::default(),
         }
@@ -115,12 +120,22 @@ impl Daemon {
         ended
     }
 
+    /// Closes the vote store in order, so that the next start votes before it has checked all of it: for one that ended well,
+    /// as the last thing.
+    ///
+    /// # Errors
+    ///
+    /// The store is damaged, or its disk refuses.
+    pub fn close(self) -> Result<(), StoreError> {
+        self.work.judge.votes.voter.close()
+    }
+
     async fn take_turns(
         &mut self,
         cancelled: &CancellationToken,
         mut progress: impl FnMut(&Snapshot),
     ) -> Result<(), Halt> {
-        let Self { work, counts, shown, overdue, pace, pulse } = self;
+        let Self { work, counts, shown, overdue, catching_up, pace, pulse } = self;
         let mut alarm = Alarm::default();
         let changed = Arc::clone(&alarm.changed);
         // when a turn looks at everything again, and when one is taken even if nothing grows
@@ -155,7 +170,9 @@ impl Daemon {
                 shown.keep(turned.done);
             }
             let mut snapshot = shown.snapshot(work, counts.totals(), begun.elapsed());
+            snapshot.poll = pace.poll;
             overdue.show(&mut snapshot, work.now_ms());
+            catching_up.show(&mut snapshot, work.now_ms());
             progress(&snapshot);
             if turned.nothing_left && pace.once.is_some() {
                 return Ok(());

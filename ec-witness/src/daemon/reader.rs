@@ -1,6 +1,10 @@
 //! Reads the archive: from its files to the epochs that are judged.
 
-use std::{collections::BTreeMap, ops::RangeInclusive, path::Path};
+use std::{
+    collections::BTreeMap,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 
 use ec_ledger::Pulse;
 use ec_observation::{DerivedEpoch, EpochKey, StreamHash, StreamRule};
@@ -10,7 +14,7 @@ use super::{
     count::Counts,
     heard::Heard,
     intake::Intake,
-    judge::Judge,
+    judge::{Judge, Streams},
     keep::Kept,
     lanes::{FollowedLane, OwnEpochs, Seen},
     ledger::FollowedLedger,
@@ -22,6 +26,7 @@ use super::{
 use crate::{
     advice::OtherNumbering,
     standing::{Backlog, Reading},
+    witness::lane::Lane,
 };
 
 /// How often the backlog is counted and told, milliseconds.
@@ -32,6 +37,8 @@ const COUNT_EVERY_MS: u64 = 30_000;
 pub(super) struct ArchiveReader {
     pub(super) intake: Intake,
     streams: BTreeMap<StreamHash, Followed>,
+    /// Which streams each file of the index is read for.
+    files: BTreeMap<PathBuf, Vec<StreamHash>>,
     pulse: Pulse,
     counted_ms: Option<u64>,
     numberings: Numberings,
@@ -42,7 +49,7 @@ pub(super) struct ArchiveReader {
 pub(super) struct Followed {
     pub(super) stream: FollowedStream,
     kept: Kept,
-    /// Whether its files were read on by the last reading.
+    /// Whether the last reading brought something.
     grown: bool,
     pub(super) backlog: Backlog,
     /// The windows that sessions name, of a lane.
@@ -54,7 +61,7 @@ pub(super) struct Followed {
 impl ArchiveReader {
     pub(super) fn new(intake: Intake) -> Self {
         let (pulse, numberings) = (Pulse::default(), Numberings::default());
-        Self { intake, streams: BTreeMap::new(), pulse, counted_ms: None, numberings }
+        Self { intake, streams: BTreeMap::new(), files: BTreeMap::new(), pulse, counted_ms: None, numberings }
     }
 
     /// Beats `pulse` whenever a stretch of an index was read or derived from.
@@ -73,16 +80,6 @@ impl ArchiveReader {
         self.streams.iter().map(|(&hash, followed)| (hash, followed))
     }
 
-    /// The rule of a stream that is followed.
-    pub(super) fn rule(&self, stream: StreamHash) -> Option<&StreamRule> {
-        self.streams.get(&stream).map(|followed| followed.stream.rule())
-    }
-
-    /// Whether a stream's files are read to their ends.
-    pub(super) fn is_current(&self, stream: StreamHash) -> bool {
-        self.streams.get(&stream).is_some_and(|followed| *followed.stream.reading() == Reading::Current)
-    }
-
     /// Takes in streams that can be followed now, and reads those on whose files may have changed. A stream whose files
     /// cannot be read waits; the others go on.
     pub(super) fn read(
@@ -92,7 +89,7 @@ impl ArchiveReader {
         judge: &mut Judge,
         now_ms: u64,
     ) -> Result<(), Halt> {
-        let Self { intake, streams, pulse, .. } = self;
+        let Self { intake, streams, files, pulse, .. } = self;
         let max_inflight = judge.engine.agreement().max_inflight;
         let begin = |stream: &str, configured, first| judge.votes.begin(stream, configured, first);
         for (stream, kept) in intake.advance(now_ms, max_inflight, begin)? {
@@ -101,16 +98,19 @@ impl ArchiveReader {
             count::zero(&stream.rule().stream_id);
             let lane =
                 stream.rule().is_lane().then(|| FollowedLane::new(stream.rule().clone(), judge.engine.agreement()));
+            stream.files().for_each(|file| files.entry(file.to_owned()).or_default().push(hash));
             let followed =
                 Followed { stream, kept, grown: false, backlog: Backlog::default(), lane, other_numbering: None };
             streams.insert(hash, followed);
         }
-        for Followed { stream, kept, grown, lane, .. } in streams.values_mut() {
-            *grown = stream.files().any(|file| changes.touch(file));
-            if !*grown {
+        let touched = changes.touch(files);
+        for (hash, Followed { stream, kept, grown, lane, .. }) in streams {
+            *grown = false;
+            if touched.as_ref().is_some_and(|touched| !touched.contains(hash)) {
                 continue;
             }
             let heard = stream.read_on(now_ms, intake.turn_bytes());
+            *grown = stream.has_changed();
             take_heard(stream, lane.as_mut(), &heard, judge);
             intake.keeper().keep(stream.index(), kept, now_ms);
             pulse.beat();
@@ -138,6 +138,9 @@ impl ArchiveReader {
         for (hash, Followed { stream, lane, .. }) in
             self.within(scope).filter(|(hash, _)| ledger.state().follows(*hash))
         {
+            if !stream.may_close() {
+                continue;
+            }
             let (closed, again) = derive(hash, stream, lane.as_mut(), is_at_rest, ledger, judge, now_ms)?;
             pulse.beat();
             admitted += closed.len();
@@ -160,14 +163,18 @@ impl ArchiveReader {
         Ok(admitted)
     }
 
-    /// Finds the sessions of lanes at the head, by which old epochs are passed by.
-    pub(super) fn find_sessions(&mut self, scope: Scope, ledger: &FollowedLedger) {
-        for (_, Followed { stream, lane, .. }) in self.within(scope) {
-            lane.iter_mut().for_each(|lane| lane.find_sessions(stream.index(), ledger));
+    /// Finds the sessions of lanes at the head, by which old epochs are passed by. They stay as they are in a lane that
+    /// rests.
+    pub(super) fn find_sessions(&mut self, scope: Scope, ledger: &FollowedLedger, judge: &Judge) {
+        for (hash, Followed { stream, lane, grown, .. }) in self.within(scope) {
+            if let Some(lane) = lane.as_mut().filter(|_| *grown || !judge.engine.rests(hash)) {
+                lane.find_sessions(stream.index(), ledger);
+            }
         }
     }
 
-    /// Has the windows of lanes judged under the names that the ledger gives them at the head.
+    /// Has the windows of lanes judged under the names that the ledger gives them at the head. In a lane that rests they keep
+    /// their names, but for those that naming rounds may give them.
     pub(super) fn name(
         &mut self,
         scope: Scope,
@@ -176,8 +183,9 @@ impl ArchiveReader {
         now_ms: u64,
     ) -> Result<(), Halt> {
         let is_at_rest = self.intake.is_at_rest();
-        for (_, Followed { stream, lane, .. }) in self.within(scope) {
-            let Some(lane) = lane else { continue };
+        for (hash, Followed { stream, lane, grown, .. }) in self.within(scope) {
+            let is_due = |lane: &Lane| *grown || !judge.engine.rests(hash) || !lane.rests();
+            let Some(lane) = lane.as_mut().filter(|lane| is_due(&lane.lane)) else { continue };
             let mut own = OwnEpochs::new(stream.index(), &mut lane.seen);
             let growing = stream.highest_epoch().map(|highest| highest.segment).filter(|_| !is_at_rest);
             judge.name(&mut lane.lane, &mut own, growing, ledger, now_ms)?;
@@ -242,6 +250,16 @@ impl ArchiveReader {
             intake.keeper().keep_rest(stream.index(), kept, now_ms);
         });
         intake.keep_joining(now_ms);
+    }
+}
+
+impl Streams for ArchiveReader {
+    fn is_current(&self, stream: StreamHash) -> bool {
+        self.streams.get(&stream).is_some_and(|followed| *followed.stream.reading() == Reading::Current)
+    }
+
+    fn rule(&self, stream: StreamHash) -> Option<&StreamRule> {
+        self.streams.get(&stream).map(|followed| followed.stream.rule())
     }
 }
 

@@ -55,7 +55,7 @@ pub fn ledger(
 fn endpoint((endpoint, health): (String, Health)) -> EndpointStanding {
     EndpointStanding {
         endpoint,
-        up: health.shut_out.is_none() && health.failures == 0,
+        up: health.is_up(),
         last_fault: health.last_fault.map(|fault| fault.to_string()),
         head: health.head,
         answered: health.answered,
@@ -144,11 +144,16 @@ pub fn slot(rule: &StreamRule, key: SlotKey, judged: &JudgedSlot, follower: &Fol
 
 /// Sending, as the sender tells it.
 pub(super) fn sending(state: SenderState) -> SendingStanding {
-    let SenderState { waiting_votes, transactions, held, balance, fees, gas, spent_slots, replaced, resent, reverts } =
-        state;
+    let SenderState { waiting_votes, transactions, held, balance, fees, gas, spent_slots, .. } = state;
     SendingStanding {
         transactions,
         waiting_votes,
+        waiting_old_votes: state.waiting_old_votes,
+        paced_gas: state.paced_gas,
+        is_hour_spent: state.is_hour_spent,
+        block_share: state.block_share,
+        vote_costs: state.vote_costs,
+        base_fee_wei: state.base_fee.map(|base_fee| (base_fee, state.max_fee)),
         held_for: held.as_ref().map(Hold::kind),
         held: held.map(|held| held.to_string()),
         balance_wei: balance,
@@ -157,9 +162,9 @@ pub(super) fn sending(state: SenderState) -> SendingStanding {
         gas: Some(gas),
         spent_slots,
         contradicted: None,
-        replaced,
-        resent,
-        reverts,
+        replaced: state.replaced,
+        resent: state.resent,
+        reverts: state.reverts,
     }
 }
 

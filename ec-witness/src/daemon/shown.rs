@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use ec_archive::index_files;
 use ec_observation::StreamHash;
 
-use super::{reader::Followed, show, work::Work};
+use super::{judge::Streams, reader::Followed, show, work::Work};
 use crate::{
     clock,
     standing::{SlotReport, Snapshot, StreamStanding, Totals},
@@ -71,14 +71,16 @@ impl Shown {
         Snapshot {
             took,
             totals,
+            // the daemon knows them
+            poll: Duration::ZERO,
+            catch_up: None,
+            force_after_ms: 0,
             archive_trouble: archive.intake.trouble().map(ToOwned::to_owned),
             index_files: Some(index_files()),
             joining: archive.intake.joining(),
             streams: archive.streams().map(|(hash, followed)| self.stream(hash, followed, work)).collect(),
             ledger: ledger.standing(voter.witness()),
             sending: voter.sending(judge.votes.contradicted(ledger.follower.heads().latest)),
-            // the daemon knows it
-            force_after_ms: 0,
             store: voter.store_standing().map(|standing| standing.map_err(|error| error.to_string())),
         }
     }

@@ -99,9 +99,15 @@ impl FollowedStream {
         self.index.withholds(epoch)
     }
 
+    /// Whether something has come to its files, or became of its epochs with time, that was not looked at yet.
+    pub fn has_changed(&self) -> bool {
+        self.changed || !self.touched.is_empty()
+    }
+
     /// Reads about `budget` bytes of what was appended to each file.
     pub fn read_on(&mut self, now_ms: u64, budget: u64) -> Heard {
         let mut hearing = Hearing { from: self.window.from(), ..Hearing::default() };
+        let bytes_read = self.index.bytes_read();
         let read = self.index.read_some(budget, &mut hearing);
         let reading = match (read, self.index.hindrance()) {
             (Err(error), _) => Reading::Waiting(error.to_string()),
@@ -110,6 +116,7 @@ impl FollowedStream {
             (Ok(true), None) => Reading::Current,
         };
         let heard = self.hear(hearing, reading);
+        self.changed |= self.index.bytes_read() != bytes_read;
         if self.reading == Reading::Current {
             self.changed |= self.ages.pass(self.highest_epoch(), now_ms);
         }
@@ -142,6 +149,13 @@ impl FollowedStream {
         self.hear(hearing, Reading::Waiting(error.to_string()))
     }
 
+    /// Whether there may be epochs to hand over: something [changed](Self::has_changed), a late record's epoch has still to
+    /// close, or old ones were not looked at.
+    pub fn may_close(&self) -> bool {
+        let has_old = |highest| self.window.oldest(highest, &self.index.segments(), |_| 0).is_some();
+        self.has_changed() || !self.late.is_empty() || self.highest_epoch().is_some_and(has_old)
+    }
+
     /// The closed epochs that are new to the window, appended to `closed`: the newest ones, as many old ones as
     /// `undecided` slots below leave room for, and any whose records arrived after they were passed. Old ones are looked
     /// for only where `next_gap` finds, from one sequence to another, a run without a final slot.
@@ -164,7 +178,6 @@ impl FollowedStream {
             self.collect(&wanted, now_ms, closed)?;
         }
         self.changed = false;
-        let undecided = undecided(self.window.newest_from(highest, &segments));
         if let Some(wanted) = self.window.oldest(highest, &segments, undecided) {
             let before = closed.len();
             let collected = self.collect_gaps(wanted, now_ms, next_gap, closed);
@@ -203,7 +216,7 @@ impl FollowedStream {
     /// How much of what is old has still to be looked at.
     pub fn backlog(&self, next_gap: impl Fn(EpochKey, EpochKey) -> Option<RangeInclusive<EpochKey>>) -> Backlog {
         let segments = self.index.segments();
-        let wanted = self.highest_epoch().and_then(|highest| self.window.oldest(highest, &segments, 0));
+        let wanted = self.highest_epoch().and_then(|highest| self.window.oldest(highest, &segments, |_| 0));
         let mut left = 0u64;
         let mut rest = wanted.map(|wanted| wanted.range.into_inner());
         while let Some((from, to)) = rest.take() {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use alloy::primitives::Address;
 use ec_ledger::Heads;
-use ec_observation::{Ballot, ObservationHash, ObservationHeader, SlotId};
+use ec_observation::{Ballot, ContentHash, ObservationHash, ObservationHeader, SlotId};
 use ec_rpc::BlockRef;
 
 use super::{halt::Halt, show};
@@ -82,6 +82,30 @@ impl Voter {
         }
     }
 
+    /// The content of a slot's vote that is compacted.
+    pub(super) fn compacted(&self, slot: SlotId) -> Result<Option<ContentHash>, StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.compacted(slot),
+            Self::Dry { .. } => Ok(None),
+        }
+    }
+
+    /// Fails once the check of the store beside the votes has found it damaged.
+    pub(super) fn checked(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.checked(),
+            Self::Dry { .. } => Ok(()),
+        }
+    }
+
+    /// Closes the store in order.
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.close(),
+            Self::Dry { .. } => Ok(()),
+        }
+    }
+
     /// Every header recorded for a slot.
     pub(super) fn recorded(&self, slot: SlotId) -> Result<Vec<ObservationHeader>, StoreError> {
         match self {
@@ -150,6 +174,13 @@ impl Voter {
             }
             VoteFate::Executed { .. } | VoteFate::OnItsWay | VoteFate::Recorded => (header, OwnVote::Cast),
         }))
+    }
+
+    /// So many witnesses share the chain's blocks.
+    pub(super) fn among(&mut self, witnesses: usize) {
+        if let Self::Casting { sender, .. } = self {
+            sender.among(witnesses);
+        }
     }
 
     /// Looks after what was sent.

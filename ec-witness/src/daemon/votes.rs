@@ -56,9 +56,11 @@ impl Votes {
     /// A vote of ours that the store does not know was cast by another instance.
     pub(super) fn check(&self, own_votes: &[(SlotId, ObservationHash)], ledger: &FollowedLedger) -> Result<(), Halt> {
         for &(slot, observation) in own_votes {
-            if !self.voter.knows(observation)? {
+            if !self.voter.knows(observation)? && !self.is_compacted(ledger, slot, observation)? {
                 return Err(match self.voter.recorded(slot)? {
-                    recorded if recorded.is_empty() => Halt::ForeignVote { slot, observation },
+                    recorded if recorded.is_empty() && self.voter.compacted(slot)?.is_none() => {
+                        Halt::ForeignVote { slot, observation }
+                    }
                     recorded if has_content(ledger, slot, observation, &recorded) => {
                         Halt::ForeignVote { slot, observation }
                     }
@@ -67,6 +69,19 @@ impl Votes {
             }
         }
         Ok(())
+    }
+
+    /// Whether this is the vote of a slot whose headers the store has no more. It was final, so the ledger has it no more
+    /// either, or shows of what content it is.
+    fn is_compacted(
+        &self,
+        ledger: &FollowedLedger,
+        slot: SlotId,
+        observation: ObservationHash,
+    ) -> Result<bool, StoreError> {
+        let Some(content) = self.voter.compacted(slot)? else { return Ok(false) };
+        let candidate = ledger.state().slot(slot).and_then(|slot| slot.candidate(observation));
+        Ok(candidate.is_none_or(|found| found.header.content().hash() == content))
     }
 
     /// Notes the finalized head, once a minute: each time costs an fsync, and the check at the next start, which it is
@@ -94,6 +109,7 @@ impl Votes {
 
     /// Looks after what was sent.
     pub(super) async fn follow(&mut self, ledger: &FollowedLedger, reorg: bool, now_ms: u64) -> Result<(), Halt> {
+        self.voter.among(ledger.follower.set().active.len());
         let followed = self.voter.follow(ledger.follower.heads(), reorg, now_ms).await;
         let means = "what was sent cannot be followed; trying again";
         tolerate(followed, &mut self.unfollowed, now_ms, means, "what was sent can be followed again")?;

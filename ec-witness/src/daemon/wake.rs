@@ -1,8 +1,9 @@
 //! What ends the sleep between two turns, and what ends the last turn.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, BTreeSet, HashSet},
     fs,
+    ops::Bound,
     os::unix::fs::MetadataExt,
     path::{self, Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -48,12 +49,17 @@ impl Default for Changes {
 }
 
 impl Changes {
-    /// Whether the file at this path may have changed.
-    pub(super) fn touch(&self, file: &Path) -> bool {
-        match self {
-            Self::At(paths) => file.ancestors().any(|path| paths.contains(path)),
-            Self::Anywhere => true,
+    /// Whose of these files, each with those who read it, may have changed; `None`: anyone's.
+    pub(super) fn touch<T: Copy + Ord>(&self, files: &BTreeMap<PathBuf, Vec<T>>) -> Option<BTreeSet<T>> {
+        let Self::At(paths) = self else { return None };
+        // what stands below a path follows it in the order of paths
+        let mut touched = BTreeSet::new();
+        for path in paths {
+            let following = files.range::<Path, _>((Bound::Included(path.as_path()), Bound::Unbounded));
+            let below = following.take_while(|(file, _)| file.starts_with(path));
+            touched.extend(below.flat_map(|(_, readers)| readers));
         }
+        Some(touched)
     }
 
     fn add(&mut self, paths: Vec<PathBuf>) {
@@ -128,23 +134,31 @@ mod tests {
 
     use super::*;
 
+    /// Whether one file at this path may have changed.
+    fn touches(changes: &Changes, path: &Path) -> bool {
+        changes.touch(&BTreeMap::from([(path.to_owned(), vec![()])])).is_none_or(|touched| !touched.is_empty())
+    }
+
     #[test]
     fn files_and_all_below_a_directory_are_touched() {
         let mut changes = Changes::default();
-        assert!(!changes.touch(Path::new("/m/tv/v.jsonl")));
+        assert!(!touches(&changes, Path::new("/m/tv/v.jsonl")));
         changes.add(vec!["/m/tv/v.jsonl".into(), "/m/radio".into()]);
-        for (path, touched) in [
-            ("/m/tv/v.jsonl", true),
-            ("/m/tv/a.jsonl", false),
-            ("/m/radio/a.jsonl", true),
-            ("/m/radio2/a.jsonl", false),
-        ] {
-            assert_eq!(changes.touch(Path::new(path)), touched, "{path}");
-        }
+        let files = [
+            ("/m/radi/a.jsonl", 0),
+            ("/m/radio/a.jsonl", 1),
+            ("/m/radio/b/c.jsonl", 2),
+            ("/m/radio-2/a.jsonl", 3),
+            ("/m/radio2/a.jsonl", 4),
+            ("/m/tv/a.jsonl", 5),
+            ("/m/tv/v.jsonl", 6),
+            ("/m/tv/v.jsonl.1", 7),
+        ];
+        let files = files.map(|(path, reader)| (path.into(), vec![reader, reader + 10])).into();
+        assert_eq!(changes.touch(&files), Some(BTreeSet::from([1, 2, 6, 11, 12, 16])));
         changes.add(Vec::new());
         changes.add(vec!["/m/x".into()]);
-        assert_eq!(changes, Changes::Anywhere);
-        assert!(changes.touch(Path::new("/m/tv/a.jsonl")));
+        assert_eq!((&changes, changes.touch(&files)), (&Changes::Anywhere, None));
     }
 
     #[tokio::test]
@@ -174,8 +188,8 @@ mod tests {
             loop {
                 alarm.changed.notified().await;
                 let changes = alarm.changed.take();
-                assert!(!changes.touch(&other), "{changes:?}");
-                if changes.touch(file) {
+                assert!(!touches(&changes, &other), "{changes:?}");
+                if touches(&changes, file) {
                     break;
                 }
             }

@@ -1,6 +1,6 @@
 //! What turns: the archive is read, the ledger followed, slots are judged. Each part hands on to the next.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use ec_ledger::{Follower, Pulse};
 use ec_observation::ObservationHash;
@@ -8,8 +8,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Halt, Intake, Voter, count::Counts, judge::Judge, ledger::FollowedLedger, reader::ArchiveReader, scope::Scope,
-    show, wake::Changes,
+    Halt, Intake, Voter,
+    count::Counts,
+    judge::{Judge, Streams},
+    ledger::FollowedLedger,
+    reader::ArchiveReader,
+    scope::Scope,
+    show,
+    wake::Changes,
 };
 use crate::{
     standing::SlotReport,
@@ -92,6 +98,7 @@ impl Work {
         counts: &mut Counts,
     ) -> Result<Turned, Halt> {
         let now_ms = self.now_ms();
+        self.judge.votes.voter.checked()?;
         if scope == Scope::All {
             self.read_archive(&Changes::Anywhere, now_ms)?;
         }
@@ -102,6 +109,7 @@ impl Work {
         };
         let Some(polled) = polled else { return Ok(Turned::default()) };
         let Self { archive, ledger, judge, .. } = self;
+        judge.engine.touch(&ledger.take_touched());
         judge.votes.check(&polled.own_votes, ledger)?;
         judge.votes.note_finalized_head(ledger, now_ms)?;
         ledger.keep(now_ms);
@@ -112,10 +120,10 @@ impl Work {
         if scope == Scope::All {
             judge.take_progress(ledger, polled.reorg, now_ms)?;
         }
-        archive.find_sessions(scope, ledger);
+        archive.find_sessions(scope, ledger, judge);
         let admitted = archive.admit(scope, ledger, judge, counts, now_ms)?;
         archive.name(scope, ledger, judge, now_ms)?;
-        let sent = judge.vote(scope, ledger, |stream| archive.is_current(stream), counts, now_ms).await?;
+        let sent = judge.vote(scope, ledger, archive, counts, now_ms).await?;
         self.count_sent(&sent, counts);
         let turned = match scope {
             Scope::All => self.settle(admitted, counts, now_ms).await?,
@@ -165,11 +173,8 @@ impl Work {
             Some(show::slot(archive.rule(key.stream)?, key, &slot, &ledger.follower))
         };
         let reports: Vec<_> = done.into_iter().filter_map(report).collect();
-        for report in &reports {
-            let state = report.state.name();
-            tracing::info!(stream = report.stream_id, epoch = report.sequence, slot = %report.slot, state, "slot settled");
-            counts.done(report);
-        }
+        tell_settled(&reports);
+        reports.iter().for_each(|report| counts.done(report));
         counts.undecided(judge.undecided());
         reports
     }
@@ -182,5 +187,31 @@ impl Work {
         let now_ms = self.now_ms();
         self.archive.keep_all(now_ms);
         self.ledger.keep_now();
+    }
+}
+
+/// Slots of one stream that are told of one by one when they settle in one turn. After a start, or while old epochs are caught
+/// up on, there are many, and nobody waits for each.
+const TOLD_ONE_BY_ONE: usize = 2;
+
+/// Tells which slots have settled.
+fn tell_settled(reports: &[SlotReport]) {
+    let mut by_stream = BTreeMap::<_, Vec<_>>::new();
+    for report in reports {
+        by_stream.entry((&report.stream_id, report.state)).or_default().push(report);
+    }
+    for ((stream, state), settled) in by_stream {
+        let state = state.name();
+        if let [first, .., last] = &*settled
+            && settled.len() > TOLD_ONE_BY_ONE
+        {
+            let (first, last) = (first.epoch_name(), last.epoch_name());
+            tracing::info!(stream, state, slots = settled.len(), %first, %last, "slots settled");
+            continue;
+        }
+        for report in settled {
+            let name = report.epoch_name();
+            tracing::info!(stream, session = name.session(), epoch = name.index, slot = %report.slot, state, "slot settled");
+        }
     }
 }

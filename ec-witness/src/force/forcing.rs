@@ -34,7 +34,8 @@ pub enum Loss {
 }
 
 /// How far a forced transaction has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Came {
     /// Sent to L1, in no block.
     Sent,
@@ -58,6 +59,13 @@ pub enum Came {
     },
     /// Lost, and noted.
     Lost(Loss),
+}
+
+impl Came {
+    /// Its name in logs.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// What forcing a call would cost on L1.
@@ -134,7 +142,8 @@ impl Forcing {
         }
         let (tx, fees) = self.offer(stuck, &self.l1.now().await?).await?;
         let forced = keep(store, signer, tx, fees, stuck.hash).await?;
-        tracing::info!(tx = %forced.l1_hash, nonce = stuck.nonce, repeats = %stuck.hash, ?fees, "forced transaction signed");
+        let (nonce, Fees { max, tip }) = (stuck.nonce, fees);
+        tracing::info!(tx = %forced.l1_hash, nonce, repeats = %stuck.hash, max, tip, "forced transaction signed");
         self.l1.send(&forced).await;
         Ok(true)
     }
@@ -181,8 +190,8 @@ impl Forcing {
         };
         match dearer {
             Ok(Some((dearer, fees))) => {
-                let of = newest.l1_hash;
-                tracing::info!(tx = %dearer.l1_hash, %of, ?fees, "forced transaction replaced by a dearer one");
+                let (of, Fees { max, tip }) = (newest.l1_hash, fees);
+                tracing::info!(tx = %dearer.l1_hash, %of, max, tip, "forced transaction replaced by a dearer one");
                 self.l1.send(&dearer).await;
                 return Ok(());
             }

@@ -35,6 +35,28 @@ pub enum KeyError {
         /// What the system says.
         source: io::Error,
     },
+    /// A new key has the name of a file that is there.
+    #[error("keystore {}: there is a file already, and a key is never written over; name another one", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A password file without a password.
+    #[error("password_file {} is empty: put a password into it, or remove it, and a random one is made", path.display())]
+    EmptyPassword {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file cannot be written.
+    #[error("{field}: cannot write {}", path.display())]
+    Write {
+        /// The setting that names the file.
+        field: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A file is open to others.
     #[error(
         "{field}: {} is readable by others (mode {mode:04o}); run `chmod 600 {}`", path.display(), path.display()

@@ -13,8 +13,7 @@ use super::{
 pub(super) fn from_keystore(keystore: &Path, password_file: &Path) -> Result<PrivateKeySigner, KeyError> {
     require_private("keystore", keystore)?;
     let text = read_secret("password_file", password_file)?;
-    let password = text.strip_suffix('\n').unwrap_or(&text);
-    let password = password.strip_suffix('\r').unwrap_or(password);
+    let password = without_newline(&text);
     let stated = stated_account(keystore)?;
     let signer = PrivateKeySigner::decrypt_keystore(keystore, password).map_err(|source| KeyError::Keystore {
         keystore: keystore.to_owned(),
@@ -27,6 +26,12 @@ pub(super) fn from_keystore(keystore: &Path, password_file: &Path) -> Result<Pri
         }
         _ => Ok(signer),
     }
+}
+
+/// A password as its file holds it: one newline at the end is not part of it.
+pub(super) fn without_newline(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
 }
 
 /// The account that a keystore says it is of, where it does. What it says of its encryption is checked: the library that

@@ -5,6 +5,7 @@
 //! exactly what it was asked for, signed by the configured address: [`SignError`] says what else it was.
 
 mod answer;
+mod create;
 mod error;
 mod file;
 mod keystore;
@@ -13,6 +14,7 @@ mod signer;
 mod source;
 
 pub use answer::{Mismatch, Signed};
+pub use create::create;
 pub use error::KeyError;
 pub use remote::{DEFAULT_TIMEOUT, RemoteError, RemoteSettings, RemoteSigner, SignMethod};
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! `/readyz` and `status` ask the same checks, one of the daemon's own snapshot, the other of what it finds from
 //! outside.
 
+mod catch_up;
 mod lanes;
 
 use std::borrow::Cow;
@@ -19,6 +20,9 @@ use crate::{
 
 /// How long the ledger's RPC may be silent, seconds. A poll that fails once is no reason to wake anyone.
 const RPC_SILENT_S: u64 = 15;
+/// How far the newest block may be ahead of this host's clock, seconds: a block's time is the sequencer's word, and may be some
+/// seconds early. Beyond that no turn to propose and no wait for late records is right any more.
+const CLOCK_BEHIND_S: u64 = 300;
 /// Room that a store must find, bytes: thousands of votes and SQLite's journal.
 const LEAST_FREE_BYTES: u64 = 16 << 20;
 /// Room below which an operator is told, bytes.
@@ -37,6 +41,9 @@ const FAR_BEHIND_EPOCHS: u64 = 64;
 /// What helps where transactions stay out for longer than `force_after_ms`.
 pub const FORCE_FIX: &str = "where it is the sequencer that leaves them out, stop the witness and run `ec-witness force`; \
                              see the manual: a sequencer that drops votes";
+
+/// Checks that tell, where all is well too, what nobody but the daemon knows.
+pub const TOLD: [&str; 2] = [catch_up::CATCH_UP, catch_up::COST];
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -85,6 +92,7 @@ pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
     let mut checks = vec![rpc(snapshot, now_unix_s)];
     if snapshot.ledger.polled_unix_s.is_some() {
         checks.extend([endpoints(&snapshot.ledger), finality(&snapshot.ledger)]);
+        checks.push(clock(snapshot.ledger.head_times.latest, now_unix_s));
     }
     checks.extend([member(snapshot), archive(snapshot), streams(snapshot), withheld(&snapshot.streams)]);
     checks.extend(snapshot.index_files.map(open_files));
@@ -102,6 +110,11 @@ pub fn checks(snapshot: &Snapshot, now_unix_s: u64) -> Vec<Check> {
         checks.extend(standing.gas.map(|gas| spending(gas, standing.spent_slots)));
         checks.extend(standing.gas.map(|_| ledger_log(standing)));
         checks.extend(standing.balance_wei.map(|balance| funds(balance, standing.vote_cost_wei)));
+    }
+    if let Some(standing) = &snapshot.catch_up {
+        let is_hour_spent = snapshot.sending.as_ref().is_some_and(|sending| sending.is_hour_spent);
+        checks.push(catch_up::going_on(standing, is_hour_spent));
+        checks.extend(snapshot.sending.as_ref().map(catch_up::cost));
     }
     checks.push(voting(&snapshot.streams, now_unix_s));
     checks.extend([lag(&snapshot.streams), disagreements(&snapshot.streams)]);
@@ -123,6 +136,17 @@ fn rpc(snapshot: &Snapshot, now_unix_s: u64) -> Check {
             Check::ok("rpc", format!("the ledger is read up to block {}, {age_s} s old", ledger.heads.latest))
         }
     }
+}
+
+/// This host's clock beside the time of the chain's newest block, Unix seconds. That a block is old says nothing: the chain may
+/// stand still. No block is from the future.
+pub fn clock(head_unix_s: u64, now_unix_s: u64) -> Check {
+    let behind_s = head_unix_s.saturating_sub(now_unix_s);
+    if behind_s > CLOCK_BEHIND_S {
+        let found = format!("this host's clock is {behind_s} s behind the time of the chain's newest block");
+        return Check::warn("clock", found, "set it by the network's time: `timedatectl set-ntp true`");
+    }
+    Check::ok("clock", "not behind the chain's newest block")
 }
 
 fn member(snapshot: &Snapshot) -> Check {
@@ -319,7 +343,8 @@ fn spending((spent, budget): (u64, u64), spent_slots: usize) -> Check {
     Check::ok("spending", found)
 }
 
-fn funds(balance_wei: U256, vote_cost_wei: Option<U256>) -> Check {
+/// What the account holds, and for how many votes that is where it is known what one costs.
+pub fn funds(balance_wei: U256, vote_cost_wei: Option<U256>) -> Check {
     let cost_wei = vote_cost_wei.unwrap_or(U256::from(1));
     let found = format!("{} ether", format_ether(balance_wei));
     let pays = format!("{found} pays for {} votes", balance_wei / cost_wei.max(U256::from(1)));

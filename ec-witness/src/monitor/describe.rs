@@ -2,8 +2,10 @@
 
 use ec_ledger::FollowError;
 use ec_observation::VoteKind;
+use ec_rpc::count::LOG_PAGES_HALVED;
 use metrics::{counter, gauge};
 
+use super::memory;
 use crate::{
     metrics as names,
     sender::{Hold, REVERTS as REVERT_REASONS, Stage},
@@ -13,13 +15,21 @@ use crate::{
 /// exists from the start.
 pub(super) fn describe() {
     names::describe(names::all());
-    for unlabelled in [names::VOTES_RESENT, names::VOTES_REFUSED, names::REORGS, names::REPLACED, names::RESENT] {
+    let own = [names::VOTES_RESENT, names::VOTES_REFUSED, names::REORGS, names::REPLACED, names::RESENT];
+    for unlabelled in own.into_iter().chain([LOG_PAGES_HALVED]) {
         counter!(unlabelled).increment(0);
     }
     for unlabelled in
         [names::LEDGER_LIVE, names::MEMBER, names::OLDEST_PENDING, names::FINALITY_STALLED, names::WAITING_VOTES]
     {
         gauge!(unlabelled).set(0.0);
+    }
+    for unlabelled in [names::CATCH_UP_LEFT, names::CATCH_UP_SPEED, names::CATCH_UP_TIME, names::BLOCK_SHARE] {
+        gauge!(unlabelled).set(0.0);
+    }
+    // what it is depends on the unit, which a restart follows
+    if let Some(limit) = memory::limit() {
+        gauge!(names::MEMORY_LIMIT).set(limit as f64);
     }
     for stage in Stage::ALL {
         gauge!(names::TRANSACTIONS, "state" => stage.name()).set(0.0);

@@ -10,9 +10,10 @@ use strum::VariantNames;
 
 use crate::{
     metrics as names,
-    sender::{Hold, Stage},
+    sender::{Hold, Stage, VoteCost},
     standing::{
-        EndpointStanding, Head, LaneStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding,
+        CatchUp, EndpointStanding, Head, LaneStanding, LedgerStanding, Reading, SendingStanding, Snapshot,
+        StreamStanding,
     },
     store::StoreStanding,
     witness::slot::SlotState,
@@ -22,6 +23,8 @@ use crate::{
 pub(super) fn show(snapshot: &Snapshot, now: Duration) {
     gauge!(names::LAST_TURN).set(now.as_secs_f64());
     histogram!(names::TURN_DURATION).record(snapshot.took);
+    gauge!(names::POLL_INTERVAL).set(snapshot.poll.as_secs_f64());
+    snapshot.catch_up.iter().for_each(catch_up);
     for &state in Reading::VARIANTS {
         let streams = snapshot.streams.iter().filter(|stream| stream.reading.name() == state).count();
         gauge!(names::STREAMS, "state" => state).set(streams as f64);
@@ -41,6 +44,12 @@ pub(super) fn show(snapshot: &Snapshot, now: Duration) {
         Some(Err(_)) => gauge!(names::STORE_WRITABLE).set(0.0),
         None => {}
     }
+}
+
+fn catch_up(standing: &CatchUp) {
+    gauge!(names::CATCH_UP_LEFT).set(standing.left as f64);
+    gauge!(names::CATCH_UP_SPEED).set(standing.per_second);
+    gauge!(names::CATCH_UP_TIME).set(standing.left_s().unwrap_or_default() as f64);
 }
 
 fn stream(stream: &StreamStanding) {
@@ -159,6 +168,7 @@ fn sending(sending: &SendingStanding) {
     for (&reason, &count) in &sending.reverts {
         counter!(names::REVERTS, "reason" => reason).absolute(count);
     }
+    costs(sending);
     if let Some((max, tip)) = sending.fees_wei {
         gauge!(names::FEE, "kind" => "max").set(max as f64);
         gauge!(names::FEE, "kind" => "tip").set(tip as f64);
@@ -168,6 +178,24 @@ fn sending(sending: &SendingStanding) {
     }
     if let Some(vote_cost_wei) = sending.vote_cost_wei {
         gauge!(names::VOTE_COST).set(f64::from(vote_cost_wei));
+    }
+}
+
+/// What votes cost, and what they may.
+fn costs(sending: &SendingStanding) {
+    if let Some(paced_gas) = sending.paced_gas {
+        gauge!(names::PACED_GAS).set(paced_gas as f64);
+    }
+    if let Some(block_share) = sending.block_share {
+        gauge!(names::BLOCK_SHARE).set(block_share);
+    }
+    for &(vote, VoteCost { gas, fee_wei }) in &sending.vote_costs {
+        gauge!(names::VOTE_GAS, "vote" => vote).set(gas as f64);
+        gauge!(names::VOTE_FEE, "vote" => vote).set(fee_wei as f64);
+    }
+    if let Some((base_fee, cap)) = sending.base_fee_wei {
+        gauge!(names::FEE, "kind" => "base").set(base_fee as f64);
+        gauge!(names::FEE, "kind" => "cap").set(cap as f64);
     }
 }
 

@@ -7,6 +7,7 @@ pub mod check;
 mod describe;
 mod gauges;
 mod http;
+mod memory;
 mod systemd;
 mod thread;
 

@@ -10,7 +10,12 @@ use alloy::{
 use ec_ledger::contracts::Revert;
 use ec_rpc::{AskError, Endpoints, Fault, SendRefusal};
 
-use super::{fees::Market, money::Means, plan::Answer};
+use super::{
+    fees::Market,
+    money::Means,
+    pace::{Block, elasticity},
+    plan::Answer,
+};
 
 /// An account of the chain.
 #[derive(Clone, Debug)]
@@ -49,7 +54,14 @@ impl Account {
         });
         let market = Market { base_fee: header.base_fee_per_gas.unwrap_or_default().into(), tip: tip.await? };
         let balance = self.endpoints.balance(self.address).await?;
-        Ok(Means { market, balance, block_gas_limit: header.gas_limit })
+        let block = Block {
+            number: header.number,
+            timestamp_s: header.timestamp,
+            gas_limit: header.gas_limit,
+            base_fee: market.base_fee,
+            elasticity: elasticity(&header.extra_data),
+        };
+        Ok(Means { market, balance, block })
     }
 
     /// The first of these transactions that is executed.

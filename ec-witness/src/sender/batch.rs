@@ -80,12 +80,29 @@ fn gas(batch: &[Ballot]) -> u64 {
 }
 
 /// The gas that one vote may use.
-fn vote_gas(vote: &VoteKind) -> u64 {
+pub(super) fn vote_gas(vote: &VoteKind) -> u64 {
     match vote {
         VoteKind::Propose { .. } => PROPOSE_GAS,
         VoteKind::Attest => ATTEST_GAS,
         VoteKind::Move { .. } => MOVE_GAS,
     }
+}
+
+/// What kind of votes a call to the ledger casts, and how many; `None` where it casts none.
+pub(super) fn carried(input: &[u8]) -> Option<(&'static str, usize)> {
+    let [propose, attest, r#move] = VoteKind::NAMES else { return None };
+    let selector: [u8; 4] = input.get(..4)?.try_into().ok()?;
+    Some(match selector {
+        Ledger::proposeCall::SELECTOR => (propose, 1),
+        Ledger::attestCall::SELECTOR => (attest, 1),
+        Ledger::moveCall::SELECTOR => (r#move, 1),
+        Ledger::proposeBatchCall::SELECTOR => {
+            (propose, Ledger::proposeBatchCall::abi_decode(input).ok()?.headers.len())
+        }
+        Ledger::attestBatchCall::SELECTOR => (attest, Ledger::attestBatchCall::abi_decode(input).ok()?.slots.len()),
+        Ledger::moveBatchCall::SELECTOR => (r#move, Ledger::moveBatchCall::abi_decode(input).ok()?.to.len()),
+        _ => return None,
+    })
 }
 
 /// The call that casts a batch, all of one kind. One vote alone goes by the call that has no list to pay for.
@@ -186,6 +203,24 @@ mod tests {
     /// The header of the ballot's slot with another time.
     fn ballot_with(ballot: &Ballot, observed_unix_ms: u64) -> ObservationHeader {
         ObservationHeader { observed_unix_ms, ..ballot.header }
+    }
+
+    #[test]
+    fn what_a_call_carries_is_read_from_it() {
+        let ballots = [[ballot(1, 0, false), ballot(2, 0, false)], [ballot(3, 0, true), ballot(4, 0, true)]];
+        let ballots = [ballots.concat(), vec![moved(5, 7), moved(6, 8)]].concat();
+        let carried = |max_batch| {
+            let calls = calls(&ballots, max_batch, MAX_TX_GAS).into_iter();
+            calls.filter_map(|call| carried(&call.input)).collect::<Vec<_>>()
+        };
+        assert_eq!(carried(64), [("attest", 2), ("move", 2), ("propose", 2)]);
+        assert_eq!(
+            carried(1),
+            [("attest", 1), ("attest", 1), ("move", 1), ("move", 1), ("propose", 1), ("propose", 1)]
+        );
+        let finalize = Call::finalize(SlotId(B256::ZERO), ObservationHash::default());
+        assert_eq!(super::carried(&finalize.input), None);
+        assert_eq!(super::carried(&[]), None);
     }
 
     #[test]

@@ -26,8 +26,9 @@ pub enum SendError {
     },
     /// A nonce was used that the store does not know.
     #[error(
-        "account {account} has used nonce {nonce}, which this vote store does not know: another instance uses the key; \
-         stop it, move this store aside and run `ec-witness init` again, which takes over every vote on the chain"
+        "account {account} has used nonce {nonce}, which this vote store does not know: the store is an older copy, another \
+         instance uses the key, or something else was sent from the account; `ec-witness config check` says which; stop every \
+         process of the key, move this store aside and run `ec-witness init` again, which takes over every vote on the chain"
     )]
     ForeignNonce {
         /// The witness.

@@ -86,6 +86,9 @@ impl Sender {
                 continue;
             };
             if is_open || self.poll.recheck {
+                if is_open {
+                    self.costs.executed(&tx.input, &found.receipt, found.block);
+                }
                 let refused = self.refused(tx, &found.receipt).await;
                 self.findings.insert(nonce, self.found(&found.receipt, found.block, &refused));
                 if is_open {

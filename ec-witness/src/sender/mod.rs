@@ -1,17 +1,18 @@
 //! Sends votes: the one owner of the witness's nonces. A vote's life (protocol §5.8) goes through these modules:
 //!
 //! ```text
-//! recorded ──▶ waiting ──▶ batch ──▶ money ──▶ sign ──▶ account ──▶ outbox
-//!              no tx has   calls     fees, or  signed,  sent        executed, safe, final;
-//!              it yet                a hold    kept                 else sent again or replaced
+//! recorded ──▶ waiting ──▶ pace ──▶ batch ──▶ money ──▶ sign ──▶ account ──▶ outbox
+//!              no tx has   as many  calls     fees, or  signed,  sent        executed, safe, final;
+//!              it yet      as may             a hold    kept                 else sent again or replaced
 //! ```
 //!
 //! Whatever is sent was recorded and signed in the vote store first. Until a nonce is executed below the finalized head
 //! the stored bytes are sent again, and dearer transactions of the same call compete for it when blocks pass it over.
-//! `plan` decides that, purely; here is the I/O around it.
+//! `plan` decides that, and `pace` how many votes go at a time, purely; here is the I/O around it.
 
 mod account;
 mod batch;
+mod costs;
 mod error;
 mod fees;
 mod finding;
@@ -21,6 +22,8 @@ mod hold;
 mod money;
 mod outbox;
 mod outcome;
+mod pace;
+mod paced;
 mod plan;
 mod poll;
 mod rotation;
@@ -44,11 +47,13 @@ use crate::{
 };
 
 pub use batch::VOTE_GAS;
+pub use costs::VoteCost;
 pub use error::SendError;
 pub use fees::{FeeRule, Fees, Market};
 pub use finding::{Fact, Finding};
 pub use hold::Hold;
 pub use outcome::REVERTS;
+pub use pace::PaceRule;
 pub use plan::SendRule;
 pub use settlement::{settlement, settlements_in_one};
 pub use spending::SpendRule;
@@ -60,10 +65,13 @@ pub(crate) use money::{Means, cost};
 pub(crate) use poll::Lag;
 
 use batch::Call;
+use costs::Costs;
 use followed::Change;
 use hold::Holds;
 use money::{Budget, Money};
 use outbox::Outbox;
+use pace::Pace;
+use paced::PacedCall;
 use plan::Answer;
 use poll::Poll;
 use sign::Signing;
@@ -80,6 +88,10 @@ pub struct Sender {
     money: Money,
     holds: Holds,
     spending: Spending,
+    pace: Pace,
+    /// Whether votes on old epochs wait for the gas of an hour.
+    is_hour_spent: bool,
+    costs: Costs,
     signing: Signing,
     outbox: Outbox,
     poll: Poll,
@@ -112,6 +124,9 @@ impl Sender {
             money: Money::default(),
             holds: Holds::default(),
             spending: Spending::of(store, rule.spending, clock::unix_ms())?,
+            pace: Pace::new(rule.pace),
+            is_hour_spent: false,
+            costs: Costs::default(),
             signing: Signing::new(signer, store)?,
             outbox: Outbox::of(store)?,
             poll: Poll::none(),
@@ -130,11 +145,23 @@ impl Sender {
         self.waiting.is_again(observation)
     }
 
+    /// So many witnesses share the chain's blocks.
+    pub fn among(&mut self, witnesses: usize) {
+        self.pace.among(witnesses);
+    }
+
     /// How sending stands.
     pub fn state(&self) -> SenderState {
         let Tally { replaced, resent, reverts } = self.tally.clone();
         SenderState {
             waiting_votes: self.waiting.count(),
+            waiting_old_votes: self.waiting.old(),
+            paced_gas: self.pace.most().map(|most| most.old),
+            is_hour_spent: self.is_hour_spent,
+            block_share: self.pace.share_of(self.costs.gas_in_block()),
+            vote_costs: self.costs.all(),
+            base_fee: self.pace.base_fee(),
+            max_fee: self.rule.fees.cap,
             transactions: self.outbox.stages(),
             held: self.holds.held().cloned(),
             balance: self.money.balance,
@@ -161,20 +188,20 @@ impl Sender {
         now_ms: u64,
     ) -> Result<Vec<ObservationHash>, SendError> {
         self.waiting.add(again);
-        let mut ballots = self.waiting.all(store)?;
-        ballots.retain(|ballot| may_send(ballot.header.slot()));
-        self.spending.retain(store, &mut ballots)?;
+        self.waiting.read_on(store)?;
+        self.spending.look(store, self.waiting.slots())?;
+        let ballots = self.waiting.ballots(|slot| may_send(slot) && !self.spending.is_spent(slot));
         let room = self.rule.max_in_flight.saturating_sub(self.pending());
         if ballots.is_empty() || room == 0 || !self.poll.is_clear || self.holds.holds_open() {
             return Ok(Vec::new());
         }
         let means = self.means().await?;
         let mut cast = Vec::new();
-        for call in self.calls(&ballots, room, &means, now_ms) {
-            let ledger = self.signing.ledger();
+        for PacedCall { call, gas, is_live } in self.calls(&ballots, room, &means, now_ms) {
+            let (ledger, nonce) = (self.signing.ledger(), self.signing.next_nonce());
             let Some(sent) = self.transact(store, (ledger, call), &means, now_ms).await? else { break };
+            self.pace.signed(nonce, gas, is_live);
             self.holds.on_new(None, self.pending(), now_ms);
-            self.waiting.carried(&sent.votes);
             cast.extend(sent.votes);
             if sent.is_other || sent.answer == Answer::Nothing {
                 break;
@@ -203,16 +230,6 @@ impl Sender {
         Ok(())
     }
 
-    /// The calls for these ballots, at most `room` of them.
-    fn calls(&mut self, ballots: &[Ballot], room: usize, means: &Means, now_ms: u64) -> Vec<Call> {
-        let oldest = &ballots[..ballots.len().min(room.saturating_mul(self.rule.max_batch))];
-        let gas = batch::tx_gas(means.block_gas_limit).min(self.budget(means).affordable_gas());
-        let gas = gas.min(self.spending.left(now_ms));
-        let mut calls = batch::calls(oldest, self.rule.max_batch, gas);
-        calls.truncate(room);
-        calls
-    }
-
     /// Signs, keeps and sends one call to a contract, or the one that a signer was asked for before; `None` if it is held.
     async fn transact(
         &mut self,
@@ -234,8 +251,14 @@ impl Sender {
         };
         let nonce = self.signing.next_nonce();
         match self.signing.call(store, to, &call, fees, now_ms).await {
-            Ok(signed) => self.outbox.add(signed),
+            Ok(signed) => {
+                self.outbox.add(signed);
+                self.spending.sent_for(&self.waiting.carried(&call.votes));
+            }
             Err(unsigned) => {
+                // what the store has of it is not known
+                self.waiting.doubt();
+                self.spending.doubt();
                 self.holds.on_new(Some(unsigned.hold()?), self.pending(), now_ms);
                 return Ok(None);
             }
@@ -266,6 +289,7 @@ impl Sender {
     async fn means(&mut self) -> Result<Means, SendError> {
         let means = self.account.means().await?;
         self.money.balance = Some(means.balance);
+        self.pace.heed(means.block, self.rule.fees.cap);
         Ok(means)
     }
 
@@ -280,8 +304,10 @@ fn tell_answer(tx: TxHash, nonce: u64, answer: Answer, refusal: Option<&SendRefu
     match refusal {
         None => tracing::debug!(%tx, nonce, "transaction sent"),
         Some(_) if matches!(answer, Answer::Held | Answer::Used) => {
-            tracing::debug!(%tx, nonce, ?answer, "transaction is known already");
+            tracing::debug!(%tx, nonce, answer = answer.name(), "transaction is known already");
         }
-        Some(error) => tracing::warn!(%tx, nonce, ?answer, %error, "transaction not accepted; trying again"),
+        Some(error) => {
+            tracing::warn!(%tx, nonce, answer = answer.name(), %error, "transaction not accepted; trying again");
+        }
     }
 }

@@ -5,6 +5,7 @@ use alloy::primitives::U256;
 use super::{
     fees::{FeeRule, Fees, Market},
     hold::Hold,
+    pace::Block,
 };
 
 /// What sending costs, and what there is to pay it with.
@@ -13,7 +14,8 @@ pub(crate) struct Means {
     pub(crate) market: Market,
     /// What the account has, wei.
     pub(crate) balance: U256,
-    pub(crate) block_gas_limit: u64,
+    /// The block that all this is of.
+    pub(crate) block: Block,
 }
 
 /// What may be offered, beside what is open.

@@ -12,6 +12,7 @@ use super::{
     fees::{FeeRule, Fees, Market},
     hold::Hold,
     money::{Budget, cost},
+    pace::PaceRule,
     spending::SpendRule,
 };
 
@@ -38,10 +39,13 @@ pub struct SendRule {
     pub max_batch: usize,
     /// What is sent at most.
     pub spending: SpendRule,
+    /// How fast.
+    pub pace: PaceRule,
 }
 
 /// What the pool said of the newest transaction of a nonce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum Answer {
     /// It has it.
     Held,
@@ -55,6 +59,13 @@ pub(super) enum Answer {
     Refused,
     /// None came; it may have it or not.
     Nothing,
+}
+
+impl Answer {
+    /// Its name in logs.
+    pub(super) fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// A nonce that is not executed, by its newest transaction.

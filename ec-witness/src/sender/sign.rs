@@ -119,7 +119,8 @@ impl Signing {
             }
         };
         store.keep(&signed.kept, &call.votes)?;
-        tracing::info!(tx = %signed.kept.hash, nonce, votes = call.votes.len(), ?fees, "transaction signed");
+        let Fees { max, tip } = fees;
+        tracing::info!(tx = %signed.kept.hash, nonce, votes = call.votes.len(), max, tip, "transaction signed");
         (self.next_nonce, self.asked) = (nonce + 1, None);
         Ok(signed)
     }
@@ -137,8 +138,8 @@ impl Signing {
         let dearer = TxEip1559 { max_fee_per_gas: fees.max, max_priority_fee_per_gas: fees.tip, ..tx.clone() };
         let signed = self.ask(dearer, now_ms).await?;
         store.keep_replacement(&signed.kept, *of)?;
-        let before = tx.max_fee_per_gas;
-        tracing::info!(tx = %signed.kept.hash, nonce, %of, before, ?fees, "transaction replaced by a dearer one");
+        let (before, Fees { max, tip }) = (tx.max_fee_per_gas, fees);
+        tracing::info!(tx = %signed.kept.hash, nonce, %of, before, max, tip, "transaction replaced by a dearer one");
         Ok(signed)
     }
 

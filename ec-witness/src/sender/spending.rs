@@ -1,12 +1,12 @@
 //! How much is sent at most, whatever the chain seems to say: transactions of one slot, and gas within an hour.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use alloy::{
     consensus::{Transaction, TxEnvelope},
     eips::Decodable2718,
 };
-use ec_observation::{Ballot, SlotId};
+use ec_observation::SlotId;
 
 use super::{error::SendError, hold::Hold};
 use crate::store::VoteStore;
@@ -31,7 +31,9 @@ pub(super) struct Spending {
     /// When each nonce was signed, on the sender's clock, and its gas: what it may use, then what it used. Those of before
     /// this process have times below zero.
     recent: BTreeMap<u64, (i64, u64)>,
-    /// Slots that wait to be sent for and have had all that they may.
+    /// Transactions that were sent for the slots that wait to be sent for.
+    sends: HashMap<SlotId, usize>,
+    /// Those of them that have had all that they may.
     spent: BTreeSet<SlotId>,
 }
 
@@ -45,7 +47,7 @@ impl Spending {
             let age_ms = i64::try_from(now_unix_ms.saturating_sub(signed_unix_ms)).unwrap_or(i64::MAX);
             recent.insert(tx.nonce, (-age_ms, gas));
         }
-        Ok(Self { rule, recent, spent: BTreeSet::new() })
+        Ok(Self { rule, recent, sends: HashMap::new(), spent: BTreeSet::new() })
     }
 
     /// Gas that was spent within the hour before.
@@ -63,6 +65,14 @@ impl Spending {
         let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
         self.recent.retain(|_, (at_ms, _)| now_ms.saturating_sub(*at_ms) < HOUR_MS as i64);
         self.rule.max_gas_per_hour.saturating_sub(self.last_hour())
+    }
+
+    /// The gas of the hour that votes on old epochs may have beside so much for others: a quarter stays for those on new ones,
+    /// which would wait for the hour's end otherwise. Where nothing was spent yet, they may have all.
+    pub(super) fn spare(&self, others: u64) -> u64 {
+        let spent = self.last_hour().saturating_add(others);
+        let most = self.rule.max_gas_per_hour - self.rule.max_gas_per_hour / 4;
+        if spent == 0 { self.rule.max_gas_per_hour } else { most.saturating_sub(spent) }
     }
 
     /// Whether a further transaction of so much gas may be signed.
@@ -85,21 +95,43 @@ impl Spending {
         }
     }
 
-    /// Leaves out the ballots of slots for which all that may be was sent.
-    pub(super) fn retain(&mut self, store: &VoteStore, ballots: &mut Vec<Ballot>) -> Result<(), SendError> {
+    /// Finds out for which of the slots that wait all that may be was sent. The store is asked once for each, until something
+    /// [was sent](Self::sent_for) for it.
+    pub(super) fn look(
+        &mut self,
+        store: &VoteStore,
+        waiting: impl IntoIterator<Item = SlotId>,
+    ) -> Result<(), SendError> {
         let most = self.rule.max_sends_per_slot;
-        let mut spent = BTreeSet::new();
-        for slot in ballots.iter().map(|ballot| ballot.header.slot()).collect::<BTreeSet<_>>() {
-            if store.sends(slot)? >= most {
+        let (mut sends, mut spent) = (HashMap::new(), BTreeSet::new());
+        for slot in waiting {
+            let known = self.sends.get(&slot).or(sends.get(&slot)).copied();
+            let sent = known.map_or_else(|| store.sends(slot), Ok)?;
+            sends.insert(slot, sent);
+            if sent >= most {
                 spent.insert(slot);
             }
         }
-        ballots.retain(|ballot| !spent.contains(&ballot.header.slot()));
         for slot in spent.difference(&self.spent) {
             tracing::error!(%slot, most, "as many transactions as may be were sent for this slot; it is left alone");
         }
-        self.spent = spent;
+        (self.sends, self.spent) = (sends, spent);
         Ok(())
+    }
+
+    /// Whether all that may be was sent for a slot that waits.
+    pub(super) fn is_spent(&self, slot: SlotId) -> bool {
+        self.spent.contains(&slot)
+    }
+
+    /// A transaction was signed that carries votes of these slots.
+    pub(super) fn sent_for(&mut self, slots: &[SlotId]) {
+        slots.iter().for_each(|slot| _ = self.sends.remove(slot));
+    }
+
+    /// Nothing is known of what was sent for slots.
+    pub(super) fn doubt(&mut self) {
+        self.sends.clear();
     }
 
     /// How many slots are left alone.
@@ -114,7 +146,17 @@ mod tests {
 
     fn spending(budget: u64) -> Spending {
         let rule = SpendRule { max_sends_per_slot: 3, max_gas_per_hour: budget };
-        Spending { rule, recent: BTreeMap::new(), spent: BTreeSet::new() }
+        Spending { rule, recent: BTreeMap::new(), sends: HashMap::new(), spent: BTreeSet::new() }
+    }
+
+    #[test]
+    fn a_quarter_of_an_hours_gas_stays_for_new_epochs() {
+        let mut spending = spending(1000);
+        assert_eq!([spending.spare(0), spending.spare(100)], [1000, 650]);
+        spending.signed(1, 700, 0);
+        assert_eq!([spending.spare(0), spending.spare(60)], [50, 0]);
+        spending.executed(1, 200);
+        assert_eq!(spending.spare(0), 550);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::U256;
 use strum::{IntoStaticStr, VariantArray};
 
-use super::{fees::Fees, hold::Hold};
+use super::{costs::VoteCost, fees::Fees, hold::Hold};
 
 /// How far a nonce has come that is not final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr, VariantArray)]
@@ -32,10 +32,24 @@ impl Stage {
 }
 
 /// How sending stands. Transactions are counted by nonce.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SenderState {
     /// Recorded votes that no transaction carries yet.
     pub waiting_votes: usize,
+    /// Those among them on old epochs.
+    pub waiting_old_votes: usize,
+    /// The most gas that votes on old epochs may have on its way now; `None` where that is not bounded.
+    pub paced_gas: Option<u64>,
+    /// Whether votes on old epochs wait, as the hour's gas is spent but for what is kept for those on new ones.
+    pub is_hour_spent: bool,
+    /// What part of the gas limit the own transactions used in the newest block that has any, where a block was seen.
+    pub block_share: Option<f64>,
+    /// What a vote cost, by the word for its kind.
+    pub vote_costs: Vec<(&'static str, VoteCost)>,
+    /// The newest block's base fee, where one was seen, wei a unit of gas.
+    pub base_fee: Option<u128>,
+    /// The most that may be paid for a unit of gas, wei.
+    pub max_fee: u128,
     /// Transactions that are not final, by stage.
     pub transactions: BTreeMap<Stage, usize>,
     /// Why nothing new is signed, if that is so.

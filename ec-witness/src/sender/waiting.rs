@@ -1,48 +1,110 @@
 //! Votes that no transaction carries, or whose transactions came to nothing.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap};
 
-use ec_observation::{Ballot, ObservationHash};
+use ec_observation::{Ballot, ObservationHash, SlotId};
 
 use crate::store::{StoreError, VoteStore};
 
-/// Votes that wait to be carried.
+/// A vote, and its slot.
+#[derive(Clone, Copy, Debug)]
+struct Vote {
+    slot: SlotId,
+    ballot: Ballot,
+}
+
+impl From<Ballot> for Vote {
+    fn from(ballot: Ballot) -> Self {
+        Self { slot: ballot.header.slot(), ballot }
+    }
+}
+
+/// Votes that wait to be carried. The store tells which those are; it is asked for what it has recorded since.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    /// To be carried once more; what carried them came to nothing.
-    again: Vec<Ballot>,
-    count: usize,
+    /// What the store recorded and nothing carries, by its place there.
+    recorded: BTreeMap<i64, Vote>,
+    places: HashMap<ObservationHash, i64>,
+    /// Up to where the store was read.
+    read_to: i64,
+    /// To be carried once more, in the order in which that was found; what carried them came to nothing.
+    again: Vec<(ObservationHash, Vote)>,
+    /// Those among them on old epochs, as they were told apart last.
+    old: usize,
 }
 
 impl Waiting {
-    /// How many waited last.
+    /// How many wait.
     pub(super) fn count(&self) -> usize {
-        self.count
+        self.recorded.len() + self.again.len()
+    }
+
+    /// How many of these are on old epochs.
+    pub(super) fn old(&self) -> usize {
+        self.old.min(self.count())
+    }
+
+    /// Notes how many wait on old epochs.
+    pub(super) fn set_old(&mut self, old: usize) {
+        self.old = old;
     }
 
     /// Takes in votes that are to be carried once more.
     pub(super) fn add(&mut self, again: &[Ballot]) {
-        let known: HashSet<_> = self.again.iter().map(|ballot| ballot.header.hash()).collect();
-        self.again.extend(again.iter().filter(|ballot| !known.contains(&ballot.header.hash())));
+        for ballot in again {
+            let hash = ballot.header.hash();
+            if !self.is_again(hash) {
+                self.again.push((hash, Vote::from(*ballot)));
+            }
+        }
     }
 
     /// Whether this vote is to be carried once more.
     pub(super) fn is_again(&self, observation: ObservationHash) -> bool {
-        self.again.iter().any(|ballot| ballot.header.hash() == observation)
+        self.again.iter().any(|(again, _)| *again == observation)
     }
 
-    /// All of them: what the store recorded and nothing carries, oldest first, then what is to be carried once more.
-    pub(super) fn all(&mut self, store: &VoteStore) -> Result<Vec<Ballot>, StoreError> {
-        let mut ballots = store.unsigned()?;
-        let again: Vec<_> = self.again.iter().filter(|ballot| !ballots.contains(ballot)).copied().collect();
-        ballots.extend(again);
-        self.count = ballots.len();
-        Ok(ballots)
+    /// Takes in what the store recorded since.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub(super) fn read_on(&mut self, store: &VoteStore) -> Result<(), StoreError> {
+        for (place, ballot) in store.unsigned_after(self.read_to)? {
+            self.read_to = place;
+            self.places.insert(ballot.header.hash(), place);
+            self.recorded.insert(place, ballot.into());
+        }
+        Ok(())
     }
 
-    /// A kept transaction carries these.
-    pub(super) fn carried(&mut self, votes: &[ObservationHash]) {
-        self.again.retain(|ballot| !votes.contains(&ballot.header.hash()));
-        self.count = self.count.saturating_sub(votes.len());
+    /// The store is read anew: whether a transaction that it keeps carries some of them is not known.
+    pub(super) fn doubt(&mut self) {
+        (self.recorded, self.places, self.read_to) = (BTreeMap::new(), HashMap::new(), 0);
+    }
+
+    /// The slots of all of them, some several times.
+    pub(super) fn slots(&self) -> impl Iterator<Item = SlotId> {
+        self.all().map(|vote| vote.slot)
+    }
+
+    /// Those in the slots that `may_send` names: what the store recorded, oldest first, then what is to be carried once more.
+    pub(super) fn ballots(&self, may_send: impl Fn(SlotId) -> bool) -> Vec<Ballot> {
+        self.all().filter(|vote| may_send(vote.slot)).map(|vote| vote.ballot).collect()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Vote> {
+        let again = self.again.iter().filter(|(hash, _)| !self.places.contains_key(hash));
+        self.recorded.values().chain(again.map(|(_, vote)| vote))
+    }
+
+    /// A kept transaction carries these; the slots of those that waited.
+    pub(super) fn carried(&mut self, votes: &[ObservationHash]) -> Vec<SlotId> {
+        let recorded = votes.iter().filter_map(|vote| self.places.remove(vote));
+        let mut slots: Vec<_> =
+            recorded.filter_map(|place| self.recorded.remove(&place)).map(|vote| vote.slot).collect();
+        let carried = self.again.extract_if(.., |(hash, _)| votes.contains(hash));
+        slots.extend(carried.map(|(_, vote)| vote.slot));
+        slots
     }
 }

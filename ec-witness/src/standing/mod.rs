@@ -2,6 +2,7 @@
 //!
 //! Data flows one way: the daemon, or `status` from outside, fills these in; nobody who reads them can reach back.
 
+mod catch_up;
 mod lane;
 mod ledger;
 mod sending;
@@ -14,6 +15,7 @@ use ec_archive::IndexFiles;
 
 use crate::store::StoreStanding;
 
+pub use catch_up::CatchUp;
 pub use lane::LaneStanding;
 pub use ledger::{AtHeads, EndpointStanding, Head, LedgerStanding};
 pub use sending::SendingStanding;
@@ -25,6 +27,8 @@ pub use stream::{Backlog, Reading, StreamStanding, Tally};
 pub struct Snapshot {
     /// How long the turn took.
     pub took: Duration,
+    /// The time between two turns, where the daemon takes them.
+    pub poll: Duration,
     /// Totals of this process.
     pub totals: Totals,
     /// The ledger and its chain.
@@ -37,6 +41,8 @@ pub struct Snapshot {
     pub joining: usize,
     /// Every stream that is followed.
     pub streams: Vec<StreamStanding>,
+    /// How catching up stands; only the daemon knows.
+    pub catch_up: Option<CatchUp>,
     /// How sending stands; `None` in a dry run.
     pub sending: Option<SendingStanding>,
     /// For how long a transaction may stay out before the operator forces it, milliseconds; 0 where he does not.

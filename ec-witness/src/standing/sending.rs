@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy::primitives::U256;
 
-use crate::sender::Stage;
+use crate::sender::{Stage, VoteCost};
 
 /// How sending stands. Transactions are counted by nonce.
 #[derive(Clone, Debug, Default)]
@@ -13,6 +13,18 @@ pub struct SendingStanding {
     pub transactions: BTreeMap<Stage, usize>,
     /// Recorded votes that no transaction carries yet.
     pub waiting_votes: usize,
+    /// Those among them on old epochs.
+    pub waiting_old_votes: usize,
+    /// The most gas that votes on old epochs may have on its way now; `None` where that is not bounded, or not known.
+    pub paced_gas: Option<u64>,
+    /// Whether votes on old epochs wait, as the hour's gas is spent but for what is kept for those on new ones.
+    pub is_hour_spent: bool,
+    /// What part of the gas limit the own transactions used in the newest block that has any, where it is known.
+    pub block_share: Option<f64>,
+    /// What a vote cost, by the word for its kind, as far as receipts tell.
+    pub vote_costs: Vec<(&'static str, VoteCost)>,
+    /// The newest block's base fee, and the most that may be paid, where it is known, wei a unit of gas.
+    pub base_fee_wei: Option<(u128, u128)>,
     /// Why nothing new is sent, if so.
     pub held: Option<String>,
     /// The same as a metric's label.

@@ -36,6 +36,14 @@ pub struct SlotReport {
     pub quorum: usize,
 }
 
+impl SlotReport {
+    /// What the ledger calls its epoch.
+    pub fn epoch_name(&self) -> EpochName {
+        let named = |SessionEpoch { mark, index, .. }| EpochName { mark, index };
+        self.session.map_or_else(|| EpochName::timeline(self.sequence), named)
+    }
+}
+
 /// Which epoch of which session it is, and in which segment of the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct SessionEpoch {

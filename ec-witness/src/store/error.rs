@@ -98,6 +98,12 @@ pub enum StoreError {
         /// The refused one.
         asked: ContentHash,
     },
+    /// A vote was asked for in a slot whose vote is compacted: it was final long ago, and is never cast again.
+    #[error("slot {slot}: refused to vote again; the vote for this content was final long ago, and is compacted")]
+    Compacted {
+        /// The slot.
+        slot: SlotId,
+    },
     /// A second header was asked for while the first one's vote may still land.
     #[error("slot {slot}: refused to vote for another header while the vote recorded first can still land")]
     StillOnItsWay {

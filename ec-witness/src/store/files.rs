@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::Path,
     time::Duration,
@@ -53,6 +54,19 @@ pub(super) fn lock(directory: &Path) -> Result<File, StoreError> {
 /// Makes the directory's entries durable.
 pub(super) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
     ec_files::sync_dir(directory).map_err(|FileError { path, source, .. }| StoreError::Io { path, source })
+}
+
+/// Removes a database that was never finished, and its journal, as far as they are there.
+pub(super) fn remove(database: &Path) -> Result<(), StoreError> {
+    let mut journal = database.as_os_str().to_owned();
+    journal.push("-journal");
+    for left in [database, Path::new(&journal)] {
+        match fs::remove_file(left) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::io(left)(error)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Gives a file its name, durably. What had the name before is gone.

@@ -6,6 +6,11 @@ use rusqlite::{OptionalExtension, params};
 use super::{StoreError, VoteStore, hex, parsed, unix_ms};
 use crate::failpoint;
 
+/// What is asked in turns.
+pub(super) const NOTED: &str = "SELECT number, hash FROM finalized_head";
+/// What is written once a minute.
+pub(super) const NOTE: &str = "INSERT OR REPLACE INTO finalized_head VALUES (1, ?1, ?2, ?3)";
+
 impl VoteStore {
     /// The finalized head that was noted last.
     ///
@@ -13,9 +18,8 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn finalized_head(&self) -> Result<Option<BlockRef>, StoreError> {
-        let query = "SELECT number, hash FROM finalized_head";
         let row =
-            self.connection.query_row(query, [], |row| Ok(BlockRef { number: parsed(row, 0)?, hash: parsed(row, 1)? }));
+            self.connection.query_row(NOTED, [], |row| Ok(BlockRef { number: parsed(row, 0)?, hash: parsed(row, 1)? }));
         Ok(row.optional()?)
     }
 
@@ -26,8 +30,7 @@ impl VoteStore {
     /// SQLite refuses.
     pub fn note_finalized_head(&mut self, head: BlockRef) -> Result<(), StoreError> {
         self.write(failpoint::NOTE_FINALIZED_HEAD, |db| {
-            let insert = "INSERT OR REPLACE INTO finalized_head VALUES (1, ?1, ?2, ?3)";
-            db.execute(insert, params![head.number.to_string(), hex(head.hash), unix_ms()])?;
+            db.execute(NOTE, params![head.number.to_string(), hex(head.hash), unix_ms()])?;
             Ok(())
         })
     }

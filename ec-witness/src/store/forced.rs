@@ -17,6 +17,16 @@ use super::{
 };
 use crate::failpoint;
 
+/// What is asked of forced transactions at each start, in turns, and for each that is out.
+#[cfg(test)]
+pub(super) const ASKED: &[&str] = &[KEPT, FIRST_KEPT, LOSE, SIGNED_UNIX_MS];
+
+pub(super) const KEPT: &str = "SELECT l1_hash, l1_nonce, l1_raw, repeats, kept_unix_ms FROM forced WHERE state = 'kept'
+    ORDER BY length(l1_nonce), l1_nonce, id";
+const FIRST_KEPT: &str = "SELECT l1_hash FROM forced WHERE state = 'kept' ORDER BY id LIMIT 1";
+const LOSE: &str = "UPDATE forced SET state = 'lost' WHERE l1_nonce = ?1 AND state = 'kept'";
+const SIGNED_UNIX_MS: &str = "SELECT MIN(signed_unix_ms) FROM transactions WHERE nonce = ?1";
+
 /// The transaction type of a deposit on an OP Stack chain: what is kept with it was executed by way of L1.
 pub const DEPOSIT_TYPE: u8 = 0x7e;
 
@@ -61,9 +71,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn forced(&self) -> Result<Vec<ForcedTx>, StoreError> {
-        let query = "SELECT l1_hash, l1_nonce, l1_raw, repeats, kept_unix_ms FROM forced WHERE state = 'kept'
-                     ORDER BY length(l1_nonce), l1_nonce, id";
-        let mut statement = self.connection.prepare(query)?;
+        let mut statement = self.connection.prepare(KEPT)?;
         let rows = statement.query_map([], forced_tx)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -117,23 +125,20 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn signed_unix_ms(&self, nonce: u64) -> Result<Option<u64>, StoreError> {
-        let query = "SELECT MIN(signed_unix_ms) FROM transactions WHERE nonce = ?1";
-        let first: Option<i64> = self.connection.query_row(query, [nonce.to_string()], |row| row.get(0))?;
+        let first: Option<i64> = self.connection.query_row(SIGNED_UNIX_MS, [nonce.to_string()], |row| row.get(0))?;
         Ok(first.and_then(|first| u64::try_from(first).ok()))
     }
 }
 
 /// Refuses while it is not final what a forced transaction came to.
 pub(super) fn refuse_forced(db: &Connection) -> Result<(), StoreError> {
-    let query = "SELECT l1_hash FROM forced WHERE state = 'kept' ORDER BY id LIMIT 1";
-    let kept = db.query_row(query, [], |row| parsed(row, 0)).optional()?;
+    let kept = db.query_row(FIRST_KEPT, [], |row| parsed(row, 0)).optional()?;
     kept.map_or(Ok(()), |l1_hash| Err(StoreError::Forced { l1_hash }))
 }
 
 /// Those of this nonce on L1 of which nothing came are lost.
 fn lose_kept(db: &Transaction<'_>, l1_nonce: u64) -> Result<(), StoreError> {
-    let update = "UPDATE forced SET state = 'lost' WHERE l1_nonce = ?1 AND state = 'kept'";
-    db.execute(update, [l1_nonce.to_string()])?;
+    db.execute(LOSE, [l1_nonce.to_string()])?;
     Ok(())
 }
 

@@ -9,6 +9,9 @@ use super::{
 };
 use crate::failpoint;
 
+/// What is asked before each vote.
+pub(super) const STANDS: &str = "SELECT id, halted_unix_ms, message, evidence FROM halts WHERE resumed_unix_ms IS NULL";
+
 impl VoteStore {
     /// Records a halt, durably: from now on this store does not vote. While one stands, another is not recorded: the
     /// first one is the cause.
@@ -73,8 +76,7 @@ pub(super) fn refuse_halted(db: &Connection) -> Result<(), StoreError> {
 }
 
 fn kept(db: &Connection) -> Result<Option<KeptHalt>, StoreError> {
-    let query = "SELECT id, halted_unix_ms, message, evidence FROM halts WHERE resumed_unix_ms IS NULL";
-    Ok(db.query_row(query, [], halt_at).optional()?)
+    Ok(db.prepare_cached(STANDS)?.query_row([], halt_at).optional()?)
 }
 
 fn halt_at(row: &Row<'_>) -> rusqlite::Result<KeptHalt> {

@@ -1,24 +1,28 @@
 //! The vote history as a JSON file, to carry a key's past from one store to another (docs/vote-history.md).
 
 mod reading;
+mod writing;
 
-use std::{collections::BTreeMap, io::Read};
+use std::io::{Read, Write};
 
 use alloy::primitives::Address;
-use ec_observation::{ObservationHeader, SlotId};
+use ec_observation::{ContentHash, ObservationHeader, SlotId};
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, StoreError, VoteStore, adoption::Adoption};
 use crate::failpoint;
 
-/// The only version there is.
+/// The version of a history in which every vote has its headers.
 pub const HISTORY_VERSION: u8 = 1;
+/// The version of one in which there may be votes that are compacted. A program that knows version 1 alone would take them
+/// for none.
+pub const COMPACTED_HISTORY_VERSION: u8 = 2;
 
 /// Everything a witness has ever voted for on one ledger.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct History {
-    /// [`HISTORY_VERSION`].
+    /// [`HISTORY_VERSION`] or [`COMPACTED_HISTORY_VERSION`].
     pub v: u8,
     /// The chain.
     pub chain_id: u64,
@@ -36,7 +40,10 @@ pub struct History {
 pub struct SlotVotes {
     /// The slot.
     pub slot: SlotId,
-    /// The headers.
+    /// The content, of a vote that is compacted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ContentHash>,
+    /// The headers; none of a vote that is compacted.
     pub headers: Vec<ObservationHeader>,
 }
 
@@ -57,7 +64,7 @@ pub enum HistoryError {
     #[error("it is not a vote history")]
     Format(#[source] serde_json::Error),
     /// Another format.
-    #[error("v is {0}, this program knows {HISTORY_VERSION}")]
+    #[error("v is {0}, this program knows {HISTORY_VERSION} and {COMPACTED_HISTORY_VERSION}")]
     Version(u8),
     /// Another chain, ledger or witness.
     #[error("{field} is {found}, but the store is of {expected}")]
@@ -77,6 +84,11 @@ pub enum HistoryError {
         /// The header's.
         found: SlotId,
     },
+    /// A slot with headers and beside them a content, which only a compacted vote has.
+    #[error(
+        "slot {0} has a content beside its headers; only a vote that is compacted has one, and that has no headers"
+    )]
+    Content(SlotId),
     /// The store refuses, as where the history contradicts a recorded vote.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -89,13 +101,22 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn export(&self) -> Result<History, StoreError> {
-        let mut votes: BTreeMap<SlotId, Vec<ObservationHeader>> = BTreeMap::new();
-        for ballot in self.ballots()? {
-            votes.entry(ballot.header.slot()).or_default().push(ballot.header);
-        }
         let Identity { chain_id, ledger, witness } = self.identity();
-        let votes = votes.into_iter().map(|(slot, headers)| SlotVotes { slot, headers }).collect();
-        Ok(History { v: HISTORY_VERSION, chain_id, ledger, witness, votes })
+        let mut votes = Vec::new();
+        while let Some(more) = writing::after(self, votes.last().map(|last: &SlotVotes| last.slot))? {
+            votes.extend(more);
+        }
+        Ok(History { v: writing::version(self)?, chain_id, ledger, witness, votes })
+    }
+
+    /// Writes everything recorded here as JSON, some slots at a time, so that memory does not hold it and nobody is kept from
+    /// voting. A slot that is voted on meanwhile may be missing.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses, or `to` does.
+    pub fn export_to(&self, to: impl Write) -> Result<(), ExportError> {
+        writing::write(self, to)
     }
 
     /// Takes a history over, as JSON, all of it or nothing. What is recorded here stays.
@@ -109,24 +130,42 @@ impl VoteStore {
         let identity = self.identity();
         self.expect_many()?;
         self.transact(failpoint::ADOPT, |db| {
-            let mut adoption = Adoption::begin(db);
-            let slots = reading::read(history, identity, |SlotVotes { slot, headers }| {
+            let mut adoption = Adoption::begin(db)?;
+            let slots = reading::read(history, identity, |SlotVotes { slot, content, headers }| {
+                if let Some(content) = content {
+                    if !headers.is_empty() {
+                        return Err(HistoryError::Content(slot));
+                    }
+                    adoption.take_compacted(slot, content)?;
+                }
                 for header in &headers {
                     if header.slot() != slot {
                         return Err(HistoryError::Slot { slot, found: header.slot() });
                     }
-                    adoption.take(header)?;
+                    adoption.take(slot, header)?;
                 }
                 Ok(())
             })?;
-            Ok(Imported { slots, adopted: adoption.adopted() })
+            Ok(Imported { slots, adopted: adoption.end()? })
         })
     }
 }
 
+/// Why a history is not written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// The store refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What it is written to refuses.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
 /// Refuses another version's history, and another identity's than that of the store.
 fn belongs_to(v: u8, found: Identity, identity: Identity) -> Result<(), HistoryError> {
-    if v != HISTORY_VERSION {
+    if ![HISTORY_VERSION, COMPACTED_HISTORY_VERSION].contains(&v) {
         return Err(HistoryError::Version(v));
     }
     let fields = [

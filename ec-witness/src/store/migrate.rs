@@ -13,14 +13,19 @@ use super::{APPLICATION_ID, SCHEMA_VERSION, STORE_FILE, StoreError, files, unix_
 use crate::failpoint;
 
 /// The schema.
-pub(super) const SCHEMA: &str =
-    concat!(include_str!("schema/v2.sql"), include_str!("schema/v3.sql"), include_str!("schema/v4.sql"));
+pub(super) const SCHEMA: &str = concat!(
+    include_str!("schema/v2.sql"),
+    include_str!("schema/v3.sql"),
+    include_str!("schema/v4.sql"),
+    include_str!("schema/v5.sql")
+);
 
 /// What brings a store from the version at its index, plus one, to the next.
-const STEPS: [&[&str]; 3] = [
+const STEPS: [&[&str]; 4] = [
     &[include_str!("schema/v1_aside.sql"), include_str!("schema/v2.sql"), include_str!("schema/v1_taken_over.sql")],
     &[include_str!("schema/v3.sql")],
     &[include_str!("schema/v4.sql")],
+    &[include_str!("schema/v5.sql")],
 ];
 
 /// The schema version of a store of ours.

@@ -6,11 +6,15 @@
 //! beside a running daemon is allowed.
 
 mod adoption;
+mod beside;
 mod check;
+mod closed;
+mod compact;
 mod error;
 mod files;
 mod finalized;
 mod forced;
+mod growth;
 mod halt;
 mod halts;
 pub mod history;
@@ -24,21 +28,26 @@ mod tests;
 mod votes;
 
 use std::{
-    fs::{self, File},
-    path::Path,
+    fs::File,
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
 use alloy::primitives::Address;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
+pub use compact::Compacted;
 pub use error::StoreError;
 pub use forced::{DEPOSIT_TYPE, ForcedTx};
+pub use growth::Growth;
 pub use halt::{Evidence, KeptHalt};
 pub use holder::holder;
 pub use outbox::{OutboxTx, TxState};
 pub use standing::StoreStanding;
 pub use votes::{Recorded, VoteFate};
+
+use beside::Checking;
+use check::Subject;
 
 use crate::{
     clock,
@@ -50,7 +59,13 @@ pub const STORE_FILE: &str = "votes.sqlite";
 
 /// What `init` works on until all of it is there.
 const UNFINISHED_FILE: &str = "votes.sqlite.init";
-const SCHEMA_VERSION: i64 = 4;
+
+const FROM_SEQUENCE: &str = "SELECT from_sequence FROM streams WHERE stream_id = ?1";
+const FIXED_STREAMS: &str = "SELECT stream_id FROM streams ORDER BY stream_id";
+const FIX_FROM_SEQUENCE: &str = "INSERT OR IGNORE INTO streams VALUES (?1, ?2)";
+const IDENTITY: &str = "SELECT chain_id, ledger, witness, first_nonce FROM identity";
+
+const SCHEMA_VERSION: i64 = 5;
 /// "ecvs" in ASCII: marks the file as a vote store.
 const APPLICATION_ID: i64 = 0x6563_7673;
 
@@ -72,6 +87,11 @@ pub struct VoteStore {
     identity: Identity,
     first_nonce: u64,
     no_room: bool,
+    /// Whether a note stands that it is closed, which what is written next takes away.
+    is_noted_closed: bool,
+    /// Whether all of it was checked when it was opened, or is being checked beside.
+    is_checked: bool,
+    checking: Option<Checking>,
     /// Held for the life of the store; `None` when it was opened to be read.
     _lock: Option<File>,
 }
@@ -108,15 +128,10 @@ impl VoteStore {
 
     /// An empty store under another name. What an earlier `init` left there is nobody's.
     fn begin(unfinished: &Path, identity: Identity, first_nonce: u64) -> Result<Self, StoreError> {
-        for left in [unfinished.to_owned(), unfinished.with_extension("init-journal")] {
-            match fs::remove_file(&left) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(StoreError::io(&left)(error)),
-                _ => {}
-            }
-        }
+        files::remove(unfinished)?;
         files::private().create_new(true).open(unfinished).map_err(StoreError::io(unfinished))?;
         let connection = files::connect(unfinished, true)?;
-        let mut store = Self { connection, identity, first_nonce, no_room: false, _lock: None };
+        let mut store = Self::of(connection, identity, first_nonce, None);
         store.write(failpoint::BEGIN, |db| {
             db.pragma_update(None, "application_id", APPLICATION_ID)?;
             db.pragma_update(None, "user_version", SCHEMA_VERSION)?;
@@ -136,15 +151,32 @@ impl VoteStore {
         Ok(store)
     }
 
+    fn of(connection: Connection, identity: Identity, first_nonce: u64, lock: Option<File>) -> Self {
+        Self {
+            connection,
+            identity,
+            first_nonce,
+            no_room: false,
+            is_noted_closed: false,
+            is_checked: true,
+            checking: None,
+            _lock: lock,
+        }
+    }
+
     /// Opens the store of this identity for voting. An older one is migrated.
+    ///
+    /// Where it was not closed in order, all of it is checked first; else as much as must be sound before the first vote,
+    /// and the rest is for [`Self::check_beside`].
     ///
     /// # Errors
     ///
     /// It is missing, in use, damaged, newer than this program or another's, or a halt stands.
     pub fn open(directory: &Path, identity: Identity) -> Result<Self, StoreError> {
-        let store = Self::open_halted(directory)?;
+        let mut store = Self::open_checked(directory, false)?;
         store.belongs_to(directory, identity)?;
         halts::refuse_halted(&store.connection)?;
+        store.note_open()?;
         Ok(store)
     }
 
@@ -154,15 +186,71 @@ impl VoteStore {
     ///
     /// It is missing, in use, damaged or newer than this program.
     pub fn open_halted(directory: &Path) -> Result<Self, StoreError> {
+        let mut store = Self::open_checked(directory, false)?;
+        store.note_open()?;
+        Ok(store)
+    }
+
+    /// Checks all of a store that nobody else has open; how many votes there are.
+    ///
+    /// # Errors
+    ///
+    /// It is missing, in use, damaged or newer than this program.
+    pub fn check(directory: &Path) -> Result<i64, StoreError> {
+        Ok(Self::open_checked(directory, true)?.standing()?.votes)
+    }
+
+    /// Opens a store whose lock nobody has, and checks it: all of it, or as much as must be sound before the first vote if it
+    /// was closed in order. Nothing is written yet.
+    fn open_checked(directory: &Path, wholly: bool) -> Result<Self, StoreError> {
         Self::exists(directory)?;
-        let path = directory.join(STORE_FILE);
         files::refuse_open_to_others(directory)?;
-        files::refuse_open_to_others(&path)?;
+        files::refuse_open_to_others(&directory.join(STORE_FILE))?;
         let lock = files::lock(directory)?;
         migrate::migrate(directory)?;
-        let store = Self::load(directory, true, Some(lock))?;
-        check::check(&store.connection, &path, store.identity, store.first_nonce)?;
+        let mut store = Self::load(directory, true, Some(lock))?;
+        let subject = store.subject();
+        // where that cannot be read, all is checked, and that tells why
+        store.is_noted_closed = closed::is_closed(&store.connection).unwrap_or(false);
+        store.is_checked = wholly || !store.is_noted_closed;
+        match store.is_checked {
+            true => check::whole(&store.connection, &subject)?,
+            false => check::beginning(&store.connection, &subject)?,
+        }
         Ok(store)
+    }
+
+    /// Begins to check the rest of a store of which opening it checked the beginning, in a thread of its own: it neither
+    /// keeps this process from writing nor delays its end. What it finds [`Self::checked`] tells.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread for it.
+    pub fn check_beside(&mut self) -> Result<(), StoreError> {
+        if !self.is_checked {
+            self.checking = Some(Checking::begin(self.subject())?);
+            self.is_checked = true;
+        }
+        Ok(())
+    }
+
+    /// Whether the check beside is under way.
+    pub fn is_being_checked(&self) -> bool {
+        self.checking.as_ref().is_some_and(|checking| !checking.is_at_its_end())
+    }
+
+    /// Fails once the check beside has found the store damaged: as opening it would have. No vote is recorded from then on.
+    ///
+    /// # Errors
+    ///
+    /// What was found.
+    pub fn checked(&mut self) -> Result<(), StoreError> {
+        self.checking.as_mut().map_or(Ok(()), Checking::found)
+    }
+
+    fn subject(&self) -> Subject {
+        let path = self.connection.path().map(PathBuf::from).unwrap_or_default();
+        Subject { path, identity: self.identity, first_nonce: self.first_nonce }
     }
 
     /// Opens a store to be read, beside a process that votes with it.
@@ -191,7 +279,7 @@ impl VoteStore {
         }
         let identity = identity(&connection).map_err(|error| files::damaged_by(error, &path))?;
         let (identity, first_nonce) = identity.ok_or_else(|| damaged("it has no identity".into()))?;
-        Ok(Self { connection, identity, first_nonce, no_room: false, _lock: lock })
+        Ok(Self::of(connection, identity, first_nonce, lock))
     }
 
     /// Refuses what is not this witness's.
@@ -225,8 +313,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn from_sequence(&self, stream_id: &str) -> Result<Option<u64>, StoreError> {
-        let query = "SELECT from_sequence FROM streams WHERE stream_id = ?1";
-        Ok(self.connection.query_row(query, [stream_id], |row| parsed(row, 0)).optional()?)
+        Ok(self.connection.query_row(FROM_SEQUENCE, [stream_id], |row| parsed(row, 0)).optional()?)
     }
 
     /// The ids of the streams whose starts are fixed.
@@ -235,7 +322,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn fixed_streams(&self) -> Result<Vec<String>, StoreError> {
-        let mut query = self.connection.prepare("SELECT stream_id FROM streams ORDER BY stream_id")?;
+        let mut query = self.connection.prepare(FIXED_STREAMS)?;
         Ok(query.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
     }
 
@@ -246,8 +333,7 @@ impl VoteStore {
     /// SQLite refuses.
     pub fn fix_from_sequence(&mut self, stream_id: &str, from_sequence: u64) -> Result<u64, StoreError> {
         self.write(failpoint::FIX_FROM_SEQUENCE, |db| {
-            let insert = "INSERT OR IGNORE INTO streams VALUES (?1, ?2)";
-            db.execute(insert, params![stream_id, from_sequence.to_string()])?;
+            db.execute(FIX_FROM_SEQUENCE, params![stream_id, from_sequence.to_string()])?;
             Ok(())
         })?;
         Ok(self.from_sequence(stream_id)?.unwrap_or(from_sequence))
@@ -277,17 +363,20 @@ impl VoteStore {
     ) -> Result<T, E> {
         let begun = self.connection.transaction_with_behavior(TransactionBehavior::Immediate);
         let transaction = begun.map_err(StoreError::from)?;
+        if self.is_noted_closed {
+            transaction.execute(closed::OPEN, []).map_err(StoreError::from)?;
+        }
         let done = change(&transaction)?;
         step.begins();
         transaction.commit().map_err(StoreError::from)?;
+        self.is_noted_closed = false;
         step.is_done();
         Ok(done)
     }
 }
 
 fn identity(connection: &Connection) -> rusqlite::Result<Option<(Identity, u64)>> {
-    let query = "SELECT chain_id, ledger, witness, first_nonce FROM identity";
-    let row = connection.query_row(query, [], |row| {
+    let row = connection.query_row(IDENTITY, [], |row| {
         let identity = Identity { chain_id: parsed(row, 0)?, ledger: parsed(row, 1)?, witness: parsed(row, 2)? };
         Ok((identity, parsed(row, 3)?))
     });

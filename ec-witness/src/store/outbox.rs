@@ -2,10 +2,59 @@
 
 use alloy::primitives::{Bytes, TxHash};
 use ec_observation::{ObservationHash, SlotId};
-use rusqlite::{OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
 use crate::failpoint;
+
+/// What is asked of transactions at each start and in turns.
+#[cfg(test)]
+pub(super) const ASKED: &[&str] = &[
+    INSERT_BALLOT,
+    SET_STATE,
+    SENDS,
+    SIGNED_SINCE,
+    OUTBOX,
+    LAST_FINAL,
+    HIGHEST_NONCE,
+    COMPACTED_BELOW,
+    INSERT,
+    CARRY,
+    HAS_FINAL,
+    TAKE_BACK,
+];
+
+const INSERT_BALLOT: &str = "INSERT INTO ballots VALUES (?1, ?2)";
+const SET_STATE: &str = "UPDATE transactions SET state = ?2, block = ?3 WHERE hash = ?1";
+const SENDS: &str = "SELECT count(DISTINCT t.nonce) FROM headers h
+    JOIN ballots b ON b.observation = h.observation
+    JOIN transactions t ON t.id = b.transaction_id
+    WHERE h.slot = ?1";
+/// The index is named, as SQLite would rather read all than sort the few of an hour.
+const SIGNED_SINCE: &str = "SELECT hash, nonce, raw, state, block, signed_unix_ms
+    FROM transactions t INDEXED BY transactions_by_time
+    WHERE nonce IS NOT NULL AND signed_unix_ms >= ?1
+    AND NOT EXISTS (SELECT 1 FROM forced f WHERE f.l2_hash = t.hash) ORDER BY id";
+pub(super) const OUTBOX: &str = "SELECT hash, nonce, raw, state, block FROM transactions t
+    WHERE state IN ('signed', 'sent', 'executed', 'safe')
+    AND NOT EXISTS (SELECT 1 FROM transactions f WHERE f.nonce = t.nonce AND f.state = 'finalized')
+    ORDER BY length(nonce), nonce, id";
+/// By nonces from the highest one down: those above the last final one are the few of the outbox.
+pub(super) const LAST_FINAL: &str = "SELECT hash, nonce, raw, state, block FROM transactions t
+    WHERE nonce IS NOT NULL AND length(nonce) > 0 AND state = 'finalized'
+    AND NOT EXISTS (SELECT 1 FROM forced f WHERE f.l2_hash = t.hash)
+    ORDER BY length(nonce) DESC, nonce DESC LIMIT 1";
+const HIGHEST_NONCE: &str = "SELECT nonce FROM transactions WHERE nonce IS NOT NULL AND length(nonce) > 0
+    ORDER BY length(nonce) DESC, nonce DESC LIMIT 1";
+const COMPACTED_BELOW: &str = "SELECT nonces_below FROM compaction";
+const INSERT: &str = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const CARRY: &str = "INSERT INTO ballots SELECT ?1, b.observation FROM ballots b
+    JOIN transactions t ON t.id = b.transaction_id WHERE t.hash = ?2";
+const HAS_FINAL: &str = "SELECT EXISTS (SELECT 1 FROM transactions
+    WHERE nonce = (SELECT nonce FROM transactions WHERE hash = ?1) AND hash <> ?1 AND state = 'finalized')";
+const TAKE_BACK: &str = "UPDATE transactions SET state = 'sent', block = NULL
+    WHERE nonce = (SELECT nonce FROM transactions WHERE hash = ?1) AND hash <> ?1 AND state IN ('executed', 'safe')";
 
 /// What became of a transaction. Blocks are where it was executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumDiscriminants)]
@@ -89,7 +138,7 @@ impl VoteStore {
         self.write(failpoint::KEEP, |db| {
             let id = insert(db, tx)?;
             for vote in votes {
-                db.execute("INSERT INTO ballots VALUES (?1, ?2)", params![id, hex(vote.0)])?;
+                db.prepare_cached(INSERT_BALLOT)?.execute(params![id, hex(vote.0)])?;
             }
             Ok(())
         })
@@ -120,8 +169,7 @@ impl VoteStore {
                     take_back_siblings(db, hash)?;
                 }
                 let (word, block) = state.columns();
-                let update = "UPDATE transactions SET state = ?2, block = ?3 WHERE hash = ?1";
-                db.execute(update, params![hex(hash), word, block])?;
+                db.prepare_cached(SET_STATE)?.execute(params![hex(hash), word, block])?;
             }
             Ok(())
         })
@@ -134,11 +182,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn sends(&self, slot: SlotId) -> Result<usize, StoreError> {
-        let query = "SELECT count(DISTINCT t.nonce) FROM headers h
-                     JOIN ballots b ON b.observation = h.observation
-                     JOIN transactions t ON t.id = b.transaction_id
-                     WHERE h.slot = ?1";
-        let mut statement = self.connection.prepare_cached(query)?;
+        let mut statement = self.connection.prepare_cached(SENDS)?;
         let sends: i64 = statement.query_row([hex(slot.0)], |row| row.get(0))?;
         Ok(usize::try_from(sends).unwrap_or(usize::MAX))
     }
@@ -150,10 +194,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn signed_since(&self, unix_ms: u64) -> Result<Vec<(u64, OutboxTx)>, StoreError> {
-        let query = "SELECT hash, nonce, raw, state, block, signed_unix_ms FROM transactions
-                     WHERE nonce IS NOT NULL AND signed_unix_ms >= ?1
-                     AND hash NOT IN (SELECT l2_hash FROM forced WHERE l2_hash IS NOT NULL) ORDER BY id";
-        let mut statement = self.connection.prepare(query)?;
+        let mut statement = self.connection.prepare(SIGNED_SINCE)?;
         let since = i64::try_from(unix_ms).unwrap_or(i64::MAX);
         let signed = statement.query_map([since], |row| {
             let at: i64 = row.get(5)?;
@@ -178,11 +219,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn outbox(&self) -> Result<Vec<OutboxTx>, StoreError> {
-        let query = "SELECT hash, nonce, raw, state, block FROM transactions t
-                     WHERE state IN ('signed', 'sent', 'executed', 'safe')
-                     AND NOT EXISTS (SELECT 1 FROM transactions f WHERE f.nonce = t.nonce AND f.state = 'finalized')
-                     ORDER BY length(nonce), nonce, id";
-        let mut statement = self.connection.prepare(query)?;
+        let mut statement = self.connection.prepare(OUTBOX)?;
         let rows = statement.query_map([], outbox_tx)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
@@ -194,10 +231,7 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn last_final(&self) -> Result<Option<OutboxTx>, StoreError> {
-        let query = "SELECT hash, nonce, raw, state, block FROM transactions WHERE state = 'finalized'
-                     AND hash NOT IN (SELECT l2_hash FROM forced WHERE l2_hash IS NOT NULL)
-                     ORDER BY length(nonce) DESC, nonce DESC LIMIT 1";
-        Ok(self.connection.query_row(query, [], outbox_tx).optional()?)
+        Ok(self.connection.query_row(LAST_FINAL, [], outbox_tx).optional()?)
     }
 
     /// The account's transaction count when the store was made: what is below was not signed here.
@@ -211,41 +245,43 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn next_nonce(&self) -> Result<u64, StoreError> {
-        let query = "SELECT nonce FROM transactions WHERE nonce IS NOT NULL ORDER BY length(nonce) DESC, nonce DESC";
-        let highest: Option<u64> = self.connection.query_row(query, [], |row| parsed(row, 0)).optional()?;
-        Ok(highest.map_or(self.first_nonce, |nonce| nonce.saturating_add(1)).max(self.first_nonce))
+        Ok(next_nonce(&self.connection, self.first_nonce)?)
     }
+}
+
+/// The nonce above all that were given out.
+pub(super) fn next_nonce(db: &Connection, first_nonce: u64) -> rusqlite::Result<u64> {
+    let highest: Option<u64> = db.query_row(HIGHEST_NONCE, [], |row| parsed(row, 0)).optional()?;
+    Ok(highest.map_or(first_nonce, |nonce| nonce.saturating_add(1)).max(first_nonce))
+}
+
+/// Below which nonce transactions may be gone, as they were compacted; 0 where none are.
+pub(super) fn compacted_below(db: &Connection) -> rusqlite::Result<u64> {
+    let below = db.query_row(COMPACTED_BELOW, [], |row| parsed(row, 0)).optional()?;
+    Ok(below.unwrap_or_default())
 }
 
 /// Inserts a transaction; returns its row.
 pub(super) fn insert(db: &Transaction<'_>, tx: &OutboxTx) -> Result<i64, StoreError> {
     refuse_halted(db)?;
     let (state, block) = tx.state.columns();
-    let insert = "INSERT INTO transactions (hash, nonce, raw, state, block, signed_unix_ms)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    db.execute(insert, params![hex(tx.hash), tx.nonce.to_string(), hex(&tx.raw), state, block, unix_ms()])?;
+    let row = params![hex(tx.hash), tx.nonce.to_string(), hex(&tx.raw), state, block, unix_ms()];
+    db.prepare_cached(INSERT)?.execute(row)?;
     Ok(db.last_insert_rowid())
 }
 
 /// Has the transaction of this row carry exactly the votes that the one with the hash `of` does.
 pub(super) fn carry_like(db: &Transaction<'_>, row: i64, of: TxHash) -> Result<(), StoreError> {
-    let carry = "INSERT INTO ballots SELECT ?1, b.observation FROM ballots b
-                 JOIN transactions t ON t.id = b.transaction_id WHERE t.hash = ?2";
-    db.execute(carry, params![row, hex(of)])?;
+    db.prepare_cached(CARRY)?.execute(params![row, hex(of)])?;
     Ok(())
 }
 
 /// Takes back the executed transactions of the same nonce.
 pub(super) fn take_back_siblings(db: &Transaction<'_>, hash: TxHash) -> Result<(), StoreError> {
-    let siblings = "nonce = (SELECT nonce FROM transactions WHERE hash = ?1) AND hash <> ?1";
-    let is_final = format!("SELECT EXISTS (SELECT 1 FROM transactions WHERE {siblings} AND state = 'finalized')");
-    if db.query_row(&is_final, [hex(hash)], |row| row.get(0))? {
+    if db.prepare_cached(HAS_FINAL)?.query_row([hex(hash)], |row| row.get(0))? {
         return Err(StoreError::NonceIsFinal { hash });
     }
-    let take_back = format!(
-        "UPDATE transactions SET state = 'sent', block = NULL WHERE {siblings} AND state IN ('executed', 'safe')"
-    );
-    db.execute(&take_back, [hex(hash)])?;
+    db.prepare_cached(TAKE_BACK)?.execute([hex(hash)])?;
     Ok(())
 }
 

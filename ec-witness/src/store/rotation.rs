@@ -23,6 +23,8 @@ impl VoteStore {
             let leave = "UPDATE transactions SET state = 'adopted', nonce = NULL, raw = NULL, block = NULL
                          WHERE state <> 'adopted'";
             db.execute(leave, [])?;
+            // its nonces are others
+            db.execute("UPDATE compaction SET nonces_below = '0'", [])?;
             let identity = "UPDATE identity SET witness = ?1, first_nonce = ?2";
             db.execute(identity, params![hex(witness), first_nonce.to_string()])?;
             Ok(())

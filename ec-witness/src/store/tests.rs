@@ -1,13 +1,18 @@
 //! The guard's promises, on a real disk.
 
+mod closed;
+mod compact;
 mod forced;
 mod halts;
 mod moves;
+mod plans;
 mod private;
 mod race;
 mod siblings;
 #[path = "../../tests/store/signed.rs"]
 mod signed;
+
+use std::fs;
 
 use alloy::primitives::{B256, TxHash};
 use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, StreamHash, VoteKind};
@@ -67,6 +72,11 @@ fn carry_at(store: &mut VoteStore, nonce: u64, fee: u128, headers: &[Observation
     let votes: Vec<_> = headers.iter().map(ObservationHeader::hash).collect();
     store.keep(&OutboxTx { hash, nonce, raw, state }, &votes).unwrap();
     hash
+}
+
+/// The votes that no transaction carries.
+fn unsigned(store: &VoteStore) -> Vec<Ballot> {
+    store.unsigned_after(0).unwrap().into_iter().map(|(_, ballot)| ballot).collect()
 }
 
 #[test]
@@ -132,7 +142,7 @@ fn a_refused_vote_does_not_hinder_the_others() {
         outcomes.as_slice(),
         [Ok(Recorded::First), Err(StoreError::OtherContent { .. }), Ok(Recorded::First)]
     ));
-    assert_eq!(store.unsigned().unwrap().len(), 3);
+    assert_eq!(unsigned(&store).len(), 3);
 }
 
 #[test]
@@ -143,9 +153,9 @@ fn what_is_recorded_and_not_carried_is_found_after_a_crash() {
     store.record(&[proposal, attestation]).unwrap();
     drop(store);
     let mut store = reopened(&dir);
-    assert_eq!(store.unsigned().unwrap(), [proposal, attestation]);
+    assert_eq!(unsigned(&store), [proposal, attestation]);
     let hash = carry(&mut store, 5, &[proposal.header], TxState::Signed);
-    assert_eq!(store.unsigned().unwrap(), [attestation]);
+    assert_eq!(unsigned(&store), [attestation]);
     assert_eq!(store.next_nonce().unwrap(), 6);
     drop(store);
     let store = reopened(&dir);
@@ -182,7 +192,7 @@ fn a_missing_foreign_newer_or_damaged_store_is_refused() {
     }
     let file = path.join(STORE_FILE);
     Connection::open(&file).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
-    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::Newer { found: 5, .. })));
+    assert!(matches!(VoteStore::open(&path, identity()), Err(StoreError::Newer { found: 6, .. })));
     fs::write(&file, b"not a database, but longer than its header").unwrap();
     assert!(VoteStore::open(&path, identity()).is_err());
     fs::write(&file, b"").unwrap();
@@ -212,7 +222,7 @@ fn an_imported_history_binds_and_is_not_sent() {
     let (_other_dir, mut other) = created();
     assert_eq!(import(&mut other, &history).unwrap(), Imported { slots: 1, adopted: 1 });
     assert_eq!(import(&mut other, &history).unwrap(), Imported { slots: 1, adopted: 0 }, "again changes nothing");
-    assert!(other.unsigned().unwrap().is_empty());
+    assert!(unsigned(&other).is_empty());
     assert_eq!(other.next_nonce().unwrap(), 5);
     assert!(matches!(record(&mut other, attest(header(1, 2, 1))), Err(StoreError::OtherContent { .. })));
     assert_eq!(other.export().unwrap(), history);
@@ -223,13 +233,14 @@ fn a_history_that_contradicts_leaves_no_trace() {
     let (_dir, mut store) = created();
     record(&mut store, attest(header(1, 1, 1))).unwrap();
     let before = store.export().unwrap();
-    let entry = |header: ObservationHeader| history::SlotVotes { slot: header.slot(), headers: vec![header] };
+    let entry =
+        |header: ObservationHeader| history::SlotVotes { slot: header.slot(), content: None, headers: vec![header] };
     let mut other = before.clone();
     other.votes = vec![entry(header(2, 1, 1)), entry(header(1, 2, 1))];
     assert!(matches!(import(&mut store, &other), Err(HistoryError::Store(StoreError::OtherContent { .. }))));
     other.votes = vec![history::SlotVotes { headers: vec![header(3, 1, 1)], ..entry(header(2, 1, 1)) }];
     assert!(matches!(import(&mut store, &other), Err(HistoryError::Slot { .. })));
-    assert!(matches!(import(&mut store, &history::History { v: 2, ..before.clone() }), Err(HistoryError::Version(2))));
+    assert!(matches!(import(&mut store, &history::History { v: 3, ..before.clone() }), Err(HistoryError::Version(3))));
     let foreign = history::History { ledger: Address::ZERO, ..before.clone() };
     assert!(matches!(import(&mut store, &foreign), Err(HistoryError::Foreign { field: "ledger", .. })));
     assert_eq!(store.export().unwrap(), before);

@@ -7,6 +7,32 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use super::{StoreError, VoteStore, halts::refuse_halted, hex, invalid, parsed, unix_ms};
 use crate::failpoint;
 
+/// What is asked of votes in turns, each time about few of them.
+#[cfg(test)]
+pub(super) const ASKED: &[&str] =
+    &[NEWEST_HEADER, HEADERS, UNSIGNED, GUARDED, HAS_HEADERS, INSERT_VOTE, IS_RECORDED, INSERT_HEADER, CARRIED, FATES];
+
+const NEWEST_HEADER: &str = "SELECT header FROM headers WHERE slot = ?1 ORDER BY id DESC LIMIT 1";
+const HEADERS: &str = "SELECT header FROM headers WHERE slot = ?1 ORDER BY id";
+const UNSIGNED: &str = "SELECT h.header, h.candidates_seen, h.observation, f.header, h.id FROM headers h
+    LEFT JOIN moves m ON m.observation = h.observation
+    LEFT JOIN headers f ON f.observation = m.moved_from
+    WHERE h.carried = 0 AND h.id > ?1 ORDER BY h.id";
+const GUARDED: &str = "SELECT content, compacted FROM votes WHERE slot = ?1";
+const HAS_HEADERS: &str = "SELECT EXISTS (SELECT 1 FROM headers WHERE slot = ?1)";
+const INSERT_VOTE: &str = "INSERT INTO votes (slot, content) VALUES (?1, ?2)";
+const IS_RECORDED: &str = "SELECT EXISTS (SELECT 1 FROM headers WHERE observation = ?1)";
+const INSERT_HEADER: &str =
+    "INSERT OR IGNORE INTO headers (slot, observation, header, candidates_seen, carried, recorded_unix_ms)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const CARRIED: &str = "SELECT carried FROM headers WHERE observation = ?1";
+const FATES: &str = "SELECT t.state, (SELECT e.block FROM transactions e
+                                      WHERE e.nonce = t.nonce AND e.state IN ('executed', 'safe', 'finalized'))
+    FROM headers h
+    LEFT JOIN ballots b ON b.observation = h.observation
+    LEFT JOIN transactions t ON t.id = b.transaction_id
+    WHERE h.slot = ?1";
+
 /// What recording a vote found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
@@ -49,12 +75,17 @@ impl VoteStore {
     ///
     /// A halt stands, or the whole transaction failed; no vote is recorded.
     pub fn record(&mut self, ballots: &[Ballot]) -> Result<Vec<Result<Recorded, StoreError>>, StoreError> {
+        self.checked()?;
         self.write(failpoint::RECORD, |db| {
             refuse_halted(db)?;
             let mut outcomes = Vec::with_capacity(ballots.len());
             for ballot in ballots {
                 outcomes.push(match record(db, ballot) {
-                    Err(error @ (StoreError::OtherContent { .. } | StoreError::StillOnItsWay { .. })) => Err(error),
+                    Err(
+                        error @ (StoreError::OtherContent { .. }
+                        | StoreError::StillOnItsWay { .. }
+                        | StoreError::Compacted { .. }),
+                    ) => Err(error),
                     Err(error) => return Err(error),
                     recorded => recorded,
                 });
@@ -69,24 +100,33 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn vote(&self, slot: SlotId) -> Result<Option<(ObservationHeader, VoteFate)>, StoreError> {
-        let query = "SELECT header FROM headers WHERE slot = ?1 ORDER BY id DESC LIMIT 1";
-        let mut statement = self.connection.prepare_cached(query)?;
+        let mut statement = self.connection.prepare_cached(NEWEST_HEADER)?;
         let header = statement.query_row([hex(slot.0)], |row| header_at(row, 0)).optional()?;
         header.map(|header| Ok((header, fate(&self.connection, slot, header.hash())?))).transpose()
     }
 
-    /// Every header recorded for a slot, oldest first.
+    /// Every header recorded for a slot, oldest first; none of a compacted vote.
     ///
     /// # Errors
     ///
     /// SQLite refuses.
     pub fn headers(&self, slot: SlotId) -> Result<Vec<ObservationHeader>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT header FROM headers WHERE slot = ?1 ORDER BY id")?;
+        let mut statement = self.connection.prepare_cached(HEADERS)?;
         let headers = statement.query_map([hex(slot.0)], |row| header_at(row, 0))?;
         Ok(headers.collect::<Result<_, _>>()?)
     }
 
-    /// Whether this vote was recorded.
+    /// The content that a compacted vote of this slot stands for; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses.
+    pub fn compacted(&self, slot: SlotId) -> Result<Option<ContentHash>, StoreError> {
+        let guarded = guarded(&self.connection, slot)?;
+        Ok(guarded.filter(|guarded| guarded.compacted).map(|guarded| guarded.content))
+    }
+
+    /// Whether this vote was recorded, and is not compacted.
     ///
     /// # Errors
     ///
@@ -95,33 +135,29 @@ impl VoteStore {
         header_is_recorded(&self.connection, observation)
     }
 
-    /// Votes that were recorded, but that no transaction carries yet, oldest first.
+    /// Votes that were recorded after the one at this place, but that no transaction carries yet, oldest first, each with its
+    /// place; all of them after place 0.
     ///
     /// # Errors
     ///
     /// SQLite refuses.
-    pub fn unsigned(&self) -> Result<Vec<Ballot>, StoreError> {
-        self.ballots_where("h.carried = 0")
+    pub fn unsigned_after(&self, place: i64) -> Result<Vec<(i64, Ballot)>, StoreError> {
+        self.ballots_by(UNSIGNED, place)
     }
 
-    /// Every recorded ballot, oldest first, each as it was recorded.
+    /// Every recorded ballot that is not compacted, oldest first, each as it was recorded.
     ///
     /// # Errors
     ///
     /// SQLite refuses.
     pub fn ballots(&self) -> Result<Vec<Ballot>, StoreError> {
-        self.ballots_where("true")
+        let ballots = self.ballots_by(&UNSIGNED.replace("h.carried = 0", "true"), 0)?;
+        Ok(ballots.into_iter().map(|(_, ballot)| ballot).collect())
     }
 
-    fn ballots_where(&self, condition: &'static str) -> Result<Vec<Ballot>, StoreError> {
-        let query = format!(
-            "SELECT h.header, h.candidates_seen, h.observation, f.header FROM headers h
-             LEFT JOIN moves m ON m.observation = h.observation
-             LEFT JOIN headers f ON f.observation = m.moved_from
-             WHERE {condition} ORDER BY h.id"
-        );
-        let mut statement = self.connection.prepare(&query)?;
-        let ballots = statement.query_map([], ballot)?;
+    fn ballots_by(&self, query: &str, after: i64) -> Result<Vec<(i64, Ballot)>, StoreError> {
+        let mut statement = self.connection.prepare_cached(query)?;
+        let ballots = statement.query_map([after], |row| Ok((row.get(4)?, ballot(row)?)))?;
         Ok(ballots.collect::<Result<_, _>>()?)
     }
 }
@@ -130,65 +166,89 @@ impl VoteStore {
 fn record(db: &Transaction<'_>, ballot: &Ballot) -> Result<Recorded, StoreError> {
     let header = &ballot.header;
     let slot = header.slot();
-    let content = recorded_content(db, slot)?;
-    refuse_other_content(content, header)?;
-    if content.is_none() {
-        insert_vote(db, header)?;
-        insert_header(db, ballot)?;
+    let guarded = guarded(db, slot)?;
+    refuse_other_content(guarded, header)?;
+    let Some(Guarded { compacted, .. }) = guarded else {
+        refuse_lost_vote(db, slot)?;
+        insert_vote(db, slot, header)?;
+        insert_header(db, ballot, (slot, header.hash()), false)?;
         return Ok(Recorded::First);
+    };
+    if compacted {
+        return Err(StoreError::Compacted { slot });
     }
     if header_is_recorded(db, header.hash())? {
         return Ok(Recorded::Again);
     }
     // a move, too, has to be judged by what the votes before it came to
     if matches!(fate_of_slot(db, slot)?, VoteFate::Executed { .. }) {
-        insert_header(db, ballot)?;
+        insert_header(db, ballot, (slot, header.hash()), false)?;
         return Ok(Recorded::Another);
     }
     Err(StoreError::StillOnItsWay { slot })
 }
 
-pub(super) fn recorded_content(db: &Transaction<'_>, slot: SlotId) -> Result<Option<ContentHash>, StoreError> {
-    let query = "SELECT content FROM votes WHERE slot = ?1";
-    Ok(db.prepare_cached(query)?.query_row([hex(slot.0)], |row| parsed(row, 0)).optional()?)
+/// The guard's row of a slot.
+#[derive(Clone, Copy)]
+pub(super) struct Guarded {
+    /// What this witness stands for.
+    pub(super) content: ContentHash,
+    /// Whether that is all that is kept of the vote.
+    pub(super) compacted: bool,
 }
 
-pub(super) fn refuse_other_content(
-    recorded: Option<ContentHash>,
-    header: &ObservationHeader,
-) -> Result<(), StoreError> {
+pub(super) fn guarded(db: &Connection, slot: SlotId) -> Result<Option<Guarded>, StoreError> {
+    let mut statement = db.prepare_cached(GUARDED)?;
+    let guarded = statement
+        .query_row([hex(slot.0)], |row| Ok(Guarded { content: parsed(row, 0)?, compacted: row.get(1)? }))
+        .optional();
+    Ok(guarded?)
+}
+
+pub(super) fn refuse_other_content(recorded: Option<Guarded>, header: &ObservationHeader) -> Result<(), StoreError> {
+    let Some(Guarded { content: recorded, .. }) = recorded else { return Ok(()) };
     let asked = header.content().hash();
-    match recorded {
-        Some(recorded) if recorded != asked => Err(StoreError::OtherContent { slot: header.slot(), recorded, asked }),
-        _ => Ok(()),
-    }
+    if recorded == asked { Ok(()) } else { Err(StoreError::OtherContent { slot: header.slot(), recorded, asked }) }
 }
 
-pub(super) fn insert_vote(db: &Transaction<'_>, header: &ObservationHeader) -> Result<(), StoreError> {
+/// Refuses a slot that has headers and no vote. A store may still be being checked while it votes: then a damaged page of
+/// the guard must not pass for a slot that nobody voted in.
+fn refuse_lost_vote(db: &Connection, slot: SlotId) -> Result<(), StoreError> {
+    if !db.prepare_cached(HAS_HEADERS)?.query_row([hex(slot.0)], |row| row.get::<_, bool>(0))? {
+        return Ok(());
+    }
+    let what = format!("slot {slot} has headers, and its vote is lost");
+    Err(StoreError::Damaged { path: db.path().unwrap_or_default().into(), what })
+}
+
+pub(super) fn insert_vote(db: &Transaction<'_>, slot: SlotId, header: &ObservationHeader) -> Result<(), StoreError> {
     let content = header.content().hash();
-    let insert = "INSERT INTO votes VALUES (?1, ?2)";
-    db.prepare_cached(insert)?.execute([hex(header.slot().0), hex(content.0)])?;
+    db.prepare_cached(INSERT_VOTE)?.execute([hex(slot.0), hex(content.0)])?;
     Ok(())
 }
 
 fn header_is_recorded(db: &Connection, observation: ObservationHash) -> Result<bool, StoreError> {
-    let mut statement = db.prepare_cached("SELECT EXISTS (SELECT 1 FROM headers WHERE observation = ?1)")?;
+    let mut statement = db.prepare_cached(IS_RECORDED)?;
     Ok(statement.query_row([hex(observation.0)], |row| row.get(0))?)
 }
 
-pub(super) fn insert_header(db: &Transaction<'_>, ballot: &Ballot) -> Result<bool, StoreError> {
+/// Inserts a header, of which slot and hash are given, unless it is there; whether it is new. One that is `carried` already
+/// needs no trigger to be marked.
+pub(super) fn insert_header(
+    db: &Transaction<'_>,
+    ballot: &Ballot,
+    (slot, observation): (SlotId, ObservationHash),
+    carried: bool,
+) -> Result<bool, StoreError> {
     let header = &ballot.header;
     let (candidates_seen, moved_from) = match ballot.vote {
         VoteKind::Propose { candidates_seen } => (Some(candidates_seen), None),
         VoteKind::Attest => (None, None),
         VoteKind::Move { from, candidates_seen } => (Some(candidates_seen), Some(from.hash())),
     };
-    let insert = "INSERT OR IGNORE INTO headers (slot, observation, header, candidates_seen, recorded_unix_ms)
-                  VALUES (?1, ?2, ?3, ?4, ?5)";
-    let (slot, observation, seen) =
-        (hex(header.slot().0), hex(header.hash().0), candidates_seen.map(|seen| seen as i64));
-    let row = params![slot, observation, hex(header.abi_encode()), seen, unix_ms()];
-    let is_new = db.prepare_cached(insert)?.execute(row)? == 1;
+    let (slot, observation, seen) = (hex(slot.0), hex(observation.0), candidates_seen.map(|seen| seen as i64));
+    let row = params![slot, observation, hex(header.abi_encode()), seen, carried, unix_ms()];
+    let is_new = db.prepare_cached(INSERT_HEADER)?.execute(row)? == 1;
     if let Some(moved_from) = moved_from.filter(|_| is_new) {
         db.execute("INSERT INTO moves VALUES (?1, ?2)", params![observation, hex(moved_from.0)])?;
     }
@@ -196,7 +256,7 @@ pub(super) fn insert_header(db: &Transaction<'_>, ballot: &Ballot) -> Result<boo
 }
 
 fn fate(db: &Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteFate, StoreError> {
-    let mut statement = db.prepare_cached("SELECT carried FROM headers WHERE observation = ?1")?;
+    let mut statement = db.prepare_cached(CARRIED)?;
     let carried: bool = statement.query_row([hex(newest.0)], |row| row.get(0))?;
     if carried { fate_of_slot(db, slot) } else { Ok(VoteFate::Recorded) }
 }
@@ -204,13 +264,7 @@ fn fate(db: &Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteFa
 /// The fate of all headers of the slot together: one that is not carried can still land, and so can one whose nonce no
 /// transaction has used up.
 fn fate_of_slot(db: &Connection, slot: SlotId) -> Result<VoteFate, StoreError> {
-    let query = "SELECT t.state, (SELECT e.block FROM transactions e
-                                  WHERE e.nonce = t.nonce AND e.state IN ('executed', 'safe', 'finalized'))
-                 FROM headers h
-                 LEFT JOIN ballots b ON b.observation = h.observation
-                 LEFT JOIN transactions t ON t.id = b.transaction_id
-                 WHERE h.slot = ?1";
-    let mut statement = db.prepare_cached(query)?;
+    let mut statement = db.prepare_cached(FATES)?;
     let mut rows = statement.query([hex(slot.0)])?;
     let mut highest = 0;
     while let Some(row) = rows.next()? {

@@ -116,6 +116,12 @@ impl Clock {
         Some(self.closed_ms.max(self.entered_ms).max(self.live_since_ms?))
     }
 
+    /// When an undecided slot becomes disputed; `None` where it is, or where that is not known.
+    pub fn disputed_from_ms(&self, agreement: &Agreement) -> Option<u64> {
+        let from_ms = self.base_ms()?.saturating_add(agreement.disputed_after_ms).saturating_add(1);
+        (from_ms > self.now_ms).then_some(from_ms)
+    }
+
     /// Whether an undecided slot is disputed by now.
     pub fn is_disputed(&self, agreement: &Agreement) -> bool {
         self.base_ms().is_some_and(|base| self.now_ms.saturating_sub(base) > agreement.disputed_after_ms)

@@ -31,6 +31,8 @@ pub struct Lane {
     windows: BTreeMap<EpochKey, Window>,
     /// The cycle in which this witness led a naming round of a window last.
     led_in: BTreeMap<EpochKey, u32>,
+    /// Whether every window had a name when they were named last, and none that depends on the time.
+    rests: bool,
 }
 
 /// A closed epoch, and the slots that it is or was judged in, by mark.
@@ -53,7 +55,7 @@ pub struct Heads<'a> {
 impl Lane {
     /// A lane of which nothing is judged yet.
     pub fn new(rule: StreamRule) -> Self {
-        Self { rule, windows: BTreeMap::new(), led_in: BTreeMap::new() }
+        Self { rule, windows: BTreeMap::new(), led_in: BTreeMap::new(), rests: false }
     }
 
     /// Takes in a closed epoch, or a new derivation of one.
@@ -61,6 +63,7 @@ impl Lane {
         if self.windows.contains_key(&derived.key) {
             return self.admit_again(derived, engine);
         }
+        self.rests = false;
         self.windows.insert(derived.key, Window { derived, closed_ms, slots: BTreeMap::new() });
         Admission::New
     }
@@ -76,6 +79,7 @@ impl Lane {
             return Admission::Late;
         }
         // it is handed to the engine anew
+        self.rests = false;
         window.derived = derived;
         std::mem::take(&mut window.slots).into_values().for_each(|key| _ = engine.remove(key));
         Admission::Updated
@@ -83,6 +87,7 @@ impl Lane {
 
     /// Drops the windows that `withheld` names, that are incomplete and have no name yet.
     pub fn withdraw(&mut self, withheld: impl Fn(EpochKey) -> bool) {
+        self.rests = false;
         self.windows.retain(|key, window| !window.slots.is_empty() || window.derived.complete || !withheld(*key));
     }
 
@@ -107,10 +112,18 @@ impl Lane {
 
     /// A window's slot came to an outcome that stands: it is judged no more, under no mark.
     pub fn take_done(&mut self, epoch: EpochKey, engine: &mut Engine) {
+        // what it stood in the way of may be named otherwise
+        self.rests = false;
         self.led_in.remove(&epoch);
         if let Some(window) = self.windows.remove(&epoch) {
             window.slots.into_values().for_each(|key| _ = engine.remove(key));
         }
+    }
+
+    /// Whether its windows keep their names as long as nothing changes: neither the archive, nor the ledger, nor what the
+    /// engine has of them.
+    pub fn rests(&self) -> bool {
+        self.rests
     }
 
     /// Hands every window to the engine under the marks that it is to be judged by now. `past` tells the own vote history
@@ -128,7 +141,9 @@ impl Lane {
     ) -> Result<(), E> {
         let Situation { ledger, set, .. } = *heads.situation;
         let tolerance_ms = engine.agreement().tolerance_ms(self.rule.time);
+        self.rests = false;
         let Some(matching) = Matching::new(ledger, self.rule.stream_hash(), set, tolerance_ms) else { return Ok(()) };
+        let mut may_be_split = false;
         self.drop_unnamable(heads.growing, own);
         let segments: BTreeSet<u64> = self.windows.keys().map(|key| key.segment).collect();
         let membership = membership_of(set, ledger, me);
@@ -145,10 +160,12 @@ impl Lane {
             for (key, mark, _) in windows {
                 let is_settled = mark.is_some() && named.is_settled();
                 let asked = Asked { mark, is_settled, is_opening: opening == Some(key), tolerance_ms };
-                let marks = self.marks(key, &asked, heads, &membership, me, engine);
+                let Marks { marks, is_split } = self.marks(key, &asked, heads, &membership, me, engine);
+                may_be_split |= is_split;
                 self.assign(key, &marks, engine, &mut past)?;
             }
         }
+        self.rests = !may_be_split && !self.has_unnamed();
         Ok(())
     }
 
@@ -171,20 +188,20 @@ impl Lane {
         membership: &Membership,
         me: Address,
         engine: &Engine,
-    ) -> BTreeMap<u64, Proposing> {
+    ) -> Marks {
         let window = &self.windows[&key];
         let Ok(own_ms) = window.derived.time else {
             // an epoch without a time has no header; the session's name lets it be told
-            return asked.mark.map(|mark| (mark, Proposing::Never)).into_iter().collect();
+            return Marks::of(asked.mark.map(|mark| (mark, Proposing::Never)));
         };
         if let Some(mark) =
             final_mark(&self.rule, &window.derived, asked.mark, asked.tolerance_ms, heads.situation.ledger)
         {
-            return BTreeMap::from([(mark, Proposing::Never)]);
+            return Marks::of([(mark, Proposing::Never)]);
         }
         let mut marks = BTreeMap::new();
-        let round = window.derived.complete && self.may_be_split(key, own_ms, asked, heads.situation, engine);
-        if let Some(naming) = round.then(|| self.round(key, window, own_ms, asked, heads, membership, me, engine)) {
+        let is_split = window.derived.complete && self.may_be_split(key, own_ms, asked, heads.situation, engine);
+        if let Some(naming) = is_split.then(|| self.round(key, window, own_ms, asked, heads, membership, me, engine)) {
             match naming {
                 Naming::Open { cycle } => {
                     marks.insert(own_ms, Proposing::AtOnce);
@@ -199,7 +216,7 @@ impl Lane {
         } else if asked.is_opening {
             marks.entry(own_ms).or_insert(Proposing::InTurn(key.index));
         }
-        marks
+        Marks { marks, is_split }
     }
 
     /// Whether witnesses may judge an undecided window under different marks: its segment is not settled, another session
@@ -365,6 +382,22 @@ fn content_under(rule: &StreamRule, derived: &DerivedEpoch, mark: u64) -> Option
 /// The times that are so near.
 fn near(own_ms: u64, ms: u64) -> RangeInclusive<u64> {
     own_ms.saturating_sub(ms)..=own_ms.saturating_add(ms)
+}
+
+/// The marks that a window is to be judged under.
+#[derive(Debug)]
+struct Marks {
+    /// When it may be proposed under each.
+    marks: BTreeMap<u64, Proposing>,
+    /// Whether naming rounds, and so the chain's clock, may give it others.
+    is_split: bool,
+}
+
+impl Marks {
+    /// These, whatever the time is.
+    fn of(marks: impl IntoIterator<Item = (u64, Proposing)>) -> Self {
+        Self { marks: marks.into_iter().collect(), is_split: false }
+    }
 }
 
 /// What is asked of a window.

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod lane;
 pub mod naming;
 pub mod own;
+mod rest;
 pub mod rounds;
 pub mod situation;
 pub mod slot;

@@ -40,6 +40,17 @@ impl Phase {
         }
     }
 
+    /// The earliest block time after `head_ms` at which the slot may stand in another phase or round; `None` where it stays
+    /// in this one. Its arguments are those of [`Self::at`].
+    pub fn until_ms(&self, first_ms: Option<u64>, head_ms: u64, agreement: &Agreement) -> Option<u64> {
+        let first_ms = first_ms.filter(|_| agreement.round_ms > 0)?;
+        let next_round_ms = self.round().and_then(|round| round.began_ms.checked_add(agreement.round_ms));
+        let begins = (0..=u64::BITS).map_while(|cycle| begin_ms(first_ms, cycle, agreement));
+        // a grace that is long may have cycle 0 begin after others
+        let next_cycle_ms = begins.filter(|&begin_ms| begin_ms > head_ms).min();
+        next_round_ms.into_iter().chain(next_cycle_ms).min()
+    }
+
     /// The round, if one runs.
     pub fn round(&self) -> Option<&Round> {
         match self {
@@ -185,6 +196,30 @@ mod tests {
         assert_eq!(Phase::at(None, FIRST_MS, &agreement, 5), Phase::Before, "nothing is proposed");
         let none = Agreement { round_ms: 0, ..agreement };
         assert_eq!(Phase::at(Some(FIRST_MS), FIRST_MS + HOUR_MS, &none, 5), Phase::Before, "there are no rounds");
+    }
+
+    #[test]
+    fn a_phase_stays_until_its_end() {
+        let short = Agreement { round_ms: 7_000, round_grace_ms: 90_000, ..Agreement::default() };
+        let late = Agreement { round_grace_ms: 3 * HOUR_MS, ..Agreement::default() };
+        for (agreement, witness_count) in [(Agreement::default(), 5), (Agreement::default(), 40), (short, 3), (late, 5)]
+        {
+            let mut until_ms = 0;
+            for after_ms in (0..5 * HOUR_MS).step_by(500) {
+                let head_ms = FIRST_MS + after_ms;
+                let phase = |head_ms| Phase::at(Some(FIRST_MS), head_ms, &agreement, witness_count);
+                if after_ms > 0 && phase(head_ms) != phase(head_ms - 500) {
+                    assert!(head_ms >= until_ms, "{after_ms}: the phase is another before {until_ms}");
+                }
+                if head_ms >= until_ms {
+                    until_ms = phase(head_ms).until_ms(Some(FIRST_MS), head_ms, &agreement).unwrap();
+                    assert!(until_ms > head_ms);
+                }
+            }
+        }
+        let none = Agreement { round_ms: 0, ..Agreement::default() };
+        assert_eq!(Phase::Before.until_ms(Some(FIRST_MS), FIRST_MS, &none), None, "there are no rounds");
+        assert_eq!(Phase::Before.until_ms(None, FIRST_MS, &Agreement::default()), None, "nothing is proposed");
     }
 
     #[test]

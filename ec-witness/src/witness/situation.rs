@@ -32,8 +32,12 @@ pub struct Situation<'a> {
 impl Situation<'_> {
     /// Where a slot stands in its rounds that holds this.
     pub(super) fn phase(&self, slot: Option<&Slot>, agreement: &Agreement) -> Phase {
+        Phase::at(Self::first_ms(slot), self.head_ms, agreement, self.set.active.len())
+    }
+
+    /// The block time of the first proposal in a slot that holds this, Unix milliseconds.
+    pub(super) fn first_ms(slot: Option<&Slot>) -> Option<u64> {
         let first = slot.and_then(|slot| slot.candidates.first());
-        let first_ms = first.map(|first| first.timestamp_s.saturating_mul(1000));
-        Phase::at(first_ms, self.head_ms, agreement, self.set.active.len())
+        first.map(|first| first.timestamp_s.saturating_mul(1000))
     }
 }

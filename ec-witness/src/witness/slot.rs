@@ -1,6 +1,6 @@
 //! One slot: where it stands, and what its judging comes to.
 
-use std::{collections::HashMap, ops::RangeInclusive};
+use std::ops::RangeInclusive;
 
 use alloy::primitives::{Address, B256};
 use ec_ledger::{Candidate, Final, Slot};
@@ -12,6 +12,8 @@ use super::{
     decision::{
         Agreement, Clock, Comparison, Decision, Membership, OwnEpoch, OwnVote, Proposing, Seen, SeenCandidate, decide,
     },
+    rest::Rest,
+    rounds::Phase,
     situation::Situation,
 };
 
@@ -111,18 +113,19 @@ pub struct JudgedSlot {
     pub voted: Option<ObservationHeader>,
     /// Where it stands.
     pub state: SlotState,
-    /// What was decided last.
-    pub decision: Option<Decision>,
     /// The final observation, if it is final.
     pub finalized: Option<ObservationHash>,
     /// When its epoch closed, on the daemon's clock.
     pub closed_ms: u64,
     entered_ms: Option<u64>,
-    first_seen: HashMap<ObservationHash, u64>,
+    /// When each candidate was first seen: there are few.
+    first_seen: Vec<(ObservationHash, u64)>,
     /// The beginning of the round in which its vote was moved last, in the chain's time.
     moved_in: Option<u64>,
     /// Whether the segment's session is another, so that the own vote is only seen through.
     pub(super) superseded: bool,
+    /// Until when it comes to the same, if nothing changes; `None` where it is to be judged in the next turn.
+    pub(super) rest: Option<Rest>,
     /// Whether it still takes a place in the window.
     pub(super) in_window: bool,
     /// When a candidate was first seen to have the quorum's votes without being final, or `finalize` was called last.
@@ -132,6 +135,14 @@ pub struct JudgedSlot {
 }
 
 impl JudgedSlot {
+    /// The time that its header would have from here, Unix milliseconds; `None` where the epoch's records conflict.
+    pub fn observed_unix_ms(&self) -> Option<u64> {
+        match self.own {
+            OwnEpoch::Derived { observed_unix_ms, .. } => Some(observed_unix_ms),
+            OwnEpoch::Conflicting => None,
+        }
+    }
+
     /// A slot that is not judged yet. `past` is the own vote history of it.
     pub(super) fn new(admitted: Admitted, past: Option<(ObservationHeader, OwnVote)>) -> Self {
         let Admitted { epoch, name, proposing, own, closed_ms } = admitted;
@@ -143,22 +154,17 @@ impl JudgedSlot {
             vote: past.map_or(OwnVote::None, |(_, vote)| vote),
             voted: past.map(|(header, _)| header),
             state: SlotState::Open,
-            decision: None,
             finalized: None,
             closed_ms,
             entered_ms: None,
-            first_seen: HashMap::new(),
+            first_seen: Vec::new(),
             moved_in: None,
             superseded: false,
+            rest: None,
             in_window: true,
             ripe_ms: None,
             finalize_calls: 0,
         }
-    }
-
-    /// Whether it was judged before.
-    pub(super) fn is_judged(&self) -> bool {
-        self.entered_ms.is_some()
     }
 
     /// Judges it; returns the vote to cast, if one is due.
@@ -188,7 +194,24 @@ impl JudgedSlot {
             self.state = SlotState::Superseded;
         }
         self.in_window = counted.is_none() && matches!(self.state, SlotState::Waiting | SlotState::Voted);
-        self.decision = Some(decision);
+        self.rest = match (decision, finalized) {
+            (Decision::Final(_), Some(finalized)) => Some(Rest::of_final(finalized.finality().block)),
+            _ if self.ripe_ms.is_some() || found.is_some_and(|found| ripe(found, situation).is_some()) => None,
+            (Decision::Abstain, _) => Some(Rest::FOR_EVER),
+            // else it has still to be found out whether all of it is executed
+            (Decision::Voted, _)
+                if counted.is_some() && (seen.phase == Phase::Before || matches!(self.vote, OwnVote::Executed(_))) =>
+            {
+                let disputed_ms = clock.disputed_from_ms(agreement);
+                Some(Rest::of_vote(seen.phase, found, disputed_ms, situation, agreement))
+            }
+            _ => None,
+        };
+        self.ballot(decision, &seen)
+    }
+
+    /// The vote to cast, if that is what was decided.
+    fn ballot(&mut self, decision: Decision, seen: &Seen) -> Option<Ballot> {
         match decision {
             _ if self.superseded => None,
             Decision::Attest(header) => Some(Ballot { header, vote: VoteKind::Attest }),
@@ -222,11 +245,7 @@ impl JudgedSlot {
         situation: &Situation<'_>,
         turn_ms: u64,
     ) -> Option<(SlotId, ObservationHash)> {
-        let set = situation.set;
-        let found = situation.ledger.slot(slot).filter(|slot| slot.finalized.is_none() && set.quorum > 0);
-        let candidate =
-            found.and_then(|slot| slot.candidates.iter().find(|candidate| set.votes_for(candidate) >= set.quorum));
-        let Some(candidate) = candidate else {
+        let Some(candidate) = situation.ledger.slot(slot).and_then(|slot| ripe(slot, situation)) else {
             (self.ripe_ms, self.finalize_calls) = (None, 0);
             return None;
         };
@@ -263,7 +282,7 @@ impl JudgedSlot {
             active_votes: set.votes_for(candidate),
             // in a lane, a header of no session is never acceptable
             parent_is_right: right_from.is_some() && (candidate.name.is_some() || !in_lane),
-            first_seen_ms: *self.first_seen.entry(candidate.hash).or_insert(now_ms),
+            first_seen_ms: first_seen_ms(&mut self.first_seen, candidate.hash, now_ms),
         };
         Seen {
             finalized: finalized.map(|finalized| finalized.content),
@@ -272,6 +291,23 @@ impl JudgedSlot {
             phase,
         }
     }
+}
+
+/// The candidate that has the quorum's votes and yet is not final.
+fn ripe<'a>(slot: &'a Slot, Situation { set, .. }: &Situation<'_>) -> Option<&'a Candidate> {
+    let is_open = slot.finalized.is_none() && set.quorum > 0;
+    slot.candidates.iter().find(|candidate| is_open && set.votes_for(candidate) >= set.quorum)
+}
+
+/// When a candidate was first seen: now, if it never was.
+fn first_seen_ms(first_seen: &mut Vec<(ObservationHash, u64)>, hash: ObservationHash, now_ms: u64) -> u64 {
+    let known = first_seen.iter().find(|(known, _)| *known == hash).map(|(_, ms)| *ms);
+    known.unwrap_or_else(|| {
+        // most slots have one candidate
+        first_seen.reserve_exact(1);
+        first_seen.push((hash, now_ms));
+        now_ms
+    })
 }
 
 fn state_of(decision: &Decision, disputed: bool) -> SlotState {

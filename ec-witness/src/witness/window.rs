@@ -45,11 +45,18 @@ impl Window {
         (low <= highest).then_some(Wanted { range: low..=highest, limit: self.half as usize })
     }
 
-    /// The oldest epochs not passed yet, when `undecided` slots below the newest half leave room.
-    pub fn oldest(&self, highest: EpochKey, segments: &[SegmentSpan], undecided: usize) -> Option<Wanted> {
-        let high = self.newest_from(highest, segments).before()?;
-        let limit = (self.half as usize).checked_sub(undecided).filter(|&limit| limit > 0)?;
-        (self.cursor <= high).then_some(Wanted { range: self.cursor..=high, limit })
+    /// The oldest epochs not passed yet, when the slots below the newest half that are `undecided` leave room; these are
+    /// counted only where there are such epochs.
+    pub fn oldest(
+        &self,
+        highest: EpochKey,
+        segments: &[SegmentSpan],
+        undecided: impl FnOnce(EpochKey) -> usize,
+    ) -> Option<Wanted> {
+        let newest_from = self.newest_from(highest, segments);
+        let high = newest_from.before().filter(|&high| self.cursor <= high)?;
+        let limit = (self.half as usize).checked_sub(undecided(newest_from)).filter(|&limit| limit > 0)?;
+        Some(Wanted { range: self.cursor..=high, limit })
     }
 
     /// The lowest epoch of the newest half.
@@ -120,7 +127,7 @@ mod tests {
     fn the_newest_half_and_the_oldest_half() {
         let mut window = Window::new(key(10), 4);
         let newest = |window: &Window, highest| window.newest(key(highest), &ONE(highest));
-        let oldest = |window: &Window, highest, undecided| window.oldest(key(highest), &ONE(highest), undecided);
+        let oldest = |window: &Window, highest, undecided| window.oldest(key(highest), &ONE(highest), |_| undecided);
         assert_eq!((window.from(), window.newest_from(key(100), &ONE(100))), (key(10), key(99)));
         assert_eq!(newest(&window, 9), None);
         assert_eq!(newest(&window, 10).unwrap().range, key(10)..=key(10));
@@ -169,7 +176,7 @@ mod tests {
         let at = |segment, index| EpochKey { segment, index };
         // 6 and 5 of the last, 0 of the second, 9 of the first
         assert_eq!(window.newest_from(at(2, 6), &segments), at(0, 9));
-        assert_eq!(window.oldest(at(2, 6), &segments, 0).unwrap().range, at(0, 0)..=at(0, 8));
+        assert_eq!(window.oldest(at(2, 6), &segments, |_| 0).unwrap().range, at(0, 0)..=at(0, 8));
         assert_eq!(window.newest_from(at(1, 0), &segments), at(0, 7));
         assert_eq!(window.newest_from(at(2, 6), &segments[2..]), at(2, 3), "nothing is before");
     }

@@ -202,6 +202,8 @@ pub(crate) fn ec_witness(arguments: &str) -> Command {
             command.env_remove(name);
         }
     }
+    // not the configuration of a witness that is installed on this host
+    command.env("EC_WITNESS_CONFIG", "/dev/null");
     command.args(arguments.split_whitespace()).env("EC_WITNESS_NUMBERING", "timeline");
     command
 }

@@ -33,9 +33,9 @@ const VARIABLES: usize = 20;
 
 /// Documents about this program.
 fn own_documents() -> Vec<Document> {
-    let docs = ["protocol", "operating-a-witness", "recording", "vote-history", "threat-model"];
+    let docs = ["protocol", "operating-a-witness", "recording", "vote-history", "threat-model", "first-steps"];
     let docs = docs.map(|name| format!("docs/{name}.md"));
-    commands::all(&["README.md", &docs[0], &docs[1], &docs[2], &docs[3], &docs[4]])
+    commands::all(&["README.md", &docs[0], &docs[1], &docs[2], &docs[3], &docs[4], &docs[5]])
 }
 
 /// What is shipped with it and sets its variables.

@@ -8,7 +8,7 @@ use crate::document::{Document, files_below, nothing_wrong, root};
 const SOURCES: [&str; 12] = ["rs", "sol", "nix", "sh", "toml", "yml", "json", "py", "sql", "service", "pl", "js"];
 
 /// Names that other programs give.
-const FOREIGN: [&str; 1] = ["FOUNDRY_SOLC"];
+const FOREIGN: [&str; 2] = ["FOUNDRY_SOLC", "L1StandardBridge"];
 
 /// The largest file that is searched, bytes; larger ones are data.
 const LARGEST: u64 = 1 << 20;

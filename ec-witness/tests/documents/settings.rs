@@ -37,7 +37,10 @@ fn example() -> String {
 fn every_toml_that_is_shown_is_taken_by_the_program() {
     let (mut wrong, mut read) = (Vec::new(), 0);
     for document in documents() {
-        for block in document.blocks().into_iter().filter(|block| block.what.language == "toml") {
+        // the explorer's own is held to the explorer
+        let is_another_programs = |text: &str| text.starts_with("[explorer]");
+        let blocks = document.blocks().into_iter().filter(|block| block.what.language == "toml");
+        for block in blocks.filter(|block| !is_another_programs(&block.what.text)) {
             read += 1;
             if let Err(why) = is_taken_in_a_section(&block.what.text) {
                 wrong.push(format!("{}:{}: {why}", document.name, block.line));

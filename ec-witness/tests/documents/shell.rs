@@ -68,7 +68,7 @@ fn commands(line: &str, arrays: &mut BTreeMap<String, Vec<String>>) -> Vec<Vec<S
         name.and_then(|name| arrays.get(name).cloned()).unwrap_or_else(|| vec![word])
     });
     let words: Vec<String> = words.collect();
-    let ends = |word: &String| matches!(word.as_str(), "|" | "||" | "&&" | ";");
+    let ends = |word: &String| matches!(word.as_str(), "|" | "||" | "&&" | "&" | ";");
     words.split(ends).flat_map(command).collect()
 }
 

@@ -80,6 +80,7 @@ fn import(store: &mut VoteStore, text: &Value) -> Result<usize, &'static str> {
         HistoryError::Version(_) => "version",
         HistoryError::Foreign { .. } => "foreign",
         HistoryError::Slot { .. } => "slot",
+        HistoryError::Content(_) => "content",
         HistoryError::Store(StoreError::OtherContent { .. }) => "other_content",
         other => panic!("{other}"),
     })
@@ -91,6 +92,7 @@ fn vote(store: &mut VoteStore, header: ObservationHeader) -> &'static str {
         Ok(recorded) => recorded.name(),
         Err(StoreError::OtherContent { .. }) => "other_content",
         Err(StoreError::StillOnItsWay { .. }) => "still_on_its_way",
+        Err(StoreError::Compacted { .. }) => "compacted",
         Err(other) => panic!("{other}"),
     }
 }

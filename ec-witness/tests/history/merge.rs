@@ -29,7 +29,8 @@ fn header(epoch: u8, content: u8, time: u64) -> ObservationHeader {
 
 fn history(headers: &[ObservationHeader]) -> History {
     let Whose { chain_id, ledger, witness } = WHOSE;
-    let votes = headers.iter().map(|header| SlotVotes { slot: header.slot(), headers: vec![*header] }).collect();
+    let votes =
+        headers.iter().map(|header| SlotVotes { slot: header.slot(), content: None, headers: vec![*header] }).collect();
     History { v: HISTORY_VERSION, chain_id, ledger, witness, votes }
 }
 

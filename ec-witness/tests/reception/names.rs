@@ -17,7 +17,7 @@ fn a_track_that_is_no_cmaf_is_named_and_recorded_if_it_is_asked_for() {
     let named = || {
         let logged = unasked.logged();
         let line = logged.lines().find(|line| line.contains("track not recorded"))?;
-        line.split_once("track=\"").and_then(|(_, rest)| Some(rest.split_once('"')?.0.to_owned()))
+        line.split_once("track=").and_then(|(_, rest)| Some(rest.split_once(" reason=")?.0.to_owned()))
     };
     await_or_report(|| unasked.logged(), || named().is_some());
     let name = named().unwrap();

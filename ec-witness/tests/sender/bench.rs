@@ -12,7 +12,7 @@ use ec_observation::{Ballot, EpochHash, ObservationHash, ObservationHeader, Stre
 use ec_rpc::{Endpoint, Endpoints, majority};
 use ec_witness::{
     key::Signer,
-    sender::{FeeRule, SendError, SendRule, Sender, SpendRule},
+    sender::{FeeRule, PaceRule, SendError, SendRule, Sender, SpendRule},
     store::{Identity, OutboxTx, Recorded, StoreError, VoteStore},
 };
 
@@ -34,6 +34,7 @@ pub(crate) const RULE: SendRule = SendRule {
     max_in_flight: 16,
     max_batch: 1,
     spending: SpendRule { max_sends_per_slot: 16, max_gas_per_hour: u64::MAX },
+    pace: PaceRule { catch_up_percent: 0 },
 };
 
 pub(crate) struct Bench {
@@ -134,11 +135,16 @@ impl Bench {
     /// Records proposals for these slots.
     pub(crate) fn record(&mut self, slots: std::ops::Range<u64>) -> Vec<ObservationHeader> {
         let headers: Vec<_> = slots.map(header).collect();
+        self.record_these(&headers);
+        headers
+    }
+
+    /// Records proposals of these headers.
+    pub(crate) fn record_these(&mut self, headers: &[ObservationHeader]) {
         let ballots: Vec<_> = headers.iter().map(|header| proposal(*header)).collect();
         for recorded in self.store.record(&ballots).unwrap() {
             assert_eq!(recorded.unwrap(), Recorded::First);
         }
-        headers
     }
 
     /// One turn of the daemon, as far as it concerns sending; like the daemon it waits while the endpoints rest.
@@ -190,7 +196,7 @@ impl Bench {
     pub(crate) async fn drain(&mut self, most: usize) -> usize {
         for turn in 0..most {
             self.turn().await.unwrap();
-            if self.sender.pending() == 0 && self.store.unsigned().unwrap().is_empty() {
+            if self.sender.pending() == 0 && self.store.unsigned_after(0).unwrap().is_empty() {
                 return turn;
             }
             self.mine().await;

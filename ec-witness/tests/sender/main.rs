@@ -8,6 +8,7 @@ mod common;
 
 mod bench;
 mod fees;
+mod pace;
 mod pool;
 mod reorgs;
 mod reverts;

@@ -2,12 +2,13 @@
 
 use alloy::primitives::Address;
 use ec_archive::SegmentSpan;
-use ec_ledger::{Candidate, LedgerState};
+use ec_ledger::{Candidate, LedgerState, Touched};
 use ec_observation::{Ballot, EpochKey, EpochName};
 use ec_witness::witness::{
     decision::{OwnVote, Proposing},
     engine::Engine,
-    slot::{Admitted, SlotKey},
+    situation::Situation,
+    slot::{Admitted, JudgedSlot, SlotKey},
     window::{Wanted, Window},
 };
 use rand::{RngExt, rngs::StdRng};
@@ -75,6 +76,7 @@ impl Host {
     pub(crate) fn poll(&mut self, now_ms: u64, answers: bool, net: &mut Net) {
         if answers {
             self.view.follow(now_ms, net);
+            self.engine.touch(&self.view.ledger.take_touched());
             self.refresh_votes(&net.chain);
         }
         self.view.note_liveness(now_ms, self.offset_ms, answers);
@@ -83,7 +85,7 @@ impl Host {
             return;
         }
         let situation = self.view.situation(now_ms + self.offset_ms);
-        let ballots = self.engine.judge(&situation);
+        let ballots = judge(&mut self.engine, &situation);
         self.cast(now_ms, &ballots, net);
         self.let_go();
     }
@@ -110,7 +112,7 @@ impl Host {
         if let Some(wanted) = self.window.newest(highest, &segments) {
             self.admit_wanted(&wanted, now_ms, net);
         }
-        let undecided = self.engine.undecided_below(net.truth.stream, self.window.newest_from(highest, &segments));
+        let undecided = |newest_from| self.engine.undecided_below(net.truth.stream, newest_from);
         if let Some(wanted) = self.window.oldest(highest, &segments, undecided) {
             let passed = self.admit_wanted(&wanted, now_ms, net);
             self.window.pass(EpochKey::timeline(passed));
@@ -179,8 +181,21 @@ impl Host {
     /// What it last decided of a slot, for a trace.
     pub(crate) fn explain(&self, net: &Net, sequence: u64) -> String {
         let Some(slot) = self.engine.slot(net.truth.key(sequence)) else { return "not judged".into() };
-        format!("{:?} {:?} {:?}", slot.state, slot.vote, slot.decision)
+        format!("{:?} {:?}", slot.state, slot.vote)
     }
+}
+
+/// Judges what does not rest, and makes sure that what does would come to what it came to.
+pub(crate) fn judge(engine: &mut Engine, situation: &Situation<'_>) -> Vec<Ballot> {
+    let mut woken = engine.clone();
+    woken.touch(&Touched::All);
+    let (of_all, ballots) = (woken.judge(situation), engine.judge(situation));
+    assert_eq!(ballots, of_all, "votes of a slot that rests");
+    for ((key, slot), (_, woken)) in engine.slots().zip(woken.slots()) {
+        let standing = |slot: &JudgedSlot| (slot.state, slot.finalized, slot.vote);
+        assert_eq!(standing(slot), standing(woken), "{key:?} rests and stands elsewhere");
+    }
+    ballots
 }
 
 /// The account of a witness.

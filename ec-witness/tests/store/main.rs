@@ -4,10 +4,10 @@
 
 mod decay;
 mod migration;
+mod older;
 mod power;
 mod scale;
 mod signed;
-mod v2;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 

@@ -11,7 +11,7 @@ use ec_witness::store::{Identity, Recorded, STORE_FILE, StoreError, TxState, Vot
 use rusqlite::{Connection, types::Value};
 use tempfile::TempDir;
 
-use super::{create_private, v2::bring_to_version_2, write_private};
+use super::{create_private, older::bring_to_version, write_private};
 
 /// Whose store the fixture is.
 pub(crate) fn identity() -> Identity {
@@ -39,7 +39,7 @@ pub(crate) fn old_store() -> (TempDir, PathBuf) {
 /// can hold.
 fn store_of_version_2() -> (TempDir, PathBuf) {
     let (dir, store) = old_store();
-    bring_to_version_2(&store.join(STORE_FILE));
+    bring_to_version(&store.join(STORE_FILE), 2);
     let connection = Connection::open(store.join(STORE_FILE)).unwrap();
     let more = "INSERT INTO finalized_head VALUES (1, '18446744073709551615', '0x01', 7);
                 INSERT INTO halts (kind, message, evidence, halted_unix_ms, resumed_unix_ms) VALUES ('k', 'm', '{}', 5, 6)";
@@ -70,7 +70,7 @@ fn every_vote_and_transaction_of_version_1_is_kept() {
     for query in [
         "SELECT * FROM identity",
         "SELECT * FROM streams ORDER BY 1",
-        "SELECT * FROM votes ORDER BY 1",
+        "SELECT slot, content FROM votes ORDER BY 1",
         "SELECT id, slot, observation, header, candidates_seen, recorded_unix_ms FROM headers ORDER BY id",
         "SELECT * FROM transactions WHERE state <> 'adopted' ORDER BY id",
         "SELECT id, hash, state, signed_unix_ms FROM transactions ORDER BY id",
@@ -95,7 +95,8 @@ fn everything_of_version_2_is_kept_and_votes_move_there() {
     let tables: Vec<_> = rows(&old, query).into_iter().flatten().map(|name| format!("{name:?}")).collect();
     assert_eq!(tables.len(), 8, "{tables:?}");
     for table in ["identity", "streams", "votes", "headers", "transactions", "ballots", "halts", "finalized_head"] {
-        let query = format!("SELECT * FROM {table} ORDER BY 1, 2");
+        let columns = if table == "votes" { "slot, content" } else { "*" };
+        let query = format!("SELECT {columns} FROM {table} ORDER BY 1, 2");
         let expected = rows(&old, &query);
         assert!(!expected.is_empty(), "{table}");
         assert_eq!(rows(&store.join(STORE_FILE), &query), expected, "{table}");
@@ -108,7 +109,39 @@ fn everything_of_version_2_is_kept_and_votes_move_there() {
     let moved = Ballot { header: to, vote: VoteKind::Move { from, candidates_seen: 1 } };
     assert_eq!(*open.record(&[moved]).unwrap()[0].as_ref().unwrap(), Recorded::Another);
     drop(open);
-    assert_eq!(VoteStore::open(&store, identity()).unwrap().unsigned().unwrap(), [moved]);
+    let unsigned = VoteStore::open(&store, identity()).unwrap().unsigned_after(0).unwrap();
+    assert_eq!(unsigned.into_iter().map(|(_, ballot)| ballot).collect::<Vec<_>>(), [moved]);
+}
+
+#[test]
+fn everything_of_version_4_is_kept_and_all_of_it_is_checked() {
+    let (dir, store) = old_store();
+    let (file, old) = (store.join(STORE_FILE), dir.path().join("old.sqlite"));
+    bring_to_version(&file, 4);
+    let connection = Connection::open(&file).unwrap();
+    let more = "INSERT INTO forced (l1_hash, l1_nonce, l1_raw, repeats, state, kept_unix_ms)
+                    SELECT '0x01', '7', '0x02', hash, 'lost', 9 FROM transactions WHERE nonce = '7'";
+    assert_eq!(connection.execute(more, []).unwrap(), 1);
+    drop(connection);
+    fs::copy(&file, &old).unwrap();
+    let open = VoteStore::open(&store, identity()).unwrap();
+    assert_eq!((open.next_nonce().unwrap(), open.outbox().unwrap().len()), (8, 4));
+    assert!(open.signed_since(0).unwrap().iter().any(|(_, tx)| tx.nonce == 7));
+    drop(open);
+    for table in ["identity", "streams", "headers", "transactions", "ballots", "forced"] {
+        let query = format!("SELECT * FROM {table} ORDER BY 1, 2");
+        let expected = rows(&old, &query);
+        assert!(!expected.is_empty(), "{table}");
+        assert_eq!(rows(&file, &query), expected, "{table}");
+    }
+    let votes = rows(&old, "SELECT slot, content, 0 FROM votes ORDER BY 1");
+    assert_eq!(rows(&file, "SELECT slot, content, compacted FROM votes ORDER BY 1"), votes);
+    assert!(
+        rows(&file, "SELECT 1 FROM closed UNION ALL SELECT 1 FROM compaction").is_empty(),
+        "nobody has checked it yet"
+    );
+    let names: Vec<_> = backups(&store).iter().map(|path| path.file_name().unwrap().to_owned()).collect();
+    assert!(matches!(names.as_slice(), [name] if name.to_str().unwrap().starts_with("votes.sqlite.v4.")), "{names:?}");
 }
 
 #[test]
@@ -118,7 +151,7 @@ fn a_migrated_store_goes_on_where_it_was() {
     let ballots = open.ballots().unwrap();
     let proposals = ballots.iter().filter(|ballot| matches!(ballot.vote, VoteKind::Propose { .. })).count();
     assert_eq!((ballots.len(), proposals), (20, 7));
-    assert!(open.unsigned().unwrap().is_empty());
+    assert!(open.unsigned_after(0).unwrap().is_empty());
     let outbox = open.outbox().unwrap();
     assert_eq!(outbox.iter().map(|tx| tx.nonce).collect::<Vec<_>>(), [4, 5, 6, 7]);
     assert!(matches!(outbox[1].state, TxState::Executed { .. }));

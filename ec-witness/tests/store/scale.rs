@@ -1,26 +1,28 @@
-//! How long it takes to open a store that has voted for years.
+//! What a store costs that has voted for years: at a start, in a turn, and to compact.
 
-use std::{env, time::Instant};
+use std::{
+    env, fs, thread,
+    time::{Duration, Instant},
+};
 
-use ec_witness::store::{OutboxTx, StoreError, TxState, VoteStore};
+use ec_witness::store::{OutboxTx, STORE_FILE, StoreError, TxState, VoteStore};
 
 use super::{
     power::workload::{ballot, identity},
     signed,
 };
 
-const BATCH: u64 = 64;
-
 #[test]
-#[ignore = "takes minutes; EC_SCALE_VOTES is the number of votes (default 1000000)"]
+#[ignore = "takes minutes; EC_SCALE_VOTES votes (default 1000000), EC_SCALE_BATCH in a transaction (64)"]
 fn opening_a_large_store() {
-    let votes: u64 = env::var("EC_SCALE_VOTES").map_or(1_000_000, |votes| votes.parse().unwrap());
+    let number = |name, default| env::var(name).map_or(default, |number| number.parse::<u64>().unwrap());
+    let (votes, batch) = (number("EC_SCALE_VOTES", 1_000_000), number("EC_SCALE_BATCH", 64));
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let mut store = VoteStore::create(&path, identity(), 0, |_| Ok::<_, StoreError>(())).unwrap();
     let begun = Instant::now();
-    for nonce in 0..votes / BATCH {
-        let ballots: Vec<_> = (nonce * BATCH..(nonce + 1) * BATCH).map(|epoch| ballot(epoch, 1)).collect();
+    for nonce in 0..votes / batch {
+        let ballots: Vec<_> = (nonce * batch..(nonce + 1) * batch).map(|epoch| ballot(epoch, 1)).collect();
         assert!(store.record(&ballots).unwrap().iter().all(Result::is_ok));
         let (hash, raw) = signed::signed(identity().chain_id, nonce, 1);
         let carried: Vec<_> = ballots.iter().map(|ballot| ballot.header.hash()).collect();
@@ -30,11 +32,50 @@ fn opening_a_large_store() {
     drop(store);
     let begun = Instant::now();
     let store = VoteStore::open(&path, identity()).unwrap();
-    println!("opened and checked in {:?}", begun.elapsed());
+    let opened = begun.elapsed();
+    println!("opened and checked in {opened:?}");
+    store.close().unwrap();
     let begun = Instant::now();
-    assert!(store.unsigned().unwrap().is_empty());
-    assert!(store.outbox().unwrap().is_empty());
-    println!("what is to be sent was found in {:?}", begun.elapsed());
-    let size = std::fs::metadata(path.join(ec_witness::store::STORE_FILE)).unwrap().len();
-    println!("{} MiB", size >> 20);
+    let mut store = VoteStore::open(&path, identity()).unwrap();
+    let reopened = begun.elapsed();
+    println!("opened after it was closed in order in {reopened:?}");
+    let begun = Instant::now();
+    for _ in 0..100 {
+        store.unsigned_after(0).unwrap();
+        assert!(store.outbox().unwrap().is_empty());
+        assert!(store.last_final().unwrap().is_some());
+        store.signed_since(u64::MAX >> 1).unwrap();
+        store.next_nonce().unwrap();
+        store.standing().unwrap();
+    }
+    let turn = begun.elapsed() / 100;
+    println!("what a turn asks: {turn:?}");
+    let begun = Instant::now();
+    store.check_beside().unwrap();
+    let mut longest = Duration::ZERO;
+    for epoch in votes.. {
+        if !store.is_being_checked() {
+            break;
+        }
+        let begun = Instant::now();
+        store.record(&[ballot(epoch, 1)]).unwrap().remove(0).unwrap();
+        longest = longest.max(begun.elapsed());
+        thread::sleep(Duration::from_millis(100));
+    }
+    store.checked().unwrap();
+    println!("the rest was checked beside in {:?}; the slowest of ten votes a second: {longest:?}", begun.elapsed());
+    println!("{:?}", store.growth().unwrap());
+    drop(store);
+    let bytes = fs::metadata(path.join(STORE_FILE)).unwrap().len();
+    println!(
+        "measured turn_us={} reopened_ms={} opened_ms={} slowest_ms={} bytes_a_vote={}",
+        turn.as_micros(),
+        reopened.as_millis(),
+        opened.as_millis(),
+        longest.as_millis(),
+        bytes / votes
+    );
+    let begun = Instant::now();
+    println!("{:?}", VoteStore::compact(&path, u64::MAX).unwrap());
+    println!("compacted in {:?}", begun.elapsed());
 }

@@ -227,7 +227,11 @@ fn a_deploy_block_after_the_ledgers_is_refused_with_the_right_one() {
         run(command.env("EC_WITNESS_DEPLOY_BLOCK", block.to_string()))
     };
     let right = format!("set deploy_block to {created}");
-    for arguments in ["init --from-sequence first", "run --once", "status", "verify"] {
+    let init = |block| with("init --from-sequence first", block);
+    let fix = format!("fix: deploy_block = {created}");
+    init(head).assert_error(&["EC_WITNESS_DEPLOY_BLOCK = ", "votes before deploy_block would not be seen", &fix]);
+    init(head + 9).assert_error(&["EC_WITNESS_DEPLOY_BLOCK = ", "newest block", &fix]);
+    for arguments in ["run --once", "status", "verify"] {
         with(arguments, head).assert_error(&["deploy_block is set to", &right]);
         with(arguments, head + 9).assert_error(&["deploy_block is set to", &format!("newest block is {head}")]);
     }

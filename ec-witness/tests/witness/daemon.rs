@@ -44,6 +44,12 @@ fn a_growing_archive_is_followed_until_sigterm() {
         assert_eq!(code, Some(0));
         assert!(took < Duration::from_secs(10), "{took:?}");
     }
+    // the next start votes before it has checked all
+    for w in 1..=2 {
+        let database = rusqlite::Connection::open(rail.store(w).join("votes.sqlite")).unwrap();
+        let closed: i64 = database.query_row("SELECT count(*) FROM closed", [], |row| row.get(0)).unwrap();
+        assert_eq!(closed, 1);
+    }
 }
 
 #[test]

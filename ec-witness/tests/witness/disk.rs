@@ -191,6 +191,26 @@ fn a_chain_without_the_block_that_was_final_halts_the_next_start() {
 }
 
 #[test]
+fn damage_that_is_found_beside_the_votes_ends_the_witness_as_it_would_a_start() {
+    let rail = Rail::start(1, 1);
+    let archive = TestArchive::of_groups(3);
+    rail.init(1, &archive);
+    assert_eq!(rail.once(1, &archive).code, 0);
+    let database = rusqlite::Connection::open(rail.store(1).join("votes.sqlite")).unwrap();
+    let damage = "UPDATE votes SET content = '0x' || substr(content, 4) || '0'";
+    assert_eq!(database.execute(damage, []).unwrap(), 1);
+    drop(database);
+    let damaged = ["not an intact vote store", "is not the one that was recorded"];
+    // the store was closed in order, so it is found after the start; then it was not
+    for starts in [true, false] {
+        let ended = run(&mut rail.command(1, &archive, &format!("run {DELAYS} --log info")));
+        ended.assert_error(&damaged);
+        assert_eq!(ended.stderr.contains("witness started"), starts, "{ended:?}");
+    }
+    assert_eq!(rail.nonce(1), 1, "nothing more is sent");
+}
+
+#[test]
 fn a_second_process_and_a_lost_store_are_refused_each_time() {
     let rail = Rail::start(1, 1);
     let archive = TestArchive::of_groups(3);

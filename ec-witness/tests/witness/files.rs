@@ -174,7 +174,8 @@ fn a_deleted_file_stops_its_stream_until_it_is_back() {
 fn an_archive_that_comes_later_goes_away_and_comes_back_is_followed() {
     let rail = Rail::start(1, 1);
     let (nowhere, archive, whole) = (TestArchive::nowhere(), TestArchive::of_groups(9), TestArchive::of_groups(15));
-    let init = run(&mut rail.command(1, &nowhere, "init --json"));
+    run(&mut rail.command(1, &nowhere, "init --json")).assert_error(&["no broadcast yet", "--archive-later"]);
+    let init = run(&mut rail.command(1, &nowhere, "init --json --archive-later"));
     assert_eq!((init.code, init.stderr.contains("no broadcast yet")), (0, true), "{init:?}");
     let (here, there) = (nowhere.path().join("manifests"), archive.path().join("manifests"));
     let one = Watched::start(&rail, 1, &nowhere);

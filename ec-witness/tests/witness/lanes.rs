@@ -75,6 +75,14 @@ fn two_open_one_session_at_once_and_the_vote_that_is_superseded_alarms_nobody() 
     let is_final = |line: &&Value| line["state"] == "finalized";
     let slots = |lines: &[Value]| lines.iter().filter(is_final).map(|line| line["slot"].clone()).collect::<Vec<_>>();
     assert_eq!(slots(&first), slots(&second), "both name the epochs alike");
+    rail.net.pass_finality();
+    let line = first.iter().find(is_final).unwrap();
+    let name = format!("{}/{}", line["session"]["mark"], line["session"]["index"]);
+    for asked in [line["sequence"].to_string(), name] {
+        let verify = run(command(1, "verify --json --epoch").arg(&asked));
+        assert_eq!((verify.code, verify.lines().len()), (0, 1), "{asked}: {verify:?}");
+        assert_eq!((&verify.lines()[0]["slot"], &verify.lines()[0]["verdict"]), (&line["slot"], &"equal".into()));
+    }
 }
 
 /// What `run` says of an archive of these tracks' files under a numbering; it must say these words.

@@ -94,6 +94,20 @@ fn metrics_follow_a_vote() {
     let votes_paid_for = after["ec_witness_balance_wei"] / after["ec_witness_vote_cost_wei"];
     assert!(votes_paid_for > 1000.0, "{votes_paid_for}");
     assert!(after["ec_witness_turn_duration_seconds_count"] >= 1.0 && after["process_resident_memory_bytes"] > 0.0);
+    assert!(after["ec_witness_memory_limit_bytes"] > after["process_resident_memory_bytes"]);
+    assert_eq!(after["ec_witness_log_pages_halved_total"], 0.0);
+    assert!(after["process_max_fds"] > 0.0 && after["ec_witness_poll_interval_seconds"] > 0.0);
+
+    let cost = watched.await_sample("ec_witness_catch_up_left_epochs", 0.0);
+    assert!((20_000.0..200_000.0).contains(&cost[r#"ec_witness_vote_gas{vote="propose"}"#]), "{cost:#?}");
+    assert!(cost[r#"ec_witness_vote_fee_wei{vote="propose"}"#] > 0.0);
+    assert!((0.0001..0.1).contains(&cost["ec_witness_block_share_ratio"]) && cost["ec_witness_paced_gas"] > 1e6);
+    let (base, cap) =
+        (cost[r#"ec_witness_fee_per_gas_wei{kind="base"}"#], cost[r#"ec_witness_fee_per_gas_wei{kind="cap"}"#]);
+    assert!(0.0 < base && base < cap, "{base} {cap}");
+    let status =
+        run(&mut rail.command(1, &archive, &format!("status --summary --metrics-listen {}", watched.served.0)));
+    assert!(status.stdout.contains("no old epoch is left") && status.stdout.contains("propose: "), "{status:?}");
 
     archive.append_raw("video0.m4s", "no record\n");
     watched.await_sample(r#"ec_witness_quarantined_lines_total{stream="tv"}"#, 1.0);
@@ -272,7 +286,7 @@ fn status_says_whether_it_is_fine_and_if_not_why() {
     becomes("fine", &[]);
     let text = run(&mut rail.command(1, &archive, "status"));
     assert!(text.code == 0 && text.stdout.starts_with("fine: witness 0x"), "{text:?}");
-    assert!(text.stdout.contains(&format!("process {} holds the store", running.id())), "{text:?}");
+    assert!(text.stdout.contains(&format!("process {}", running.id())), "{text:?}");
 
     let me = rail.net.account(1);
     let balance = |wei| common::block_on(rail.net.provider().anvil_set_balance(me, wei)).unwrap();
@@ -319,7 +333,7 @@ fn a_health_check_asks_the_daemon_and_reads_neither_archive_nor_ledger() {
     };
     await_that("it is fine", || check("").code == 0);
     let text = check("");
-    assert!(text.stdout.starts_with("fine: witness 0x") && text.stdout.contains("holds the store"), "{text:?}");
+    assert!(text.stdout.starts_with("fine: witness 0x") && text.stdout.contains(", process "), "{text:?}");
     let summary = check("--summary --json").json();
     let names = summary["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap());
     let names: Vec<_> = names.collect();

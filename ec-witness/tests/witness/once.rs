@@ -41,7 +41,16 @@ fn each_vote_is_a_line_of_the_log() {
     });
     for votes in &votes {
         let [vote] = votes.as_slice() else { panic!("{votes:?}") };
-        assert_eq!(vote["recorded"], "first", "{vote}");
+        assert_eq!(
+            (&vote["stream"], &vote["epoch"], &vote["recorded"]),
+            (&"tv".into(), &0.into(), &Value::Null),
+            "{vote}"
+        );
+        assert_eq!(
+            (vote["slot"].as_str().unwrap().len(), vote["observation"].as_str().unwrap().len()),
+            (66, 66),
+            "{vote}"
+        );
         assert!(vote["vote"] == "propose" || vote["vote"] == "attest", "{vote}");
     }
     assert!(votes.iter().flatten().any(|vote| vote["vote"] == "propose"), "{votes:?}");
@@ -64,6 +73,19 @@ fn one_differing_archive_is_outvoted_found_and_named() {
     let verify = run(&mut rail.command(3, &bad, "verify --json"));
     assert_eq!(verify.code, 1);
     assert_eq!(verify.lines()[1]["verdict"], "mismatch");
+    for (epoch, code, verdict) in [("0", 0, "equal"), ("1", 1, "mismatch")] {
+        let one = run(rail.command(3, &bad, "verify --json --epoch").arg(epoch));
+        assert_eq!((one.code, one.lines().len()), (code, 1), "{one:?}");
+        assert_eq!(
+            (&one.lines()[0]["sequence"].to_string(), &one.lines()[0]["verdict"]),
+            (&epoch.into(), &verdict.into())
+        );
+    }
+    run(&mut rail.command(3, &bad, "verify --epoch 7")).assert_error(&["--epoch 7", "no stream", "closed"]);
+    // final on the ledger, and gone from the archive
+    let none = TestArchive::of_groups(3);
+    let gone = run(&mut rail.command(3, &none, "verify --json --epoch 1"));
+    assert_eq!((gone.code, &gone.lines()[0]["verdict"]), (1, &"missing".into()), "{gone:?}");
     let diff = run(rail.command(1, &good, "diff --json --other").arg(bad.path()));
     assert_eq!((diff.code, diff.lines().len()), (1, 1));
     assert_eq!(diff.lines()[0]["own"]["group_sequence"], 5);
@@ -117,7 +139,8 @@ fn a_dry_run_needs_no_key_and_sends_nothing() {
     let mut command = rail.command(1, &archive, "run --once --dry-run --json --log info");
     let outcome = run(command.env_remove("EC_WITNESS_KEY_FILE").env_remove("EC_WITNESS_STORE"));
     assert_eq!((outcome.code, states(&outcome)), (1, vec!["waiting".to_owned(); 2]), "{outcome:?}");
-    assert!(outcome.stderr.contains(r#"vote="propose""#), "{outcome:?}");
+    assert!(outcome.stderr.contains(" INFO vote stream=tv epoch=1 vote=propose observation=0x"), "{outcome:?}");
+    assert!(outcome.stderr.lines().all(|line| line.chars().count() <= 120), "{outcome:?}");
     assert_eq!(rail.nonce(1), 0);
 }
 

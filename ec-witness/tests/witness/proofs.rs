@@ -37,7 +37,7 @@ fn a_record_is_proven_against_the_final_observation() {
     other["header"]["observedUnixMs"] = 1.into();
     assert_eq!(check(&other.to_string(), "--offline").code, 0);
     let refused = check(&other.to_string(), "");
-    assert_eq!((refused.code, &refused.json()["finality"]), (1, &Value::from("other_final")), "{refused:?}");
+    assert_eq!((refused.code, &refused.json()["finality"]), (5, &Value::from("same_content_final")), "{refused:?}");
     check("{}", "").assert_error(&["not a proof", "missing field"]);
     prove(6).assert_error(&["epoch 2 is not closed"]);
 }
@@ -82,7 +82,7 @@ fn final_means_final_at_the_head_that_is_asked() {
     let newest = block_on(async { rail.net.provider().get_block_number().await.unwrap() });
     for head in ["", "--head finalized", "--head safe"] {
         let checked = check(head);
-        assert_eq!((checked.code, &checked.json()["finality"]), (1, &Value::from("not_final_yet")), "{checked:?}");
+        assert_eq!((checked.code, &checked.json()["finality"]), (3, &Value::from("not_final_yet")), "{checked:?}");
         let reason = checked.json()["reason"].as_str().unwrap().to_owned();
         assert!(reason.contains("not final yet at the ") && reason.contains("head, block 0 0x"), "{reason}");
         assert_eq!(states(&status(head)), ["not_final_yet", "not_final_yet", "open"]);
@@ -127,7 +127,7 @@ fn a_chain_without_a_finalized_head_has_nothing_final_there() {
         run(command.env("EC_WITNESS_RPC", proxy.rpc()).write_stdin(proof.clone()))
     };
     let text = check("");
-    assert!(text.code == 1 && text.stdout.contains("finalized head, which the chain does not have yet"), "{text:?}");
+    assert!(text.code == 3 && text.stdout.contains("finalized head, which the chain does not have yet"), "{text:?}");
     let json = check("--json").json();
     assert_eq!(json["head"], serde_json::json!({"kind": "finalized", "number": null, "hash": null}), "{json}");
     assert_eq!(check("--head latest").code, 0);

@@ -5,8 +5,9 @@
 }:
 let
   to = import ../endpoints.nix { inherit settings; };
+  fromL1 = to.l1FromFiles own { rpc = "OP_BATCHER_L1_ETH_RPC"; };
   signing = to.signing own "batcher" "OP_BATCHER_PRIVATE_KEY";
-  automatic = if settings.l1.beacon == null then "calldata" else "blobs";
+  automatic = if !to.hasBeacon then "calldata" else "blobs";
 in
 {
   flags = signing.flags // {
@@ -17,17 +18,19 @@ in
     num-confirmations = 4;
     poll-interval = "6s";
     rollup-rpc = to.rollupRpc;
+    # who makes no blocks yet may stand beside the host that does, and that one posts with the same account
+    stopped = if settings.components.op-node.sequencerStopped then true else null;
     "rpc.enable-admin" = true;
     sub-safety-margin = 10;
     wait-node-sync = true;
   };
 
-  environmentFromFiles = to.l1RpcFromFile own "OP_BATCHER_L1_ETH_RPC" // signing.environmentFromFiles;
+  environmentFromFiles = fromL1.environmentFromFiles // signing.environmentFromFiles;
 
   ports = to.localPorts own;
   reads = [ ];
   writes = [ ];
-  secrets = to.l1Secrets // signing.secrets;
+  secrets = fromL1.secrets // signing.secrets;
   needs = [
     release.execution
     "op-node"

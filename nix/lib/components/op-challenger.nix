@@ -6,6 +6,10 @@
 let
   inherit (settings) paths l1;
   to = import ../endpoints.nix { inherit settings; };
+  fromL1 = to.l1FromFiles own {
+    rpc = "OP_CHALLENGER_L1_ETH_RPC";
+    beacon = "OP_CHALLENGER_L1_BEACON";
+  };
   signing = to.signing own "challenger" "OP_CHALLENGER_PRIVATE_KEY";
   home = "${paths.state}/op-challenger";
   genesis = "${paths.chain}/genesis.json";
@@ -22,14 +26,14 @@ in
     datadir = home;
     game-factory-address = to.factory;
     game-types = own.gameTypes;
-    l1-beacon = l1.beacon;
+    l1-beacon = to.l1Beacon;
     l1-eth-rpc = to.l1Rpc;
     l2-eth-rpc = to.executionRpc;
     rollup-rpc = to.rollupRpc;
   };
 
   environmentFromFiles =
-    to.l1RpcFromFile own "OP_CHALLENGER_L1_ETH_RPC"
+    fromL1.environmentFromFiles
     // to.factoryFromFile "OP_CHALLENGER_GAME_FACTORY_ADDRESS"
     // signing.environmentFromFiles;
 
@@ -42,7 +46,7 @@ in
   ++ (if paths.prestate == null then [ ] else [ paths.prestate ])
   ++ (if l1.chainConfig == null then [ ] else [ l1.chainConfig ]);
   writes = [ home ];
-  secrets = to.l1Secrets // signing.secrets;
+  secrets = fromL1.secrets // signing.secrets;
   needs = [
     release.execution
     "op-node"

@@ -1,6 +1,7 @@
 { settings, own, ... }:
 let
   to = import ../endpoints.nix { inherit settings; };
+  fromL1 = to.l1FromFiles own { rpc = "OP_DISPUTE_MON_L1_ETH_RPC"; };
 in
 {
   flags = {
@@ -11,13 +12,12 @@ in
   };
 
   environmentFromFiles =
-    to.l1RpcFromFile own "OP_DISPUTE_MON_L1_ETH_RPC"
-    // to.factoryFromFile "OP_DISPUTE_MON_GAME_FACTORY_ADDRESS";
+    fromL1.environmentFromFiles // to.factoryFromFile "OP_DISPUTE_MON_GAME_FACTORY_ADDRESS";
 
   ports = to.localPorts own;
   reads = to.factoryReads;
   writes = [ ];
-  secrets = to.l1Secrets;
+  secrets = fromL1.secrets;
   needs = [ "op-node" ];
   health = {
     kind = "metrics";

@@ -7,14 +7,20 @@ let
   inherit (settings) paths l1;
   to = import ../endpoints.nix { inherit settings; };
   sequencer = settings.role == "sequencer";
+  fromL1 = to.l1FromFiles own {
+    rpc = "OP_NODE_L1_ETH_RPC";
+    beacon = "OP_NODE_L1_BEACON";
+    beaconFallbacks = "OP_NODE_L1_BEACON_FALLBACKS";
+    beaconHeader = "OP_NODE_L1_BEACON_HEADER";
+  };
   home = "${paths.state}/op-node";
 in
 {
   flags = {
     l1 = to.l1Rpc;
-    "l1.beacon" = l1.beacon;
-    "l1.beacon-fallbacks" = l1.beaconFallbacks;
-    "l1.beacon.ignore" = if l1.beacon == null then true else null;
+    "l1.beacon" = to.l1Beacon;
+    "l1.beacon-fallbacks" = to.l1BeaconFallbacks;
+    "l1.beacon.ignore" = if to.hasBeacon then null else true;
     "l1.rpckind" = l1.rpcKind;
     "l1.trustrpc" = if l1.trustRpc then true else null;
     l2 = to.engine;
@@ -47,7 +53,7 @@ in
   );
 
   environmentFromFiles =
-    to.l1RpcFromFile own "OP_NODE_L1_ETH_RPC"
+    fromL1.environmentFromFiles
     // (if sequencer then { OP_NODE_P2P_SEQUENCER_KEY = "${own.secretsDirectory}/p2p-key"; } else { });
 
   ports = to.localPorts own // {
@@ -60,7 +66,7 @@ in
   ++ (if l1.chainConfig == null then [ ] else [ l1.chainConfig ]);
   writes = [ home ];
   secrets =
-    to.l1Secrets
+    fromL1.secrets
     // {
       jwt = to.secret "jwt";
     }

@@ -1,6 +1,7 @@
 { settings, own, ... }:
 let
   to = import ../endpoints.nix { inherit settings; };
+  fromL1 = to.l1FromFiles own { rpc = "OP_PROPOSER_L1_ETH_RPC"; };
   signing = to.signing own "proposer" "OP_PROPOSER_PRIVATE_KEY";
 in
 {
@@ -17,14 +18,14 @@ in
   };
 
   environmentFromFiles =
-    to.l1RpcFromFile own "OP_PROPOSER_L1_ETH_RPC"
+    fromL1.environmentFromFiles
     // to.factoryFromFile "OP_PROPOSER_GAME_FACTORY_ADDRESS"
     // signing.environmentFromFiles;
 
   ports = to.localPorts own;
   reads = to.factoryReads;
   writes = [ ];
-  secrets = to.l1Secrets // signing.secrets;
+  secrets = fromL1.secrets // signing.secrets;
   needs = [ "op-node" ];
   health = {
     kind = "healthz";

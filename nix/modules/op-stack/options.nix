@@ -302,6 +302,9 @@ in
         option (types.listOf types.str) defaults.l1.beaconFallbacks
           "Blob archivers for blobs older than what a beacon node keeps, about 18 days."
           [ "https://blobs.example" ];
+      beaconFile = secret "A file with the beacon endpoint's URL, where it contains an API key. Comes before `l1.beacon`.";
+      beaconFallbacksFile = secret "A file with the blob archivers' URLs, separated by commas, where one contains an API key. Comes before `l1.beaconFallbacks`.";
+      beaconHeaderFile = secret "A file with a header that the beacon endpoint asks for, as `Authorization: Bearer TOKEN`.";
       trustRpc =
         option types.bool defaults.l1.trustRpc "Do not verify what the endpoint returns. For devnets only."
           null;
@@ -406,7 +409,7 @@ in
             null;
         sequencerStopped =
           option types.bool known.sequencerStopped
-            "Start without sequencing; `admin_startSequencer` begins. For a hand-over."
+            "Start without making blocks, and the batcher without posting; `admin_startSequencer` and `admin_startBatcher` begin. For a hand-over."
             true;
       });
       op-batcher = component "op-batcher" "op-batcher" (known: {

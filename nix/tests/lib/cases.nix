@@ -49,6 +49,8 @@ in
         "https://archive.example"
         "https://other.example"
       ];
+      beaconFile = "/run/secrets/l1-beacon";
+      beaconHeaderFile = "/run/secrets/l1-header";
     };
     l2 = {
       chainId = 4242;
@@ -98,6 +100,19 @@ in
     ];
   };
 
+  # every endpoint of L1 has a key in its URL
+  verifier-keyed = {
+    role = "verifier";
+    l1 = {
+      rpcFile = "/run/secrets/l1-rpc";
+      beaconFile = "/run/secrets/l1-beacon";
+      beaconFallbacksFile = "/run/secrets/l1-fallbacks";
+      beaconHeaderFile = "/run/secrets/l1-header";
+    };
+    l2.chainId = 4242;
+    secrets = { inherit (secrets) jwt; };
+  };
+
   # a verifier that watches disputes without taking part
   verifier-monitor = {
     role = "verifier";
@@ -116,7 +131,7 @@ in
   devnet-verifier = import ../../../scripts/op-stack/devnet/settings.nix {
     dir = "/tmp/devnet";
     bin = "/tmp/devnet/bin";
-    role = "verifier";
+    node = "verifier";
     peer = "/ip4/127.0.0.1/tcp/21112/p2p/16Uiu2HAmExampleExampleExample";
   };
 

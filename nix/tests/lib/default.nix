@@ -196,6 +196,9 @@ let
       ++ expect (
         plan.settings.l1.rpcFile == null || !contains (concatStringsSep " " c.args) "l1-eth-rpc"
       ) "the L1 URL is an argument although it is a secret"
+      ++ expect (
+        plan.settings.l1.beaconFile == null || !contains (concatStringsSep " " c.args) "beacon="
+      ) "the beacon's URL is an argument although it is a secret"
     ))
     (eachComponent (_: c: expect (!hasContext (toJSON c)) "a plan refers to the nix store"))
 

@@ -49,7 +49,10 @@ in
     components.op-dispute-mon.enable = true;
   };
   challenger-without-beacon = full "l1.beacon" "beacon endpoint" {
-    l1.beacon = null;
+    l1 = {
+      beacon = null;
+      beaconFile = null;
+    };
   };
   blobs-without-beacon = sequencer "components.op-batcher.dataAvailability" "Blobs" {
     l1.beacon = null;
@@ -132,6 +135,27 @@ in
   l1-url-in-store = full "l1.rpcFile" "is in the nix store" {
     l1.rpcFile = "${builtins.storeDir}/00000000000000000000000000000000-url";
   };
+  beacon-url-in-store = full "l1.beaconFile" "is in the nix store" {
+    l1.beaconFile = "${builtins.storeDir}/00000000000000000000000000000000-url";
+  };
+  l1-url-with-a-key = sequencer "l1.rpc" "set l1.rpcFile" {
+    l1.rpc = "https://mainnet.example/v3/0123456789abcdef0123456789abcdef";
+  };
+  l1-url-with-a-password = sequencer "l1.rpc" "set l1.rpcFile" {
+    l1.rpc = "https://user:password@mainnet.example";
+  };
+  beacon-url-with-a-key = sequencer "l1.beacon" "set l1.beaconFile" {
+    l1.beacon = "https://beacon.example/?apikey=x";
+  };
+  archiver-url-with-a-key = sequencer "l1.beaconFallbacks" "set l1.beaconFallbacksFile" {
+    l1.beaconFallbacks = [
+      "https://archive.example"
+      "https://archive.example/0123456789abcdef0123"
+    ];
+  };
+  beacon-header = sequencer "components.op-node.settings" "l1.beacon-header would put a secret" (
+    component "op-node" { settings."l1.beacon-header" = "Authorization: Bearer x"; }
+  );
   shared-key = sequencer "secrets.batcherKey" "is also secrets.proposerKey" {
     secrets.batcherKey = "/run/secrets/proposer-key";
   };

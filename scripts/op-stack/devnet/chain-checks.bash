@@ -20,10 +20,10 @@ same() {
   before=$("$@") && sleep "$seconds" && after=$("$@") && [[ $after == "$before" ]]
 }
 
-# status names a problem; or none, with ''
+# status_says TEXT [STACK]: status names a problem, by default the sequencer's; or none, with ''
 status_says() {
   local problems
-  problems=$("$EC" status --stack "$DIR/sequencer/stack.json" --json | jq -c .problems) || true
+  problems=$("$EC" status --stack "${2:-$DIR/sequencer/stack.json}" --json | jq -c .problems) || true
   echo "$problems"
   if [[ -n $1 ]]; then [[ $problems == *"$1"* ]]; else [[ $problems == '[]' ]]; fi
 }
@@ -129,6 +129,7 @@ check_challenger() {
   wrong=$(game $(($(games) - 1)))
   expect 'a game with a wrong root stands' not game_is_of "$wrong" "$(game_block "$wrong")"
   expect 'with the challenger stopped nobody attacks it' same 10 claims "$wrong"
+  expect 'status says that its root is another than the node has' status_says 'claims another root of block'
   start_component sequencer op-challenger
   within 120 'the challenger attacks it' attacked "$wrong"
   expect 'and leaves an honest game alone' test "$(claims "$honest")" == 1
@@ -256,6 +257,7 @@ check_verifier() {
     bring_up_verifier ''
     within 120 'without a peer it derives the safe head from L1' both_have safe
     expect 'and knows no newer block' not ahead_of_safe
+    expect 'status says that it has no peer' status_says 'no peers: blocks come from L1 only' "$DIR/verifier/stack.json"
     stop verifier-op-node
     plan verifier "$(sequencer_address)"
     write_stack verifier

@@ -8,7 +8,10 @@ readonly PORT=${DEVNET_PORT:-21000}
 # as devnet/settings.nix places them
 readonly L1=http://127.0.0.1:$PORT
 readonly SEQUENCER=http://127.0.0.1:$((PORT + 101)) SEQUENCER_NODE=http://127.0.0.1:$((PORT + 111))
+readonly STANDBY=http://127.0.0.1:$((PORT + 46)) STANDBY_NODE=http://127.0.0.1:$((PORT + 56))
 readonly VERIFIER=http://127.0.0.1:$((PORT + 201)) VERIFIER_NODE=http://127.0.0.1:$((PORT + 211))
+# where it places nothing
+readonly STATUS_METRICS=127.0.0.1:$((PORT + 251)) PROMETHEUS=127.0.0.1:$((PORT + 252))
 # of chain 901 in supersim's L1
 readonly SYSTEM_CONFIG=0x3feb7f8765b9341b054eb4671cc47d3e33d1606d
 readonly PORTAL=0x75ceb25776d0402972b736f6e13fd0616be98f22
@@ -86,12 +89,12 @@ nix_eval() {
   "${nix[@]}" nix-instantiate --eval --strict --json --readonly-mode "$@" 2> >(grep -v "group 'nixbld'" >&2 || true)
 }
 
-# plan ROLE [PEER]: what is started, from nix/lib
+# plan NODE [PEER [STOPPED]]: what is started, from nix/lib; with `true`, a sequencer that makes no blocks yet
 plan() {
   local prestate=''
   [[ $1 != sequencer || ! -e $DIR/prestate.bin.gz ]] || prestate=$DIR/prestate.bin.gz
-  nix_eval "$ROOT/scripts/op-stack/devnet/plan.nix" --argstr dir "$DIR" --argstr bin "$DIR/bin" --argstr role "$1" \
-    --argstr port "$PORT" --argstr peer "${2-}" --argstr prestate "$prestate" >"$DIR/$1/plan.json"
+  nix_eval "$ROOT/scripts/op-stack/devnet/plan.nix" --argstr dir "$DIR" --argstr bin "$DIR/bin" --argstr node "$1" \
+    --argstr port "$PORT" --argstr peer "${2-}" --argstr stopped "${3-}" --argstr prestate "$prestate" >"$DIR/$1/plan.json"
   jq -e '.problems == []' "$DIR/$1/plan.json" >/dev/null || die 1 "nix/lib refuses: $(jq -c .problems "$DIR/$1/plan.json")"
 }
 
@@ -103,12 +106,12 @@ planned() {
 # The plan's stack file, with the accounts that send transactions and the versions that really run.
 write_stack() {
   local name versions accounts='{}'
-  [[ $1 != sequencer ]] || accounts=$(<"$DIR/accounts.json")
+  [[ $1 == verifier ]] || accounts=$(<"$DIR/accounts.json")
   # `op-node version v1.16.7`; op-geth's has no v
   versions=$(for name in $(planned "$1" -r '.components | keys[]'); do
     jq -n --arg name "$name" --arg version "$("$DIR/bin/$name" --version | awk '{ print $3 }')" '{($name): {$version}}'
   done | jq -s add)
-  [[ -e $DIR/prestate.bin.gz ]] || accounts=$(jq 'del(.challenger)' <<<"$accounts")
+  [[ $1 == sequencer && -e $DIR/prestate.bin.gz ]] || accounts=$(jq 'del(.challenger)' <<<"$accounts")
   planned "$1" --argjson versions "$versions" --argjson accounts "$accounts" \
     '.stack | .accounts = $accounts | .components *= $versions' >"$DIR/$1/stack.json"
 }
@@ -148,7 +151,7 @@ start_component() {
   mapfile -d '' command < <(planned "$role" -j --arg name "$component" '.components[$name].command[] | ., "\u0000"')
   planned "$role" -r --arg name "$component" '.components[$name].writes[]' | xargs -r mkdir -p
   start "$name" env "${environment[@]}" "${command[@]}"
-  end=$((SECONDS + 90))
+  end=$((SECONDS + 180))
   until ready "$role" "$component" 1 2>"$DIR/out"; do
     runs "$name" || die 1 "$name has ended: $(last_words "$name")"
     ((SECONDS < end)) || die 1 "$name is not ready: $(tail -n 1 "$DIR/out"); $(last_words "$name")"
@@ -212,7 +215,7 @@ bring_up_sequencer() {
   "$EC" normalise --rollup "$DIR/chain/rollup.json" --genesis "$DIR/chain/genesis.json" \
     --op-node "$("$DIR/bin/op-node" --version | awk '{ print $3 }')" >&2
   write_stack sequencer
-  "$EC" doctor --stack "$DIR/sequencer/stack.json" >"$DIR/out" || die 1 "the doctor says no: $(grep -A1 FAILURE "$DIR/out")"
+  "$EC" doctor --stack "$DIR/sequencer/stack.json" >"$DIR/out" || die 1 "the doctor says no: $(grep -A1 FAIL "$DIR/out")"
   for component in op-node op-batcher op-proposer op-challenger; do
     [[ $(planned sequencer --arg name "$component" '.components | has($name)') == false ]] || start_component sequencer "$component"
   done

@@ -40,6 +40,9 @@ check_doctor() {
   expect 'status says so too' status_says 'send ETH to'
   set_balance "$batcher" 0x84595161401484a000000
 
+  jq "$(instead op-node l1 "$SEQUENCER")" "$DIR/sequencer/stack.json" >"$DIR/ill.json"
+  expect 'another chain for L1: status' status_says "L1 does not know the unsafe head's origin" "$DIR/ill.json"
+
   stop op-batcher
   expect 'a stopped batcher: status' status_says 'op-batcher does not answer'
   start_component sequencer op-batcher

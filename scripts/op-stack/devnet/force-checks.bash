@@ -136,10 +136,10 @@ check_force() {
   base_fee 40000000000
   forced force-2 "$L1"
   within 60 'the deposit is made dearer' says force-2 'replaced by a dearer one'
-  killed force-2 'it is on L1' 'came=OnL1'
+  killed force-2 'it is on L1' 'came=on_l1'
   base_fee 7
   forced force-3 "$L1"
-  killed force-3 'the L2 has executed it' 'came=Executed'
+  killed force-3 'the L2 has executed it' 'came=executed'
   forced force-4 "$L1"
   within 600 'started again it comes to an end' ended force-4
 

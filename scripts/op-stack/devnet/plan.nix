@@ -2,24 +2,28 @@
 {
   dir,
   bin,
-  role ? "sequencer",
+  node ? "sequencer",
   peer ? "",
   prestate ? "",
   port ? "21000",
+  stopped ? "",
 }:
 let
   lib = import ../../../nix/lib;
   plan = lib.plan (
-    import ./settings.nix {
-      inherit
-        dir
-        bin
-        role
-        peer
-        prestate
-        ;
-      port = builtins.fromJSON port;
-    }
+    import ./settings.nix (
+      {
+        inherit
+          dir
+          bin
+          node
+          peer
+          prestate
+          ;
+        port = builtins.fromJSON port;
+      }
+      // (if stopped == "" then { } else { stopped = builtins.fromJSON stopped; })
+    )
   );
   component =
     planned:

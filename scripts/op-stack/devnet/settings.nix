@@ -4,8 +4,11 @@
   # the devnet's directory, the programs' directory
   dir,
   bin,
-  role ? "sequencer",
-  # the sequencer's multiaddress, for a verifier
+  # whose directory and ports: sequencer, verifier, or standby, which is a sequencer that makes no blocks yet
+  node ? "sequencer",
+  # whether a sequencer starts without making blocks
+  stopped ? node == "standby",
+  # the multiaddress of another node to hear blocks from
   peer ? "",
   # "" where no disputes are played
   prestate ? "",
@@ -14,10 +17,19 @@
 }:
 let
   l1 = "http://127.0.0.1:${toString port}";
-  base = port + (if role == "sequencer" then 100 else 200);
+  role = if node == "verifier" then "verifier" else "sequencer";
+  base =
+    port
+    + {
+      sequencer = 100;
+      verifier = 200;
+      # up to the sequencer's
+      standby = 45;
+    }
+    .${node};
   ports = builtins.mapAttrs (_: offset: base + offset);
   component = name: own: own // { program = "${bin}/${name}"; };
-  own = "${dir}/${role}";
+  own = "${dir}/${node}";
 in
 {
   inherit role;
@@ -70,6 +82,7 @@ in
         pprof = 14;
       };
       p2pAddress = "127.0.0.1";
+      sequencerStopped = stopped;
       staticPeers = if peer == "" then [ ] else [ peer ];
       settings = {
         # it resolves the names of its default bootnodes even without discovery

@@ -19,7 +19,7 @@ use super::{
 use crate::watch::Watch;
 
 /// The first words of a checkpoint; the number changes with the format.
-const MAGIC: &str = "ec-witness index 2";
+const MAGIC: &str = "ec-witness index 3";
 
 /// Why a checkpoint is not used.
 #[derive(Debug, thiserror::Error)]

@@ -1,12 +1,12 @@
 //! One file that stands, or stood, at a track's path, with what was read of it.
 
-use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc};
+use std::{fs::File, io, os::unix::fs::FileExt, path::Path, sync::Arc, time::SystemTime};
 
 use ec_observation::EpochRule;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    held::{FileId, HeldFile},
+    held::{FileId, HeldFile, Stamp},
     track_file::{Stretch, TrackFile},
 };
 use crate::{
@@ -44,18 +44,21 @@ pub(crate) struct Generation {
     pub(crate) lines: LineIndex,
     footprint: Footprint,
     file: HeldFile,
+    /// The stamp under which it was read to its end.
+    read_under: Option<Stamp>,
 }
 
 impl Generation {
     /// A file of which nothing was read yet.
     pub(crate) fn new(serial: u64, file: HeldFile, lines: LineIndex) -> Self {
-        Self { serial, lines, footprint: Footprint::default(), file }
+        Self { serial, lines, footprint: Footprint::default(), file, read_under: None }
     }
 
     /// A file that was read before, if `file` still begins with what was read.
     pub(crate) fn resume(serial: u64, file: File, lines: LineIndex, footprint: Footprint) -> io::Result<Option<Self>> {
         let file = Arc::new(file);
-        let resumed = Self { serial, lines, footprint, file: HeldFile::new(Arc::clone(&file))? };
+        let held = HeldFile::new(Arc::clone(&file))?;
+        let resumed = Self { serial, lines, footprint, file: held, read_under: None };
         Ok(resumed.contradiction(&file)?.is_none().then_some(resumed))
     }
 
@@ -76,6 +79,11 @@ impl Generation {
             Err(_) => 0,
         };
         Ok(len.saturating_sub(self.lines.offset()))
+    }
+
+    /// Whether nothing has come to it, and nothing of it changed, since it was read to its end.
+    pub(crate) fn is_as_read(&self, path: &Path) -> bool {
+        self.read_under.is_some_and(|under| self.file.stamp(path).is_ok_and(|stamp| stamp == under))
     }
 
     /// The open file, or why it is no longer the one that was read.
@@ -110,7 +118,7 @@ impl Generation {
     pub(crate) fn move_to(&mut self, file: &Arc<File>) -> io::Result<bool> {
         let goes_on = self.lines.offset() > 0 && self.contradiction(file)?.is_none();
         if goes_on {
-            self.file = HeldFile::new(Arc::clone(file))?;
+            (self.file, self.read_under) = (HeldFile::new(Arc::clone(file))?, None);
         }
         Ok(goes_on)
     }
@@ -141,7 +149,10 @@ impl Generation {
         budget: u64,
         watch: &mut impl Watch,
     ) -> Result<bool, ArchiveError> {
-        let Self { serial, lines, footprint, .. } = self;
+        let Self { serial, lines, footprint, read_under, .. } = self;
+        *read_under = None;
+        let under = Stamp::of(&file.metadata().map_err(ArchiveError::io(track.path()))?);
+        let tells = under.tells(SystemTime::now());
         let start = lines.offset();
         let stretch = Stretch { file, start, end: u64::MAX };
         let end = track.read(stretch, budget, |line| {
@@ -158,7 +169,9 @@ impl Generation {
                 Err(error) => return Err(ArchiveError::io(track.path())(error)),
             }
         }
-        Ok(end - start < budget)
+        let finished = end - start < budget;
+        *read_under = (finished && tells).then_some(under);
+        Ok(finished)
     }
 
     /// Reads an extent again and tells what its lines mean. On an error the `sink` has heard what must not count.

@@ -12,6 +12,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,39 @@ impl FileId {
 impl From<&Metadata> for FileId {
     fn from(metadata: &Metadata) -> Self {
         Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+}
+
+/// How long ago a file must have changed for its times to tell the next change, nanoseconds: the system's clock of files goes
+/// on by a tick of up to 10 ms.
+const TICK_NS: i128 = 20_000_000;
+
+/// Which file it is, how long, and when it changed: what changes whenever a file does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    file: FileId,
+    len: u64,
+    modified_ns: i128,
+    changed_ns: i128,
+}
+
+impl Stamp {
+    /// The stamp of a file as the system describes it.
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        let nanoseconds = |seconds: i64, beyond: i64| i128::from(seconds) * 1_000_000_000 + i128::from(beyond);
+        Self {
+            file: FileId::from(metadata),
+            len: metadata.len(),
+            modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether whatever changes the file from now on changes its stamp too. Just after a change another one may bear the same
+    /// time, and a file whose times are ahead of the clock proves nothing.
+    pub(crate) fn tells(&self, now: SystemTime) -> bool {
+        let now_ns = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i128);
+        self.modified_ns.max(self.changed_ns) + TICK_NS < now_ns
     }
 }
 
@@ -115,6 +149,12 @@ impl HeldFile {
     /// The open file, if it is held.
     pub(crate) fn held(&self) -> Option<&Arc<File>> {
         self.open.as_ref()
+    }
+
+    /// What the system says of the file: of one that is not held, of what stands at `path`.
+    pub(crate) fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        let metadata = self.open.as_ref().map_or_else(|| fs::metadata(path), |held| held.metadata())?;
+        Ok(Stamp::of(&metadata))
     }
 
     /// The files that stand at `path` and beside it and may be this one, opened: those of its inode, and the one at the

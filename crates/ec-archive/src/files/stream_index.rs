@@ -145,11 +145,7 @@ impl StreamIndex {
     /// # Errors
     ///
     /// A file cannot be read, or no longer holds what was read of it; what the `sink` has heard must not count then.
-    pub(crate) fn for_each_record(
-        &self,
-        epoch: EpochKey,
-        mut sink: impl FnMut(usize, Record),
-    ) -> Result<(), ArchiveError> {
+    pub fn for_each_record(&self, epoch: EpochKey, mut sink: impl FnMut(usize, Record)) -> Result<(), ArchiveError> {
         for (place, track) in self.tracks.iter().enumerate() {
             for part in track.parts(epoch, epoch) {
                 track.read_part(&part, |mark| match mark {

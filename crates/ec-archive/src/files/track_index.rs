@@ -181,6 +181,10 @@ impl TrackIndex {
     fn read_rotated(&mut self, budget: u64, watch: &mut impl Watch) -> Result<(), ArchiveError> {
         let mut at = 0;
         while let Some(generation) = self.rotated.get_mut(at) {
+            if generation.is_as_read(self.file.path()) {
+                at += 1;
+                continue;
+            }
             match generation.open(self.file.path()) {
                 Ok(Err(lost)) => {
                     let serial = generation.serial;
@@ -198,7 +202,9 @@ impl TrackIndex {
 
     /// Reads the current file on by its descriptor, wherever it is now; true when it is at its end.
     fn read_current(&mut self, budget: u64, watch: &mut impl Watch) -> Result<bool, ArchiveError> {
-        let Some(current) = &mut self.current else { return Ok(true) };
+        let Some(current) = self.current.as_mut().filter(|current| !current.is_as_read(self.file.path())) else {
+            return Ok(true);
+        };
         let finished = match current.open(self.file.path()) {
             Ok(Err(lost)) => {
                 let serial = current.serial;

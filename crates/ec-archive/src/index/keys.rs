@@ -51,6 +51,8 @@ pub(crate) struct KeptKeys {
     /// The file of which the last line was read, by its generation's serial.
     reader: Option<u64>,
     cutter: Cutter,
+    /// The highest number of a track on the timeline.
+    highest_number: Option<u64>,
     spans: Spans,
 }
 
@@ -93,10 +95,13 @@ impl Keys {
         self.kept.present.unwrap_or_default()
     }
 
-    /// Whether an epoch may be complete: not where its segment is the present one of a lane and has no number as high as
+    /// Whether an epoch may be complete: not where the timeline, or the present segment of a lane, has no number as high as
     /// the epoch's last.
     pub(crate) fn may_be_complete(&self, epoch: EpochKey) -> bool {
-        let highest = self.kept.cutter.highest().filter(|_| self.kept.present == Some(epoch.segment));
+        let highest = match self.epochs.numbering {
+            Numbering::Timeline => self.kept.highest_number,
+            Numbering::Session => self.kept.cutter.highest().filter(|_| self.kept.present == Some(epoch.segment)),
+        };
         highest.is_none_or(|highest| highest >= self.epochs.last_sequence(epoch.index))
     }
 
@@ -109,6 +114,9 @@ impl Keys {
     /// it.
     pub(crate) fn next(&mut self, offset: u64, record: &Record) -> (EpochKey, bool) {
         let found = self.place(offset, record);
+        if self.epochs.numbering == Numbering::Timeline {
+            self.kept.highest_number = self.kept.highest_number.max(Some(record.group_sequence));
+        }
         self.kept.spans.note(found.0, record.received_unix_ms);
         found
     }
@@ -149,6 +157,33 @@ impl Spans {
         match self.0.last_mut().filter(|last| last.segment == segment) {
             Some(last) => last.join(&record),
             None => self.0.push(record),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+
+    #[test]
+    fn an_epoch_of_the_timeline_may_be_complete_once_a_number_is_as_high_as_its_last() {
+        let rule = EpochRule { groups_per_epoch: NonZeroU64::new(3).unwrap(), numbering: Numbering::Timeline };
+        for numbers in [vec![0, 1, 2, 3, 4, 5], vec![2, 1, 0, 5, 3, 4], vec![4, 0, 2, 1, 3, 5], vec![1, 7, 0, 2]] {
+            let mut keys = Keys::new(rule);
+            for read in 1..=numbers.len() {
+                let number = numbers[read - 1];
+                let record = Record { group_sequence: number, blake3: [0; 32], size_bytes: 1, received_unix_ms: None };
+                keys.next(0, &record);
+                let (seen, highest) = (&numbers[..read], *numbers[..read].iter().max().unwrap());
+                for index in 0..3 {
+                    let may = keys.may_be_complete(EpochKey::timeline(index));
+                    let is_complete = (index * 3..index * 3 + 3).all(|number| seen.contains(&number));
+                    assert!(may || !is_complete, "{seen:?} {index}");
+                    assert_eq!(may, highest >= index * 3 + 2, "{seen:?} {index}");
+                }
+            }
         }
     }
 }

@@ -108,9 +108,10 @@ impl LineIndex {
         if let Some(said) = said {
             let begins = self.neighbours.mark(offset, &said, keys, |mark| {
                 let (Mark::Record(epoch, _) | Mark::Bad(epoch)) = mark;
-                if matches!(mark, Mark::Record(..)) {
+                if let Mark::Record(_, record) = mark {
                     first.get_or_insert(epoch);
                     *highest = (*highest).max(Some(epoch));
+                    watch.record(file, epoch, &record);
                 }
                 open.touch(epoch);
                 watch.touched(epoch);

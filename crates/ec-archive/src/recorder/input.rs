@@ -3,13 +3,14 @@
 mod numbered;
 mod playlist;
 mod uri;
+mod variables;
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
 };
 
-use self::playlist::Playlist;
+use self::playlist::{Playlist, Variant};
 use super::media::Piece;
 
 /// Why an input names no media.
@@ -121,7 +122,7 @@ pub fn inputs(path: &Path) -> Result<Vec<Stream>, InputError> {
         return directory(path);
     }
     if is_playlist(path) {
-        return follow(path, Playlist::read(path)?);
+        return follow(path, Playlist::read(&Variant::given(path), None)?);
     }
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mpd")) {
         return Err(InputError::Manifest { path: path.to_owned() });
@@ -134,16 +135,27 @@ fn directory(dir: &Path) -> Result<Vec<Stream>, InputError> {
     let mut media = Vec::new();
     let mut masters = Vec::new();
     let mut others = Vec::new();
+    let mut unread = Vec::new();
     for path in files.iter().filter(|path| is_playlist(path)) {
-        match Playlist::read(path)? {
-            Playlist::Media(stream) => media.push(stream),
-            Playlist::Other { line, reason } => others.push(other(path, line, reason)),
-            master @ Playlist::Master { .. } => masters.push((path, master)),
+        match Playlist::read(&Variant::given(path), None) {
+            Ok(Playlist::Media(stream)) => media.push(stream),
+            Ok(Playlist::Other { line, reason }) => others.push(other(path, line, reason)),
+            Ok(master @ Playlist::Master { .. }) => masters.push((path, master)),
+            Err(error) => unread.push((path, error)),
         }
     }
     if masters.len() > 1 {
         let names: Vec<_> = masters.iter().map(|(path, _)| path.display().to_string()).collect();
         return Err(InputError::ManyMasters { path: dir.to_owned(), names: names.join(", ") });
+    }
+    // a list that the master names is read again as such: it may say nothing by itself
+    let is_named = |path: &Path| {
+        masters.iter().any(|(_, master)| {
+            matches!(master, Playlist::Master { variants, .. } if variants.iter().any(|variant| variant.path == path))
+        })
+    };
+    if let Some((_, error)) = unread.into_iter().find(|(path, _)| !is_named(path)) {
+        return Err(error);
     }
     match masters.pop() {
         Some((path, master)) => follow(path, master),
@@ -158,18 +170,20 @@ fn directory(dir: &Path) -> Result<Vec<Stream>, InputError> {
 }
 
 fn follow(path: &Path, playlist: Playlist) -> Result<Vec<Stream>, InputError> {
-    let (variants, mut left_out) = match playlist {
+    let (variants, variables, mut left_out) = match playlist {
         Playlist::Media(stream) => return Ok(vec![stream]),
         Playlist::Other { line, reason } => return Err(other(path, line, reason)),
-        Playlist::Master { variants, left_out } => (variants, left_out),
+        Playlist::Master { variants, variables, left_out } => (variants, variables, left_out),
     };
     let mut streams = Vec::new();
     for variant in variants {
-        match Playlist::read(&variant)? {
+        match Playlist::read(&variant, Some(&variables))? {
             Playlist::Media(stream) => streams.push(stream),
-            Playlist::Other { line, reason } => left_out.push(format!("{}: left out", other(&variant, line, reason))),
+            Playlist::Other { line, reason } => {
+                left_out.push(format!("{}: left out", other(&variant.path, line, reason)));
+            }
             Playlist::Master { .. } => {
-                let reason = format!("names {}, a master playlist too", variant.display());
+                let reason = format!("names {}, a master playlist too", variant.path.display());
                 return Err(InputError::Playlist { path: path.to_owned(), line: 1, reason });
             }
         }

@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod error;
+mod listen;
 mod liveness;
 mod newcomers;
 mod own;
@@ -19,12 +20,14 @@ use alloy::{eips::BlockId, primitives::Address};
 use ec_observation::{EpochRule, ObservationHash, SlotId, StreamHash};
 use ec_rpc::{AgreedHead, BlockRef, Endpoints, HeadTimes};
 
-pub use self::error::FollowError;
 pub(crate) use self::pages::Pages;
-use self::{checkpoint::Checkpoint, liveness::Liveness, newcomers::Newcomers, own::Own, set::Indexes};
+use self::{
+    checkpoint::Checkpoint, listen::Listener, liveness::Liveness, newcomers::Newcomers, own::Own, set::Indexes,
+};
+pub use self::{error::FollowError, listen::Listen};
 use crate::{
     contracts::EveryChannelObservationLedger as Ledger, logs::LedgerLog, pulse::Pulse, set::WitnessSet,
-    settled::SettledError, state::LedgerState,
+    settled::SettledError, state::LedgerState, touched::Touched,
 };
 
 /// Where the ledger is, and what makes its chain live.
@@ -106,6 +109,7 @@ pub struct Follower {
     pages: Pages,
     polled: Polled,
     pulse: Pulse,
+    listener: Listener,
 }
 
 impl Follower {
@@ -139,7 +143,23 @@ impl Follower {
             pages: Pages::of_at_most(settings.log_page_blocks),
             polled: Polled::default(),
             pulse: Pulse::default(),
+            listener: Listener::default(),
         }
+    }
+
+    /// For whoever keeps the log itself: `listener` hears it from the block after the last of these on, which ascend and were
+    /// heard before. Those of them that the chain no longer holds are taken back first. No stream is followed here, so
+    /// memory does not grow; what [`Self::ledger`] and [`Self::set`] name seats by is what the log says from there on.
+    pub fn listening(
+        endpoints: Endpoints,
+        settings: LedgerSettings,
+        heard: impl IntoIterator<Item = BlockRef>,
+        listener: Box<dyn Listen>,
+    ) -> Self {
+        let mut follower = Self::new(endpoints, settings, None, Some(HashMap::new()));
+        heard.into_iter().for_each(|block| follower.state.apply(block, []));
+        follower.pages.date_all();
+        Self { listener: Listener(Some(listener)), ..follower }
     }
 
     /// Beats `pulse` whenever a page of the log was read.
@@ -225,6 +245,7 @@ impl Follower {
         let below = self.state.revertible().find(|below| below.number < block);
         match below {
             Some(below) => {
+                self.listener.taken_back(Some(below));
                 self.state.revert_above(below.number);
                 self.read_to = None;
             }
@@ -241,6 +262,7 @@ impl Follower {
 
     /// Gives up all that the log told, so that it is read again from its beginning.
     fn begin_anew(&mut self) {
+        self.listener.taken_back(None);
         self.state = LedgerState::new(self.streams.clone());
         self.start = Start::Anew;
         self.newcomers = None;
@@ -262,6 +284,11 @@ impl Follower {
     /// The ledger at the last polled head.
     pub fn ledger(&self) -> &LedgerState {
         &self.state
+    }
+
+    /// For which streams the ledger may show something else than when this was asked last.
+    pub fn take_touched(&mut self) -> Touched {
+        self.state.take_touched()
     }
 
     /// The witness set at the last polled head.
@@ -430,6 +457,7 @@ impl Follower {
 
     /// Takes back every block above one that is known.
     fn revert_to(&mut self, block: BlockRef) {
+        self.listener.taken_back(Some(block));
         self.state.revert_above(block.number);
         self.learn_anew();
     }
@@ -516,8 +544,12 @@ impl Follower {
     /// not hold the votes of what is final there.
     async fn read_logs(&mut self, latest: BlockRef, settled: Option<u64>) -> Result<(), FollowError> {
         loop {
-            let Self { endpoints, settings, pages, state, .. } = self;
+            let Self { endpoints, settings, pages, state, listener, .. } = self;
+            let before = state.head();
             let Some(logs) = read_page(endpoints, settings, pages, state, latest).await? else { return Ok(()) };
+            if let Some(to) = state.head().filter(|to| Some(*to) != before) {
+                listener.read(to, &logs);
+            }
             self.pulse.beat();
             if let Some(own) = &mut self.own {
                 if own.learn(&self.state) {

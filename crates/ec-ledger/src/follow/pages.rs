@@ -2,10 +2,10 @@
 
 use std::num::NonZeroU64;
 
-use ec_rpc::{AskError, BlockRef, Endpoints};
+use ec_rpc::{AskError, BlockRef, Endpoints, count};
 
 use super::LedgerSettings;
-use crate::logs::{self, Emitters, LedgerLog};
+use crate::logs::{self, Dates, Emitters, LedgerLog};
 
 /// How many blocks the next `eth_getLogs` asks for: halved when an endpoint refuses or fails in a way that size may cause,
 /// down to one, and grown by an eighth when it does not.
@@ -13,17 +13,23 @@ use crate::logs::{self, Emitters, LedgerLog};
 pub(crate) struct Pages {
     len: u64,
     largest: u64,
+    dates: Dates,
 }
 
 impl Pages {
     /// Pages of at most so many blocks.
     pub(crate) fn of_at_most(blocks: NonZeroU64) -> Self {
-        Self { len: blocks.get(), largest: blocks.get() }
+        Self { len: blocks.get(), largest: blocks.get(), dates: Dates::default() }
+    }
+
+    /// From here on every log comes with the time of its block.
+    pub(super) fn date_all(&mut self) {
+        self.dates = Dates::All;
     }
 
     /// Pages that begin with all blocks, for logs of which there are few.
     pub(crate) fn unbounded() -> Self {
-        Self { len: u64::MAX, largest: u64::MAX }
+        Self { len: u64::MAX, largest: u64::MAX, dates: Dates::default() }
     }
 
     /// The last block of the page that begins at `from`, at most `latest`.
@@ -39,8 +45,8 @@ impl Pages {
         from: u64,
         end: BlockRef,
     ) -> Result<Option<Vec<LedgerLog>>, AskError> {
-        let emitters = Emitters { ledger, registry };
-        let read = |provider| async move { logs::read(&provider, emitters, from, end).await };
+        let (emitters, dates) = (Emitters { ledger, registry }, self.dates);
+        let read = |provider| async move { logs::read(&provider, emitters, dates, (from, end)).await };
         self.take(endpoints.agreed("eth_getLogs", read).await, from, end.number)
     }
 
@@ -53,6 +59,7 @@ impl Pages {
             }
             Err(error) if error.may_be_size() && self.len > 1 && end > from => {
                 self.len = (end - from).div_ceil(2).max(1);
+                count::page_halved();
                 Ok(None)
             }
             Err(error) => Err(error),

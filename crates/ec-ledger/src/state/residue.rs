@@ -193,6 +193,7 @@ impl LedgerState {
         }
         let Self { streams, lanes, slots, finals, strays, parents, applied, unsaved, runs, .. } = other;
         if let (Some(own), Some(streams)) = (&mut self.streams, streams) {
+            streams.keys().for_each(|stream| self.unseen.0.add(*stream));
             own.extend(streams);
         }
         self.lanes.extend(lanes);

@@ -7,7 +7,7 @@ use ec_archive::Archive;
 use eyre::eyre;
 
 /// The directories of an archive: `manifests/` with the index, `cas/` with the objects.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ArchiveDirs {
     /// Directory that holds `manifests/` and `cas/`.
     #[arg(long, env = "EC_WITNESS_ARCHIVE", value_name = "DIR", help_heading = "Archive")]
@@ -30,6 +30,17 @@ impl ArchiveDirs {
             return self;
         }
         Self { archive, manifests: self.manifests.or(manifests), cas: self.cas.or(cas) }
+    }
+
+    /// The key of the setting that says where the index is, where a file may name that by itself.
+    pub(crate) fn place_key(&self, file_has_manifests: bool) -> &'static str {
+        let by_itself = self.manifests.is_some() || self.archive.is_none() && file_has_manifests;
+        if by_itself { "manifests" } else { "dir" }
+    }
+
+    /// An archive in one directory.
+    pub(crate) fn at(archive: PathBuf) -> Self {
+        Self { archive: Some(archive), ..Self::default() }
     }
 
     /// The archive. Only the index must be known; the store's place is checked by those who read it.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Command};
 use ec_archive::{
-    FieldNames,
+    FieldNames, MEDIA_ENDING, StreamTable,
     line::{MAX_DEPTH, MAX_LINE_LEN},
 };
 use ec_ledger::contracts::REGISTRY_CAPACITY;
@@ -13,13 +13,12 @@ use toml::Table;
 use crate::cli::{
     agreement::AgreementArgs,
     chain::ChainArgs,
-    config::{ArchiveSection, ConfigFile, DEFAULT_GRACE_MS, DEFAULT_NUMBERING, StreamTable, only_in_the_file},
+    config::{ArchiveSection, ConfigFile, DEFAULT_GRACE_MS, DEFAULT_NUMBERING, only_in_the_file},
     init::InitArgs,
     key::KeyArgs,
     ledger::HEAD_STALE,
+    log::Logger,
     monitor::MonitorArgs,
-    output::Logger,
-    roster::MEDIA_ENDING,
     run_settings::RunSettingsArgs,
 };
 
@@ -169,6 +168,7 @@ fn the_protocol_lists_the_constants() {
         ("votes in a transaction", sending.max_batch as u64),
         ("`max_sends_per_slot`", sending.spending.max_sends_per_slot as u64),
         ("`max_gas_per_hour`", sending.spending.max_gas_per_hour),
+        ("`catch_up_percent`", sending.pace.catch_up_percent),
         ("registry capacity", REGISTRY_CAPACITY as u64),
     ] {
         assert_eq!(constant(name), value, "{name}");

@@ -94,7 +94,7 @@ impl Work {
         if self.came.insert(first.l1_nonce, came) != Some(came) {
             match Outcome::of(came, first.repeats, l1_hash) {
                 Some(outcome) => self.tell(&outcome)?,
-                None => tracing::info!(tx = %l1_hash, ?came, "forced transaction"),
+                None => tracing::info!(tx = %l1_hash, came = came.name(), "forced transaction"),
             }
         }
         Ok(Some(came))

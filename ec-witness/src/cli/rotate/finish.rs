@@ -77,6 +77,7 @@ impl FinishArgs {
             first_nonce = connection.endpoints.transaction_count(witness).await?;
             store.hand_on(witness, first_nonce)?;
         }
+        store.close()?;
         fact(self.json.json, &Finished { store: directory, from, witness, first_nonce })?;
         Ok(Answer::Yes)
     }

@@ -122,6 +122,7 @@ impl PresentArgs {
         let mut sender = Sender::new(connection.endpoints.clone(), signer, &store, rule)?;
         let offer = Offer { registry, to, poll: run.poll() };
         offer.send(&mut sender, &mut store, &connection.endpoints).await?;
+        store.close()?;
         let offered_to = (!to.is_zero()).then_some(to);
         fact(self.json.json, &Offered { registry, witness, offered_to })?;
         Ok(Answer::Yes)

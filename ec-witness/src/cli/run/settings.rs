@@ -207,6 +207,11 @@ mod tests {
         let shown_to_all = "[monitor]\nmetrics_listen = \"0.0.0.0:1\"";
         assert!(refused(&format!("{CHAIN} --dry-run"), shown_to_all).contains("not a loopback address"));
         assert!(refused(&format!("{CHAIN} --dry-run"), "[run]\npoll_s = 1").contains("poll_s"));
+        let more_than_all = refused(&format!("{CHAIN} --dry-run"), "[run]\ncatch_up_percent = 101");
+        assert!(
+            more_than_all.contains("catch_up_percent") && more_than_all.contains("from 0 to 100"),
+            "{more_than_all}"
+        );
     }
 
     #[test]

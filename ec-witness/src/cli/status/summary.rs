@@ -1,7 +1,6 @@
-//! The verdict on a witness, and what it rests on, in one screen.
+//! The verdict on a witness, and what it rests on.
 
 use std::{
-    io::Write,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -11,7 +10,6 @@ use alloy::{
     primitives::{Address, U256},
     transports::http::reqwest,
 };
-use comfy_table::{Table, presets::NOTHING};
 use ec_archive::StreamIndex;
 use ec_ledger::{Follower, Heads};
 use ec_observation::StreamRule;
@@ -20,15 +18,16 @@ use ec_witness::{
     advice::OtherNumbering,
     clock,
     daemon::show,
-    monitor::check::{Check, Level, checks},
+    monitor::check::{Check, Level, TOLD, checks},
     sender::VOTE_GAS,
-    standing::{LaneStanding, LedgerStanding, Reading, SendingStanding, Snapshot, StreamStanding},
+    standing::{LaneStanding, Reading, SendingStanding, Snapshot, StreamStanding},
     store::{VoteStore, holder},
-    witness::{engine::Engine, slot::SlotState},
+    witness::engine::Engine,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{head::AskedHead, output::mark_time};
+use super::newest::NewestSlots;
+use crate::cli::head::AskedHead;
 
 /// How long the daemon may take to answer.
 const ASKING: Duration = Duration::from_secs(3);
@@ -45,15 +44,19 @@ pub(super) enum Verdict {
     NotRunning,
     /// It stopped by itself, until an operator resumes it.
     Halted,
+    /// Neither its store nor its process was looked at.
+    Unknown,
 }
 
 impl Verdict {
-    fn word(self) -> &'static str {
+    /// As it is shown.
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Fine => "fine",
             Self::Degraded => "degraded",
             Self::NotRunning => "not running",
             Self::Halted => "halted",
+            Self::Unknown => "not known",
         }
     }
 }
@@ -62,15 +65,19 @@ impl Verdict {
 pub(super) struct Summary {
     pub(super) snapshot: Snapshot,
     directory: Option<PathBuf>,
-    chain_id: Option<u64>,
-    ledger: Option<Address>,
-    process: Option<u32>,
+    pub(super) chain_id: Option<u64>,
+    pub(super) ledger: Option<Address>,
+    /// The newest slots of each of the snapshot's streams.
+    pub(super) newest: Vec<NewestSlots>,
+    pub(super) process: Option<u32>,
     /// At which head it was looked; `None` where the ledger could not be read.
-    head: Option<AskedHead>,
+    pub(super) head: Option<AskedHead>,
     /// The daemon's own checks; `None` where it does not answer or is not asked.
     daemon: Option<Vec<Check>>,
     /// Whether nothing else was looked at but the store.
     by_daemon: bool,
+    /// A process of another user that may be the witness, where no store is named.
+    pub(super) unseen: Option<u32>,
 }
 
 /// What `status --summary --json` prints.
@@ -105,6 +112,7 @@ impl Summary {
             directory: directory.map(Path::to_owned),
             chain_id,
             ledger,
+            newest: Vec::new(),
             process: directory.and_then(holder),
             head: None,
             daemon: match listen {
@@ -112,6 +120,24 @@ impl Summary {
                 None => None,
             },
             by_daemon: false,
+            unseen: None,
+        }
+    }
+
+    /// One whose process runs, with all else given.
+    #[cfg(test)]
+    pub(super) fn of_running(snapshot: Snapshot, newest: Vec<NewestSlots>) -> Self {
+        Self {
+            snapshot,
+            directory: Some("/var/lib/ec-witness".into()),
+            chain_id: Some(42_069),
+            ledger: Some(Address::repeat_byte(0x11)),
+            newest,
+            process: Some(4242),
+            head: None,
+            daemon: None,
+            by_daemon: false,
+            unseen: None,
         }
     }
 
@@ -152,6 +178,9 @@ impl Summary {
         standing.reading = index.hindrance().map_or(Reading::Current, Reading::Waiting);
         standing.newest_record_unix_s = changed.map(clock::unix_s_of);
         self.snapshot.streams.push(standing);
+        self.newest.push(NewestSlots(
+            engine.slots_of(rule.stream_hash()).map(|(_, slot)| (slot.observed_unix_ms(), slot.state)).collect(),
+        ));
     }
 
     /// What the last stream has beside, if it is a lane.
@@ -168,22 +197,42 @@ impl Summary {
         }
     }
 
-    /// Everything that was checked, from outside and by the daemon.
-    fn checks(&self) -> Vec<Check> {
+    /// Everything that was checked, from outside and by the daemon, as it is at this time.
+    pub(super) fn checks(&self, now_unix_s: u64) -> Vec<Check> {
         if self.by_daemon {
             return self.daemon.iter().flatten().cloned().chain(self.process()).collect();
         }
-        let mut found = checks(&self.snapshot, clock::unix_s());
+        let mut found = checks(&self.snapshot, now_unix_s);
+        found.extend(self.not_looked_at());
         if self.snapshot.streams.is_empty() {
             found.retain(|check| check.name != "streams");
         }
         found.extend(self.process());
-        for told in self.daemon.iter().flatten().filter(|told| told.level != Level::Ok) {
+        let is_worth = |told: &&Check| told.level != Level::Ok || TOLD.contains(&&*told.name);
+        for told in self.daemon.iter().flatten().filter(is_worth) {
             if !found.iter().any(|check| check.name == told.name && check.level >= told.level) {
                 found.push(told.clone());
             }
         }
         found
+    }
+
+    /// What was not looked at is not fine: neither a store was named, nor did a daemon answer.
+    fn not_looked_at(&self) -> Option<Check> {
+        if self.directory.is_some() || self.daemon.is_some() {
+            return None;
+        }
+        let found =
+            "no vote store is named, so it was not looked at whether this witness votes, has halted, or runs at all";
+        let fix = match self.unseen {
+            Some(process) => format!(
+                "process {process} runs as another user: look as root, or with `--unit NAME` at the settings of its unit"
+            ),
+            None => {
+                "give --store DIR, write dir in [store], or look at the settings of its unit with `--unit NAME`".into()
+            }
+        };
+        Some(Check::fail("store", found, fix))
     }
 
     /// Whether there is a process; nothing where no store is configured.
@@ -198,14 +247,16 @@ impl Summary {
         })
     }
 
-    /// Is it fine?
-    pub(super) fn verdict(&self) -> Verdict {
-        let checks = self.checks();
+    /// Is it fine at this time?
+    pub(super) fn verdict(&self, now_unix_s: u64) -> Verdict {
+        let checks = self.checks(now_unix_s);
         let failed = |name: &str| checks.iter().any(|check| check.name == name && check.level == Level::Fail);
         if failed("halt") {
             Verdict::Halted
         } else if failed("process") {
             Verdict::NotRunning
+        } else if self.not_looked_at().is_some() {
+            Verdict::Unknown
         } else if checks.iter().any(|check| check.level != Level::Ok) {
             Verdict::Degraded
         } else {
@@ -213,143 +264,25 @@ impl Summary {
         }
     }
 
+    /// Which witness it is, where a store says so.
+    pub(super) fn witness(&self) -> Option<Address> {
+        Some(self.snapshot.ledger.witness).filter(|witness| !witness.is_zero())
+    }
+
     /// The same for programs.
-    pub(super) fn document(&self) -> Document<'_> {
+    pub(super) fn document(&self, now_unix_s: u64) -> Document<'_> {
         let Snapshot { ledger, streams, .. } = &self.snapshot;
         Document {
-            verdict: self.verdict(),
-            checks: self.checks(),
+            verdict: self.verdict(now_unix_s),
+            checks: self.checks(now_unix_s),
             process: self.process,
-            witness: Some(ledger.witness).filter(|witness| !witness.is_zero()),
+            witness: self.witness(),
             head: self.head,
             heads: ledger.heads,
             head_times_unix_s: ledger.head_times,
             streams,
         }
     }
-
-    /// The same for people.
-    pub(super) fn print(&self) -> eyre::Result<()> {
-        let mut out = std::io::stdout().lock();
-        let Snapshot { ledger, streams, .. } = &self.snapshot;
-        let shown = |of: Option<String>| of.unwrap_or_else(|| "?".into());
-        let (chain, place) = (shown(self.chain_id.map(|id| id.to_string())), shown(self.ledger.map(|l| l.to_string())));
-        writeln!(out, "{}: witness {} of ledger {place} on chain {chain}", self.verdict().word(), ledger.witness)?;
-        let mut table = plain_table();
-        let mut checks = self.checks();
-        checks.sort_by_key(|check| std::cmp::Reverse(check.level));
-        for Check { name, level, reason, fix } in checks {
-            let mark = match level {
-                Level::Ok => "ok",
-                Level::Warn => "warn",
-                Level::Fail => "FAIL",
-            };
-            let fix = if fix.is_empty() { String::new() } else { format!("; {fix}") };
-            table.add_row([mark.to_owned(), name.into_owned(), reason + &fix]);
-        }
-        writeln!(out, "{table}\n")?;
-        if ledger.polled_unix_s.is_some() {
-            writeln!(out, "{}\n", self.heads())?;
-        }
-        if let Some(head) = &self.head {
-            writeln!(out, "slots are shown as final at the {head}\n")?;
-        }
-        if !streams.is_empty() {
-            writeln!(out, "{}\n", streams_table(streams))?;
-        }
-        if streams.iter().any(|stream| stream.lane.is_some()) {
-            writeln!(out, "{}\n", lanes_table(streams))?;
-        }
-        Ok(())
-    }
-
-    fn heads(&self) -> Table {
-        let LedgerStanding { heads, head_times, .. } = self.snapshot.ledger;
-        let mut table = plain_table();
-        table.set_header(["head", "block", "age"]);
-        for (head, block, time) in [
-            ("latest", heads.latest, head_times.latest),
-            ("safe", heads.safe, head_times.safe),
-            ("finalized", heads.finalized, head_times.finalized),
-        ] {
-            table.add_row([head.to_owned(), block.to_string(), age(Some(time).filter(|&time| time > 0))]);
-        }
-        table
-    }
-}
-
-fn streams_table(streams: &[StreamStanding]) -> Table {
-    let mut table = plain_table();
-    table.set_header([
-        "stream",
-        "newest record",
-        "closed",
-        "voted",
-        "final",
-        "finalized",
-        "behind",
-        "undecided",
-        "disagreeing",
-        "superseded",
-    ]);
-    let count = |of: Option<u64>| of.map_or_else(|| "-".into(), |number: u64| number.to_string());
-    for stream in streams {
-        let number = |sequence| epoch(sequence, stream.lane.as_ref());
-        let slots = |states: &[SlotState]| states.iter().map(|&state| stream.slots_in(state)).sum::<usize>();
-        table.add_row([
-            stream.stream_id.clone(),
-            age(stream.newest_record_unix_s),
-            number(stream.newest_closed),
-            number(stream.newest_voted),
-            number(stream.newest_final.latest),
-            number(stream.newest_final.finalized),
-            count(stream.behind().latest),
-            slots(&[SlotState::Open, SlotState::Waiting, SlotState::Voted]).to_string(),
-            slots(&[SlotState::Mismatch, SlotState::Disputed, SlotState::Conflicting]).to_string(),
-            slots(&[SlotState::Superseded]).to_string(),
-        ]);
-    }
-    table
-}
-
-/// An epoch by its index; one of a lane by that within the newest session.
-fn epoch(sequence: Option<u64>, lane: Option<&LaneStanding>) -> String {
-    match (sequence, lane) {
-        (None, _) => "-".into(),
-        (Some(index), None) => index.to_string(),
-        (Some(sequence), Some(lane)) => lane
-            .session
-            .and_then(|mark| sequence.checked_sub(mark))
-            .map_or_else(|| "before".into(), |index| index.to_string()),
-    }
-}
-
-/// The segments of the lanes, the newest session of each by the time that its mark is, and how long their epochs last.
-fn lanes_table(streams: &[StreamStanding]) -> Table {
-    let mut table = plain_table();
-    table.set_header(["lane", "newest session", "segments", "in the last hour", "an epoch lasts", "without a session"]);
-    for (stream, lane) in streams.iter().filter_map(|stream| Some((stream, stream.lane.as_ref()?))) {
-        table.add_row([
-            stream.stream_id.clone(),
-            lane.session.map_or_else(|| "none yet".into(), mark_time),
-            lane.segments.to_string(),
-            lane.segments_last_hour.to_string(),
-            lane.epoch.map_or_else(|| "-".into(), |epoch| format!("{:.1} s", epoch.seconds())),
-            lane.unnamed_epochs.to_string(),
-        ]);
-    }
-    table
-}
-
-fn plain_table() -> Table {
-    let mut table = Table::new();
-    table.load_style(NOTHING);
-    table
-}
-
-/// How long ago that was.
-fn age(unix_s_then: Option<u64>) -> String {
-    unix_s_then.map_or_else(|| "-".into(), |then| format!("{} s", clock::unix_s().saturating_sub(then)))
 }
 
 /// What the daemon says of itself.

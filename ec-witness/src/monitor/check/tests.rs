@@ -68,6 +68,8 @@ fn each_fault_is_found_alone() {
     assert_eq!(but(|s| s.index_files = Some(IndexFiles { held: 3, unheld: 1 })), [w("files")]);
     assert_eq!(but(|s| s.archive_trouble = Some("manifests/ is missing".into())), [w("archive")]);
     assert_eq!(but(|s| s.ledger.finality_stalled_ms = Some(1)), [w("finality")]);
+    assert_eq!(but(|s| s.ledger.head_times.latest = NOW + 300), [], "a sequencer's clock may be ahead a little");
+    assert_eq!(but(|s| s.ledger.head_times.latest = NOW + 301), [w("clock")]);
     assert_eq!(but(|s| s.ledger.endpoints[0].up = false), [w("endpoints")]);
     assert_eq!(with_store(|s| s.no_room = true), [f("store")]);
     assert_eq!(with_store(|s| s.halt = Some("deep reorg".into())), [f("halt")]);

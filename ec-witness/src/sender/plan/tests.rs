@@ -11,6 +11,7 @@ const RULE: SendRule = SendRule {
     max_in_flight: 16,
     max_batch: 64,
     spending: SpendRule { max_sends_per_slot: 16, max_gas_per_hour: u64::MAX },
+    pace: PaceRule { catch_up_percent: 0 },
 };
 const MARKET: Market = Market { base_fee: 100, tip: 1 };
 const FEES: Fees = Fees { max: 201, tip: 1 };

@@ -21,13 +21,13 @@ fn a_move_is_kept_with_the_header_that_it_leaves_and_found_after_a_crash() {
     assert_eq!(record(&mut store, moved(from, to)).unwrap(), Recorded::Another);
     drop(store);
     let mut store = reopened(&dir);
-    assert_eq!(store.unsigned().unwrap(), [moved(from, to)]);
+    assert_eq!(unsigned(&store), [moved(from, to)]);
     assert_eq!(store.vote(to.slot()).unwrap(), Some((to, VoteFate::Recorded)));
     assert_eq!(record(&mut store, moved(from, to)).unwrap(), Recorded::Again);
     carry(&mut store, 6, &[to], TxState::Signed);
     drop(store);
     let store = reopened(&dir);
-    assert_eq!(store.unsigned().unwrap(), []);
+    assert_eq!(unsigned(&store), []);
     assert_eq!(store.ballots().unwrap(), [attest(from), moved(from, to)]);
     assert_eq!(store.headers(to.slot()).unwrap(), [from, to]);
 }
@@ -84,5 +84,5 @@ fn an_imported_history_knows_what_was_moved_to() {
     let (_other_dir, mut other) = created();
     assert_eq!(import(&mut other, &store.export().unwrap()).unwrap().adopted, 2);
     assert!(other.knows(to.hash()).unwrap() && other.knows(from.hash()).unwrap());
-    assert!(other.unsigned().unwrap().is_empty());
+    assert!(unsigned(&other).is_empty());
 }

@@ -6,7 +6,7 @@ use ec_ledger::{LedgerEvent, WitnessSet};
 use ec_observation::{Content, EpochHash, EpochName, VoteKind};
 use ec_rpc::BlockRef;
 
-use super::*;
+use super::{super::slot::SlotState, *};
 
 const ME: Address = Address::with_last_byte(1);
 const OTHER: Address = Address::with_last_byte(2);
@@ -88,19 +88,57 @@ fn a_counted_vote_is_asked_after_until_it_is_executed_and_again_after_a_reorg() 
     let executed = OwnVote::Executed(header.content().hash());
     let set = WitnessSet::of([ME, OTHER], 2);
     let mut ledger = LedgerState::new(None);
-    let asked = |engine: &Engine, ledger: &LedgerState, head_ms| {
+    let asked = |engine: &mut Engine, ledger: &LedgerState, head_ms| {
         engine.open_votes(&Situation { ledger, set: &set, head_ms, now_ms: 0, live_since_ms: Some(0) })
     };
-    assert_eq!(asked(&engine, &ledger, 0), [], "there is no vote");
+    assert_eq!(asked(&mut engine, &ledger, 0), [], "there is no vote");
     engine.set_vote(key, header, executed);
-    assert_eq!(asked(&engine, &ledger, 0), [key], "executed, and yet not counted");
+    assert_eq!(asked(&mut engine, &ledger, 0), [key], "executed, and yet not counted");
     let block = BlockRef { number: 1, hash: B256::with_last_byte(1) };
     ledger.apply(block, [LedgerEvent::Proposed { proposer: ME, header, timestamp_s: 0 }]);
     engine.set_vote(key, header, OwnVote::Cast);
-    assert_eq!(asked(&engine, &ledger, 0), [], "no round has begun in which it could move");
-    assert_eq!(asked(&engine, &ledger, agreement.round_grace_ms), [key]);
+    assert_eq!(asked(&mut engine, &ledger, 0), [], "no round has begun in which it could move");
+    assert_eq!(asked(&mut engine, &ledger, agreement.round_grace_ms), [key]);
     engine.set_vote(key, header, executed);
-    assert_eq!(asked(&engine, &ledger, agreement.round_grace_ms), [], "it is known");
+    assert_eq!(asked(&mut engine, &ledger, agreement.round_grace_ms), [], "it is known");
     engine.doubt_executed();
-    assert_eq!(asked(&engine, &ledger, agreement.round_grace_ms), [key]);
+    assert_eq!(asked(&mut engine, &ledger, agreement.round_grace_ms), [key]);
+}
+
+#[test]
+fn what_nothing_changes_for_is_judged_again_only_when_its_time_has_come() {
+    let agreement = Agreement::default();
+    let header = content(1).header(ObservationHash::ZERO, 5);
+    let (key, mut engine) = (SlotKey::of(&header), engine_with(content(1)));
+    let set = WitnessSet::of([ME, OTHER], 2);
+    let mut ledger = LedgerState::new(None);
+    let block = |number| BlockRef { number, hash: B256::with_last_byte(number as u8) };
+    let rests = |engine: &mut Engine, ledger: &LedgerState, head_ms, now_ms| {
+        engine.judge(&Situation { ledger, set: &set, head_ms, now_ms, live_since_ms: Some(0) });
+        engine.rests(key.stream)
+    };
+    assert!(!rests(&mut engine, &ledger, 0, 0), "there is no vote");
+    ledger.apply(block(1), [LedgerEvent::Proposed { proposer: ME, header, timestamp_s: 0 }]);
+    engine.set_vote(key, header, OwnVote::Cast);
+    assert!(rests(&mut engine, &ledger, 0, 0), "it counts");
+    engine.set_vote(key, header, OwnVote::Cast);
+    assert!(engine.rests(key.stream), "nothing has changed");
+    // a round begins in which it may move, once it is known to be executed
+    assert!(!rests(&mut engine, &ledger, agreement.round_grace_ms, 0));
+    engine.set_vote(key, header, OwnVote::Executed(header.content().hash()));
+    assert!(rests(&mut engine, &ledger, agreement.round_grace_ms, 0));
+    assert_eq!(engine.slot(key).unwrap().state, SlotState::Voted);
+    assert!(rests(&mut engine, &ledger, agreement.round_grace_ms, agreement.disputed_after_ms + 1));
+    assert_eq!(engine.slot(key).unwrap().state, SlotState::Disputed);
+    ledger.apply(block(2), [LedgerEvent::Finalized { slot: key.slot, observation: header.hash() }]);
+    assert!(rests(&mut engine, &ledger, agreement.round_grace_ms, 0));
+    assert_eq!(engine.slot(key).unwrap().state, SlotState::Disputed, "nobody has said that the ledger changed");
+    assert!(engine.take_done(&ledger, 2).is_empty());
+    engine.touch(&Touched::Streams([key.stream].into()));
+    assert!(rests(&mut engine, &ledger, agreement.round_grace_ms, 0));
+    assert_eq!(engine.slot(key).unwrap().state, SlotState::Finalized);
+    assert!(engine.take_done(&ledger, 1).is_empty());
+    assert_eq!(engine.take_done(&ledger, 2).len(), 1);
+    admit(&mut engine, content(2));
+    assert!(!engine.rests(key.stream), "it has a slot that was never judged");
 }

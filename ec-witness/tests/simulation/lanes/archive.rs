@@ -53,11 +53,14 @@ impl Archive {
         }
     }
 
-    /// Takes in what is written by now.
-    pub(crate) fn read_on(&mut self, now_ms: u64) {
+    /// Takes in what is written by now; true when that is something.
+    pub(crate) fn read_on(&mut self, now_ms: u64) -> bool {
+        let mut grown = false;
         while let Some(arrival) = self.coming.pop_front_if(|arrival| arrival.at_ms <= now_ms) {
             self.take(&arrival);
+            grown = true;
         }
+        grown
     }
 
     fn take(&mut self, Arrival { at_ms, record }: &Arrival) {

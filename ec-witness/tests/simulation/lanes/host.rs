@@ -6,10 +6,10 @@ use alloy::primitives::Address;
 use ec_ledger::{LedgerState, Matching};
 use ec_observation::{Ballot, EpochKey, EpochName, SlotId, StreamHash, StreamRule};
 use ec_witness::witness::{
-    decision::OwnVote,
+    decision::{OwnEpoch, OwnVote, Proposing},
     engine::Engine,
     lane::{Heads, Lane},
-    slot::SlotKey,
+    slot::{JudgedSlot, SlotKey},
     window::{Wanted, Window},
 };
 use rand::{RngExt, rngs::StdRng};
@@ -17,7 +17,7 @@ use rand::{RngExt, rngs::StdRng};
 use super::{archive::Archive, broadcast::Broadcast, scenario::Scenario, unsettled::Unsettled};
 use crate::{
     guard::Guard,
-    host::{Net, address},
+    host::{Net, address, judge},
     view::View,
 };
 
@@ -66,9 +66,10 @@ impl Host {
 
     /// One round: look at the ledger and the archive, name, judge, vote.
     pub(crate) fn poll(&mut self, now_ms: u64, answers: bool, net: &mut Net<Broadcast>) {
-        self.archive.read_on(now_ms);
+        let grown = self.archive.read_on(now_ms);
         if answers {
             self.view.follow(now_ms, net);
+            self.engine.touch(&self.view.ledger.take_touched());
             self.refresh_votes(net);
         }
         self.view.note_liveness(now_ms, self.offset_ms, answers);
@@ -76,12 +77,23 @@ impl Host {
             return;
         }
         self.admit(now_ms);
+        // what is over by now does not rest any more
+        self.engine.open_votes(&self.view.situation(now_ms + self.offset_ms));
+        let rests = !grown && self.lane.rests() && self.engine.rests(self.stream());
+        let before = self.named();
         self.name(now_ms, net);
-        let ballots = self.engine.judge(&self.view.situation(now_ms + self.offset_ms));
+        assert!(!rests || before == self.named(), "a lane that rests is named anew: {before:#?} {:#?}", self.named());
+        let ballots = judge(&mut self.engine, &self.view.situation(now_ms + self.offset_ms));
         self.guard.cast(self.me, now_ms, &ballots, net);
         let engine = &mut self.engine;
         ballots.iter().for_each(|Ballot { header, .. }| engine.set_vote(SlotKey::of(header), *header, OwnVote::Cast));
         self.let_go();
+    }
+
+    /// The slots that its windows are judged in, and how.
+    fn named(&self) -> Vec<(SlotKey, Proposing, OwnEpoch)> {
+        let named = |(key, slot): (&SlotKey, &JudgedSlot)| (*key, slot.proposing, slot.own);
+        self.engine.slots().map(named).collect()
     }
 
     fn refresh_votes(&mut self, net: &Net<Broadcast>) {
@@ -101,9 +113,8 @@ impl Host {
         if let Some(wanted) = self.window.newest(highest, &segments) {
             self.collect(wanted, now_ms);
         }
-        let newest_from = self.window.newest_from(highest, &segments);
         let stream = self.stream();
-        let undecided = self.engine.undecided_below(stream, newest_from) + self.lane.unnamed_below(newest_from);
+        let undecided = |below| self.engine.undecided_below(stream, below) + self.lane.unnamed_below(below);
         if let Some(Wanted { range, mut limit }) = self.window.oldest(highest, &segments, undecided) {
             for gap in self.gaps(range) {
                 let end = *gap.end();
@@ -220,7 +231,7 @@ impl Host {
             eprintln!("  witness {}: {span:?} {mark:?}", self.index);
         }
         for (key, slot) in self.engine.slots() {
-            eprintln!("    {:?} {} {:?} {:?}", slot.name, key.slot, slot.state, slot.decision);
+            eprintln!("    {:?} {} {:?} {:?}", slot.name, key.slot, slot.state, slot.vote);
         }
     }
 }

@@ -8,11 +8,14 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{Dated, InputError, Part, Stream, uri};
+use super::{
+    Dated, InputError, Part, Stream, uri,
+    variables::{Variables, query_parameter},
+};
 use crate::recorder::media::Piece;
 
 /// Tags that name no media and change none (RFC 8216, 4.3, and its second edition's draft). Of others a word is said.
-const WITHOUT_MEDIA: [&str; 24] = [
+const WITHOUT_MEDIA: [&str; 23] = [
     "EXTM3U",
     "EXTINF",
     "EXT-X-VERSION",
@@ -21,7 +24,6 @@ const WITHOUT_MEDIA: [&str; 24] = [
     "EXT-X-ALLOW-CACHE",
     "EXT-X-INDEPENDENT-SEGMENTS",
     "EXT-X-START",
-    "EXT-X-DEFINE",
     "EXT-X-BITRATE",
     "EXT-X-PART-INF",
     // parts are those of segments that follow as a whole
@@ -44,18 +46,32 @@ const WITHOUT_MEDIA: [&str; 24] = [
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Playlist {
     /// The media playlists of a presentation, each once, in order, and what is left out of it.
-    Master { variants: Vec<PathBuf>, left_out: Vec<String> },
+    Master { variants: Vec<Variant>, variables: Variables, left_out: Vec<String> },
     /// Init segment and segments of a stream.
     Media(Stream),
     /// What holds no media to record, and why.
     Other { line: usize, reason: &'static str },
 }
 
+/// A playlist's file, and the URI that it was named by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Variant {
+    pub(super) path: PathBuf,
+    uri: String,
+}
+
+impl Variant {
+    /// One that no playlist names.
+    pub(super) fn given(path: &Path) -> Self {
+        Self { path: path.to_owned(), uri: String::new() }
+    }
+}
+
 impl Playlist {
-    /// Reads and resolves a playlist.
-    pub(super) fn read(path: &Path) -> Result<Self, InputError> {
+    /// Reads and resolves a playlist, one that a master playlist with these variables names or none.
+    pub(super) fn read(Variant { path, uri }: &Variant, master: Option<&Variables>) -> Result<Self, InputError> {
         let text = fs::read_to_string(path).map_err(|source| InputError::io(path, source))?;
-        let mut reading = Reading::new(path);
+        let mut reading = Reading::new(path, uri, master);
         if text.trim_start_matches('\u{feff}').lines().next().map(str::trim_end) != Some("#EXTM3U") {
             return Err(reading.failed("does not begin with #EXTM3U"));
         }
@@ -71,7 +87,12 @@ impl Playlist {
 struct Reading<'a> {
     path: &'a Path,
     line: usize,
-    master: Vec<PathBuf>,
+    /// The URI that the playlist was named by.
+    uri: &'a str,
+    /// What the master playlist defines, if one names this.
+    imports: Option<&'a Variables>,
+    variables: Variables,
+    master: Vec<Variant>,
     parts: Vec<Part>,
     /// The part that the next segment belongs to.
     part: Part,
@@ -94,10 +115,13 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(path: &'a Path) -> Self {
+    fn new(path: &'a Path, uri: &'a str, imports: Option<&'a Variables>) -> Self {
         Self {
             path,
             line: 1,
+            uri,
+            imports,
+            variables: Variables::default(),
             master: Vec::new(),
             parts: Vec::new(),
             part: Part::default(),
@@ -118,11 +142,39 @@ impl<'a> Reading<'a> {
     fn take(&mut self, line: &str) -> Result<(), InputError> {
         if let Some(tag) = line.strip_prefix('#').filter(|tag| tag.starts_with("EXT")) {
             let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
-            return self.take_tag(name, value);
+            return match name {
+                "EXT-X-DEFINE" => self.define(value),
+                _ => self.take_tag(name, &self.replaced(value)?),
+            };
         }
         if !line.starts_with('#') && !line.is_empty() {
-            self.add_uri(line)?;
+            self.add_uri(&self.replaced(line)?)?;
         }
+        Ok(())
+    }
+
+    /// A text with what its variables stand for.
+    fn replaced(&self, text: &str) -> Result<String, InputError> {
+        let undefined = |name| self.failed(format!("{{${name}}} is not defined by an EXT-X-DEFINE before it"));
+        self.variables.replace(text).map_err(undefined)
+    }
+
+    /// EXT-X-DEFINE: by a value, from the master playlist, or from the query of the URI that the playlist was named by.
+    fn define(&mut self, attributes: &str) -> Result<(), InputError> {
+        let of = |name| attribute(attributes, name);
+        let (name, value) = match (of("NAME"), of("IMPORT"), of("QUERYPARAM")) {
+            (Some(name), None, None) => (name, of("VALUE").map(str::to_owned)),
+            (None, Some(name), None) => (name, self.imports.and_then(|imports| imports.get(name)).map(str::to_owned)),
+            (None, None, Some(name)) => (name, query_parameter(self.uri, name)),
+            _ => return Err(self.failed("EXT-X-DEFINE has not one of NAME, IMPORT and QUERYPARAM")),
+        };
+        let value = value.ok_or_else(|| {
+            self.failed(format!(
+                "EXT-X-DEFINE of {name:?} has no value here: an IMPORT is of the master playlist, a QUERYPARAM of the URI that \
+                 it has there; give the master playlist, or write NAME and VALUE into this list"
+            ))
+        })?;
+        self.variables.define(name, &value);
         Ok(())
     }
 
@@ -251,8 +303,8 @@ impl<'a> Reading<'a> {
 
     fn add_playlist(&mut self, uri: &str) -> Result<(), InputError> {
         let path = self.resolve(uri)?;
-        if !self.master.contains(&path) {
-            self.master.push(path);
+        if !self.master.iter().any(|variant| variant.path == path) {
+            self.master.push(Variant { path, uri: uri.to_owned() });
         }
         Ok(())
     }
@@ -301,7 +353,10 @@ impl<'a> Reading<'a> {
         }
         let has_segments = !self.parts.is_empty() || !self.part.pieces.is_empty();
         match (self.master.is_empty(), has_segments, self.map.is_some()) {
-            (false, _, false) => Ok(Playlist::Master { variants: self.master, left_out: self.left_out }),
+            (false, _, false) => {
+                let Self { master: variants, variables, left_out, .. } = self;
+                Ok(Playlist::Master { variants, variables, left_out })
+            }
             (true, true, _) => Ok(Playlist::Media(self.stream())),
             (false, ..) => Err(self.failed("names segments and playlists")),
             (true, ..) => {

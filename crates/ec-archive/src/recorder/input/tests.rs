@@ -42,6 +42,19 @@ fn a_master_playlist_names_variants_and_renditions_once() {
 }
 
 #[test]
+fn variables_stand_for_their_values() {
+    let master =
+        "#EXTM3U\n#EXT-X-DEFINE:NAME=\"dir\",VALUE=\"a, b\"\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8?take=2%2D\n";
+    let media = "#EXTM3U\n#EXT-X-DEFINE:IMPORT=\"dir\"\n#EXT-X-DEFINE:QUERYPARAM=\"take\"\n\
+                 #EXT-X-MAP:URI=\"{$dir}/i.mp4\"\n{$dir}/{$take}0.m4s\n";
+    let dir = dir_with(&[("master.m3u8", master), ("v.m3u8", media)]);
+    let [stream] = inputs(dir.path()).unwrap().try_into().unwrap();
+    let pieces: Vec<_> = stream.parts[0].pieces.iter().map(|piece| piece.path.to_path_buf()).collect();
+    assert_eq!(pieces, ["a, b/i.mp4", "a, b/2-0.m4s"].map(|name| dir.path().join(name)));
+    assert!(error(&dir, "v.m3u8").contains("v.m3u8:2: EXT-X-DEFINE of \"dir\" has no value here"));
+}
+
+#[test]
 fn discontinuities_begin_parts_and_dates_are_of_segments() {
     let text = "#EXTM3U\n#EXT-X-DISCONTINUITY-SEQUENCE:7\n#EXT-X-MEDIA-SEQUENCE:3\n#EXT-X-MAP:URI=\"a.mp4\"\n0.m4s\n\
                 #EXT-X-PROGRAM-DATE-TIME:2026-03-06T19:18:00.25+0000\n1.m4s\n#EXT-X-MAP:URI=\"b.mp4\"\n\
@@ -94,6 +107,8 @@ fn playlists_that_cannot_be_recorded_say_why() {
         ),
         (&format!("{map}file:///srv/seg.m4s\n"), "x.m3u8:3: \"file:///srv/seg.m4s\" is a URL"),
         (&format!("{map}#EXT-X-BYTERANGE:x@1\n"), "x.m3u8:3: byte range \"x@1\""),
+        (&format!("{map}{{$a}}.m4s\n"), "x.m3u8:3: {$a} is not defined"),
+        (&format!("{map}#EXT-X-DEFINE:VALUE=\"1\"\n"), "x.m3u8:3: EXT-X-DEFINE has not one of NAME"),
     ];
     for (text, expected) in cases {
         let said = error(&dir_with(&[("x.m3u8", text)]), "x.m3u8");

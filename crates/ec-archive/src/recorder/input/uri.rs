@@ -32,8 +32,8 @@ fn below(dir: &Path, name: &str) -> Option<PathBuf> {
     is_below.then(|| dir.join(relative))
 }
 
-/// `None` if what is decoded is no text.
-fn decoded(text: &str) -> Option<String> {
+/// The text with percent-encoded bytes decoded; `None` if what is decoded is no text.
+pub(super) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {

@@ -43,6 +43,10 @@ struct Flags {
     tamper: bool,
     #[arg(long)]
     keep: bool,
+    #[arg(long, allow_hyphen_values = true)]
+    stay: Option<PathBuf>,
+    #[arg(long, allow_hyphen_values = true)]
+    reopen: Option<PathBuf>,
     #[arg(long)]
     json: bool,
 }
@@ -52,6 +56,8 @@ struct Flags {
 pub(crate) enum Asked {
     Help,
     Smoke(Box<Settings>),
+    /// The chain that a smoke kept in this directory, once more.
+    Reopen(PathBuf),
 }
 
 /// What to run.
@@ -74,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) votes_only: bool,
     pub(crate) tamper: bool,
     pub(crate) keep: bool,
+    /// Whether the chain goes on afterwards, until it is stopped.
+    pub(crate) stay: bool,
     pub(crate) json: bool,
 }
 
@@ -87,6 +95,7 @@ pub(crate) struct Chain {
 /// Parses and checks the command line.
 pub(crate) fn parse(line: impl IntoIterator<Item = OsString>) -> eyre::Result<Asked> {
     match Flags::try_parse_from(line) {
+        Ok(Flags { reopen: Some(kept), .. }) => Ok(Asked::Reopen(kept)),
         Ok(flags) => flags.check().map(|settings| Asked::Smoke(Box::new(settings))),
         Err(error) if error.kind() == ErrorKind::DisplayHelp => Ok(Asked::Help),
         Err(error) => Err(refusal(&error)),
@@ -129,7 +138,9 @@ impl Flags {
             "--tamper: with --quorum {quorum} of {witnesses} no witness may differ; give one more --witnesses"
         );
         let chain = self.rpc.map(|rpc| chain(rpc, self.keys)).transpose()?;
-        let (also_rpc, work) = (self.also_rpc, self.work);
+        ensure!(self.stay.is_none() || self.work.is_none(), "--stay names the working directory; leave --work out");
+        let (also_rpc, stay) = (self.also_rpc, self.stay.is_some());
+        let work = self.stay.or(self.work);
         let (votes_only, tamper, keep, json) = (self.votes_only, self.tamper, self.keep, self.json);
         Ok(Settings {
             archive,
@@ -144,6 +155,7 @@ impl Flags {
             votes_only,
             tamper,
             keep,
+            stay,
             json,
         })
     }
@@ -198,7 +210,7 @@ mod tests {
     fn settings(line: &str) -> Settings {
         match parse(line).unwrap() {
             Asked::Smoke(settings) => *settings,
-            Asked::Help => panic!("help"),
+            asked => panic!("{asked:?}"),
         }
     }
 
@@ -247,6 +259,7 @@ mod tests {
             ("--quorum 2", "--quorum 2 of --witnesses 4: must be more than half of them and not more than all"),
             ("--quorum 5", "--quorum 5 of --witnesses 4: must be more than half of them and not more than all"),
             ("--live 0.5", "--live 0.5: must be a whole number above 0"),
+            ("--stay a --work b", "--stay names the working directory; leave --work out"),
             ("--tamper --quorum 4", "--tamper: with --quorum 4 of 4 no witness may differ; give one more --witnesses"),
             ("--rpc http://127.0.0.1:1", "--rpc needs --keys with a file `addresses`"),
         ] {

@@ -6,6 +6,7 @@ mod check;
 mod configuration;
 mod copies;
 mod epochs;
+mod explorer;
 mod live;
 mod once;
 mod progress;
@@ -40,6 +41,10 @@ fn smoke(processes: &Arc<Processes>) -> eyre::Result<bool> {
         Asked::Help => {
             print!("{}", args::HELP);
             return Ok(true);
+        }
+        Asked::Reopen(kept) => {
+            processes.stop_on_signals().wrap_err("signals")?;
+            return run::reopen(processes, &kept);
         }
         Asked::Smoke(settings) => settings,
     };

@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use alloy::primitives::Address;
+use alloy::{primitives::Address, providers::Provider};
 use ec_testing::{
     anvil::Anvil,
     processes::{Processes, exit_code},
@@ -26,7 +26,7 @@ use crate::{
     },
     copies::Copies,
     epochs::{Epoch, awaited},
-    live, once, report, say,
+    explorer, live, once, report, say,
     totals::totals,
 };
 
@@ -72,7 +72,37 @@ fn run_in(work: &Path, processes: &Arc<Processes>, settings: &Settings) -> eyre:
     let first_block = rail.head()?;
     let ledger = rail.deploy(settings.witnesses, settings.quorum, &configuration.settings()?)?;
     let smoke = Smoke { settings, configuration, rail };
-    smoke.attest(first_block, ledger, begun)
+    let outcome = smoke.attest(first_block, ledger, begun)?;
+    if settings.keep || settings.work.is_some() {
+        smoke.leave(anvil.is_some())?;
+    }
+    if settings.stay {
+        say("the chain goes on until it is stopped");
+        stay(processes)?;
+    }
+    Ok(outcome)
+}
+
+/// Waits until it is told to stop.
+fn stay(processes: &Processes) -> eyre::Result<()> {
+    loop {
+        processes.sleep(Duration::from_secs(3600))?;
+    }
+}
+
+/// Starts the chain of a smoke that was kept once more, and waits until it is told to stop.
+pub(crate) fn reopen(processes: &Arc<Processes>, kept: &Path) -> eyre::Result<bool> {
+    let state = kept.join(explorer::STATE);
+    let state = fs::read_to_string(&state)
+        .wrap_err_with(|| format!("--reopen {}: the smoke kept no chain there; run it with --keep", kept.display()))?;
+    let log = tempfile::tempdir()?;
+    let anvil = Anvil::start(log.path(), &["--block-time", "1", "--slots-in-an-epoch", "1"].map(str::to_owned))?;
+    let rail = Rail::at(processes, &witness_program()?, kept, kept, anvil.rpc())?;
+    rail.ask(|chain| async move { chain.raw_request::<_, bool>("anvil_loadState".into(), (state,)).await })?;
+    explorer::point_to(kept, anvil.rpc())?;
+    say(format_args!("the chain of {} is at {} until it is stopped", kept.display(), anvil.rpc()));
+    stay(processes)?;
+    Ok(true)
 }
 
 fn start_anvil(work: &Path, witnesses: usize) -> eyre::Result<Anvil> {
@@ -100,6 +130,21 @@ impl Smoke<'_> {
         report::report(json, awaited.len(), &checked, &totals, begun.elapsed(), ok)?;
         let found = !tamper || report::tampered(self, &copies)?;
         Ok(ok && found)
+    }
+
+    /// Leaves what shows all of it in a browser.
+    fn leave(&self, is_own_chain: bool) -> eyre::Result<()> {
+        let work = self.rail.file("");
+        if is_own_chain {
+            let state: String =
+                self.rail.ask(|chain| async move { chain.raw_request("anvil_dumpState".into(), ()).await })?;
+            fs::write(self.rail.file(explorer::STATE), state)?;
+        }
+        explorer::write(self)?;
+        if is_own_chain && !self.settings.stay {
+            say(format_args!("look at it: cargo run -p ec-explorer -- --demo {}", work.display()));
+        }
+        Ok(())
     }
 
     /// What must become final, and what of it every witness has whole.
@@ -146,6 +191,8 @@ impl Smoke<'_> {
     pub(crate) fn run_command(&self, witness: usize) -> Command {
         let mut run = self.rail.command_of(witness, "run");
         run.arg("--archive").arg(self.archive(witness)).args(["--poll-ms", &POLL_MS.to_string(), "--log", "info"]);
+        // an archive that is old in whole is what it is about, and nobody else pays for the chain's blocks
+        run.args(["--catch-up-percent", "0"]);
         if let (1, Some(also)) = (witness, &self.settings.also_rpc) {
             run.env("EC_WITNESS_RPC", format!("{},{also}", self.rail.rpc())).env("EC_WITNESS_RPC_AGREE", "2");
         }

@@ -1,0 +1,240 @@
+#!/usr/bin/env bash
+# Sourced by devnet.sh: a chain outlives its host. The commands are those of docs/recovering.md, as they are printed there.
+# shellcheck disable=SC2016,SC2034,SC2153,SC2317 # jq's variables; names and functions that the printed commands use; PORT is in chain.bash
+
+# Of the public mnemonic: who owns SystemConfig, and two accounts that have no role
+readonly OWNER_INDEX=10 SPARE_INDEX=14 SPARE_P2P_INDEX=15
+
+# printed NAME: the block after `<!-- run: NAME -->`
+printed() {
+  local text
+  text=$(awk -v mark="<!-- run: $1 -->" '
+    $0 == mark { on = 1; next }
+    on && /^    / { print substr($0, 5); seen = 1; next }
+    on && /^$/ { if (seen) print; next }
+    on { exit }' "$ROOT/docs/recovering.md")
+  [[ -n $text ]] || die 1 "docs/recovering.md has no block \`$1\`"
+  printf '%s\n' "$text"
+}
+
+# perform WHAT NODE BLOCK…: runs printed blocks on a node of the devnet, in one shell that ends at the first failure, as long as
+# five minutes at most. An expectation that is never called where bash ignores errors: behind `if`, `until`, `!` or `&&`.
+perform() {
+  local what=$1 text block code=0 pid end=$((SECONDS + 300))
+  SERVES=$2
+  text=$(for block in ask "${@:3}"; do printed "$block"; done)
+  set +e
+  (
+    set -Eeuo pipefail
+    trap - EXIT
+    export EC_OP_STACK_STACK=$DIR/$SERVES/stack.json
+    ec-op-stack() { "$EC" "$@"; }
+    cast() { "$CAST" "$@"; }
+    eval "$text"
+  ) >"$DIR/out" 2>&1 &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null; do
+    ((SECONDS < end)) || kill "$pid"
+    sleep 0.2
+  done
+  wait "$pid"
+  code=$?
+  set -e
+  EXPECTED=$((EXPECTED + 1))
+  ((code == 0)) || FAILED=$((FAILED + 1))
+  tell "$what, as printed" "$( ((code == 0)) && echo true || echo false)"
+}
+
+# What the printed commands call: ends and starts components of the node that SERVES says.
+systemctl() {
+  local verb=$1 unit
+  shift
+  for unit in "$@"; do
+    case $verb/$unit in
+      stop/op-stack.target) stop_node ;;
+      start/op-stack.target) start_node ;;
+      stop/*) stop "$(process_name "$SERVES" "$unit")" ;;
+      start/*) restart_component "$unit" ;;
+      restart/*)
+        stop "$(process_name "$SERVES" "$unit")"
+        restart_component "$unit"
+        ;;
+      *) die 2 "systemctl $verb $unit: not known here" ;;
+    esac
+  done
+}
+
+# As a unit does: secrets are handed over at each start.
+restart_component() {
+  hand_over "$SERVES"
+  start_component "$SERVES" "$1"
+}
+
+stop_node() {
+  local component
+  for component in op-challenger op-proposer op-batcher op-node op-geth; do
+    stop "$(process_name "$SERVES" "$component")"
+  done
+}
+
+start_node() {
+  local component
+  hand_over "$SERVES"
+  for component in op-geth op-node op-batcher op-proposer op-challenger; do
+    [[ $SERVES != standby || $component != op-proposer ]] || continue
+    [[ $(planned "$SERVES" --arg name "$component" '.components | has($name)') == false ]] || start_component "$SERVES" "$component"
+  done
+}
+
+# configure NODE PEER STOPPED: what the host's configuration becomes
+configure() {
+  plan "$@"
+  write_stack "$1"
+}
+
+# Hashes of blocks up to a number, each tenth and the last: as `number hash`.
+history_of() {
+  local number
+  for ((number = 0; number < $2; number += 10)); do
+    printf '%s %s\n' "$number" "$(block "$1" "$number" hash)"
+  done
+  printf '%s %s\n' "$2" "$(block "$1" "$2" hash)"
+}
+
+# unchanged EXECUTION: the blocks that were safe are the same there
+unchanged() {
+  local number hash
+  while read -r number hash; do
+    [[ $(block "$1" "$number" hash) == "$hash" ]] || {
+      echo "block $number was $hash, and is $(block "$1" "$number" hash)"
+      return 1
+    }
+  done <"$DIR/safe"
+}
+
+safe_at_least() {
+  (($(head_of "$1" safe) >= $2))
+}
+
+# The node knows which L2 block was safe at an L1 block, which only its own record tells.
+knows_safe_head_at() {
+  rpc "$1" optimism_safeHeadAtL1Block "[\"$(printf '0x%x' "$2")\"]"
+}
+
+# The machine with the sequencer burns: nothing is ended in order, and nothing is left but what is kept elsewhere.
+lose_sequencer() {
+  local component
+  for component in op-challenger op-proposer op-batcher op-node op-geth; do
+    send_signal KILL "$component"
+    rm -f "$DIR/run/$component"
+  done
+  sleep 1
+  rm -rf "$DIR"/sequencer/op-*
+}
+
+check_recovery() {
+  check_snapshot
+  check_loss
+  check_takeover
+  check_rotation
+}
+
+check_snapshot() {
+  local SNAPSHOT=$DIR/snapshot
+  PART=recovery
+  within 90 'the safe head has gone on' safe_at_least "$SEQUENCER_NODE" 20
+  AT_SNAPSHOT=$(rpc "$SEQUENCER_NODE" optimism_syncStatus | jq .current_l1.number)
+  expect 'a node that runs is not copied' not "$EC" snapshot --stack "$DIR/sequencer/stack.json" --to "$DIR/snapshot"
+  perform 'a snapshot is taken' sequencer snapshot
+  expect 'without a secret of this host' test -z "$(find "$DIR/snapshot" -name nodekey -o -name jwt)"
+  within 60 'the sequencer goes on' grows 5 head_of "$SEQUENCER_NODE" unsafe
+}
+
+check_loss() {
+  local SNAPSHOT=$DIR/snapshot NODE=$SEQUENCER_NODE BATCHER=http://127.0.0.1:$((PORT + 121)) safe
+  PART=recovery
+  within 120 'the safe head passes the snapshot' grows 20 head_of "$SEQUENCER_NODE" safe
+  safe=$(head_of "$SEQUENCER_NODE" safe)
+  history_of "$SEQUENCER" "$safe" >"$DIR/safe"
+  lose_sequencer
+  expect 'with the sequencer lost nothing answers' not rpc "$SEQUENCER" eth_chainId
+  configure sequencer '' true
+  perform 'its data is restored' sequencer restore
+  expect 'it makes no blocks by itself' test "$(rpc "$NODE" admin_sequencerActive)" == false
+  perform 'it derives what was posted since' sequencer catch-up
+  expect 'up to the last block that was safe' safe_at_least "$NODE" "$safe"
+  expect 'which are all the same' unchanged "$SEQUENCER"
+  perform 'it makes blocks again' sequencer sequence
+  within 60 'the unsafe head advances' grows 5 head_of "$NODE" unsafe
+  within 180 'the safe head passes what was safe' safe_at_least "$NODE" $((safe + 10))
+  expect 'without a reorg of what was safe' unchanged "$SEQUENCER"
+  expect 'it knows the safe heads of before the snapshot' knows_safe_head_at "$NODE" "$AT_SNAPSHOT"
+  configure sequencer '' false
+  stop op-node
+  stop op-batcher
+  start_component sequencer op-node
+  start_component sequencer op-batcher
+  within 60 'configured as before it goes on after a restart' grows 5 head_of "$NODE" unsafe
+  within 120 'and status finds nothing wrong' status_says ''
+}
+
+# Who has the sequencer's keys, and makes no blocks yet.
+configure_standby() {
+  mkdir -p "$DIR/standby/keys"
+  (umask 077 && cp "$DIR"/sequencer/keys/{p2p,batcher,proposer,challenger} "$DIR/standby/keys/" && openssl rand -hex 32 >"$DIR/standby/keys/jwt")
+  configure standby "$(sequencer_address)"
+}
+
+same_head() {
+  [[ $(head_of "$1" unsafe hash) == "$(head_of "$2" unsafe hash)" ]]
+}
+
+check_takeover() {
+  local OLD=$SEQUENCER_NODE NEW=$STANDBY_NODE safe
+  local OLD_BATCHER=http://127.0.0.1:$((PORT + 121)) NEW_BATCHER=http://127.0.0.1:$((PORT + 66))
+  local SNAPSHOT=$DIR/snapshot
+  PART=recovery
+  configure_standby
+  perform 'a standby begins with the snapshot' standby restore
+  within 120 'it has the newest blocks' same_head "$OLD" "$NEW"
+  safe=$(head_of "$OLD" safe)
+  history_of "$SEQUENCER" "$safe" >"$DIR/safe"
+  perform 'it takes over' standby ready hand-over take-over
+  within 60 'its unsafe head advances' grows 5 head_of "$NEW" unsafe
+  within 60 'the old one follows it' same_head "$NEW" "$OLD"
+  expect 'and makes no blocks' test "$(rpc "$OLD" admin_sequencerActive)" == false
+  within 180 'the safe head goes on by its batches' safe_at_least "$NEW" $((safe + 10))
+  expect 'without a reorg of what was safe' unchanged "$STANDBY"
+  # the other way round: OLD and NEW exchanged
+  OLD=$STANDBY_NODE NEW=$SEQUENCER_NODE NEW_BATCHER=$OLD_BATCHER OLD_BATCHER=http://127.0.0.1:$((PORT + 66))
+  perform 'and gives back' sequencer ready hand-over take-over
+  within 60 'the unsafe head of the first advances' grows 5 head_of "$NEW" unsafe
+  within 180 'and its safe head' safe_at_least "$NEW" $((safe + 20))
+  expect 'without a reorg of what was safe' unchanged "$SEQUENCER"
+  SERVES=standby stop_node
+}
+
+check_rotation() {
+  local NODE=$SEQUENCER_NODE NEW_KEY BATCHER_KEY=$DIR/sequencer/keys/batcher P2P_KEY=$DIR/sequencer/keys/p2p safe
+  local OWNER=(--mnemonic "$MNEMONIC" --mnemonic-derivation-path "m/44'/60'/2'/901/$OWNER_INDEX")
+  PART=recovery
+  NEW_KEY=$DIR/sequencer/keys/batcher-2
+  jq --arg new "$(key "$NEW_KEY" "$SPARE_INDEX")" '.batcher = $new' "$DIR/accounts.json" >"$DIR/accounts.new"
+  send "$RICH" "$(jq -r .batcher "$DIR/accounts.new")" --value 10ether
+  perform 'the batcher gets another key' sequencer rotate-batcher
+  mv "$DIR/accounts.new" "$DIR/accounts.json"
+  write_stack sequencer
+  safe=$(head_of "$NODE" safe)
+  within 60 'its batches reach the inbox' test_positive batches
+  within 180 'the safe head follows them' safe_at_least "$NODE" $((safe + 10))
+  within 60 'and the doctor finds it right' "$EC" doctor --stack "$DIR/sequencer/stack.json"
+
+  NEW_KEY=$DIR/sequencer/keys/p2p-2
+  key "$NEW_KEY" "$SPARE_P2P_INDEX" >/dev/null
+  SERVES=standby start_node
+  within 120 'a second node hears of blocks' same_head "$NODE" "$STANDBY_NODE"
+  perform 'the sequencer gets another key to sign with' sequencer rotate-p2p
+  within 60 'it makes blocks' grows 5 head_of "$NODE" unsafe
+  within 180 'the second node takes those that the new key signs' same_head "$NODE" "$STANDBY_NODE"
+  SERVES=standby stop_node
+}
