@@ -27,7 +27,7 @@ use ec_witness::{
     clock,
     monitor::check::{self, Check, Level},
     sender::VOTE_GAS,
-    store::{Identity, StoreError, VoteStore, holder},
+    store::{Identity, KeptHalt, StoreError, VoteStore, holder},
 };
 
 pub(crate) use finding::{Finding, Origins};
@@ -431,8 +431,8 @@ impl Inspection<'_> {
         };
         self.findings.push(judge::store(self.origins, purpose, dir, network_of(dir), &found));
         if let Some(halt) = halt {
-            let fix = format!("see the manual: it halts; then `ec-witness resume --store {}`", dir.display());
-            self.push(Check::fail("halt", format!("this witness has halted: {halt}"), fix));
+            let fix = format!("see the manual: it halts; then `{}`", halt.resumed_by());
+            self.push(Check::fail("halt", format!("this witness has halted: {}", halt.message), fix));
         }
         let (Store::Own { next_nonce, .. }, Some(chain), Some(identity), Some(ledger), false) =
             (found, chain, identity, ledger, purpose == Purpose::Init)
@@ -487,7 +487,7 @@ fn near(manifests: &Path) -> Vec<PathBuf> {
 }
 
 /// What is at the place of a store that may be this witness's, and why it has halted.
-fn at(dir: &Path, identity: Option<Identity>) -> (Store, Option<String>) {
+fn at(dir: &Path, identity: Option<Identity>) -> (Store, Option<KeptHalt>) {
     let process = holder(dir);
     let store = match VoteStore::read(dir) {
         Ok(store) => store,
@@ -501,7 +501,7 @@ fn at(dir: &Path, identity: Option<Identity>) -> (Store, Option<String>) {
         let fix = "each witness has a store of its own: name this witness's in [store] dir, or another directory for a new one";
         return (Store::Refused(error.to_string(), fix.into()), None);
     }
-    let halt = store.kept_halt().ok().flatten().map(|halt| halt.to_string());
+    let halt = store.kept_halt().ok().flatten();
     (Store::Own { process, next_nonce: store.next_nonce().unwrap_or(u64::MAX) }, halt)
 }
 

@@ -1,6 +1,6 @@
 //! A halt: what contradicted what, and what an operator is told of it.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use alloy::primitives::{Address, TxHash};
 use ec_observation::{ObservationHash, ObservationHeader, SlotId};
@@ -71,17 +71,27 @@ pub struct KeptHalt {
     pub message: String,
     /// What contradicted what.
     pub evidence: Evidence,
+    /// The directory of the store that keeps it.
+    pub store: PathBuf,
+}
+
+impl KeptHalt {
+    /// The command that ends it, to be pasted into a shell.
+    pub fn resumed_by(&self) -> String {
+        let store = self.store.to_string_lossy();
+        format!("ec-witness resume --store {} --acknowledge {}", shell_words::quote(&store), self.id)
+    }
 }
 
 impl fmt::Display for KeptHalt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, halted_unix_ms, message, evidence } = self;
+        let Self { id, halted_unix_ms, message, evidence, store: _ } = self;
         write!(f, "halt {id} ({}, ", evidence.kind())?;
         match jiff::Timestamp::from_millisecond(*halted_unix_ms) {
             Ok(at) => write!(f, "{at}")?,
             Err(_) => write!(f, "{halted_unix_ms} ms")?,
         }
         let evidence = serde_json::to_string(evidence).map_err(|_| fmt::Error)?;
-        write!(f, "): {message}; evidence: {evidence}; when its cause is gone: `ec-witness resume --acknowledge {id}`")
+        write!(f, "): {message}; evidence: {evidence}; when its cause is gone: `{}`", self.resumed_by())
     }
 }

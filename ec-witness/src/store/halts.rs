@@ -1,5 +1,7 @@
 //! Durable halts: a contradiction stops the witness until an operator says that it may go on.
 
+use std::path::{Path, PathBuf};
+
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{
@@ -29,7 +31,8 @@ impl VoteStore {
             let json = serde_json::to_string(evidence).map_err(json_error)?;
             db.execute(insert, params![evidence.kind(), message, json, halted_unix_ms])?;
             let id = db.last_insert_rowid();
-            Ok(KeptHalt { id, halted_unix_ms, message: message.to_owned(), evidence: evidence.clone() })
+            let (message, evidence, store) = (message.to_owned(), evidence.clone(), directory(db));
+            Ok(KeptHalt { id, halted_unix_ms, message, evidence, store })
         })
     }
 
@@ -76,13 +79,18 @@ pub(super) fn refuse_halted(db: &Connection) -> Result<(), StoreError> {
 }
 
 fn kept(db: &Connection) -> Result<Option<KeptHalt>, StoreError> {
-    Ok(db.prepare_cached(STANDS)?.query_row([], halt_at).optional()?)
+    Ok(db.prepare_cached(STANDS)?.query_row([], |row| halt_at(row, directory(db))).optional()?)
 }
 
-fn halt_at(row: &Row<'_>) -> rusqlite::Result<KeptHalt> {
+fn halt_at(row: &Row<'_>, store: PathBuf) -> rusqlite::Result<KeptHalt> {
     let json: String = row.get(3)?;
     let evidence = serde_json::from_str(&json).map_err(|error| invalid(3, error))?;
-    Ok(KeptHalt { id: row.get(0)?, halted_unix_ms: row.get(1)?, message: row.get(2)?, evidence })
+    Ok(KeptHalt { id: row.get(0)?, halted_unix_ms: row.get(1)?, message: row.get(2)?, evidence, store })
+}
+
+/// Where a store's file is.
+fn directory(db: &Connection) -> PathBuf {
+    db.path().map(Path::new).and_then(Path::parent).map(Path::to_owned).unwrap_or_default()
 }
 
 fn json_error(error: serde_json::Error) -> rusqlite::Error {

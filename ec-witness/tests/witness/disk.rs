@@ -155,7 +155,8 @@ fn a_store_that_a_lying_disk_set_back_halts_until_it_is_resumed() {
     rail.once(1, &archive).assert_error(&["another instance uses the key"]);
     rail.once(1, &archive).assert_error(&[
         "this witness halted",
-        "resume --acknowledge 1",
+        "ec-witness resume --store ",
+        " --acknowledge 1`",
         "\"kind\":\"foreign_vote\"",
     ]);
     let resume = |arguments: &str| run(&mut rail.command(1, &archive, &format!("resume {arguments}")));

@@ -67,7 +67,12 @@ fn a_nonce_that_somebody_used_stops_it_for_good() {
     block_on(rail.net.provider().anvil_mine(Some(1), None)).unwrap();
     assert_eq!(running.end().0, Some(2));
     archive.append(3..6);
-    rail.once(1, &archive).assert_error(&["halt 1 (foreign_nonce", "has used nonce 1", "resume --acknowledge 1"]);
+    rail.once(1, &archive).assert_error(&[
+        "halt 1 (foreign_nonce",
+        "has used nonce 1",
+        "ec-witness resume --store ",
+        " --acknowledge 1`",
+    ]);
     assert_eq!(rail.nonce(1), 9, "no vote after it");
 }
 
