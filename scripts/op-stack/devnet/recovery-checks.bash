@@ -236,6 +236,7 @@ check_rotation() {
   within 300 'a second node hears of blocks' same_head "$NODE" "$STANDBY_NODE"
   perform 'the sequencer gets another key to sign with' sequencer rotate-p2p
   within 60 'it makes blocks' grows 5 head_of "$NODE" unsafe
-  within 180 'the second node takes those that the new key signs' same_head "$NODE" "$STANDBY_NODE"
+  perform 'the second node reads who signs' standby read-signer
+  within 180 'and takes the blocks that the new key signs' same_head "$NODE" "$STANDBY_NODE"
   SERVES=standby stop_node
 }
