@@ -318,7 +318,7 @@ fn killed_while_it_opens_or_closes_the_store_no_more_is_taken_for_checked_than_w
         assert!(is_killed(once(), point), "{point} was not reached");
         assert_eq!(is_closed(), closed, "{point}");
         // killed where it writes, it leaves no such note either
-        let again = if epoch % 2 == 0 { is_killed(once(), failpoint::SET_STATES.before) } else { false };
+        let again = if epoch.is_multiple_of(2) { is_killed(once(), failpoint::SET_STATES.before) } else { false };
         assert!(!again || !is_closed(), "{point}");
         assert_eq!(run(&mut once()).code, 0, "{point}");
     }
