@@ -1,6 +1,6 @@
 //! One endpoint: its URL, which may hold a secret, and reaching the right chain by it.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use alloy::{
     providers::{DynProvider, Provider, ProviderBuilder},
@@ -184,9 +184,12 @@ impl Endpoint {
     /// Whether it is on this host, where no proxy is between.
     fn is_here(&self) -> bool {
         match self.rpc.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(address)) => address.is_loopback(),
-            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                name == "localhost" || name.ends_with(".localhost") || name == "localhost.localdomain"
+            }
+            Some(Host::Ipv4(address)) => is_of_this_host(address.into()),
+            Some(Host::Ipv6(address)) => is_of_this_host(address.into()),
             None => false,
         }
     }
@@ -194,11 +197,12 @@ impl Endpoint {
     /// The proxy that the environment, as `variable` tells it, names for this endpoint: the variable, and host and port.
     fn proxy(&self, variable: impl Fn(&str) -> Option<String>) -> Option<String> {
         let scheme = self.rpc.scheme();
+        // as the client looks for them
         let names = [
-            format!("{scheme}_proxy"),
             format!("{}_PROXY", scheme.to_uppercase()),
-            "all_proxy".into(),
+            format!("{scheme}_proxy"),
             "ALL_PROXY".into(),
+            "all_proxy".into(),
         ];
         let set = |name: &String| Some((name.clone(), variable(name).filter(|value| !value.is_empty())?));
         let (name, value) = names.iter().find_map(set).filter(|_| !self.is_here())?;
@@ -206,6 +210,12 @@ impl Endpoint {
         let at = at.rsplit("//").next().unwrap_or_default();
         Some(format!("{} ({name}, unless no_proxy excepts the host)", at.split('/').next().unwrap_or_default()))
     }
+}
+
+/// Whether an address leads nowhere but here; that which is none does on Linux.
+fn is_of_this_host(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    address.is_loopback() || address.is_unspecified()
 }
 
 fn host_of(url: &Url) -> String {
@@ -270,9 +280,13 @@ mod tests {
         let named = endpoint("https://node.example/token").proxy(set).unwrap();
         assert_eq!(named, "proxy.example:3128 (https_proxy, unless no_proxy excepts the host)");
         assert_eq!(endpoint("http://node.example").proxy(set), None, "of another scheme");
-        for here in ["https://localhost:1", "https://127.0.0.2:1", "https://[::1]:1", "https://a.localhost"] {
-            assert_eq!(endpoint(here).proxy(set), None, "{here}");
+        let here = ["localhost:1", "127.0.0.2:1", "[::1]:1", "a.localhost", "localhost.:1", "LocalHost.localdomain"];
+        for here in here.into_iter().chain(["0.0.0.0:1", "[::]:1", "[::ffff:127.0.0.1]:1", "0x7f000001", "127.1"]) {
+            assert_eq!(endpoint(&format!("https://{here}")).proxy(set), None, "{here}");
         }
+        let both = |name: &str| Some(if name == "HTTPS_PROXY" { "upper:1" } else { "lower:1" }.to_owned());
+        let named = endpoint("https://node.example").proxy(both).unwrap();
+        assert!(named.starts_with("upper:1 (HTTPS_PROXY,"), "{named}");
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Fault {
                 | Self::Reset
                 | Self::Truncated
                 | Self::NotJson(_)
-                | Self::Http { status: 413 | 500 | 502..=504, .. }
+                | Self::Http { status: 400 | 408 | 413 | 500.., .. }
         )
     }
 
@@ -123,7 +123,7 @@ impl From<TransportError> for Fault {
             }
             RpcError::ErrorResp(refusal) => Self::Rpc { code: refusal.code, message: refusal.message.into_owned() },
             RpcError::DeserError { err, .. } if err.is_eof() => Self::Truncated,
-            RpcError::DeserError { err, .. } if err.is_data() => Self::Unusable(err.to_string()),
+            RpcError::DeserError { err, .. } if err.is_data() => Self::Unusable(without_content(&err.to_string())),
             RpcError::DeserError { text, .. } => Self::NotJson(text),
             RpcError::NullResp => Self::Unusable("null".into()),
             RpcError::Transport(kind) => of_transport(&kind),
@@ -150,9 +150,25 @@ fn of_transport(kind: &TransportErrorKind) -> Fault {
         }
         TransportErrorKind::Custom(error) => match error.downcast_ref::<reqwest::Error>() {
             Some(error) => of_http(error),
-            None => Fault::Connect(error.to_string()),
+            None => match error.downcast_ref::<NotJsonRpc>() {
+                Some(NotJsonRpc(said)) => Fault::NotJson(said.clone()),
+                None => Fault::Connect(error.to_string()),
+            },
         },
         other => Fault::Unusable(other.to_string()),
+    }
+}
+
+/// JSON that is no JSON-RPC, as gateways have it that know none.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotJsonRpc(pub(crate) String);
+
+/// Why an answer cannot be decoded, without what it says itself: that may be anything, and a secret that it echoes.
+fn without_content(why: &str) -> String {
+    match (why.find('"'), why.rfind('"')) {
+        (Some(first), Some(last)) if first < last => format!("{}\"…\"{}", &why[..first], &why[last + 1..]),
+        _ => why.to_owned(),
     }
 }
 
@@ -184,15 +200,26 @@ fn of_http(error: &reqwest::Error) -> Fault {
 /// As long an endpoint is left alone at most, whatever it asks for.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// What providers say of too many requests, in lower case: Alchemy, Infura, QuickNode, Chainstack and others.
+/// What providers say of too many requests, in lower case: Alchemy, Infura, QuickNode, Chainstack, proxyd and others.
 const RATE_LIMIT_WORDS: &[&str] = &[
     "rate limit",
-    "too many requests",
+    "rate-limit",
+    "ratelimit",
+    "rate exceeded",
+    "too many request",
     "request limit",
     "request rate",
     "requests per second",
+    "concurrent requests",
     "rps limit",
     "compute units",
+    "credits limited",
+    "throughput limit",
+    "api usage limit",
+    "capacity limit",
+    "over capacity",
+    "throttled",
+    "quota",
 ];
 
 /// Whether a JSON-RPC error means too many requests. Its code, -32005, does not say: some use it also for too large a
@@ -202,12 +229,15 @@ fn is_rate_limit(code: i64, message: &str) -> bool {
     code == 429 || RATE_LIMIT_WORDS.iter().any(|words| message.contains(words))
 }
 
-/// How long a refusal's data asks to wait, in seconds: as Infura says it, and by the names that others use.
+/// How long a refusal's data asks to wait, in seconds or with a unit: as Infura and Chainstack say it, and by the names that
+/// others use.
 fn stated_wait(data: &str) -> Option<Duration> {
     let data: serde_json::Value = serde_json::from_str(data).ok()?;
-    let fields = ["/rate/backoff_seconds", "/backoff_seconds", "/retry_after", "/retryAfter"];
-    let seconds = fields.iter().find_map(|field| data.pointer(field)?.as_f64())?;
-    Duration::try_from_secs_f64(seconds).ok()
+    let fields = ["/rate/backoff_seconds", "/backoff_seconds", "/retry_after", "/retryAfter", "/try_again_in"];
+    fields.iter().find_map(|field| match data.pointer(field)? {
+        serde_json::Value::String(words) => stated(&words.to_lowercase()),
+        seconds => Duration::try_from_secs_f64(seconds.as_f64()?).ok(),
+    })
 }
 
 /// How long the body of an answer that came with another status than success asks to wait.
@@ -217,19 +247,39 @@ pub(crate) fn asked_wait_in(body: &str) -> Option<Duration> {
     data.or_else(|| asked_wait(json.pointer("/error/message").and_then(|message| message.as_str()).unwrap_or(body)))
 }
 
-/// How long a refusal asks to wait, where it says so in words: "try again in 1.5s", "retry in 500ms".
+/// How long a refusal asks to wait, where it says so in words: "try again in 1.5s", "retry in 500ms", "retry in 1m30s".
 fn asked_wait(message: &str) -> Option<Duration> {
     let message = message.to_lowercase();
-    let (_, wait) = ["again in ", "retry in ", "retry after "].iter().find_map(|words| message.split_once(words))?;
-    let digits = wait.find(|char: char| !(char.is_ascii_digit() || char == '.')).unwrap_or(wait.len());
-    let (number, unit) = wait.split_at(digits);
-    let seconds = match unit.trim_start() {
-        unit if unit.starts_with("ms") || unit.starts_with("millisecond") => number.parse::<f64>().ok()? / 1000.0,
-        unit if unit.starts_with("min") => number.parse::<f64>().ok()? * 60.0,
-        unit if unit.is_empty() || unit.starts_with('s') => number.parse().ok()?,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
+    let words = ["again in ", "again after ", "retry in ", "retry after ", "retry-after: "];
+    let (_, wait) = words.iter().find_map(|words| message.split_once(words))?;
+    stated(wait)
+}
+
+/// A duration that a text begins with, in lower case: in seconds, or with units as people and Go write them.
+fn stated(text: &str) -> Option<Duration> {
+    let (mut rest, mut total) = (text, None);
+    loop {
+        let digits = rest.find(|char: char| !(char.is_ascii_digit() || char == '.')).unwrap_or(rest.len());
+        let (number, after) = rest.split_at(digits);
+        let Ok(number) = number.parse::<f64>() else { break };
+        let after = after.strip_prefix(' ').unwrap_or(after);
+        let word = after.find(|char: char| !char.is_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(word);
+        let seconds = match unit {
+            "ns" => 1e-9,
+            "us" | "µs" | "μs" => 1e-6,
+            "ms" => 1e-3,
+            unit if unit.starts_with("milli") => 1e-3,
+            "m" => 60.0,
+            unit if unit.starts_with("min") => 60.0,
+            unit if unit.starts_with('h') => 3600.0,
+            unit if unit.is_empty() || unit.starts_with('s') => 1.0,
+            _ => break,
+        };
+        total = Some(total.unwrap_or_default() + number * seconds);
+        rest = after;
+    }
+    Duration::try_from_secs_f64(total?).ok()
 }
 
 /// Why the endpoints together gave no answer to rely on.
@@ -317,18 +367,30 @@ fn listed(by_endpoint: &[(String, impl std::fmt::Display)]) -> String {
 #[cfg(test)]
 mod tests {
     use alloy::rpc::json_rpc::ErrorPayload;
+    use serde_json::json;
 
     use super::*;
 
     #[test]
     fn how_long_to_wait_is_read_wherever_it_stands() {
-        let infura = serde_json::value::to_raw_value(&serde_json::json!({"rate": {"backoff_seconds": 30}})).unwrap();
+        let data = |data: serde_json::Value| serde_json::value::to_raw_value(&data).unwrap();
         for (words, data, ms) in [
-            ("project ID request rate exceeded", Some(infura), Some(30_000)),
+            ("project ID request rate exceeded", Some(data(json!({"rate": {"backoff_seconds": 30}}))), Some(30_000)),
             ("rate limit exceeded, try again in 1.5s", None, Some(1500)),
             ("Too many requests, retry in 250ms", None, Some(250)),
             ("rate limit: please retry after 2 seconds", None, Some(2000)),
             ("rate limit: try again in 3 minutes", None, Some(180_000)),
+            ("rate limit exceeded, retry in 1m30s", None, Some(90_000)),
+            ("rate limit: try again in 1h0m0.5s", None, Some(3_600_500)),
+            ("Too many requests. Try again after 60 seconds.", None, Some(60_000)),
+            ("rate limited; Retry-After: 5", None, Some(5000)),
+            (
+                "You've exceeded the RPS limit available on the current plan.",
+                Some(data(json!({"try_again_in": "250ms"}))),
+                Some(250),
+            ),
+            ("rate limit", Some(data(json!({"try_again_in": 1.5}))), Some(1500)),
+            ("rate limit: retry in 3x", None, None),
             ("too many requests: try again in a while", None, None),
             ("rate limit: try again in 1e99s", None, None),
         ] {
@@ -341,6 +403,29 @@ mod tests {
     }
 
     #[test]
+    fn statuses_that_size_may_cause_are_told_from_others() {
+        // 52x are Cloudflare's: 524 for an origin that takes too long
+        for (status, may_be) in [400, 408, 413, 500, 502, 503, 504, 520, 522, 524]
+            .map(|status| (status, true))
+            .into_iter()
+            .chain([401, 402, 403, 404, 410].map(|status| (status, false)))
+        {
+            assert_eq!(Fault::Http { status, body: String::new() }.may_be_size(), may_be, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_decoded_is_not_repeated() {
+        let why = |json: &str| {
+            let err = serde_json::from_str::<u64>(json).unwrap_err();
+            Fault::from(TransportError::DeserError { err, text: json.into() }).to_string()
+        };
+        let said = why(r#""no such \"key\" 0a1b2c3d4e5f""#);
+        assert!(said.starts_with("unusable answer: invalid type: string \"…\", expected u64 at "), "{said}");
+        assert!(why("[7]").starts_with("unusable answer: invalid type: sequence, expected u64 at "), "{}", why("[7]"));
+    }
+
+    #[test]
     fn too_many_requests_are_told_from_too_large_a_result_by_the_words() {
         for (provider, code, words, is_limit) in [
             ("alchemy", 429, "Your app has exceeded its compute units per second capacity", true),
@@ -349,6 +434,22 @@ mod tests {
             ("infura", -32005, "project ID request rate exceeded", true),
             ("chainstack", -32005, "You've exceeded the RPS limit available on the current plan.", true),
             ("quicknode", -32007, "50/second request limit reached - reduce calls per second", true),
+            ("quicknode", -32012, "credits limited to 6000/sec", true),
+            ("quicknode", -32003, "daily request limit reached - upgrade your account", true),
+            ("alchemy", 429, "Monthly capacity limit exceeded.", true),
+            ("proxyd", -32016, "over rate limit", true),
+            ("proxyd", -32012, "backend is over capacity", true),
+            ("ankr", -32029, "Too many requests, reason: call rate limit exhausted", true),
+            ("nodereal", -32005, "You have reached the maximum API usage limit of public.", true),
+            ("any", -32000, "too many request, try again later", true),
+            ("any", -32000, "request throttled", true),
+            ("any", -32000, "monthly quota exceeded", true),
+            ("besu", -32005, "Requested range exceeds maximum RPC range limit", false),
+            ("alchemy", -32602, "Log response size exceeded. this block range should work: [0x0, 0xd043b8]", false),
+            ("proxyd", -32020, "backend response too large", false),
+            ("cloudflare", -32047, "Invalid eth_getLogs request. range too large. Max range: 800", false),
+            ("drpc", 35, "ranges over 10000 blocks are not supported on freetier", false),
+            ("chainstack", -32602, "Block range limit exceeded. See more details at their pages", false),
             ("infura", -32005, "query returned more than 10000 results", false),
             ("any", -32005, "limit exceeded", false),
             ("geth", -32000, "exceeds block gas limit", false),

@@ -19,7 +19,7 @@ use alloy::{
 use tower::Service;
 use url::Url;
 
-use crate::fault::asked_wait_in;
+use crate::fault::{NotJsonRpc, asked_wait_in};
 
 /// Asks one URL.
 #[derive(Clone, Debug)]
@@ -57,6 +57,7 @@ impl Http {
             Ok(packet) if status.is_success() || packet.is_error() && wait.is_none() => Ok(packet),
             _ if !status.is_success() => Err(failed(text().into_owned())),
             Ok(packet) => Ok(packet),
+            Err(error) if error.is_data() => Err(TransportErrorKind::custom(NotJsonRpc(text().into_owned()))),
             Err(error) => Err(TransportError::deser_err(error, text())),
         }
     }
@@ -164,7 +165,9 @@ mod tests {
             assert!(matches!(told(status).await, Err(Fault::Rpc { code: -32005, .. })), "{status}");
         }
         assert!(matches!(fault("502 Bad Gateway", "<html>").await, Err(Fault::Http { status: 502, .. })));
-        assert!(matches!(fault("200 OK", "<html>").await, Err(Fault::NotJson(_))));
+        for page in ["<html>", r#"{"message":"Endpoint request timed out"}"#, r#"{"error":"no route"}"#, "[7]"] {
+            assert_eq!(fault("200 OK", page).await, Err(Fault::NotJson(page.into())));
+        }
         assert_eq!(fault("200 OK", r#"{"jsonrpc":"2.0","id":0,"result":"0x2a"}"#).await, Ok(42));
     }
 }

@@ -43,17 +43,19 @@ pub enum SendRefusal {
 type Make = fn(String) -> SendRefusal;
 
 /// Words of geth and op-geth (`core/txpool/errors.go`, `core/error.go`), reth and op-reth, Nethermind, Besu, Erigon,
-/// Hardhat and Anvil, in lower case. The first that is found counts.
+/// Hardhat and Anvil, and of other chains' clients, in lower case. The first that is found counts.
 const WORDS: &[(&str, Make)] = &[
     ("already known", SendRefusal::AlreadyKnown),
     ("alreadyknown", SendRefusal::AlreadyKnown),
     ("already imported", SendRefusal::AlreadyKnown),
     ("known transaction", SendRefusal::AlreadyKnown),
     ("existing tx with same hash", SendRefusal::AlreadyKnown),
+    ("existing txn with same hash", SendRefusal::AlreadyKnown),
     ("replacement transaction underpriced", SendRefusal::Underpriced),
     ("replacementnotallowed", SendRefusal::Underpriced),
     ("replacement not allowed", SendRefusal::Underpriced),
     ("could not replace existing tx", SendRefusal::Underpriced),
+    ("another transaction with same nonce", SendRefusal::Underpriced),
     ("nonce too low", SendRefusal::NonceTooLow),
     ("nonce is too low", SendRefusal::NonceTooLow),
     ("oldnonce", SendRefusal::NonceTooLow),
@@ -69,10 +71,23 @@ const WORDS: &[(&str, Make)] = &[
     ("in-flight transaction limit", SendRefusal::NoRoom),
     ("gapped-nonce", SendRefusal::NoRoom),
     ("nonce gap", SendRefusal::NoRoom),
+    ("nonce is too distant", SendRefusal::NoRoom),
+    ("noncetoofarinfuture", SendRefusal::NoRoom),
+    ("with a lower nonce exists", SendRefusal::NoRoom),
+    ("pending transaction type conflict", SendRefusal::NoRoom),
+    ("authority has pending transaction", SendRefusal::NoRoom),
+    ("transaction pool not enabled", SendRefusal::NoRoom),
+    ("tx pool full", SendRefusal::NoRoom),
+    ("node is syncing", SendRefusal::NoRoom),
+    ("sync is still in progress", SendRefusal::NoRoom),
     ("insufficient funds", SendRefusal::InsufficientFunds),
     ("insufficientfunds", SendRefusal::InsufficientFunds),
     ("upfront cost exceeds account balance", SendRefusal::InsufficientFunds),
     ("doesn't have enough funds", SendRefusal::InsufficientFunds),
+    ("not enough funds", SendRefusal::InsufficientFunds),
+    ("insufficient balance", SendRefusal::InsufficientFunds),
+    ("would cause overdraft", SendRefusal::InsufficientFunds),
+    ("overdraws from account", SendRefusal::InsufficientFunds),
     ("intrinsic gas too low", SendRefusal::GasLimit),
     ("intrinsic gas too high", SendRefusal::GasLimit),
     ("exceeds block gas limit", SendRefusal::GasLimit),
@@ -82,6 +97,10 @@ const WORDS: &[(&str, Make)] = &[
     ("gas limit is too high", SendRefusal::GasLimit),
     ("intrinsic gas exceeds gas limit", SendRefusal::GasLimit),
     ("gaslimitexceeded", SendRefusal::GasLimit),
+    ("gas limit reached", SendRefusal::GasLimit),
+    ("insufficient gas for floor data gas cost", SendRefusal::GasLimit),
+    ("intrinsicgas", SendRefusal::GasLimit),
+    ("transaction requires at least", SendRefusal::GasLimit),
     ("max fee per gas less than block base fee", SendRefusal::FeeTooLow),
     ("transaction underpriced", SendRefusal::FeeTooLow),
     ("transaction gas price below minimum", SendRefusal::FeeTooLow),
@@ -93,6 +112,11 @@ const WORDS: &[(&str, Make)] = &[
     ("below minimum required priority fee", SendRefusal::FeeTooLow),
     ("less than the current basefee", SendRefusal::FeeTooLow),
     ("too low for the next block", SendRefusal::FeeTooLow),
+    ("gas price too low", SendRefusal::FeeTooLow),
+    ("gas price is too low", SendRefusal::FeeTooLow),
+    ("gas price minimum", SendRefusal::FeeTooLow),
+    ("below chain minimum", SendRefusal::FeeTooLow),
+    ("insufficient fee", SendRefusal::FeeTooLow),
     ("underpriced", SendRefusal::FeeTooLow),
 ];
 
@@ -133,7 +157,7 @@ mod tests {
     // op-reth `crates/rpc/rpc-eth-types/src/error`, `crates/transaction-pool/src/error.rs`; Nethermind `AcceptTxResult.cs`;
     // Besu `TransactionInvalidReason.java`, `RpcErrorType.java`; Erigon `txnprovider/txpool/txpoolcfg`; Hardhat
     // `packages/hardhat-core`, EDR; Anvil `crates/anvil/core/src/eth/error`, `crates/anvil/src/eth/error.rs`. Providers
-    // hand on the words of the client behind them.
+    // hand on the words of the client behind them. Others are as Chainlink lists them, `chainlink-evm/pkg/client/errors.go`.
     #[test]
     fn the_words_of_every_client_are_understood() {
         for (client, code, words, kind) in [
@@ -210,6 +234,51 @@ mod tests {
             ("hardhat", -32000, "Nonce too low. Expected nonce to be 7 but got 6.", "nonce_too_low"),
             ("hardhat", -32000, "Known transaction: 0x12", "already_known"),
             ("a provider", -32000, "ALREADY_EXISTS: already known", "already_known"),
+            ("geth", -32000, "insufficient gas for floor data gas cost: gas 30000, minimum needed 31000", "gas_limit"),
+            ("geth", -32000, "transaction would cause overdraft", "insufficient_funds"),
+            ("geth", -32000, "transaction gas price below minimum: gas tip cap 1, minimum needed 2", "fee_too_low"),
+            ("reth", -32003, "transaction feeCap 6 below chain minimum", "fee_too_low"),
+            ("reth", -32003, "transaction overdraws from account", "insufficient_funds"),
+            ("erigon", -32000, "ALREADY_EXISTS: existing txn with same hash", "already_known"),
+            ("erigon", -32000, "INVALID: IntrinsicGas", "gas_limit"),
+            ("besu", -32000, "Transaction nonce is too distant from current sender nonce", "no_room"),
+            ("besu", -32000, "An invalid transaction with a lower nonce exists", "no_room"),
+            (
+                "besu",
+                -32002,
+                "Transaction pool not enabled. (Either txpool explicitly disabled, or node not yet in sync).",
+                "no_room",
+            ),
+            ("besu", -32008, "Initial sync is still in progress", "no_room"),
+            ("besu", -32000, "Transaction fee cap exceeded", "other"),
+            // `TxPoolErrorMessages.cs`, since 2026
+            ("nethermind", -32010, "transaction underpriced, FeePerGas needs to be higher than 7", "fee_too_low"),
+            ("nethermind", -32010, "replacement transaction underpriced", "underpriced"),
+            ("nethermind", -32010, "gas limit reached, Gas limit: 1, gas limit of rejected tx: 2", "gas_limit"),
+            ("nethermind", -32010, "nonce too far in future", "no_room"),
+            ("nethermind", -32010, "NonceTooFarInFuture", "no_room"),
+            ("nethermind", -32010, "pending transaction type conflict", "no_room"),
+            ("nethermind", -32010, "delegation authority has pending transaction", "no_room"),
+            ("nethermind", -32010, "node is syncing", "no_room"),
+            ("hardhat", -32000, "Transaction requires at least 21064 gas but got 21000", "gas_limit"),
+            ("nitro", -32000, "not enough funds for gas", "insufficient_funds"),
+            ("nitro", -32000, "gas price too low", "fee_too_low"),
+            ("nitro", -32000, "sequencer pending tx pool full, please try again", "no_room"),
+            ("zksync", 3, "insufficient balance for transfer", "insufficient_funds"),
+            ("celo", -32000, "gasprice is less than gas price minimum floor", "fee_too_low"),
+            ("ethermint", -32000, "insufficient fee: insufficient fee", "fee_too_low"),
+            (
+                "openethereum",
+                -32010,
+                "Transaction gas price 7wei is too low. There is another transaction with same nonce in the queue.",
+                "underpriced",
+            ),
+            (
+                "openethereum",
+                -32010,
+                "Transaction gas price is too low. It does not satisfy your node's minimal gas price",
+                "fee_too_low",
+            ),
             ("any", -32601, "the method does not exist", "other"),
         ] {
             assert_eq!(SendRefusal::of(code, words).kind(), kind, "{client}: {words}");

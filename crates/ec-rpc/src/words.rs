@@ -8,25 +8,31 @@ use alloy::{
     transports::{HttpError, RpcError, TransportError, TransportErrorKind, TransportFut},
 };
 use tower::Service;
-use url::Url;
+use url::{Url, form_urlencoded};
+
+use crate::fault::NotJsonRpc;
 
 /// As much is shown, characters.
 const SHOWN: usize = 200;
 /// A shorter part of a URL is no secret, and would be found in any text.
 const SHORTEST_SECRET: usize = 6;
 
-/// What of an endpoint's URL may be secret: user, password, the parts of its path and the values of its query.
+/// What of an endpoint's URL may be secret: user, password, the parts of its path, and the values of its query and the names
+/// without one; as the URL has them, and decoded.
 #[derive(Clone, Debug)]
 pub(crate) struct Secrets(Vec<String>);
 
 impl Secrets {
     pub(crate) fn of(url: &Url) -> Self {
-        let path = url.path_segments().into_iter().flatten().map(ToOwned::to_owned);
-        let query = url.query_pairs().map(|(_, value)| value.into_owned());
-        let user = [url.username(), url.password().unwrap_or_default()].map(ToOwned::to_owned);
-        let mut parts: Vec<_> = path.chain(query).chain(user).filter(|part| part.len() >= SHORTEST_SECRET).collect();
+        let path = url.path_segments().into_iter().flatten();
+        let query = url.query().into_iter().flat_map(|query| query.split('&'));
+        let query = query.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+        let user = [url.username(), url.password().unwrap_or_default()];
+        let parts = path.chain(query).chain(user).flat_map(|part| [part.to_owned(), decoded(part)]);
+        let mut parts: Vec<_> = parts.filter(|part| part.len() >= SHORTEST_SECRET).collect();
         // one may be a part of another
         parts.sort_by_key(|part| std::cmp::Reverse(part.len()));
+        parts.dedup();
         Self(parts)
     }
 
@@ -40,6 +46,12 @@ impl Secrets {
             None => line,
         }
     }
+}
+
+/// A part of a URL, percent-decoded.
+fn decoded(part: &str) -> String {
+    let one_name = part.replace('&', "%26").replace('=', "%3D");
+    form_urlencoded::parse(one_name.as_bytes()).map(|(name, _)| name).collect()
 }
 
 /// A transport whose answers' words are fit to be shown.
@@ -94,6 +106,10 @@ fn of_packet(mut packet: ResponsePacket, secrets: &Secrets) -> ResponsePacket {
 fn of_error(error: TransportError, secrets: &Secrets) -> TransportError {
     let of_http = |HttpError { status, body }| HttpError { status, body: secrets.hide(&body) };
     match error {
+        RpcError::Transport(TransportErrorKind::Custom(error)) => match error.downcast::<NotJsonRpc>() {
+            Ok(said) => TransportErrorKind::custom(NotJsonRpc(secrets.hide(&said.0))),
+            Err(error) => RpcError::Transport(TransportErrorKind::Custom(error)),
+        },
         RpcError::ErrorResp(mut refusal) => {
             refusal.message = secrets.hide(&refusal.message).into();
             RpcError::ErrorResp(refusal)
@@ -123,5 +139,9 @@ mod tests {
         assert_eq!(secrets.hide(&"ä".repeat(SHOWN)), "ä".repeat(SHOWN));
         assert_eq!(secrets.hide(&"ä".repeat(SHOWN + 1)), "ä".repeat(SHOWN) + "…");
         assert_eq!(secrets.hide(" \n"), "");
+        // a key that stands alone, and what a server decodes
+        let url = "https://p%40ssword@node.example/v2/a%2Fb%3D%3D1234?0a1b2c3d4e5f&key=x%20y%26z%3D".parse().unwrap();
+        let said = "p@ssword, p%40ssword, a/b==1234, a%2Fb%3D%3D1234, 0a1b2c3d4e5f, x y&z=, x%20y%26z%3D";
+        assert_eq!(Secrets::of(&url).hide(said), ["***"; 7].join(", "));
     }
 }

@@ -47,17 +47,31 @@ fn stated_account(keystore: &Path) -> Result<Option<Address>, KeyError> {
     };
     let found: Value =
         serde_json::from_slice(&text).map_err(|error| unsupported("the file", error.to_string(), "a JSON object"))?;
-    let crypto = found.get("crypto").or_else(|| found.get("Crypto")).unwrap_or(&Value::Null);
-    let known: [(_, &Value, &'static str); 3] = [
+    let crypto = &found["crypto"];
+    if crypto.is_null() && found.get("Crypto").is_some() {
+        return Err(unsupported("the field of its encryption", "\"Crypto\"".into(), "\"crypto\""));
+    }
+    let mut known: Vec<(_, &Value, &'static str)> = vec![
         ("version", &found["version"], "3"),
         ("crypto.cipher", &crypto["cipher"], "\"aes-128-ctr\""),
         ("crypto.kdf", &crypto["kdf"], "\"scrypt\" or \"pbkdf2\""),
     ];
+    if crypto["kdf"] == "pbkdf2" {
+        known.push(("crypto.kdfparams.prf", &crypto["kdfparams"]["prf"], "\"hmac-sha256\""));
+    }
     for (field, value, expected) in known {
         let shown = value.to_string();
         if !expected.split(" or ").any(|expected| expected == shown) {
             return Err(unsupported(field, shown, expected));
         }
+    }
+    // the library takes these to be as long as they must be
+    let (dklen, iv) = (&crypto["kdfparams"]["dklen"], &crypto["cipherparams"]["iv"]);
+    if dklen.as_u64().is_none_or(|len| len < 32) {
+        return Err(unsupported("crypto.kdfparams.dklen", dklen.to_string(), "32"));
+    }
+    if iv.as_str().is_none_or(|hex| hex.len() < 32) {
+        return Err(unsupported("crypto.cipherparams.iv", iv.to_string(), "16 bytes in hex"));
     }
     let Some(address) = found.get("address").and_then(Value::as_str) else { return Ok(None) };
     let parsed = address.strip_prefix("0x").unwrap_or(address).parse();

@@ -46,9 +46,9 @@ impl Account {
         });
         let header = latest.await?;
         let tip = self.endpoints.first("eth_maxPriorityFeePerGas", |provider| async move {
-            match provider.get_max_priority_fee_per_gas().await {
+            match provider.get_max_priority_fee_per_gas().await.map_err(Fault::from) {
                 // some nodes have no opinion; the configured least tip stands in
-                Err(error) if error.as_error_resp().is_some() => Ok(0),
+                Err(Fault::Rpc { .. }) => Ok(0),
                 tip => tip,
             }
         });

@@ -60,6 +60,37 @@ fn segments_of_dash_are_recorded_by_their_directory() {
 }
 
 #[test]
+fn a_live_directory_of_dash_is_recorded_as_the_ended_one() {
+    let (made, whole, archive) = (Made::source(), Archive::new(), Archive::new());
+    fs::create_dir(made.path("dash")).unwrap();
+    let manifest = made.copy("source.mp4", &["-map", "0", "-f", "dash", "-seg_duration", "1"], "dash/live.mpd");
+    let dir = manifest.parent().unwrap();
+    record(&whole, &[dir]);
+    let ended = fs::read_to_string(&manifest).unwrap();
+    let live = ended.replace("type=\"static\"", "type=\"dynamic\"");
+    assert_ne!(live, ended);
+    fs::write(&manifest, live).unwrap();
+    let names = [0, 1].into_iter().flat_map(|stream| (6..=9).map(move |n| format!("chunk-stream{stream}-{n:05}.m4s")));
+    let later: Vec<_> = names.map(|name| dir.join(name)).filter(|path| path.exists()).collect();
+    assert!(later.len() >= 3, "{later:?}");
+    let hidden = |path: &Path| path.with_extension("later");
+    later.iter().for_each(|path| fs::rename(path, hidden(path)).unwrap());
+    let said = record(&archive, &[dir]);
+    assert_has(
+        &said,
+        &["dash: video0.m4s: the last group is held back", "dash: audio0.m4s: the last group is held back"],
+    );
+    later.iter().for_each(|path| fs::rename(hidden(path), path).unwrap());
+    fs::write(&manifest, ended).unwrap();
+    assert!(!record(&archive, &[dir]).contains("warning"));
+    assert_eq!(archive.snapshot(), whole.snapshot());
+    // one that was not downloaded
+    fs::remove_file(dir.join("chunk-stream0-00003.m4s")).unwrap();
+    let said = record(&Archive::new(), &[dir]);
+    assert_has(&said, &["warning: ", "chunk-stream0-00002.m4s: segment 3 is missing after it"]);
+}
+
+#[test]
 fn files_of_every_fragmentation_keep_each_packet() {
     let made = Made::source();
     for (name, flags) in [
@@ -113,6 +144,7 @@ fn times_since_1970_are_taken_as_they_are() {
             let received = archive.records("b", "video0.m4s")[0]["received_unix_ms"].as_u64().unwrap();
             assert!((began_s * 1000..began_s * 1000 + 5000).contains(&received), "{scale} {numbering}: {received}");
         }
+        assert_has(&refused(&[&clock]), &["clock.mp4: media begins at ", "leave --start-unix-ms out"]);
     }
 }
 
@@ -188,6 +220,7 @@ fn recordings_that_follow_each_other_are_no_tracks_of_one_time() {
     let parts: Vec<_> = parts.iter().map(PathBuf::as_path).collect();
     let said = refused(&parts);
     assert_has(&said, &["a.mp4 and ", "b.mp4: both have video of 64x36 pixels", "--start-unix-ms", "--parallel"]);
+    assert_has(&refused(&[parts[0], parts[0]]), &["a.mp4 is given twice"]);
     let archive = Archive::new();
     run(0, &[archive.record_args("b", &parts), vec!["--parallel"]].concat());
     assert_eq!(archive.records("b", "video2.m4s").len(), 2);
@@ -234,6 +267,10 @@ fn inputs_that_cannot_be_recorded_say_the_real_reason() {
     let said = record(&Archive::new(), &[list.parent().unwrap()]);
     assert_has(&said, &["EXT-X-I-FRAMES-ONLY", "left out"]);
 
+    let page = made.write("seg2.m4s", "<!DOCTYPE html><title>404</title>");
+    assert_has(&refused(&[&made.path("live.m3u8")]), &["seg2.m4s at byte 0: ", "but text, as of an error page"]);
+    fs::remove_file(page).unwrap();
+    assert_has(&refused(&[&made.path("live.m3u8")]), &["seg2.m4s: the list names this file", "#EXT-X-GAP before it"]);
     let manifest = made.write("live.mpd", "<MPD/>");
     assert_has(&refused(&[&manifest]), &["live.mpd: a DASH manifest is not read; give its directory"]);
 }

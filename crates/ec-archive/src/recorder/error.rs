@@ -40,6 +40,13 @@ pub enum RecorderError {
         path.display()
     )]
     BeginsLate { path: PathBuf, first_ms: u64 },
+    /// Media whose own times are Unix times, and a start beside them.
+    #[error(
+        "{}: media begins at {first_ms} ms of its own time, which counts from 1970, so that its time 0 is then; leave \
+         --start-unix-ms out, or give 0",
+        path.display()
+    )]
+    CountsTwice { path: PathBuf, first_ms: u64 },
     /// A list's dates by which a run begins in the middle of the one before.
     #[error(
         "{}: what comes after a discontinuity begins at {begin_unix_ms} Unix ms by its date, and what comes before it ends at \
@@ -57,7 +64,10 @@ pub enum RecorderError {
     )]
     Alike { first: PathBuf, second: PathBuf, what: String },
     /// The index has other content for a group. Nothing was written.
-    #[error("{0}; nothing was written")]
+    #[error(
+        "{0}; nothing was written; if the input was recorded before it was whole, record it under another --broadcast, and files only \
+         once nothing is written to them"
+    )]
     Conflict(Box<OtherContent>),
     /// The index is numbered in the other way. Nothing was written.
     #[error("{0}; nothing was written")]

@@ -6,7 +6,8 @@ mod uri;
 mod variables;
 
 use std::{
-    fs, io,
+    fs::{self, File},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -37,6 +38,12 @@ pub enum InputError {
         path.display()
     )]
     Manifest { path: PathBuf },
+    /// Neither a file nor a directory.
+    #[error(
+        "{}: is no file but a pipe or the like, and what is recorded is read several times; write it to a file first",
+        path.display()
+    )]
+    NoFile { path: PathBuf },
     /// A directory whose playlists do not form one presentation.
     #[error("{}: has several master playlists ({names}); give one of them as the input", path.display())]
     ManyMasters { path: PathBuf, names: String },
@@ -121,13 +128,24 @@ pub fn inputs(path: &Path) -> Result<Vec<Stream>, InputError> {
     if metadata.is_dir() {
         return directory(path);
     }
-    if is_playlist(path) {
+    if !metadata.is_file() {
+        return Err(InputError::NoFile { path: path.to_owned() });
+    }
+    let begin = begin(path).map_err(|source| InputError::io(path, source))?;
+    if is_playlist(path) || begin.starts_with("#EXTM3U") {
         return follow(path, Playlist::read(&Variant::given(path), None)?);
     }
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("mpd")) {
+    if is_manifest(path) || begin.contains("<MPD") {
         return Err(InputError::Manifest { path: path.to_owned() });
     }
     Ok(vec![Stream::whole(path, vec![Piece::whole(path)])])
+}
+
+/// As much of a file as tells a list, whatever it is called.
+fn begin(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(1024).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}').to_owned())
 }
 
 fn directory(dir: &Path) -> Result<Vec<Stream>, InputError> {
@@ -225,7 +243,16 @@ fn files_of(dir: &Path) -> Result<Vec<PathBuf>, InputError> {
 }
 
 fn is_playlist(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("m3u8"))
+    has_extension(path, "m3u8") || has_extension(path, "m3u")
+}
+
+/// Whether it is a DASH manifest by its name.
+fn is_manifest(path: &Path) -> bool {
+    has_extension(path, "mpd")
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(extension))
 }
 
 #[cfg(test)]

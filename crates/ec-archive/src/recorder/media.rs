@@ -23,8 +23,14 @@ pub enum MediaError {
     #[error("cannot read {}", path.display())]
     Io { path: PathBuf, source: io::Error },
     /// The bytes are no MP4 at all.
-    #[error("{at}: these bytes are no MP4 box; give fragmented MP4 (CMAF)")]
-    NotMp4 { at: BoxOffset },
+    #[error("{at}: these bytes are no MP4 box{}", .looks_like.unwrap_or("; give fragmented MP4 (CMAF)"))]
+    NotMp4 { at: BoxOffset, looks_like: Option<&'static str> },
+    /// A list names a file that is not there.
+    #[error(
+        "{}: the list names this file, and it is not there; put it there, or #EXT-X-GAP before it in the list, if it never will be",
+        path.display()
+    )]
+    Missing { path: PathBuf },
     /// The rest of the file is zero: it was given its size before it was written, and never cut.
     #[error(
         "{at}: the rest of the file are NUL bytes, as of one that is still written or was never finished; if no writer is \
@@ -71,8 +77,11 @@ pub enum MediaError {
     /// A fragment of a track that the init segment does not declare.
     #[error("{at}: fragment of track {track_id}, which the init segment does not declare")]
     UnknownTrack { at: BoxOffset, track_id: u32 },
-    /// A fragment without `tfdt`, which CMAF requires.
-    #[error("{at}: fragment of track {track_id} has no `tfdt`, so its time is unknown")]
+    /// A track's first fragment without `tfdt`, which CMAF requires.
+    #[error(
+        "{at}: fragment of track {track_id} has no `tfdt`, so its time is unknown; if it is a whole file, as of Smooth Streaming, \
+         remake it with `-c copy -movflags +cmaf+frag_keyframe` of ffmpeg"
+    )]
     NoDecodeTime { at: BoxOffset, track_id: u32 },
     /// An `mdat` that no `moof` announces, or a `moof` without `mdat`.
     #[error("{at}: `moof` and `mdat` do not come in pairs")]

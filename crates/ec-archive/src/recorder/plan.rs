@@ -249,7 +249,8 @@ fn told(given: &Path, tracks: &[PlannedTrack], held: &HeldBack) -> String {
             "the first group is held back: the list begins later than the stream, and the group may have begun before it"
         }
         Lack::End => {
-            "the last group is held back: the list has no EXT-X-ENDLIST, and more may follow; record it again then"
+            "the last group is held back: the list has no EXT-X-ENDLIST, or the manifest beside the segments is dynamic, and more \
+             may follow; record it again then"
         }
         Lack::Segment => {
             "a group beside an empty segment is held back: more may come there; record it again then, or put #EXT-X-GAP before \

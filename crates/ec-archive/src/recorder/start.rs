@@ -48,7 +48,7 @@ impl Recorder {
     /// The timeline of a run that comes after others or is the first.
     pub(super) fn timeline(&self, run: &Run<'_>, before: Option<Before>) -> Result<Timeline, RecorderError> {
         let now_unix_ms = match (self.start, before) {
-            (Start::At(start_unix_ms), None) => return Ok(self.timeline_from(start_unix_ms)),
+            (Start::At(start_unix_ms), None) => return self.timeline_at(start_unix_ms, run),
             (Start::At(_), Some(_)) => None,
             (Start::OfTheMedia { now_unix_ms }, _) => Some(now_unix_ms),
         };
@@ -64,6 +64,16 @@ impl Recorder {
             Some(start_unix_ms) => self.after(start_unix_ms, &begin, before),
             None => Err(RecorderError::BeginsLate { path: earliest.stream.given.clone(), first_ms }),
         }
+    }
+
+    /// The timeline from a start that is given. One that the media's own times have in them already is refused.
+    fn timeline_at(&self, start_unix_ms: u64, run: &Run<'_>) -> Result<Timeline, RecorderError> {
+        for input in run.iter().filter(|_| start_unix_ms >= EARLIEST_CLOCK_MS) {
+            if let Some(first_ms) = begin_ms(&input.part)?.filter(|first_ms| *first_ms >= EARLIEST_CLOCK_MS) {
+                return Err(RecorderError::CountsTwice { path: input.stream.given.clone(), first_ms });
+            }
+        }
+        Ok(self.timeline_from(start_unix_ms))
     }
 
     /// Where a run's time 0 lies; `None` for one that lies nowhere.

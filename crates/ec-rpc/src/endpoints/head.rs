@@ -6,9 +6,10 @@ use alloy::{
     eips::BlockNumberOrTag,
     primitives::B256,
     providers::{DynProvider, Provider},
-    rpc::types::{Header, SyncStatus},
+    rpc::types::Header,
     transports::{RpcError, TransportError},
 };
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use super::{Endpoints, asking::Asking, member::Member};
@@ -93,7 +94,7 @@ impl Endpoints {
     /// Too few answers, or no agreement.
     pub async fn block(&self, number: u64) -> Result<Option<BlockRef>, AskError> {
         self.agreed("eth_getBlockByNumber", |provider| async move {
-            let header = header(&provider, number.into()).await?;
+            let header = header_if_any(&provider, number.into()).await?;
             Ok::<_, TransportError>(header.map(|header| BlockRef { number, hash: header.hash }))
         })
         .await
@@ -139,7 +140,7 @@ impl Endpoints {
 async fn tip(provider: &DynProvider, chain_id: u64) -> Result<Tip, Fault> {
     let (found, syncing, latest, safe, finalized) = tokio::try_join!(
         async { provider.get_chain_id().await },
-        async { provider.syncing().await },
+        is_syncing(provider),
         header(provider, BlockNumberOrTag::Latest),
         header_if_any(provider, BlockNumberOrTag::Safe),
         header_if_any(provider, BlockNumberOrTag::Finalized),
@@ -147,7 +148,7 @@ async fn tip(provider: &DynProvider, chain_id: u64) -> Result<Tip, Fault> {
     if found != chain_id {
         return Err(Fault::WrongChain(found));
     }
-    if let SyncStatus::Info(_) = syncing {
+    if syncing {
         return Err(Fault::Syncing);
     }
     let latest = latest.ok_or_else(|| Fault::Unusable("it has no latest block".into()))?;
@@ -156,19 +157,53 @@ async fn tip(provider: &DynProvider, chain_id: u64) -> Result<Tip, Fault> {
     Ok(Tip { safe: safe.map(no_newer), finalized: finalized.map(no_newer), latest })
 }
 
+/// Whether a node says that it is not up to date. One that does not know the question is judged by its heads.
+async fn is_syncing(provider: &DynProvider) -> Result<bool, TransportError> {
+    match provider.raw_request("eth_syncing".into(), ()).await {
+        Ok(status) => Ok(says_syncing(&status)),
+        Err(RpcError::ErrorResp(refusal)) if refusal.code == METHOD_NOT_FOUND => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// No such method, by JSON-RPC.
+const METHOD_NOT_FOUND: i64 = -32601;
+
+/// What `eth_syncing` answers: `false`, or how far the node is. geth that only indexes transactions or states of old has every
+/// block, and says so; reth calls its current block the highest one all the time.
+fn says_syncing(status: &Value) -> bool {
+    let number = |field: &str| match status.get(field)? {
+        Value::String(hex) => u64::from_str_radix(hex.strip_prefix("0x")?, 16).ok(),
+        number => number.as_u64(),
+    };
+    let remains = ["txIndexRemainingBlocks", "stateIndexRemaining"].into_iter().filter_map(number).max();
+    let has_every_block =
+        number("currentBlock").zip(number("highestBlock")).is_some_and(|(current, highest)| current >= highest);
+    let only_indexes = remains > Some(0) && has_every_block;
+    *status != Value::Bool(false) && !only_indexes
+}
+
 async fn header(provider: &DynProvider, at: BlockNumberOrTag) -> Result<Option<Header>, TransportError> {
     Ok(provider.get_block_by_number(at).await?.map(|block| block.header))
 }
 
-/// What clients say where a chain has no safe or finalized block yet, in lower case: geth and op-geth `safe block not found`,
-/// reth `unknown safe or finalized block`, Erigon and Besu `unknown block`, Nethermind `could not be found`. Others answer
-/// `null`.
-const NONE_YET_WORDS: &[&str] = &["not found", "unknown", "could not be found", "does not exist", "doesn't exist"];
+/// What clients say where a chain has no such block yet, in lower case: geth and op-geth `safe block not found`, reth `unknown
+/// safe or finalized block` and `block not found: safe`, Erigon and Besu `unknown block`, Nethermind `could not be found`, Hardhat
+/// `block tag is not allowed in pre-merge hardforks`, proxyd `block is out of range`. Others answer `null`.
+const NONE_YET_WORDS: &[&str] = &[
+    "not found",
+    "unknown",
+    "could not be found",
+    "does not exist",
+    "doesn't exist",
+    "not allowed in pre-merge",
+    "out of range",
+];
 
 /// Unknown block, by the execution APIs.
 const UNKNOWN_BLOCK: i64 = -39001;
 
-/// The block at a tag that a young chain does not have.
+/// The block at a number or a tag that a chain may not have yet.
 async fn header_if_any(provider: &DynProvider, at: BlockNumberOrTag) -> Result<Option<Header>, TransportError> {
     match header(provider, at).await {
         Err(RpcError::ErrorResp(refusal)) if is_none_yet(refusal.code, &refusal.message) => Ok(None),
@@ -179,7 +214,8 @@ async fn header_if_any(provider: &DynProvider, at: BlockNumberOrTag) -> Result<O
 fn is_none_yet(code: i64, message: &str) -> bool {
     let message = message.to_lowercase();
     // a method that is not there is named, too, and its name has the word
-    let is_of_block = !message.contains("method") && (message.contains("block") || message.contains("header"));
+    let is_of_block = ["block", "header", "finalized", "safe"].iter().any(|word| message.contains(word));
+    let is_of_block = is_of_block && !message.contains("method");
     code == UNKNOWN_BLOCK || is_of_block && NONE_YET_WORDS.iter().any(|words| message.contains(words))
 }
 
@@ -235,6 +271,8 @@ fn agreed_head(held: &[Held<'_>], needed: usize) -> Option<AgreedHead> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -246,11 +284,50 @@ mod tests {
             ("erigon", -39001, "Unknown block", true),
             ("besu", -39001, "Unknown block", true),
             ("nethermind", -32001, "Finalized block could not be found", true),
+            ("nethermind", -32001, "Finalized could not be found", true),
+            ("reth", -32001, "block not found: finalized", true),
+            ("besu", -32000, "Block not found", true),
+            (
+                "hardhat",
+                -32602,
+                "The 'safe' block tag is not allowed in pre-merge hardforks. You are using 'london'.",
+                true,
+            ),
+            ("proxyd", -32019, "block is out of range", true),
+            ("nitro", -32000, "safe block not found", true),
             ("a proxy", -32601, "the method eth_getBlockByNumber does not exist/is not available", false),
             ("geth", -32000, "missing trie node", false),
             ("any", -32603, "Internal error", false),
+            ("proxyd", -32601, "rpc method is not whitelisted", false),
+            ("reth", 4444, "pruned history unavailable", false),
+            ("proxyd", -32018, "backend is currently not healthy to serve traffic", false),
         ] {
             assert_eq!(is_none_yet(code, words), expected, "{client}: {words}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_syncing_that_says_so_and_not_one_that_only_indexes() {
+        let at = |current: &str, highest: &str| json!({"currentBlock": current, "highestBlock": highest, "startingBlock": "0x0"});
+        let with = |mut status: Value, field: &str, value: Value| {
+            status[field] = value;
+            status
+        };
+        for (client, status, expected) in [
+            ("any", json!(false), false),
+            ("any", json!(true), true),
+            ("any", Value::Null, true),
+            ("geth", at("0x5", "0x9"), true),
+            ("geth, indexing", with(at("0x9", "0x9"), "txIndexRemainingBlocks", json!("0x7")), false),
+            ("geth, indexing", with(at("0xa", "0x9"), "stateIndexRemaining", json!("0x7")), false),
+            ("geth, indexing too", with(at("0x5", "0x9"), "txIndexRemainingBlocks", json!("0x7")), true),
+            ("geth, healing", with(at("0x9", "0x9"), "txIndexRemainingBlocks", json!("0x0")), true),
+            ("reth", with(at("0x5", "0x5"), "stages", json!([{"name": "Bodies", "block": "0x5"}])), true),
+            ("nethermind", with(at("0x9", "0x9"), "syncMode", json!("FastReceipts")), true),
+            ("erigon", with(json!({"currentBlock": "0x5"}), "stages", json!([])), true),
+            ("numbers", json!({"currentBlock": 9, "highestBlock": 9, "txIndexRemainingBlocks": 7}), false),
+        ] {
+            assert_eq!(says_syncing(&status), expected, "{client}: {status}");
         }
     }
 }

@@ -13,6 +13,7 @@ use ec_archive::{
 };
 use ec_observation::Numbering;
 use ec_witness::clock;
+use eyre::ensure;
 
 use super::{Answer, dirs::ArchiveDirs, numbering::NumberingArg};
 use crate::cli::output::{JsonArg, Progress, Unit, json_line};
@@ -91,7 +92,8 @@ impl RecordArgs {
 
     fn inputs(&self) -> eyre::Result<Vec<Stream>> {
         let mut inputs = Vec::new();
-        for input in &self.inputs {
+        for (place, input) in self.inputs.iter().enumerate() {
+            ensure!(!self.inputs[..place].contains(input), "{} is given twice; give each input once", input.display());
             inputs.extend(input::inputs(input)?);
         }
         Ok(inputs)

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt};
 
 use alloy::signers::k256::elliptic_curve::rand_core::OsRng;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -91,7 +91,16 @@ fn a_keystore_opens_with_its_password_only() {
     }
     let other = rewritten(&|store| store["address"] = "70997970c51812dc3a010c7d01b50e0d17dc79c8".into());
     assert!(other.as_ref().unwrap_err().contains("says that it is of account 0x70997970"), "{other:?}");
-    let refused: [(Change<'_>, &str); 5] = [
+    let as_pbkdf2 = |store: &mut Value, prf: &str| {
+        store["crypto"]["kdf"] = "pbkdf2".into();
+        store["crypto"]["kdfparams"] = json!({"c": 1, "dklen": 32, "prf": prf, "salt": "00"});
+    };
+    let renamed = |store: &mut Value| store["Crypto"] = store["crypto"].take();
+    let refused: [(Change<'_>, &str); 9] = [
+        (&|store| as_pbkdf2(store, "hmac-sha512"), "crypto.kdfparams.prf is \"hmac-sha512\", and \"hmac-sha256\""),
+        (&renamed, "the field of its encryption is \"Crypto\", and \"crypto\" is needed"),
+        (&|store| store["crypto"]["kdfparams"]["dklen"] = 16.into(), "crypto.kdfparams.dklen is 16, and 32 is needed"),
+        (&|store| store["crypto"]["cipherparams"]["iv"] = "00".into(), "crypto.cipherparams.iv is \"00\""),
         (&|store| store["crypto"]["cipher"] = "aes-128-cbc".into(), "crypto.cipher is \"aes-128-cbc\""),
         (&|store| store["crypto"]["kdf"] = "argon2id".into(), "crypto.kdf is \"argon2id\""),
         (&|store| store["version"] = 4.into(), "version is 4, and 3 is needed"),

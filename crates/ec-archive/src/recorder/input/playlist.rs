@@ -15,7 +15,7 @@ use super::{
 use crate::recorder::media::Piece;
 
 /// Tags that name no media and change none (RFC 8216, 4.3, and its second edition's draft). Of others a word is said.
-const WITHOUT_MEDIA: [&str; 23] = [
+const WITHOUT_MEDIA: [&str; 22] = [
     "EXTM3U",
     "EXTINF",
     "EXT-X-VERSION",
@@ -31,7 +31,6 @@ const WITHOUT_MEDIA: [&str; 23] = [
     "EXT-X-PRELOAD-HINT",
     "EXT-X-SERVER-CONTROL",
     "EXT-X-RENDITION-REPORT",
-    "EXT-X-STREAM-INF",
     "EXT-X-SESSION-DATA",
     "EXT-X-SESSION-KEY",
     "EXT-X-CONTENT-STEERING",
@@ -71,15 +70,16 @@ impl Playlist {
     /// Reads and resolves a playlist, one that a master playlist with these variables names or none.
     pub(super) fn read(Variant { path, uri }: &Variant, master: Option<&Variables>) -> Result<Self, InputError> {
         let text = fs::read_to_string(path).map_err(|source| InputError::io(path, source))?;
+        let text = text.trim_start_matches('\u{feff}');
         let mut reading = Reading::new(path, uri, master);
-        if text.trim_start_matches('\u{feff}').lines().next().map(str::trim_end) != Some("#EXTM3U") {
+        if text.lines().next().map(str::trim_end) != Some("#EXTM3U") {
             return Err(reading.failed("does not begin with #EXTM3U"));
         }
         for (number, line) in text.lines().enumerate() {
             reading.line = number + 1;
             reading.take(line.trim())?;
         }
-        reading.finish(&text)
+        reading.finish(text)
     }
 }
 
@@ -104,6 +104,8 @@ struct Reading<'a> {
     /// Where the last byte range ended, that of a gap too.
     range_end: u64,
     is_gap: bool,
+    /// Whether the next URI is a playlist's, whatever it is called.
+    is_variant: bool,
     media_sequence: u64,
     /// Whether a list without an end may still get one: not one of type VOD.
     may_grow: bool,
@@ -130,6 +132,7 @@ impl<'a> Reading<'a> {
             next_range: None,
             range_end: 0,
             is_gap: false,
+            is_variant: false,
             media_sequence: 0,
             may_grow: true,
             may_slide: true,
@@ -185,6 +188,7 @@ impl<'a> Reading<'a> {
             "EXT-X-BYTERANGE" => self.next_range = Some(self.range(value, self.range_end)?),
             "EXT-X-KEY" => self.refuse_encryption(value)?,
             "EXT-X-GAP" => self.is_gap = true,
+            "EXT-X-STREAM-INF" => self.is_variant = true,
             "EXT-X-PROGRAM-DATE-TIME" => self.next_date = self.date(value),
             "EXT-X-DISCONTINUITY" => self.begin_part(),
             "EXT-X-DISCONTINUITY-SEQUENCE" => self.part.number += self.number(name, value)?,
@@ -200,9 +204,13 @@ impl<'a> Reading<'a> {
                               list's segments; give that list";
                 self.other.get_or_insert((self.line, reason));
             }
-            "EXT-X-I-FRAME-STREAM-INF" => {
+            "EXT-X-IMAGES-ONLY" => {
+                self.other.get_or_insert((self.line, "EXT-X-IMAGES-ONLY: a list of still pictures for trick play"));
+            }
+            "EXT-X-I-FRAME-STREAM-INF" | "EXT-X-IMAGE-STREAM-INF" => {
                 let uri = attribute(value, "URI").unwrap_or_default();
-                self.leave_out(&format!("I-frame list {uri:?} is left out: its pictures are in the other lists"));
+                let kind = if name == "EXT-X-IMAGE-STREAM-INF" { "image" } else { "I-frame" };
+                self.leave_out(&format!("{kind} list {uri:?} is left out: its pictures are in the other lists"));
             }
             _ if WITHOUT_MEDIA.contains(&name) => {}
             _ if self.unknown.insert(name.to_owned()) => self.leave_out(&format!("unknown tag #{name} is skipped")),
@@ -268,9 +276,9 @@ impl<'a> Reading<'a> {
 
     fn add_uri(&mut self, uri: &str) -> Result<(), InputError> {
         let (range, is_gap) = (self.next_range.take(), std::mem::take(&mut self.is_gap));
-        let date = self.next_date.take();
+        let (date, is_variant) = (self.next_date.take(), std::mem::take(&mut self.is_variant));
         let name = uri.split(['?', '#']).next().unwrap_or(uri).to_ascii_lowercase();
-        if name.ends_with(".m3u8") {
+        if is_variant || name.ends_with(".m3u8") {
             return self.add_playlist(uri);
         }
         if name.ends_with(".vtt") || name.ends_with(".webvtt") {
@@ -279,14 +287,14 @@ impl<'a> Reading<'a> {
         if self.other.is_some() {
             return Ok(());
         }
-        let Some(map) = self.map.clone() else {
-            return Err(self.failed("segment without EXT-X-MAP; remake with `-hls_segment_type fmp4` of ffmpeg"));
-        };
         if is_gap {
             self.range_end = range.map_or(0, |(start, length)| start + length);
             self.leave_out(&format!("segment {uri:?} is skipped: the list says that it is missing (EXT-X-GAP)"));
             return Ok(());
         }
+        let Some(map) = self.map.clone() else {
+            return Err(self.failed("segment without EXT-X-MAP; remake with `-hls_segment_type fmp4` of ffmpeg"));
+        };
         let segment = self.piece(uri, range)?;
         let Part { pieces, dated, .. } = &mut self.part;
         if pieces.first() != Some(&map) {
@@ -312,7 +320,7 @@ impl<'a> Reading<'a> {
     /// Refuses segments that are encrypted as a whole. Where samples are, they are recorded as they are.
     fn refuse_encryption(&self, attributes: &str) -> Result<(), InputError> {
         match attribute(attributes, "METHOD") {
-            Some("NONE" | "SAMPLE-AES" | "SAMPLE-AES-CTR") => Ok(()),
+            Some("NONE" | "SAMPLE-AES" | "SAMPLE-AES-CTR" | "SAMPLE-AES-CENC") => Ok(()),
             method => {
                 let method = method.unwrap_or("no METHOD");
                 Err(self

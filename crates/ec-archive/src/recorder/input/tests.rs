@@ -42,6 +42,37 @@ fn a_master_playlist_names_variants_and_renditions_once() {
 }
 
 #[test]
+fn a_list_is_known_by_what_it_says_and_a_variant_by_the_tag_before_it() {
+    let master =
+        "\u{feff}#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nvideo?rate=1\n#EXT-X-STREAM-INF:BANDWIDTH=2\nlow.m3u\n";
+    let dir = dir_with(&[("index", master), ("video", MEDIA), ("low.m3u", MEDIA)]);
+    let expected = ["init.mp4", "seg0.m4s", "seg1.m4s"];
+    assert_eq!(names(&dir.path().join("index")), [expected, expected]);
+    assert_eq!(names(&dir.path().join("low.m3u")), [expected]);
+    let dir = dir_with(&[("live.xml", "<?xml version=\"1.0\"?>\n<MPD type=\"static\"/>")]);
+    assert!(error(&dir, "live.xml").contains("a DASH manifest is not read"));
+}
+
+#[test]
+fn still_pictures_for_trick_play_are_left_out() {
+    let master = "#EXTM3U\n#EXT-X-IMAGE-STREAM-INF:BANDWIDTH=1,URI=\"tiles.m3u8\"\n\
+                  #EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8\n";
+    let tiles = "#EXTM3U\n#EXT-X-IMAGES-ONLY\n#EXT-X-TILES:RESOLUTION=1x1,LAYOUT=5x4,DURATION=6\n0.jpg\n";
+    let dir = dir_with(&[("master.m3u8", master), ("v.m3u8", MEDIA), ("tiles.m3u8", tiles)]);
+    let [stream] = inputs(dir.path()).unwrap().try_into().unwrap();
+    assert!(stream.left_out[0].contains("master.m3u8:2: image list \"tiles.m3u8\" is left out"), "{stream:?}");
+    assert!(error(&dir, "tiles.m3u8").contains("tiles.m3u8:2: EXT-X-IMAGES-ONLY"));
+}
+
+#[test]
+fn what_is_missing_needs_no_init_segment_and_samples_may_be_encrypted() {
+    let text = "#EXTM3U\n#EXT-X-GAP\nhttps://host/gone.ts\n#EXT-X-KEY:METHOD=SAMPLE-AES-CENC,URI=\"k\"\n\
+                #EXT-X-MAP:URI=\"i.mp4\"\n1.m4s\n";
+    let dir = dir_with(&[("x.m3u8", text)]);
+    assert_eq!(names(dir.path()), [["i.mp4", "1.m4s"]]);
+}
+
+#[test]
 fn variables_stand_for_their_values() {
     let master =
         "#EXTM3U\n#EXT-X-DEFINE:NAME=\"dir\",VALUE=\"a, b\"\n#EXT-X-STREAM-INF:BANDWIDTH=1\nv.m3u8?take=2%2D\n";
@@ -92,6 +123,26 @@ fn numbered_segments_go_to_their_init_in_order() {
 }
 
 #[test]
+fn segments_beside_a_live_manifest_may_grow_and_those_that_are_missing_are_named() {
+    let names = ["init-stream0.m4s", "chunk-stream0-00004.m4s", "chunk-stream0-00005.m4s", "chunk-stream0-00008.m4s"];
+    for (manifest, expected) in [
+        ("<?xml?>\n<MPD xmlns=\"urn\"\n\ttype=\"dynamic\">", (true, true)),
+        ("<MPD type='dynamic'><Period/></MPD>", (true, true)),
+        ("<MPD type=\"static\"><Event type=\"dynamic\"/></MPD>", (false, false)),
+    ] {
+        let dir = dir_with(&names.map(|name| (name, "")));
+        fs::write(dir.path().join("live.mpd"), manifest).unwrap();
+        let [Stream { parts, left_out, .. }] = inputs(dir.path()).unwrap().try_into().unwrap();
+        assert_eq!((parts[0].may_grow, parts[0].may_lack_begin), expected, "{manifest}");
+        let [said] = left_out.try_into().unwrap();
+        assert!(said.ends_with("chunk-stream0-00005.m4s: segments 6 to 7 are missing after it"), "{said}");
+    }
+    // those that are numbered by their times
+    let names = ["init.mp4", "0.m4s", "96000.m4s", "192000.m4s"];
+    assert_eq!(inputs(dir_with(&names.map(|name| (name, ""))).path()).unwrap()[0].left_out, [""; 0]);
+}
+
+#[test]
 fn playlists_that_cannot_be_recorded_say_why() {
     let map = "#EXTM3U\n#EXT-X-MAP:URI=\"i.mp4\"\n";
     let cases = [
@@ -120,6 +171,7 @@ fn playlists_that_cannot_be_recorded_say_why() {
 fn inputs_without_media_say_what_is_missing() {
     assert!(error(&dir_with(&[]), "").contains("neither an .m3u8 playlist nor an init segment"));
     assert!(error(&dir_with(&[]), "gone.mp4").starts_with("cannot read "));
+    assert!(inputs(Path::new("/dev/null")).unwrap_err().to_string().starts_with("/dev/null: is no file but a pipe"));
     assert!(error(&dir_with(&[("init.mp4", "")]), "").contains("no numbered segments"));
     let master = "#EXTM3U\nv.m3u8\n";
     assert!(error(&dir_with(&[("a.m3u8", master), ("b.m3u8", master)]), "").contains("several master playlists"));

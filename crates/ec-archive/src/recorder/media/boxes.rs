@@ -173,6 +173,9 @@ impl OpenPiece {
         });
         match opened {
             Ok(reader) => Ok(Self { path: piece.path, offset, reader, has_media: false }),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                Err(MediaError::Missing { path: piece.path.to_path_buf() })
+            }
             Err(source) => Err(MediaError::Io { path: piece.path.to_path_buf(), source }),
         }
     }
@@ -190,10 +193,18 @@ impl OpenPiece {
         let Some((kind, size)) = parse_header(&bytes) else { return Err(self.no_box(at, &bytes)) };
         let limit = if kind == Mdat::KIND { MDAT_LIMIT } else { BOX_LIMIT };
         if size.is_some_and(|size| size > limit) {
+            let is_media = [Mdat::KIND, Moov::KIND].contains(&kind);
+            if let looks_like @ Some(_) = looks_like(&bytes).filter(|_| !is_media) {
+                return Err(MediaError::NotMp4 { at, looks_like });
+            }
             return Err(MediaError::TooLarge { at, kind: kind.to_string(), size: size.unwrap_or(limit), limit });
         }
         bytes.extend(self.read(size.unwrap_or(limit))?);
         let has = (bytes.len() - header_len) as u64;
+        // one that reaches to the end would swallow what comes to stand behind it
+        if let (None, Ok(whole)) = (size, u32::try_from(bytes.len())) {
+            bytes[..4].copy_from_slice(&whole.to_be_bytes());
+        }
         match size {
             Some(size) if has < size => Err(MediaError::CutShort { at, kind: kind.to_string(), has, size }),
             _ => Ok(Some(RawBox { kind, bytes, header_len, at })),
@@ -211,7 +222,7 @@ impl OpenPiece {
                 Err(_) => break,
             }
         }
-        MediaError::NotMp4 { at }
+        MediaError::NotMp4 { at, looks_like: looks_like(bytes) }
     }
 
     /// Up to `length` bytes; fewer only at the end. Memory grows with what is there, not with what is asked for.
@@ -221,6 +232,24 @@ impl OpenPiece {
         read.map_err(|source| MediaError::Io { path: self.path.to_path_buf(), source })?;
         self.offset += bytes.len() as u64;
         Ok(bytes)
+    }
+}
+
+/// What bytes that are no box's are, and what helps.
+fn looks_like(bytes: &[u8]) -> Option<&'static str> {
+    let is_text = |byte: &u8| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+    match bytes {
+        [0x47, 0x40 | 0x60, ..] => {
+            Some(", but as of MPEG-TS; remake it with `-c copy -movflags +cmaf+frag_keyframe` of ffmpeg")
+        }
+        [0x1a, 0x45, 0xdf, 0xa3, ..] => {
+            Some(", but as of Matroska or WebM; remake it with `-c copy -movflags +cmaf+frag_keyframe` of ffmpeg")
+        }
+        [0x1f, 0x8b, ..] => Some(", but compressed; unpack them with gunzip"),
+        [_, ..] if bytes.iter().all(is_text) => Some(
+            ", but text, as of an error page that was saved in its place; download it again, or give fragmented MP4 (CMAF)",
+        ),
+        _ => None,
     }
 }
 

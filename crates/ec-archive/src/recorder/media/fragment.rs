@@ -31,8 +31,8 @@ pub struct Fragment {
 /// A fragmented MP4 stream: its init segment, then its fragments in stored order.
 ///
 /// A fragment of one track is handed on byte for byte, `styp` and what else stands before its `moof` included; a `sidx`
-/// only if it indexes nothing but this fragment. A fragment of several tracks, or one with absolute offsets, is
-/// rewritten as one fragment per track: each with the `styp` and its own `prft`, the first recorded one with the other
+/// only if it indexes nothing but this fragment. A fragment of several tracks, or one with absolute offsets or without its
+/// decode time, is rewritten as one fragment per track: each with the `styp` and its own `prft`, the first recorded one with the other
 /// boxes (`emsg`) but indexes, which are of the whole. An `emsg` before a fragment of tracks that are not recorded goes with
 /// the next one that is.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub struct Media {
     /// Boxes since the last `mdat`.
     pending: Vec<RawBox>,
     ready: VecDeque<Fragment>,
+    /// Where the last fragment of each track ended: only the first one of a segment need say when it begins.
+    ends: Vec<Option<u64>>,
     left_out: Vec<String>,
 }
 
@@ -56,20 +58,24 @@ impl Media {
         let path = pieces.first().map_or_else(PathBuf::new, |piece| piece.path.to_path_buf());
         let mut boxes = Boxes::new(pieces);
         let mut bytes = Vec::new();
-        let mut pending = Vec::new();
+        let (mut pending, mut left_out) = (Vec::new(), Vec::new());
         while let Some(raw) = boxes.next()? {
             match raw.kind {
                 Ftyp::KIND => bytes.extend_from_slice(&raw.bytes),
                 Moov::KIND => {
                     bytes.extend_from_slice(&raw.bytes);
                     let (init, moov) = (Init::parse(&raw, bytes)?, raw.bytes);
-                    let left_out = init.ignored.iter().map(|track| ignored(&raw.at, track)).collect();
-                    return Ok(Self { init, moov, boxes, pending, ready: VecDeque::new(), left_out });
+                    left_out.extend(init.ignored.iter().map(|track| ignored(&raw.at, track)));
+                    let ends = vec![None; init.tracks.len()];
+                    return Ok(Self { init, moov, boxes, pending, ready: VecDeque::new(), ends, left_out });
                 }
                 Mdat::KIND => return Err(MediaError::NotFragmented { at: raw.at }),
+                Moof::KIND if boxes.empty_pieces() > 0 => return Err(MediaError::Empty { path }),
                 Moof::KIND => return Err(MediaError::NoInit { kind: raw.kind.to_string(), at: raw.at }),
                 Emsg::KIND | Prft::KIND => pending.push(raw),
-                _ => {}
+                Styp::KIND => {}
+                kind if is_no_part_of_a_fragment(kind) || is_index(kind) => {}
+                kind => left_out.push(format!("{}: box `{kind}` comes before the `moov`; left out", raw.at)),
             }
         }
         Err(MediaError::Empty { path })
@@ -144,7 +150,11 @@ impl Media {
             return Err(if self.init.has_samples { MediaError::Hybrid { at } } else { MediaError::Unpaired { at } });
         };
         let moof = RawMoof::parse(raw_moof)?;
-        let whole = moof.trafs.len() == 1 && moof.trafs[0].tfhd.base_data_offset.is_none();
+        if moof.trafs.is_empty() {
+            self.left_out.push(format!("{}: a fragment of no track; left out", raw_moof.at));
+        }
+        let is_whole = |traf: &RawTraf<'_>| traf.tfhd.base_data_offset.is_none() && traf.tfdt.is_some();
+        let whole = moof.trafs.len() == 1 && is_whole(&moof.trafs[0]);
         let cut = if whole { None } else { Some(split::Cut { moof: &moof, mdat }) };
         let mut data_end = Some(raw_moof.at.offset);
         let mut is_first = true;
@@ -155,35 +165,27 @@ impl Media {
             };
             let declared = &self.init.tracks[track];
             let is_first = std::mem::take(&mut is_first);
+            let begin = traf.tfdt.as_ref().map(|tfdt| tfdt.base_media_decode_time).or(self.ends[track]);
+            let Some(decode_time) = begin else {
+                let (at, track_id) = (pending[0].at.clone(), declared.track_id);
+                return Err(MediaError::NoDecodeTime { at, track_id });
+            };
             let bytes = match &cut {
                 None => verbatim(&pending, mdat, traf.tfhd.track_id),
                 Some(cut) => {
                     let beside = beside_cut(&pending, declared.track_id, is_first);
-                    [beside, cut.track(traf, declared, &mut data_end)?].concat()
+                    [beside, cut.track(traf, declared, decode_time, &mut data_end)?].concat()
                 }
             };
-            let fragment = self.fragment(traf, track, bytes, &pending[0].at)?;
-            self.ready.push_back(fragment);
+            let (duration, at) = (traf.duration(declared), pending[0].at.clone());
+            let empty_before = self.boxes.empty_pieces();
+            self.ends[track] = Some(decode_time.saturating_add(duration));
+            self.ready.push_back(Fragment { track, decode_time, duration, bytes, at, empty_before });
         }
         if is_first {
             self.pending = pending.into_iter().filter(|raw| raw.kind == Emsg::KIND).collect();
         }
         Ok(())
-    }
-
-    fn fragment(
-        &self,
-        traf: &RawTraf<'_>,
-        track: usize,
-        bytes: Vec<u8>,
-        at: &BoxOffset,
-    ) -> Result<Fragment, MediaError> {
-        let (declared, at) = (&self.init.tracks[track], at.clone());
-        let Some(tfdt) = &traf.tfdt else {
-            return Err(MediaError::NoDecodeTime { at, track_id: declared.track_id });
-        };
-        let (decode_time, duration) = (tfdt.base_media_decode_time, traf.duration(declared));
-        Ok(Fragment { track, decode_time, duration, bytes, at, empty_before: self.boxes.empty_pieces() })
     }
 
     /// The index of a fragment's track; `None` for one that is not recorded.

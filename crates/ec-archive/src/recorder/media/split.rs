@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use mp4_atom::{Atom, FourCC, Mdat, Moof, Saio, Tfhd, Traf, Trun};
+use mp4_atom::{Atom, FourCC, Mdat, Moof, Saio, Tfdt, Tfhd, Traf, Trun};
 
 use super::{
     InitTrack, MediaError,
@@ -46,7 +46,7 @@ struct Written {
 
 impl Cut<'_> {
     /// A `moof` and an `mdat` with nothing but one track's samples, its offsets relative to the `moof`. What lies beside
-    /// the tracks' parts in the `moof` goes with each.
+    /// the tracks' parts in the `moof` goes with each. Its decode time is written where it is not there.
     ///
     /// `data_end` is where the data of the `traf` before ended, and becomes where this one's does: the base of offsets
     /// where the fragment names none (ISO/IEC 14496-12, 8.8.7.1), unknown after a track that is not recorded.
@@ -54,6 +54,7 @@ impl Cut<'_> {
         &self,
         traf: &RawTraf<'_>,
         track: &InitTrack,
+        decode_time: u64,
         data_end: &mut Option<u64>,
     ) -> Result<Vec<u8>, MediaError> {
         let base = match traf.tfhd.base_data_offset {
@@ -62,7 +63,7 @@ impl Cut<'_> {
             None => data_end.ok_or_else(|| self.outside(track))?,
         };
         let runs = self.runs(traf, track, base, data_end)?;
-        let written = Written::of(self.moof, traf, base).and_then(|moof| moof.settled(&runs));
+        let written = Written::of(self.moof, traf, base, decode_time).and_then(|moof| moof.settled(&runs));
         written.ok_or_else(|| MediaError::Unsplittable { at: self.moof.raw.at.clone(), track_id: track.track_id })
     }
 
@@ -105,12 +106,14 @@ impl Cut<'_> {
 
 impl Written {
     /// A `moof` with nothing but this `traf`, whose offsets counted from byte `base` of the file.
-    fn of(moof: &RawMoof<'_>, traf: &RawTraf<'_>, base: u64) -> Option<Self> {
+    fn of(moof: &RawMoof<'_>, traf: &RawTraf<'_>, base: u64, decode_time: u64) -> Option<Self> {
         let mut written = Self::default();
         written.container(Moof::KIND, |written| {
             for child in &moof.children {
                 match child.kind {
-                    Traf::KIND if child.start == traf.start => written.traf(traf, base, moof.raw.at.offset)?,
+                    Traf::KIND if child.start == traf.start => {
+                        written.traf(traf, base, moof.raw.at.offset, decode_time)?;
+                    }
                     Traf::KIND => {}
                     _ => written.copy(child),
                 }
@@ -136,11 +139,16 @@ impl Written {
     }
 
     /// A `traf` whose offsets counted from byte `base` of the file, out of the `moof` at byte `moof`.
-    fn traf(&mut self, traf: &RawTraf<'_>, base: u64, moof: u64) -> Option<()> {
+    fn traf(&mut self, traf: &RawTraf<'_>, base: u64, moof: u64, decode_time: u64) -> Option<()> {
         self.container(Traf::KIND, |traf_box| {
             for child in &traf.children {
                 match child.kind {
-                    Tfhd::KIND => traf_box.tfhd(child)?,
+                    Tfhd::KIND => {
+                        traf_box.tfhd(child)?;
+                        if traf.tfdt.is_none() {
+                            traf_box.tfdt(decode_time)?;
+                        }
+                    }
                     Trun::KIND => traf_box.run(child)?,
                     Saio::KIND => traf_box.saio(child, base, moof)?,
                     _ => traf_box.copy(child),
@@ -160,6 +168,15 @@ impl Written {
             tfhd.bytes.extend_from_slice(&flags.to_be_bytes());
             tfhd.bytes.extend_from_slice(track_id);
             tfhd.bytes.extend_from_slice(rest);
+            Some(())
+        })
+    }
+
+    /// The decode time, in 64 bits.
+    fn tfdt(&mut self, decode_time: u64) -> Option<()> {
+        self.container(Tfdt::KIND, |tfdt| {
+            tfdt.bytes.extend_from_slice(&[1, 0, 0, 0]);
+            tfdt.bytes.extend_from_slice(&decode_time.to_be_bytes());
             Some(())
         })
     }

@@ -65,6 +65,22 @@ fn pieces_read_as_one_file() {
 }
 
 #[test]
+fn a_box_that_reaches_to_the_end_of_its_file_has_a_size_in_the_group() {
+    let open_ended = |decode_time, payload: &[u8]| {
+        let mut bytes = fragment(VIDEO, decode_time, 500, payload);
+        let mdat = bytes.len() - payload.len() - 8;
+        bytes[mdat..mdat + 4].fill(0);
+        bytes
+    };
+    let (_a, head) = file(&[init()]);
+    let (_b, first) = file(&[open_ended(0, b"v0")]);
+    let (_c, second) = file(&[open_ended(500, b"v1")]);
+    let found = fragments(&mut Media::open([head, first, second].map(|path| Piece::whole(&path)).to_vec()).unwrap());
+    let bytes: Vec<_> = found.into_iter().map(|fragment| fragment.bytes).collect();
+    assert_eq!(bytes, [fragment(VIDEO, 0, 500, b"v0"), fragment(VIDEO, 500, 500, b"v1")]);
+}
+
+#[test]
 fn a_repeated_init_segment_is_no_part_of_a_fragment() {
     let (_dir, mut media) = open(&[init(), init(), fragment(VIDEO, 0, 500, b"v0")]);
     assert_eq!(fragments(&mut media)[0].bytes, fragment(VIDEO, 0, 500, b"v0"));
@@ -117,6 +133,24 @@ fn a_fragment_of_several_tracks_is_cut_by_track() {
     let found = fragments(&mut media);
     assert_eq!(found.iter().map(samples).collect::<Vec<_>>(), [b"vvVVV".to_vec(), b"aaaaAAAA".to_vec()]);
     assert_eq!((found[0].duration, found[1].duration), (1000, 960 + 500));
+}
+
+#[test]
+fn a_fragment_without_its_time_follows_the_one_before_it_and_gets_it_written() {
+    let untimed = |payload: &[u8]| {
+        let mut untimed = traf(VIDEO, 0, 500, &[2], 0);
+        untimed.tfdt = None;
+        pair(vec![untimed], payload, |moof| moof + 8)
+    };
+    let (_dir, mut media) = open(&[init(), fragment(VIDEO, 2000, 500, b"v0"), untimed(b"v1"), untimed(b"v2")]);
+    let found = fragments(&mut media);
+    assert_eq!(found.iter().map(|fragment| fragment.decode_time).collect::<Vec<_>>(), [2000, 2500, 3000]);
+    let payloads = [b"v0", b"v1", b"v2"].into_iter();
+    for ((fragment, decode_time), payload) in found.iter().zip([2000, 2500, 3000]).zip(payloads) {
+        let moof = Moof::decode(&mut fragment.bytes.as_slice()).unwrap();
+        assert_eq!(moof.traf[0].tfdt.as_ref().unwrap().base_media_decode_time, decode_time);
+        assert_eq!(samples(fragment), payload);
+    }
 }
 
 /// A fragment of two tracks, with these boxes in each `traf` and another one in its `moof`; the first of the audio's is found
@@ -212,12 +246,45 @@ fn what_is_no_fragmented_mp4_says_so() {
         (vec![init()[..100].to_vec()], "box `moov` has "),
         (vec![vec![0, 0, 0, 9, 1, 2, 3, 4, 5]], "these bytes are no MP4 box"),
         (vec![vec![0, 0, 0, 3], b"moov".to_vec()], "these bytes are no MP4 box"),
+        (vec![b"<!DOCTYPE html><title>404".to_vec()], "these bytes are no MP4 box, but text, as of an error page"),
+        (vec![b"{\"message\":\"not found\"}".to_vec()], "no MP4 box, but text"),
+        (vec![b"\x47\x40\x11\x10\x00\x42\xf0\x25".to_vec()], "no MP4 box, but as of MPEG-TS; remake it with"),
+        (vec![b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81".to_vec()], "no MP4 box, but as of Matroska or WebM"),
+        (vec![b"\x1f\x8b\x08\x00\x00\x00\x00\x00".to_vec()], "no MP4 box, but compressed"),
         (vec![[&0x7fff_ffff_u32.to_be_bytes()[..], b"moov"].concat()], "box `moov` claims 2147483639 bytes"),
         (vec![boxed(b"moov", b"\0\0\0\x09trakx")], "media.mp4 at byte 0: box `moov` cannot be read"),
     ];
     for (parts, expected) in cases {
         let said = open_error(&parts);
         assert!(said.contains(expected), "{said}\n  lacks {expected}");
+    }
+}
+
+#[test]
+fn a_file_of_a_list_that_is_not_there_is_named_with_what_to_do() {
+    let (_dir, path) = file(&[init()]);
+    let pieces = [&path, &path.with_file_name("gone.m4s")].map(|path| Piece::whole(path)).to_vec();
+    let said = Media::open(pieces).unwrap().next_fragment().unwrap_err().to_string();
+    assert!(said.contains("gone.m4s: the list names this file") && said.contains("#EXT-X-GAP before it"), "{said}");
+}
+
+#[test]
+fn an_init_segment_without_bytes_is_named() {
+    let (_a, empty) = file(&[]);
+    let (_b, segment) = file(&[fragment(VIDEO, 0, 500, b"v0")]);
+    let said = Media::open([&empty, &segment].map(|path| Piece::whole(path)).to_vec()).unwrap_err().to_string();
+    assert_eq!(said, format!("{}: holds no `moov` and no fragments", empty.display()));
+}
+
+#[test]
+fn nothing_is_left_out_without_a_word() {
+    let of_no_track = encode(&Moof { mfhd: mp4_atom::Mfhd { sequence_number: 1 }, traf: vec![] });
+    let parts = [boxed(b"uuid", b"before the moov."), init(), of_no_track, boxed(b"mdat", b"x")];
+    let (_dir, mut media) = open(&parts);
+    assert_eq!(fragments(&mut media), []);
+    let left_out = media.take_left_out();
+    for said in ["at byte 0: box `uuid` comes before the `moov`; left out", ": a fragment of no track; left out"] {
+        assert!(left_out.iter().any(|line| line.ends_with(said)), "{left_out:?}");
     }
 }
 
