@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     Store, StoreError, int, key_of,
     ledger::{learn_rules, name_slots},
+    records,
     rules::{rule_of, text_of},
     slots::{Known, place_epoch, recount},
     uint,
@@ -56,6 +57,10 @@ pub struct ArchiveWriter {
     source: i64,
     /// Bytes of the index that were read when it was written last.
     bytes: u64,
+    /// As long as less of the index is read, records may be here already.
+    again_below: u64,
+    /// Whether they may.
+    is_again: bool,
 }
 
 impl ArchiveWriter {
@@ -84,7 +89,7 @@ impl ArchiveWriter {
             sql.commit()?;
             found
         };
-        Ok(Self { store, known, source, bytes })
+        Ok(Self { store, known, source, bytes, again_below: bytes, is_again: bytes > 0 })
     }
 
     /// Its number in the database.
@@ -110,13 +115,14 @@ impl ArchiveWriter {
             let rows = select.query_map([self.source], |row| row.get(0))?;
             rows.collect::<Result<_, _>>()?
         };
-        for table in ["epoch", "segment", "record"] {
+        for table in ["epoch", "segment"] {
             sql.execute(&format!("DELETE FROM {table} WHERE source = ?"), [self.source])?;
         }
+        records::remove(&sql, self.source)?;
         sql.execute("UPDATE source SET records = 0, bad_lines = 0, bytes = 0 WHERE id = ?", [self.source])?;
         slots.into_iter().try_for_each(|slot| recount(&sql, slot))?;
         sql.commit()?;
-        self.bytes = 0;
+        (self.bytes, self.is_again) = (0, false);
         Ok(())
     }
 
@@ -125,8 +131,22 @@ impl ArchiveWriter {
     ///
     /// # Errors
     ///
-    /// SQLite refuses; nothing of it is written then.
+    /// SQLite refuses; nothing of it is written then, or all of it.
     pub fn write(
+        &mut self,
+        records: &mut [RecordRow],
+        epochs: &[EpochRow],
+        bad_lines: u64,
+        bytes: u64,
+    ) -> Result<u64, StoreError> {
+        let new = self.write_at_once(records, epochs, bad_lines, bytes)?;
+        self.bytes = bytes;
+        self.is_again &= bytes < self.again_below;
+        records::merge(&self.store, new)?;
+        Ok(new)
+    }
+
+    fn write_at_once(
         &mut self,
         records: &mut [RecordRow],
         epochs: &[EpochRow],
@@ -137,7 +157,7 @@ impl ArchiveWriter {
         records.sort_unstable();
         let mut sql = self.store.writer();
         let sql = sql.transaction()?;
-        let new = insert_records(&sql, self.source, records)?;
+        let new = records::insert(&sql, self.source, records, self.is_again)?;
         let mut changed = HashSet::new();
         for epoch in epochs {
             upsert_epoch(&sql, self.source, epoch)?;
@@ -150,7 +170,6 @@ impl ArchiveWriter {
         )?
         .execute(params![int(new), int(bad_lines), int(bytes), self.source])?;
         sql.commit()?;
-        self.bytes = bytes;
         Ok(new)
     }
 
@@ -160,6 +179,8 @@ impl ArchiveWriter {
     ///
     /// SQLite refuses.
     pub fn withhold(&mut self, low: EpochKey, high: EpochKey) -> Result<(), StoreError> {
+        // what is lost may come again, at any length
+        (self.again_below, self.is_again) = (u64::MAX, true);
         let mut sql = self.store.writer();
         let sql = sql.transaction()?;
         let bounds = params![self.source, int(low.segment), int(low.index), int(high.segment), int(high.index)];
@@ -188,15 +209,6 @@ fn learn_rule(sql: &Connection, known: &mut Known, stream: i64, rule: &StreamRul
         name_slots(sql, known, stream)?;
     }
     Ok(())
-}
-
-fn insert_records(sql: &Connection, source: i64, records: &[RecordRow]) -> Result<u64, StoreError> {
-    let mut insert = sql.prepare_cached("INSERT OR IGNORE INTO record VALUES (?, ?, ?, ?)")?;
-    let mut new = 0;
-    for RecordRow { key, segment, sequence } in records {
-        new += insert.execute(params![key, source, int(*segment), int(*sequence)])? as u64;
-    }
-    Ok(new)
 }
 
 fn upsert_epoch(sql: &Connection, source: i64, epoch: &EpochRow) -> Result<(), StoreError> {

@@ -8,6 +8,7 @@
 mod archive;
 mod ledger;
 mod read;
+mod records;
 mod rules;
 mod schema;
 mod slots;

@@ -673,7 +673,8 @@ impl<'a> Reader<'a> {
     /// Where records may stand whose hash begins like this one.
     pub fn records(&self, blake3: &[u8; 32], limit: usize) -> Result<Vec<RecordKey>, StoreError> {
         self.all(
-            "SELECT source, segment, sequence FROM record WHERE hash_key = ? LIMIT ?",
+            // one that was read twice may be in two runs until they are merged
+            "SELECT DISTINCT r.source, r.segment, r.sequence FROM run CROSS JOIN record r ON r.run = run.id WHERE r.hash_key = ? LIMIT ?",
             params![key_of(blake3), limit as i64],
             |row| Ok(RecordKey { source: row.get(0)?, segment: number(row, 1)?, sequence: number(row, 2)? }),
         )

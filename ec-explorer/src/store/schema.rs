@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::{BUSY_TIMEOUT, StoreError, read_flags};
 
 /// The number changes with the tables, or with what is counted in them; a database of another one is made again.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// The tables.
 ///
@@ -75,9 +75,14 @@ CREATE INDEX epoch_slot ON epoch(slot) WHERE slot IS NOT NULL;
 CREATE INDEX epoch_root ON epoch(root_key) WHERE root_key IS NOT NULL;
 CREATE INDEX epoch_nameless ON epoch(source, observed_ms) WHERE slot IS NULL;
 
+-- runs of records, each by hash: `records.rs` says why
+CREATE TABLE run(
+  id INTEGER PRIMARY KEY, level INTEGER NOT NULL, records INTEGER NOT NULL DEFAULT 0, is_whole INTEGER NOT NULL DEFAULT 0,
+  merged_into INTEGER, next_key INTEGER NOT NULL DEFAULT -9223372036854775808
+);
 CREATE TABLE record(
-  hash_key INTEGER NOT NULL, source INTEGER NOT NULL, segment INTEGER NOT NULL, sequence INTEGER NOT NULL,
-  PRIMARY KEY(hash_key, source, segment, sequence)
+  run INTEGER NOT NULL, hash_key INTEGER NOT NULL, source INTEGER NOT NULL, segment INTEGER NOT NULL, sequence INTEGER NOT NULL,
+  PRIMARY KEY(run, hash_key, source, segment, sequence)
 ) WITHOUT ROWID;
 ";
 
