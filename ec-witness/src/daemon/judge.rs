@@ -179,6 +179,8 @@ impl Judge {
             .retain(|ballot| !self.votes.is_contradicted(ballot.header.slot()) && self.may_be_voted(ballot, streams));
         let ballots = self.votes.count_strays(ledger, ballots, now_ms).await;
         let again = self.record(&ballots, streams, counts)?;
+        // those of an archive that is taken up are many, and the store has them now
+        drop(ballots);
         self.votes.send(&again, now_ms).await
     }
 

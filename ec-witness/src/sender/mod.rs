@@ -190,14 +190,14 @@ impl Sender {
         self.waiting.add(again);
         self.waiting.read_on(store)?;
         self.spending.look(store, self.waiting.slots())?;
-        let ballots = self.waiting.ballots(|slot| may_send(slot) && !self.spending.is_spent(slot));
         let room = self.rule.max_in_flight.saturating_sub(self.pending());
-        if ballots.is_empty() || room == 0 || !self.poll.is_clear || self.holds.holds_open() {
+        let is_any = self.sendable(&may_send).next().is_some();
+        if !is_any || room == 0 || !self.poll.is_clear || self.holds.holds_open() {
             return Ok(Vec::new());
         }
         let means = self.means().await?;
         let mut cast = Vec::new();
-        for PacedCall { call, gas, is_live } in self.calls(&ballots, room, &means, now_ms) {
+        for PacedCall { call, gas, is_live } in self.calls(may_send, room, &means, now_ms) {
             let (ledger, nonce) = (self.signing.ledger(), self.signing.next_nonce());
             let Some(sent) = self.transact(store, (ledger, call), &means, now_ms).await? else { break };
             self.pace.signed(nonce, gas, is_live);

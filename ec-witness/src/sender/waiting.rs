@@ -6,6 +6,9 @@ use ec_observation::{Ballot, ObservationHash, SlotId};
 
 use crate::store::{StoreError, VoteStore};
 
+/// Votes that are read of the store at once.
+const PAGE: usize = 1024;
+
 /// A vote, and its slot.
 #[derive(Clone, Copy, Debug)]
 struct Vote {
@@ -23,7 +26,7 @@ impl From<Ballot> for Vote {
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
     /// What the store recorded and nothing carries, by its place there.
-    recorded: BTreeMap<i64, Vote>,
+    recorded: BTreeMap<i64, Box<Vote>>,
     places: HashMap<ObservationHash, i64>,
     /// Up to where the store was read.
     read_to: i64,
@@ -70,12 +73,17 @@ impl Waiting {
     ///
     /// SQLite refuses.
     pub(super) fn read_on(&mut self, store: &VoteStore) -> Result<(), StoreError> {
-        for (place, ballot) in store.unsigned_after(self.read_to)? {
-            self.read_to = place;
-            self.places.insert(ballot.header.hash(), place);
-            self.recorded.insert(place, ballot.into());
+        loop {
+            let page = store.unsigned_after(self.read_to, PAGE)?;
+            for (place, ballot) in &page {
+                self.read_to = *place;
+                self.places.insert(ballot.header.hash(), *place);
+                self.recorded.insert(*place, Box::new(Vote::from(*ballot)));
+            }
+            if page.len() < PAGE {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// The store is read anew: whether a transaction that it keeps carries some of them is not known.
@@ -89,13 +97,13 @@ impl Waiting {
     }
 
     /// Those in the slots that `may_send` names: what the store recorded, oldest first, then what is to be carried once more.
-    pub(super) fn ballots(&self, may_send: impl Fn(SlotId) -> bool) -> Vec<Ballot> {
-        self.all().filter(|vote| may_send(vote.slot)).map(|vote| vote.ballot).collect()
+    pub(super) fn ballots(&self, may_send: impl Fn(SlotId) -> bool) -> impl Iterator<Item = &Ballot> {
+        self.all().filter(move |vote| may_send(vote.slot)).map(|vote| &vote.ballot)
     }
 
     fn all(&self) -> impl Iterator<Item = &Vote> {
         let again = self.again.iter().filter(|(hash, _)| !self.places.contains_key(hash));
-        self.recorded.values().chain(again.map(|(_, vote)| vote))
+        self.recorded.values().map(|vote| &**vote).chain(again.map(|(_, vote)| vote))
     }
 
     /// A kept transaction carries these; the slots of those that waited.

@@ -76,7 +76,7 @@ fn carry_at(store: &mut VoteStore, nonce: u64, fee: u128, headers: &[Observation
 
 /// The votes that no transaction carries.
 fn unsigned(store: &VoteStore) -> Vec<Ballot> {
-    store.unsigned_after(0).unwrap().into_iter().map(|(_, ballot)| ballot).collect()
+    store.unsigned_after(0, usize::MAX).unwrap().into_iter().map(|(_, ballot)| ballot).collect()
 }
 
 #[test]

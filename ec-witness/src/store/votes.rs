@@ -17,7 +17,7 @@ const HEADERS: &str = "SELECT header FROM headers WHERE slot = ?1 ORDER BY id";
 const UNSIGNED: &str = "SELECT h.header, h.candidates_seen, h.observation, f.header, h.id FROM headers h
     LEFT JOIN moves m ON m.observation = h.observation
     LEFT JOIN headers f ON f.observation = m.moved_from
-    WHERE h.carried = 0 AND h.id > ?1 ORDER BY h.id";
+    WHERE h.carried = 0 AND h.id > ?1 ORDER BY h.id LIMIT ?2";
 const GUARDED: &str = "SELECT content, compacted FROM votes WHERE slot = ?1";
 const HAS_HEADERS: &str = "SELECT EXISTS (SELECT 1 FROM headers WHERE slot = ?1)";
 const INSERT_VOTE: &str = "INSERT INTO votes (slot, content) VALUES (?1, ?2)";
@@ -135,14 +135,14 @@ impl VoteStore {
         header_is_recorded(&self.connection, observation)
     }
 
-    /// Votes that were recorded after the one at this place, but that no transaction carries yet, oldest first, each with its
-    /// place; all of them after place 0.
+    /// At most so many votes that were recorded after the one at this place, but that no transaction carries yet, oldest first,
+    /// each with its place; from the first on after place 0.
     ///
     /// # Errors
     ///
     /// SQLite refuses.
-    pub fn unsigned_after(&self, place: i64) -> Result<Vec<(i64, Ballot)>, StoreError> {
-        self.ballots_by(UNSIGNED, place)
+    pub fn unsigned_after(&self, place: i64, limit: usize) -> Result<Vec<(i64, Ballot)>, StoreError> {
+        self.ballots_by(UNSIGNED, place, limit)
     }
 
     /// Every recorded ballot that is not compacted, oldest first, each as it was recorded.
@@ -151,13 +151,14 @@ impl VoteStore {
     ///
     /// SQLite refuses.
     pub fn ballots(&self) -> Result<Vec<Ballot>, StoreError> {
-        let ballots = self.ballots_by(&UNSIGNED.replace("h.carried = 0", "true"), 0)?;
+        let ballots = self.ballots_by(&UNSIGNED.replace("h.carried = 0", "true"), 0, usize::MAX)?;
         Ok(ballots.into_iter().map(|(_, ballot)| ballot).collect())
     }
 
-    fn ballots_by(&self, query: &str, after: i64) -> Result<Vec<(i64, Ballot)>, StoreError> {
+    fn ballots_by(&self, query: &str, after: i64, limit: usize) -> Result<Vec<(i64, Ballot)>, StoreError> {
         let mut statement = self.connection.prepare_cached(query)?;
-        let ballots = statement.query_map([after], |row| Ok((row.get(4)?, ballot(row)?)))?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let ballots = statement.query_map([after, limit], |row| Ok((row.get(4)?, ballot(row)?)))?;
         Ok(ballots.collect::<Result<_, _>>()?)
     }
 }

@@ -36,7 +36,8 @@ pub enum Admission {
 pub struct Engine {
     me: Address,
     agreement: Agreement,
-    slots: BTreeMap<SlotKey, JudgedSlot>,
+    /// Boxed: the nodes of a tree that grows at its end stay half empty, and slots are large.
+    slots: BTreeMap<SlotKey, Box<JudgedSlot>>,
     /// The streams that have slots, and until when all of these rest; `None` where some do not.
     rests: BTreeMap<StreamHash, Option<Rest>>,
     unjudged: BTreeSet<SlotKey>,
@@ -78,7 +79,7 @@ impl Engine {
             judged.own = own;
             return Admission::Updated;
         }
-        self.slots.insert(key, JudgedSlot::new(admitted, past));
+        self.slots.insert(key, Box::new(JudgedSlot::new(admitted, past)));
         self.unjudged.insert(key);
         Admission::New
     }
@@ -118,7 +119,7 @@ impl Engine {
 
     /// Lets go of a slot for good.
     pub fn remove(&mut self, key: SlotKey) -> Option<JudgedSlot> {
-        self.slots.remove(&key)
+        self.slots.remove(&key).map(|slot| *slot)
     }
 
     /// The ledger may show something else for these streams than when their slots were judged last.
@@ -252,7 +253,7 @@ impl Engine {
         for (&stream, rest) in rests.iter_mut().filter(|(_, rest)| rest.is_none_or(|rest| rest.block <= finalized_head))
         {
             let mut next_block = u64::MAX;
-            taken.extend(slots.extract_if(SlotKey::all_of(stream), |key, slot| {
+            let done = slots.extract_if(SlotKey::all_of(stream), |key, slot| {
                 let found =
                     slot.state.is_outcome().then(|| ledger.final_of(key.stream, key.sequence, key.slot)).flatten();
                 let is_done = found.is_some_and(|found| found.is_final_at(finalized_head));
@@ -260,7 +261,8 @@ impl Engine {
                     next_block = next_block.min(found.finality().block);
                 }
                 is_done
-            }));
+            });
+            taken.extend(done.map(|(key, slot)| (key, *slot)));
             if let Some(rest) = rest {
                 rest.block = next_block;
             }
@@ -273,24 +275,25 @@ impl Engine {
     pub fn withdraw(&mut self, stream: StreamHash, withheld: impl Fn(EpochKey) -> bool) -> usize {
         let incomplete = |own: &OwnEpoch| !matches!(own, OwnEpoch::Derived { complete: true, .. });
         let range = SlotKey::all_of(stream);
-        let withdrawn =
-            |_: &SlotKey, slot: &mut JudgedSlot| slot.voted.is_none() && incomplete(&slot.own) && withheld(slot.epoch);
+        let withdrawn = |_: &SlotKey, slot: &mut Box<JudgedSlot>| {
+            slot.voted.is_none() && incomplete(&slot.own) && withheld(slot.epoch)
+        };
         self.slots.extract_if(range, withdrawn).count()
     }
 
     /// The slots, by stream and sequence.
     pub fn slots(&self) -> impl Iterator<Item = (&SlotKey, &JudgedSlot)> {
-        self.slots.iter()
+        self.slots.iter().map(|(key, slot)| (key, &**slot))
     }
 
     /// The slots of a stream, by sequence.
     pub fn slots_of(&self, stream: StreamHash) -> impl Iterator<Item = (&SlotKey, &JudgedSlot)> {
-        self.slots.range(SlotKey::all_of(stream))
+        self.slots.range(SlotKey::all_of(stream)).map(|(key, slot)| (key, &**slot))
     }
 
     /// One slot.
     pub fn slot(&self, key: SlotKey) -> Option<&JudgedSlot> {
-        self.slots.get(&key)
+        self.slots.get(&key).map(|slot| &**slot)
     }
 
     /// Slots of a stream whose epochs stand below `epoch`, and that take a place in the window.

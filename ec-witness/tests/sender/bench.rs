@@ -196,7 +196,7 @@ impl Bench {
     pub(crate) async fn drain(&mut self, most: usize) -> usize {
         for turn in 0..most {
             self.turn().await.unwrap();
-            if self.sender.pending() == 0 && self.store.unsigned_after(0).unwrap().is_empty() {
+            if self.sender.pending() == 0 && self.store.unsigned_after(0, usize::MAX).unwrap().is_empty() {
                 return turn;
             }
             self.mine().await;

@@ -40,7 +40,7 @@ impl Bench {
 
     /// Whether nothing is open and nothing waits.
     fn is_done(&self) -> bool {
-        self.sender.pending() == 0 && self.store.unsigned_after(0).unwrap().is_empty()
+        self.sender.pending() == 0 && self.store.unsigned_after(0, usize::MAX).unwrap().is_empty()
     }
 }
 

@@ -177,7 +177,8 @@ async fn a_nonce_that_a_signer_was_asked_for_keeps_its_call_until_it_is_signed_o
     signer.heal();
     bench.until_asked(&signer, SIGN).await;
     let kept = bench.store.outbox().unwrap();
-    let carried: Vec<_> = bench.store.unsigned_after(0).unwrap().iter().map(|(_, ballot)| ballot.header).collect();
+    let carried: Vec<_> =
+        bench.store.unsigned_after(0, usize::MAX).unwrap().iter().map(|(_, ballot)| ballot.header).collect();
     assert_eq!((kept.len(), carried.len()), (1, 2), "the first alone, as it was asked for");
     assert!(!carried.contains(&first));
     bench.drain(20).await;

@@ -109,7 +109,7 @@ fn everything_of_version_2_is_kept_and_votes_move_there() {
     let moved = Ballot { header: to, vote: VoteKind::Move { from, candidates_seen: 1 } };
     assert_eq!(*open.record(&[moved]).unwrap()[0].as_ref().unwrap(), Recorded::Another);
     drop(open);
-    let unsigned = VoteStore::open(&store, identity()).unwrap().unsigned_after(0).unwrap();
+    let unsigned = VoteStore::open(&store, identity()).unwrap().unsigned_after(0, usize::MAX).unwrap();
     assert_eq!(unsigned.into_iter().map(|(_, ballot)| ballot).collect::<Vec<_>>(), [moved]);
 }
 
@@ -151,7 +151,7 @@ fn a_migrated_store_goes_on_where_it_was() {
     let ballots = open.ballots().unwrap();
     let proposals = ballots.iter().filter(|ballot| matches!(ballot.vote, VoteKind::Propose { .. })).count();
     assert_eq!((ballots.len(), proposals), (20, 7));
-    assert!(open.unsigned_after(0).unwrap().is_empty());
+    assert!(open.unsigned_after(0, usize::MAX).unwrap().is_empty());
     let outbox = open.outbox().unwrap();
     assert_eq!(outbox.iter().map(|tx| tx.nonce).collect::<Vec<_>>(), [4, 5, 6, 7]);
     assert!(matches!(outbox[1].state, TxState::Executed { .. }));

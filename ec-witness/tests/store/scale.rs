@@ -41,7 +41,7 @@ fn opening_a_large_store() {
     println!("opened after it was closed in order in {reopened:?}");
     let begun = Instant::now();
     for _ in 0..100 {
-        store.unsigned_after(0).unwrap();
+        store.unsigned_after(0, usize::MAX).unwrap();
         assert!(store.outbox().unwrap().is_empty());
         assert!(store.last_final().unwrap().is_some());
         store.signed_since(u64::MAX >> 1).unwrap();
