@@ -21,6 +21,7 @@ sol! {
         function gameCount() external view returns (uint256);
         function gameAtIndex(uint256 index) external view returns (uint32 gameType, uint64 timestamp, address proxy);
         function absolutePrestate() external view returns (bytes32);
+        function proposer() external view returns (address);
         function status() external view returns (uint8);
         function rootClaim() external view returns (bytes32);
         function l2BlockNumber() external view returns (uint256);
@@ -63,6 +64,8 @@ pub struct GameRules {
     pub init_bond: U256,
     /// The absolute prestate that a challenger must hold.
     pub prestate: Option<B256>,
+    /// Whose proposals alone are taken; `None` where anybody's are.
+    pub proposer: Option<Address>,
 }
 
 impl GameRules {
@@ -70,21 +73,27 @@ impl GameRules {
     pub async fn read(l1: &Endpoint, factory: Address, game_type: u32) -> Result<Self, CallError> {
         let implementation = view(l1, factory, c::gameImplsCall { gameType: game_type }).await?;
         if implementation == Address::ZERO {
-            return Ok(Self { implementation, init_bond: U256::ZERO, prestate: None });
+            return Ok(Self { implementation, init_bond: U256::ZERO, prestate: None, proposer: None });
         }
         let init_bond = view(l1, factory, c::initBondsCall { gameType: game_type }).await?;
-        let prestate = prestate(l1, factory, implementation, game_type).await;
-        Ok(Self { implementation, init_bond, prestate })
+        // the factory's arguments for the type where it has them (since op-contracts v5), else the implementation's constants
+        let args = view(l1, factory, c::gameArgsCall { gameType: game_type }).await.unwrap_or_default();
+        let (prestate, proposer) = match args.get(..32) {
+            Some(word) => (Some(B256::from_slice(word)), permitted(&args)),
+            None => (
+                view(l1, implementation, c::absolutePrestateCall {}).await.ok(),
+                view(l1, implementation, c::proposerCall {}).await.ok(),
+            ),
+        };
+        Ok(Self { implementation, init_bond, prestate, proposer })
     }
 }
 
-/// From the factory's arguments for the type where it has them (since op-contracts v5), else from the implementation.
-async fn prestate(l1: &Endpoint, factory: Address, implementation: Address, game_type: u32) -> Option<B256> {
-    let args = view(l1, factory, c::gameArgsCall { gameType: game_type }).await.ok();
-    if let Some(word) = args.as_ref().and_then(|args| args.get(..32)) {
-        return Some(B256::from_slice(word));
-    }
-    view(l1, implementation, c::absolutePrestateCall {}).await.ok()
+/// The proposer among a permissioned game's arguments, which end with it and the challenger: 164 bytes, and 60 of the type 5.
+/// Those of the others have 124 bytes.
+fn permitted(args: &[u8]) -> Option<Address> {
+    let at = args.len().checked_sub(40).filter(|_| matches!(args.len(), 60 | 164))?;
+    args.get(at..at + 20).map(Address::from_slice)
 }
 
 /// A game, as its factory lists it.
@@ -181,4 +190,21 @@ pub(crate) async fn signers(l1: &Endpoint, system_config: Address) -> Result<(Ad
     let signer = view(l1, system_config, c::unsafeBlockSignerCall {}).await?;
     let batcher = view(l1, system_config, c::batcherHashCall {}).await?;
     Ok((signer, Address::from_word(batcher)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_permissioned_games_arguments_name_a_proposer() {
+        let proposer = Address::repeat_byte(7);
+        let ending = [proposer.as_slice(), Address::repeat_byte(8).as_slice()].concat();
+        for others in [20, 124] {
+            assert_eq!(permitted(&[vec![1; others], ending.clone()].concat()), Some(proposer), "{others}");
+        }
+        for length in [0, 32, 124] {
+            assert_eq!(permitted(&vec![1; length]), None, "{length}");
+        }
+    }
 }

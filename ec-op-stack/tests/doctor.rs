@@ -26,6 +26,8 @@ use ec_op_stack::{
 use ec_testing::proxy::Fault;
 use serde_json::json;
 
+/// As inputs/stack.json names it.
+const PROPOSER: Address = Address::repeat_byte(0x44);
 const PRESTATE: B256 = b256!("038512e02c4c3f7bdaec27d00edf55b7155e0905301e1a88083e4e0a6764d54c");
 
 /// A sequencer in which all is well: the arguments that the local chain runs with, on Sepolia's terms.
@@ -46,7 +48,8 @@ fn well() -> (Stack, Facts) {
         ..L1Facts::default()
     };
     let implementation = address!("c77c081d3245be490949e4c2e5dd8b522a194927");
-    let rules = GameRules { implementation, init_bond: U256::ZERO, prestate: Some(PRESTATE) };
+    let proposer = Some(PROPOSER);
+    let rules = GameRules { implementation, init_bond: U256::ZERO, prestate: Some(PRESTATE), proposer };
     let challenged = ChallengedGame {
         name: "permissioned",
         flag: "cannon-prestate",
@@ -250,6 +253,12 @@ const FAILURES: &[(Break, Check, Severity, &str)] = &[
         Check::Accounts,
         Severity::Failure,
         "reads batches of",
+    ),
+    (
+        |_, facts| facts.games.as_mut().unwrap().rules.as_mut().unwrap().proposer = Some(Address::ZERO),
+        Check::Accounts,
+        Severity::Failure,
+        "games of type 1 take proposals of",
     ),
     // 9
     (

@@ -130,9 +130,12 @@ let
     l2 = {
       chainId = 420901;
       files = "/etc/chain";
+      sequencerRpc = "https://rpc.example";
     };
     dispute.prestateFile = null;
+    components.op-node.staticPeers = [ peer ];
   };
+  peer = "/ip4/192.0.2.7/tcp/28522/p2p/16Uiu2HAmExample";
 in
 {
   failures = lib.concatLists [
@@ -181,6 +184,18 @@ in
     ) "dispute units without a prestate: ${builtins.toJSON (units noPrestate)}")
     (expect (failed verifier == [ ] && !lib.elem "op-batcher" (units verifier))
       "a verifier: ${builtins.toJSON (failed verifier ++ units verifier)}"
+    )
+    (
+      let
+        inherit (builtins.fromJSON (stackFile verifier)) components;
+      in
+      expect (
+        lib.elem "--p2p.static=${peer}" components.op-node.args
+        && lib.elem "--rollup.sequencerhttp=https://rpc.example" components.op-geth.args
+      ) "a verifier does not know its peer, or where transactions go"
+      ++ expect (
+        components.op-node.environment == { }
+      ) "a verifier's op-node wants ${builtins.toJSON components.op-node.environment}"
     )
 
     # units

@@ -51,7 +51,8 @@ say() {
 # What must be there, found once.
 find_tools() {
   ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-  local target=${CARGO_TARGET_DIR:-$ROOT/target}/debug
+  local target
+  target=$(realpath -m "${CARGO_TARGET_DIR:-$ROOT/target}")/debug
   EC=${EC_OP_STACK:-$target/ec-op-stack}
   EC_WITNESS=${EC_WITNESS:-$target/ec-witness}
   FIXTURE=$target/fixture

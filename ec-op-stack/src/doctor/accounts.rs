@@ -108,6 +108,7 @@ pub(super) fn accounts(stack: &Stack, facts: &Facts) -> Vec<Finding> {
     let services = tables::programs().iter().filter(|program| stack.get(&program.name).is_some());
     findings.extend(services.filter_map(|program| Some(balance(program.account.as_deref()?, facts))));
     findings.extend(facts.games.as_ref().and_then(|games| batcher_is_the_chains(stack, games)));
+    findings.extend(facts.games.as_ref().and_then(|games| proposer_is_the_games(stack, games)));
     findings
 }
 
@@ -153,6 +154,19 @@ fn batcher_is_the_chains(stack: &Stack, games: &GameFacts) -> Option<Finding> {
         Check::Accounts.failure(
             format!("batcher: the account is {given}, the chain reads batches of {wanted} only"),
             "use that key, or have SystemConfig.setBatcherHash called",
+        )
+    })
+}
+
+fn proposer_is_the_games(stack: &Stack, games: &GameFacts) -> Option<Finding> {
+    let (wanted, given) = (games.rules.as_ref().ok()?.proposer?, stack.accounts.proposer?);
+    (stack.get("op-proposer").is_some() && wanted != given).then(|| {
+        Check::Accounts.failure(
+            format!(
+                "proposer: the account is {given}, games of type {} take proposals of {wanted} only",
+                game_type(stack)
+            ),
+            "use that key, or have the factory's owner put games in place that name this one",
         )
     })
 }

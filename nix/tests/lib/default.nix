@@ -174,6 +174,33 @@ let
         plan.settings.role == "sequencer" || (signing == [ ] && !sequencing)
       ) "a verifier has a signing key: ${toJSON (map (c: c.name) signing)}"
     ))
+    # a verifier: the peers that blocks come from, where transactions go, no key, and nothing that makes or posts blocks
+    (
+      let
+        inherit (plans.verifier) components settings;
+        secrets = concatMap (c: attrNames c.secrets) (attrValues components);
+      in
+      expect (
+        attrNames components == [
+          "op-geth"
+          "op-node"
+        ]
+      ) "a verifier runs ${toJSON (attrNames components)}"
+      ++ expect (
+        argument components.op-node "p2p.static"
+        == concatStringsSep "," settings.components.op-node.staticPeers
+      ) "a verifier does not know its peers"
+      ++ expect (
+        argument plans.verifier-keyed.components.op-node "p2p.static" == null
+      ) "a verifier without peers names some"
+      ++ expect (
+        argument components.op-geth "rollup.sequencerhttp" == settings.l2.sequencerRpc
+      ) "a verifier sends transactions elsewhere"
+      ++ expect (set secrets == [ "jwt" ]) "a verifier wants ${toJSON (set secrets)}"
+      ++ expect (
+        filter (a: match "--(sequencer[.]|rpc[.]enable-admin).*" a != null) components.op-node.args == [ ]
+      ) "a verifier makes blocks"
+    )
     (eachPlan (
       plan:
       expect (

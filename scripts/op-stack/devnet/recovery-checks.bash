@@ -2,8 +2,9 @@
 # Sourced by devnet.sh: a chain outlives its host. The commands are those of docs/recovering.md, as they are printed there.
 # shellcheck disable=SC2016,SC2034,SC2153,SC2317 # jq's variables; names and functions that the printed commands use; PORT is in chain.bash
 
-# Of the public mnemonic: who owns SystemConfig, and two accounts that have no role
-readonly OWNER_INDEX=10 SPARE_INDEX=14 SPARE_P2P_INDEX=15
+# Of the public mnemonic: who owns SystemConfig, who owns the factory of games, and accounts that have no role
+readonly OWNER_PATH="m/44'/60'/2'/901/10" FACTORY_OWNER_PATH="m/44'/60'/1'/900/1"
+readonly SPARE_PROPOSER_INDEX=13 SPARE_INDEX=14 SPARE_P2P_INDEX=15
 
 # printed NAME: the block after `<!-- run: NAME -->`
 printed() {
@@ -62,6 +63,26 @@ systemctl() {
       *) die 2 "systemctl $verb $unit: not known here" ;;
     esac
   done
+}
+
+# The same: the host's configuration names $SYSTEM/new/op-batcher, and named $SYSTEM/old/op-batcher before.
+nixos-rebuild() {
+  local named=new
+  case $1 in
+    build)
+      mkdir -p result/etc/ec-op-stack
+      jq --arg version "$("$SYSTEM/new/op-batcher" --version | awk '{ print $3 }')" '.components["op-batcher"].version = $version' \
+        "$DIR/$SERVES/stack.json" >result/etc/ec-op-stack/stack.json
+      ;;
+    switch)
+      [[ $2 != --rollback ]] || named=old
+      systemctl stop op-batcher
+      ln -sfn "$(readlink "$SYSTEM/$named/op-batcher")" "$DIR/bin/op-batcher"
+      write_stack "$SERVES"
+      systemctl start op-batcher
+      ;;
+    *) die 2 "nixos-rebuild $1: not known here" ;;
+  esac
 }
 
 # As a unit does: secrets are handed over at each start.
@@ -137,6 +158,8 @@ check_recovery() {
   check_loss
   check_takeover
   check_rotation
+  check_proposer_rotation
+  check_exchange
 }
 
 check_snapshot() {
@@ -216,7 +239,7 @@ check_takeover() {
 
 check_rotation() {
   local NODE=$SEQUENCER_NODE NEW_KEY BATCHER_KEY=$DIR/sequencer/keys/batcher P2P_KEY=$DIR/sequencer/keys/p2p safe
-  local OWNER=(--mnemonic "$MNEMONIC" --mnemonic-derivation-path "m/44'/60'/2'/901/$OWNER_INDEX")
+  local OWNER=(--mnemonic "$MNEMONIC" --mnemonic-derivation-path "$OWNER_PATH")
   PART=recovery
   NEW_KEY=$DIR/sequencer/keys/batcher-2
   jq --arg new "$(key "$NEW_KEY" "$SPARE_INDEX")" '.batcher = $new' "$DIR/accounts.json" >"$DIR/accounts.new"
@@ -239,4 +262,93 @@ check_rotation() {
   perform 'the second node reads who signs' standby read-signer
   within 180 'and takes the blocks that the new key signs' same_head "$NODE" "$STANDBY_NODE"
   SERVES=standby stop_node
+}
+
+# The newest game was made by this account, and claims op-node's own root.
+proposed_by() {
+  local newest
+  newest=$(game $(($(games) - 1)))
+  [[ $(call "$L1" "$newest" 'gameCreator()(address)') == "$1" ]] && game_is_of "$newest" "$(game_block "$newest")"
+}
+
+# may_not_propose ACCOUNT: the factory makes no game for it, for no other reason than who it is
+may_not_propose() {
+  local said
+  said=$("$CAST" call --rpc-url "$L1" --from "$1" "$FACTORY" 'create(uint32,bytes32,bytes)(address)' 1 "$(printf '0x%064x' 1)" \
+    "$(printf '0x%064x' "$(head_of "$SEQUENCER_NODE" unsafe)")" 2>&1) && return 1
+  echo "$said"
+  # BadAuth()
+  [[ $said == *BadAuth* || $said == *d386ef3e* ]]
+}
+
+# constants GAME: all that an implementation is made with, but the proposer
+constants() {
+  local name
+  for name in 'challenger()(address)' 'gameType()(uint32)' 'absolutePrestate()(bytes32)' 'maxGameDepth()(uint256)' 'splitDepth()(uint256)' \
+    'clockExtension()(uint64)' 'maxClockDuration()(uint64)' 'vm()(address)' 'weth()(address)' 'anchorStateRegistry()(address)' \
+    'l2ChainId()(uint256)' 'version()(string)'; do
+    "$CAST" call --rpc-url "$L1" "$1" "$name"
+  done
+}
+
+check_proposer_rotation() {
+  local NEW_KEY=$DIR/sequencer/keys/proposer-2 PROPOSER_KEY=$DIR/sequencer/keys/proposer old new before implementation
+  local OWNER=(--mnemonic "$MNEMONIC" --mnemonic-derivation-path "$FACTORY_OWNER_PATH")
+  PART=recovery
+  old=$(jq -r .proposer "$DIR/accounts.json")
+  new=$(key "$NEW_KEY" "$SPARE_PROPOSER_INDEX")
+  send "$RICH" "$new" --value 10ether
+  within 120 'the newest game is of the proposer' proposed_by "$old"
+  expect 'another account may not propose' may_not_propose "$new"
+  expect 'and the doctor says so' finds accounts 'take proposals of' ".accounts.proposer = \"$new\""
+  implementation=$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)
+  before=$(constants "$implementation")
+  perform 'the proposer gets another key' sequencer proposer-game proposer-look rotate-proposer
+  jq --arg new "$new" '.proposer = $new' "$DIR/accounts.json" >"$DIR/accounts.new"
+  mv "$DIR/accounts.new" "$DIR/accounts.json"
+  write_stack sequencer
+  within 120 'a game of the new account is made' proposed_by "$new"
+  expect 'by another implementation' test "$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)" != "$implementation"
+  expect 'which differs in the proposer only' test "$(constants "$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)")" == "$before"
+  expect 'the old account may not propose any more' may_not_propose "$old"
+  within 60 'and the doctor finds it right' "$EC" doctor --stack "$DIR/sequencer/stack.json"
+}
+
+# The batcher of another release: OP_BATCHER_NEXT_BIN, or built of the modules that tools-next pins.
+next_batcher() {
+  local build=$ROOT/scripts/op-stack/tools-next/build found
+  found=${OP_BATCHER_NEXT_BIN:-$("$build" --path)/op-batcher}
+  if [[ ! -x $found ]]; then
+    say 'building op-batcher of another release'
+    "$build" op-batcher >&2 || die 2 'it cannot be had: set OP_BATCHER_NEXT_BIN, or let Go reach its module proxy'
+  fi
+  printf '%s\n' "$found"
+}
+
+# batcher_is PROGRAM: what runs is this one, and the stack file has its version
+batcher_is() {
+  local pid version
+  read -r pid _ <"$DIR/run/op-batcher"
+  version=$(jq -r '.components["op-batcher"].version' "$DIR/sequencer/stack.json")
+  echo "$(readlink "/proc/$pid/exe"), $version"
+  [[ "/proc/$pid/exe" -ef $1 && $("$1" --version) == *" $version"* ]]
+}
+
+check_exchange() {
+  local SYSTEM=$DIR/system NODE=$SEQUENCER_NODE old new
+  PART=recovery
+  old=$(readlink "$DIR/bin/op-batcher")
+  new=$(next_batcher)
+  mkdir -p "$SYSTEM"/{old,new}
+  ln -s "$old" "$SYSTEM/old/op-batcher"
+  ln -s "$new" "$SYSTEM/new/op-batcher"
+  expect 'there are two releases of op-batcher' test "$("$old" --version)" != "$("$new" --version)"
+  history_of "$SEQUENCER" "$(head_of "$NODE" safe)" >"$DIR/safe"
+  perform 'op-batcher is exchanged, and the safe head goes on' sequencer exchange safe-goes-on
+  expect 'it is the new one' batcher_is "$new"
+  within 60 'its batches reach the inbox' test_positive batches
+  within 120 'status finds nothing wrong' status_says ''
+  perform 'it is exchanged back, and the safe head goes on' sequencer exchange-back safe-goes-on
+  expect 'it is the old one' batcher_is "$old"
+  expect 'no block that was safe is another' unchanged "$SEQUENCER"
 }

@@ -33,7 +33,7 @@ pub(super) const L1: Relation = Relation {
 
 fn l1(status: &Status) -> Judgement {
     match (&status.l1_head, status.l1_head.silence()) {
-        (_, Some(silence)) if silence.is_limit => Judgement::unknown(silence.why.clone(), ""),
+        (_, Some(silence)) if silence.is_limit => Judgement::silent(silence),
         (_, Some(silence)) => Judgement::failure(
             format!("L1 does not answer: {}", silence.why),
             "look at op-node's `--l1`, and at that endpoint",

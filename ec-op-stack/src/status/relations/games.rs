@@ -72,7 +72,7 @@ fn claim(stack: &Stack, game: &Claim) -> Judgement {
     let (Some(position), Some(claimed), Some(ours)) = (game.position.known(), game.claimed.known(), game.ours.known())
     else {
         return match (silence, game.position.known()) {
-            (Some(silence), _) => Judgement::unknown(silence.why.clone(), ""),
+            (Some(silence), _) => Judgement::silent(silence),
             (None, Some(position)) => Judgement::unknown(
                 format!("the game {address} claims a root of block {position}, which is not safe on this node yet"),
                 "wait until the safe head is there, and look again",

@@ -35,7 +35,7 @@ macro_rules! row {
                 match &status.heads {
                     Fact::Known(heads) => rule(stack, status, heads),
                     Fact::NotAsked => Vec::new(),
-                    Fact::Unknown(silence) => vec![Judgement::unknown(silence.why.clone(), "")],
+                    Fact::Unknown(silence) => vec![Judgement::silent(silence)],
                 }
             },
         }

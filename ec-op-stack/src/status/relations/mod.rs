@@ -12,7 +12,7 @@ mod layer1;
 
 use serde::Serialize;
 
-use super::facts::{Fact, Status};
+use super::facts::{Fact, Silence, Status};
 use crate::stack::Stack;
 
 /// How a relation stands.
@@ -42,6 +42,8 @@ pub struct Judgement {
     pub found: String,
     /// What to do about it; empty when all is good.
     pub fix: String,
+    /// Whether nothing is known because an endpoint refused the question for their number.
+    pub is_limit: bool,
 }
 
 /// A row of the table.
@@ -53,8 +55,8 @@ pub struct Relation {
     pub holds: &'static str,
     /// Rows above, `name` for the same subject or the only one, `name:subject` for that one, without which it says nothing.
     pub rests_on: &'static [&'static str],
-    /// Rows above whose trouble explains its own. What only keeps answers away, as a limit does, explains that it knows nothing,
-    /// never that what it knows is wrong.
+    /// Rows above whose trouble explains its own. A limit keeps answers away and makes none of them wrong: it explains what is not
+    /// known because of a limit, and nothing else.
     pub follows_from: &'static [&'static str],
     /// The rule. Nothing where it does not apply.
     pub rule: fn(&Stack, &Status) -> Vec<Judgement>,
@@ -88,9 +90,6 @@ impl Finding {
         name == self.name() || (name == self.relation && (self.subject.is_empty() || self.subject == subject))
     }
 }
-
-/// Rows whose trouble keeps answers away, and makes none of them wrong.
-const SILENCING: [&str; 1] = [answers::L1_LIMITS.name];
 
 /// In the order in which they are judged: each refers to rows above it only.
 pub const RELATIONS: &[Relation] = &[
@@ -152,19 +151,15 @@ fn judge_by(table: &[Relation], stack: &Stack, status: &Status) -> Vec<Finding> 
 
 /// A judgement beside what was found before it.
 fn weigh(relation: &Relation, judgement: Judgement, before: &[Finding]) -> Finding {
-    let Judgement { subject, level, found, fix } = judgement;
+    let Judgement { subject, level, found, fix, is_limit } = judgement;
     let broken = |names: &[&str]| {
         let is_meant = |finding: &&Finding| names.iter().any(|name| finding.is_meant(name, &subject));
         let finding = before.iter().filter(is_meant).find(|finding| finding.level != Level::Good)?;
         Some(finding.because.clone().unwrap_or_else(|| finding.name()))
     };
     let not_judged = |why: String| (Level::NotJudged, format!("not judged because of {why}"), String::new(), Some(why));
-    let explaining: Vec<_> = relation
-        .follows_from
-        .iter()
-        .copied()
-        .filter(|name| level == Level::Unknown || !SILENCING.contains(name))
-        .collect();
+    let explaining: Vec<_> =
+        relation.follows_from.iter().copied().filter(|name| is_limit || *name != answers::L1_LIMITS.name).collect();
     let (level, found, fix, because) = match (broken(relation.rests_on), level) {
         (Some(why), _) => not_judged(why),
         (None, Level::Good | Level::NotJudged) => (level, found, fix, None),
@@ -179,7 +174,12 @@ fn weigh(relation: &Relation, judgement: Judgement, before: &[Finding]) -> Findi
 
 impl Judgement {
     fn good(found: impl Into<String>) -> Self {
-        Self { subject: String::new(), level: Level::Good, found: found.into(), fix: String::new() }
+        Self { subject: String::new(), level: Level::Good, found: found.into(), fix: String::new(), is_limit: false }
+    }
+
+    /// That a fact is not known.
+    fn silent(silence: &Silence) -> Self {
+        Self { is_limit: silence.is_limit, ..Self::unknown(silence.why.clone(), "") }
     }
 
     fn unknown(found: impl Into<String>, fix: impl Into<String>) -> Self {
@@ -204,7 +204,7 @@ fn with<T>(fact: &Fact<T>, rule: impl FnOnce(&T) -> Option<Judgement>) -> Option
     match fact {
         Fact::Known(value) => rule(value),
         Fact::NotAsked => None,
-        Fact::Unknown(silence) => Some(Judgement::unknown(silence.why.clone(), "")),
+        Fact::Unknown(silence) => Some(Judgement::silent(silence)),
     }
 }
 

@@ -378,27 +378,64 @@ fn each_row_speaks_of_what_triggers_it_and_blames_nothing_else() {
 /// What is just as it may be, at the edge: no row says a word.
 const SILENT: &[(&str, Change)] = &[
     ("l1-limits", |_, status| status.l1_questions = Questions::default()),
+    // an L1 of one block
+    ("l1", |_, status| {
+        (status.l1_head, status.l1_finalized) = (Fact::Known(0), Fact::Known(Some(l1_block(0, 900))));
+    }),
+    // an op-node that tells its heads only
+    ("op-node", |_, status| (status.sequencing, status.peers) = (Fact::NotAsked, Fact::NotAsked)),
+    // a client of another host
+    ("execution", |stack, status| {
+        drop(stack.components.remove("op-geth"));
+        (status.execution_head, status.execution_at_safe) = (Fact::NotAsked, Fact::NotAsked);
+        status.pool = Fact::NotAsked;
+    }),
+    // one that has no health check is no service
+    ("service", |_, status| status.unhealthy = vec!["op-challenger".into()]),
     ("clock", |_, status| status.l1_head_age_s = Fact::Known(-15)),
     ("l1-age", |_, status| status.l1_head_age_s = Fact::Known(60)),
+    ("l1-heads", |_, status| status.l1_finalized = Fact::Known(Some(l1_block(100, 10)))),
     ("l1-finality", |_, status| status.l1_finalized = Fact::Known(Some(l1_block(30, 3600)))),
+    // what is not known has no hash; a number of zero is a block
+    ("node-knows-l1", |_, status| heads(status).l1_derived = l1_block(0, 34)),
     ("node-l1", |_, status| heads(status).l1_head.timestamp -= 120),
     ("derivation", |_, status| heads(status).l1_derived.timestamp = NOW - 610),
+    // of a chain of which nothing is final but the first block
+    ("sync-status", |_, status| {
+        heads(status).finalized = head(0, 1201, 0);
+        status.origins.finalized = Fact::Known(Some(l1_block(0, 1300)));
+    }),
     ("safe-unsafe", |_, status| {
         heads(status).safe = head(1000, 1, 95);
         status.origins.safe = Fact::Known(Some(l1_block(95, 70)));
         status.execution_at_safe = Fact::Known(Some(hash(1000)));
+    }),
+    ("finalized-safe", |_, status| {
+        heads(status).finalized = head(900, 201, 80);
+        status.origins.finalized = Fact::Known(Some(l1_block(80, 250)));
     }),
     ("unsafe-future", |_, status| heads(status).unsafe_head.timestamp = NOW + 15),
     ("sequencing", |_, status| status.sequencing = Fact::NotAsked),
     ("peers", |_, status| status.peers = Fact::NotAsked),
     ("unsafe-age", |_, status| heads(status).unsafe_head.timestamp = NOW - 30),
     ("execution-head", |_, status| status.execution_head = Fact::Known(995)),
+    ("execution-chain", |_, status| status.execution_at_safe = Fact::NotAsked),
     ("origin-order", |_, status| {
         heads(status).safe.l1_origin = Origin { number: 95, hash: hash(95) };
         status.origins.safe = Fact::Known(Some(l1_block(95, 70)));
     }),
+    // made from L1's newest block
+    ("origin-ahead", |_, status| {
+        heads(status).unsafe_head = head(1000, 1, 100);
+        status.origins.unsafe_head = Fact::Known(Some(l1_block(100, 10)));
+    }),
+    ("origin-known", |_, status| status.origins.finalized = Fact::NotAsked),
     ("origin-age", |_, status| status.origins.unsafe_head = Fact::Known(Some(l1_block(95, 601)))),
     ("funds", |_, status| status.accounts[0].balance_wei = Fact::Known("50000000000000000".into())),
+    // of an account that has sent nothing yet
+    ("nonces", |_, status| {
+        (status.accounts[2].nonce, status.accounts[2].nonce_pending) = (Fact::Known(0), Fact::Known(0));
+    }),
     // an hour after the last one the next is on its way
     ("stuck", |_, status| {
         status.accounts[1].nonce_pending = Fact::Known(8);
@@ -432,7 +469,17 @@ const SILENT: &[(&str, Change)] = &[
         status.claims[0].claimed = Fact::Known(hash(9));
         status.claims[0].status = "challenger wins";
     }),
+    ("respected", |_, status| {
+        let game = NewestGame { count: 3, game_type: 8, age_s: 600, address: Address::ZERO, status: "in progress" };
+        status.game = Fact::Known(Some(game));
+        anchor(status).respected_game_type = Fact::Known(8);
+    }),
     ("anchor-ahead", |_, status| anchor(status).position = 900),
+    // before the first game has moved it, it is of no block
+    ("anchor-root", |_, status| {
+        (anchor(status).position, anchor(status).ours) = (0, Fact::NotAsked);
+        anchor(status).root = hash(9);
+    }),
     ("anchor-age", |_, status| anchor(status).age_s = Some(14 * 86_400)),
 ];
 
@@ -442,6 +489,8 @@ fn at_the_edge_every_row_is_silent() {
         let findings = found(change);
         assert_eq!(wrong(&findings), Vec::new(), "{name}");
     }
+    let silent: BTreeSet<_> = SILENT.iter().map(|(name, _)| *name).collect();
+    assert_eq!(silent, RELATIONS.iter().map(|row| row.name).collect::<BTreeSet<_>>(), "every row has a silent case");
 }
 
 /// Of a row, what it says and why.
@@ -512,6 +561,62 @@ fn nothing_is_blamed_for_another_ones_fault() {
     });
     assert_eq!(of(&silent, "unsafe-age"), (Level::Failure, None));
     assert_eq!(of(&silent, "l1-age"), not_judged("l1"));
+}
+
+type Hush = fn(&mut Status, Silence);
+
+/// Each question to L1 that gets no answer, and the row that then knows nothing.
+const UNANSWERED: &[(&str, Hush)] = &[
+    ("l1", |status, silence| {
+        (status.l1_head, status.l1_head_age_s) = (Fact::Unknown(silence.clone()), Fact::Unknown(silence));
+    }),
+    ("l1-heads", |status, silence| status.l1_finalized = Fact::Unknown(silence)),
+    ("origin-ahead:unsafe", |status, silence| status.origins.unsafe_head = Fact::Unknown(silence)),
+    ("origin-ahead:safe", |status, silence| status.origins.safe = Fact::Unknown(silence)),
+    ("origin-ahead:finalized", |status, silence| status.origins.finalized = Fact::Unknown(silence)),
+    ("funds:batcher", |status, silence| status.accounts[0].balance_wei = Fact::Unknown(silence)),
+    ("nonces:batcher", |status, silence| status.accounts[0].nonce = Fact::Unknown(silence)),
+    ("nonces:proposer", |status, silence| status.accounts[1].nonce_pending = Fact::Unknown(silence)),
+    ("game-age", |status, silence| status.game = Fact::Unknown(silence)),
+    (CLAIM, |status, silence| status.claims[0].position = Fact::Unknown(silence)),
+    (CLAIM, |status, silence| status.claims[0].claimed = Fact::Unknown(silence)),
+    ("anchor-age", |status, silence| status.anchor = Fact::Unknown(silence)),
+    ("respected", |status, silence| anchor(status).respected_game_type = Fact::Unknown(silence)),
+];
+
+#[test]
+fn a_limit_is_blamed_for_what_it_refused_and_for_nothing_else() {
+    let unanswered = |is_limit, hush: Hush| {
+        let (stack, mut status) = well();
+        status.l1_questions.limited = 3;
+        hush(&mut status, Silence { why: "no".into(), is_limit });
+        judge(&stack, &status)
+    };
+    for &(name, hush) in UNANSWERED {
+        let refused = unanswered(true, hush);
+        assert_eq!(of(&refused, name), (Level::NotJudged, Some("l1-limits")), "{name}");
+        for other in refused.iter().filter(|other| other.level != Level::Good && other.relation != "l1-limits") {
+            assert_eq!(other.because.as_deref(), Some("l1-limits"), "{name}: {other:?}");
+        }
+        // without an answer for another reason, beside others that were refused
+        let silent = unanswered(false, hush);
+        let (level, because) = of(&silent, name);
+        assert!(level >= Level::Unknown && because.is_none(), "{name}: {:?}", wrong(&silent));
+        let blamed = silent.iter().find(|finding| finding.because.as_deref() == Some("l1-limits"));
+        assert_eq!(blamed, None, "{name}");
+    }
+    // and what is not known though L1 answered
+    let answered: [(&str, Change); 3] = [
+        ("l1-finality", |_, status| status.l1_finalized = Fact::Known(None)),
+        (CLAIM, |_, status| status.claims[0].game_type = 9),
+        ("anchor-age", |_, status| anchor(status).age_s = None),
+    ];
+    for (name, change) in answered {
+        let (mut stack, mut status) = well();
+        status.l1_questions.limited = 3;
+        change(&mut stack, &mut status);
+        assert_eq!(of(&judge(&stack, &status), name), (Level::Unknown, None), "{name}");
+    }
 }
 
 #[test]
