@@ -36,7 +36,11 @@ type Key = (String, u64, u64);
 
 /// What was counted lately.
 #[derive(Debug, Default)]
-pub(super) struct Counted(Mutex<HashMap<Key, (Instant, Arc<Whole>)>>);
+pub(super) struct Counted {
+    kept: Mutex<HashMap<Key, (Instant, Arc<Whole>)>>,
+    /// Held while somebody counts: who asks for the same meanwhile waits for it.
+    counting: tokio::sync::Mutex<()>,
+}
 
 /// Every witness's record in a time.
 #[derive(Debug)]
@@ -47,12 +51,12 @@ struct Whole {
 
 impl Counted {
     fn get(&self, key: &Key) -> Option<Arc<Whole>> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(key).filter(|(at, _)| at.elapsed() < KEPT).map(|(_, whole)| Arc::clone(whole))
     }
 
     fn keep(&self, key: Key, whole: &Arc<Whole>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|_, (at, _)| at.elapsed() < KEPT);
         if kept.len() < MOST_KEPT {
             kept.insert(key, (Instant::now(), Arc::clone(whole)));
@@ -175,6 +179,10 @@ async fn whole(shared: &Shared, ledger: &Arc<Ledger>, asked: Asked) -> Result<Ar
     }
     // those who ask within the same seconds get the same
     let key = (view.ledger.clone(), from_ms / KEPT.as_millis() as u64, to_ms / KEPT.as_millis() as u64);
+    if let Some(whole) = shared.counted.get(&key) {
+        return Ok(whole);
+    }
+    let _one_at_a_time = shared.counted.counting.lock().await;
     if let Some(whole) = shared.counted.get(&key) {
         return Ok(whole);
     }

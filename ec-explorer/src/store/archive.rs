@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::{
     Store, StoreError, int, key_of,
     ledger::{learn_rules, name_slots},
-    records,
+    records::{self, RecordRow},
     rules::{rule_of, text_of},
     slots::{Known, place_epoch, recount},
     uint,
@@ -29,24 +29,6 @@ pub struct EpochRow {
     pub root: Option<B256>,
     /// Its own time.
     pub observed_ms: Option<u64>,
-}
-
-/// Where a record stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RecordRow {
-    /// The first bytes of its hash.
-    pub key: i64,
-    /// The segment.
-    pub segment: u64,
-    /// The group.
-    pub sequence: u64,
-}
-
-impl RecordRow {
-    /// Of a record with this hash.
-    pub fn new(blake3: &[u8; 32], segment: u64, sequence: u64) -> Self {
-        Self { key: key_of(blake3), segment, sequence }
-    }
 }
 
 /// Writes what one stream in one archive has.

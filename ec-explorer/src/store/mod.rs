@@ -27,12 +27,13 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::Semaphore;
 
 pub use self::{
-    archive::{ArchiveWriter, EpochRow, RecordRow},
+    archive::{ArchiveWriter, EpochRow},
     ledger::{Heard, LedgerWriter},
     read::{
         AddressRow, CandidateRow, EpochOfSlot, Reader, RecordKey, SessionRow, SlotOrder, SlotQuery, SlotRow, SourceRow,
         StreamRow, Tally, VoteRow, Window,
     },
+    records::RecordRow,
     word::EpochWord,
 };
 

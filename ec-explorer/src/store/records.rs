@@ -7,7 +7,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Store, StoreError, archive::RecordRow, int, uint};
+use super::{Store, StoreError, int, key_of, uint};
 
 /// Records of a run that is whole without having been merged: some megabytes, which stay in the cache.
 const FRESH: u64 = if cfg!(test) { 64 } else { 1 << 18 };
@@ -17,6 +17,24 @@ const MERGED: usize = if cfg!(test) { 3 } else { 16 };
 const STEP: u64 = if cfg!(test) { 40 } else { 1 << 16 };
 /// Records that are merged for each new one, at least: more than there are levels, so that no merge is left behind.
 const MERGED_FOR_EACH: u64 = 4;
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecordRow {
+    /// The first bytes of its hash.
+    pub key: i64,
+    /// The segment.
+    pub segment: u64,
+    /// The group.
+    pub sequence: u64,
+}
+
+impl RecordRow {
+    /// Of a record with this hash.
+    pub fn new(blake3: &[u8; 32], segment: u64, sequence: u64) -> Self {
+        Self { key: key_of(blake3), segment, sequence }
+    }
+}
 
 /// Where one of a source's records stands already, in any run.
 const FIND: &str = "SELECT 1 FROM run CROSS JOIN record r ON r.run = run.id
