@@ -25,6 +25,7 @@ use super::{
     numbering::SeenStreams,
     output::{JobsArg, JsonArg, Progress, Unit, mark_time, push_json_line},
     roster::{ArchiveArgs, Sources},
+    store::StoreArgs,
 };
 
 /// Epochs whose lines a thread writes at once: some 90 kB.
@@ -47,6 +48,9 @@ pub(crate) struct DeriveArgs {
 
     #[command(flatten)]
     chain: ChainArgs,
+
+    #[command(flatten)]
+    store: StoreArgs,
 
     /// Write out the records of this epoch instead, as JSON: for another witness's `diff --author`. In a lane, its sequence
     /// as shown here, or the mark and the index by which the ledger has it.
@@ -118,7 +122,7 @@ impl DeriveArgs {
         let has_lanes = sources.streams.iter().any(|source| source.rule.is_lane());
         let ledger = match chain.ledger.filter(|_| has_lanes) {
             Some(_) => {
-                let store = file.store.directory_if_set(&file.store);
+                let store = self.store.directory_if_set(&file.store);
                 Some(block_on(ledger::read(chain, sources.hashes(), store))?)
             }
             None => None,

@@ -26,7 +26,7 @@ use super::{
     lanes, ledger,
     output::{JobsArg, JsonArg, json_line},
     roster::{ArchiveArgs, Sources},
-    store::checkpoints,
+    store::{StoreArgs, checkpoints},
     unit::UnitArg,
 };
 
@@ -47,6 +47,9 @@ pub(crate) struct VerifyArgs {
 
     #[command(flatten)]
     chain: ChainArgs,
+
+    #[command(flatten)]
+    store: StoreArgs,
 
     #[command(flatten)]
     head: HeadArg,
@@ -118,7 +121,7 @@ impl VerifyArgs {
         let file = self.config.read()?;
         let tolerance_ms = AgreementArgs::default().or(file.agreement).tolerance_ms(TimeMode::Received);
         let sources = self.archive.sources(file.archive, &file.stream)?;
-        let store = file.store.directory_if_set(&file.store);
+        let store = self.store.directory_if_set(&file.store);
         let follower = ledger::read(self.chain.clone().or(file.chain), sources.hashes(), store).await?;
         let head = self.head.of(&follower).await?;
         let mut totals = BTreeMap::new();
