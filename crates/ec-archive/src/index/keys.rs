@@ -186,4 +186,64 @@ mod tests {
             }
         }
     }
+
+    /// The next of a sequence that a seed begins.
+    fn random(state: &mut u64, below: u64) -> u64 {
+        (*state, _) = state.overflowing_mul(0x5851_f42d_4c95_7f2d);
+        *state = state.wrapping_add(1);
+        (*state >> 33) % below
+    }
+
+    /// A lane whose numbers ascend, come late and begin again, some without a time.
+    fn records(seed: u64) -> Vec<Record> {
+        let (mut state, mut number, mut now_ms) = (seed, 0, 1_000_000);
+        let record = |place: u8| {
+            match random(&mut state, 8) {
+                0 => number = 0,
+                1 => number -= random(&mut state, 3).min(number),
+                _ => number += 1,
+            }
+            now_ms += [100, 2000, 400_000][random(&mut state, 3) as usize];
+            let received_unix_ms = (random(&mut state, 3) > 0).then_some(now_ms);
+            Record { group_sequence: number, blake3: [place; 32], size_bytes: 1, received_unix_ms }
+        };
+        (0..60).map(record).collect()
+    }
+
+    #[test]
+    fn what_is_read_again_has_the_keys_of_the_first_reading_and_spans_have_all_of_it() {
+        let rule = EpochRule { groups_per_epoch: NonZeroU64::new(3).unwrap(), numbering: Numbering::Session };
+        for seed in 1..100 {
+            let (records, mut keys) = (records(seed), Keys::new(rule));
+            let lines = || (0..).zip(&records);
+            let read = lines().map(|(offset, record)| {
+                let before = (keys.segment(), keys.last_ms());
+                (before, keys.next(offset, record))
+            });
+            let read: Vec<_> = read.collect();
+            for from in 0..records.len() {
+                let (segment, before_ms) = read[from].0;
+                let cut = (from..records.len()).find(|&place| read[place].1.1).map(|place| place as u64);
+                let mut again = Keys::again(rule, segment, before_ms, cut);
+                for ((offset, record), (_, key)) in lines().zip(&read).skip(from) {
+                    assert_eq!(again.next(offset, record), *key, "seed {seed}, from {from}, line {offset}");
+                }
+            }
+            let mut expected: Vec<SegmentSpan> = Vec::new();
+            for segment in 0..=keys.segment() {
+                let of = || read.iter().zip(&records).filter(|((_, (key, _)), _)| key.segment == segment);
+                let indexes = || of().map(|((_, (key, _)), _)| key.index);
+                let times = || of().filter_map(|(_, record)| record.received_unix_ms);
+                expected.push(SegmentSpan {
+                    segment,
+                    lowest: indexes().min().unwrap(),
+                    highest: indexes().max().unwrap(),
+                    first_ms: times().min().unwrap_or(u64::MAX),
+                    last_ms: times().max().unwrap_or(0),
+                });
+            }
+            assert_eq!(keys.spans(), expected, "seed {seed}");
+            assert!(expected.len() > 1, "seed {seed}: numbers never begin again");
+        }
+    }
 }
