@@ -187,6 +187,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn passing_to_another_file_is_told_of_a_lane() {
+        let rule = |numbering| EpochRule { groups_per_epoch: NonZeroU64::MIN, numbering };
+        let passes = |numbering| {
+            let mut keys = Keys::new(rule(numbering));
+            [3, 3, 4, 4, 3].map(|file| keys.pass_to(file))
+        };
+        assert_eq!(passes(Numbering::Session), [true, false, true, false, true]);
+        assert_eq!(passes(Numbering::Timeline), [false; 5]);
+    }
+
     /// The next of a sequence that a seed begins.
     fn random(state: &mut u64, below: u64) -> u64 {
         (*state, _) = state.overflowing_mul(0x5851_f42d_4c95_7f2d);
