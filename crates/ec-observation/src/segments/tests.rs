@@ -123,6 +123,36 @@ fn record(group_sequence: u64, received_unix_ms: u64) -> Record {
     Record { group_sequence, blake3: [1; 32], size_bytes: 1, received_unix_ms: Some(received_unix_ms) }
 }
 
+/// What becomes of the last of these records, which are taken one by one; and taken together it is the same.
+fn last_cut(records: &[Record]) -> Cut {
+    let (mut one_by_one, mut together) = (Cutter::default(), Cutter::default());
+    let last = records.iter().map(|record| one_by_one.take(record)).last();
+    let mut begins = false;
+    together.take_each(records, |at| begins = at == records.len() - 1);
+    let found = if begins { Cut::Begins } else { Cut::Belongs };
+    assert_eq!(last, Some(found));
+    found
+}
+
+#[test]
+fn what_is_as_old_as_may_be_at_the_end_is_remembered() {
+    let taken = |age_ms| [record(10, 1000), record(11, 1000), record(12, 1000 + age_ms), record(11, 1000)];
+    assert_eq!(last_cut(&taken(SPREAD_MS)), Cut::Belongs);
+    assert_eq!(last_cut(&taken(SPREAD_MS + 1)), Cut::Begins);
+}
+
+#[test]
+fn what_others_have_pushed_out_stays_forgotten_though_these_are_forgotten_by_their_time_later() {
+    let first = record(10, 200_000);
+    let others = |count: usize| (11..).take(count).map(|sequence| record(sequence, 190_000));
+    let taken = |count| -> Vec<_> {
+        let last = record(11 + count as u64, 215_000);
+        [first].into_iter().chain(others(count)).chain([last, first]).collect()
+    };
+    assert_eq!(last_cut(&taken(REMEMBERED - 1)), Cut::Belongs);
+    assert_eq!(last_cut(&taken(REMEMBERED)), Cut::Begins);
+}
+
 #[test]
 fn no_more_than_so_many_are_remembered() {
     let mut cutter = Cutter::default();
