@@ -19,21 +19,32 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The most memory that a process had resident so far (VmHWM), bytes; `None` once it has ended.
 pub fn most_memory(process: u32) -> Option<u64> {
+    memory_in(&fs::read_to_string(format!("/proc/{process}/status")).ok()?, "VmHWM:")
+}
+
+/// That without the pages of its program and libraries: as many of those are mapped with the one that is asked for as lie
+/// together in the system's cache, megabytes more or less from one machine to the next. `None` once it has ended.
+pub fn most_own_memory(process: u32) -> Option<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"))?;
+    memory_in(&status, "VmHWM:")?.checked_sub(memory_in(&status, "RssFile:")?)
+}
+
+/// A figure of a process's status, bytes.
+fn memory_in(status: &str, figure: &str) -> Option<u64> {
+    let kib = status.lines().find_map(|line| line.strip_prefix(figure)?.trim().strip_suffix(" kB"))?;
     Some(kib.parse::<u64>().ok()? * 1024)
 }
 
-/// Waits for a process's end; the most memory that it had resident, bytes, and how it ended.
+/// Waits for a process's end; the most memory that it had, bytes, as `measure` tells it, and how it ended.
 ///
 /// # Errors
 ///
 /// It cannot be waited for.
-pub fn memory_to_the_end(child: &mut Child) -> io::Result<(u64, ExitStatus)> {
+pub fn memory_to_the_end(child: &mut Child, measure: fn(u32) -> Option<u64>) -> io::Result<(u64, ExitStatus)> {
     let mut most = 0;
     loop {
-        // the mark only rises, and is gone once the process has ended
-        most = most.max(most_memory(child.id()).unwrap_or_default());
+        // what is gone once the process has ended
+        most = most.max(measure(child.id()).unwrap_or_default());
         if let Some(status) = child.try_wait()? {
             return Ok((most, status));
         }

@@ -12,7 +12,7 @@ use std::{
 
 use alloy::primitives::{Address, B256, keccak256};
 use ec_observation::{EpochHash, ObservationHash, ObservationHeader, StreamHash};
-use ec_testing::processes::memory_to_the_end;
+use ec_testing::processes::{memory_to_the_end, most_memory};
 use ec_witness::store::{STORE_FILE, history::SlotVotes};
 
 use super::Whose;
@@ -106,7 +106,7 @@ fn importing_speed() {
         let again = || {
             let begun = Instant::now();
             let mut child = import(&store, &file).stdout(Stdio::null()).spawn().unwrap();
-            let (peak, status) = memory_to_the_end(&mut child).unwrap();
+            let (peak, status) = memory_to_the_end(&mut child, most_memory).unwrap();
             assert!(status.success());
             (begun.elapsed().as_secs_f64(), peak)
         };
@@ -126,7 +126,7 @@ fn importing_speed() {
         let mut export = Command::new(env!("CARGO_BIN_EXE_ec-witness"));
         let mut child =
             export.args(["history", "export", "--store"]).arg(&store).stdout(Stdio::null()).spawn().unwrap();
-        let (peak, status) = memory_to_the_end(&mut child).unwrap();
+        let (peak, status) = memory_to_the_end(&mut child, most_memory).unwrap();
         assert!(status.success());
         let exported_s = begun.elapsed().as_secs_f64();
         println!("  exported: {exported_s:.2} s, {} MiB", peak >> 20);
