@@ -26,9 +26,11 @@ sol! {
         function rootClaim() external view returns (bytes32);
         function l2BlockNumber() external view returns (uint256);
         function l2SequenceNumber() external view returns (uint256);
+        function rootClaimByChainId(uint256 chainId) external view returns (bytes32);
         function claimDataLen() external view returns (uint256);
         function anchorStateRegistry() external view returns (address);
         function getAnchorRoot() external view returns (bytes32 root, uint256 position);
+        function anchorGame() external view returns (address);
         function anchors(uint32 gameType) external view returns (bytes32 root, uint256 position);
         function respectedGameType() external view returns (uint32);
         function portal() external view returns (address);
@@ -46,8 +48,8 @@ pub(crate) async fn view<C: SolCall>(l1: &Endpoint, to: Address, call: C) -> Res
     })
 }
 
-/// Types of games whose roots are super roots: of several chains, by a time instead of a block. 5 is permissioned, and resolves
-/// when it is created; 9 is played with kona.
+/// Types of games whose roots are super roots: of several chains, by a time instead of a block. 5 is permissioned, and as it is
+/// deployed now resolves when it is created; 9 is played with kona.
 const SUPER: [u32; 4] = [4, 5, 7, 9];
 
 /// Whether games of this type carry super roots.
@@ -78,9 +80,9 @@ impl GameRules {
         let init_bond = view(l1, factory, c::initBondsCall { gameType: game_type }).await?;
         // the factory's arguments for the type where it has them (since op-contracts v5), else the implementation's constants
         let args = view(l1, factory, c::gameArgsCall { gameType: game_type }).await.unwrap_or_default();
-        let (prestate, proposer) = match args.get(..32) {
-            Some(word) => (Some(B256::from_slice(word)), permitted(&args)),
-            None => (
+        let (prestate, proposer) = match args.is_empty() {
+            false => of_args(&args),
+            true => (
                 view(l1, implementation, c::absolutePrestateCall {}).await.ok(),
                 view(l1, implementation, c::proposerCall {}).await.ok(),
             ),
@@ -89,11 +91,17 @@ impl GameRules {
     }
 }
 
-/// The proposer among a permissioned game's arguments, which end with it and the challenger: 164 bytes, and 60 of the type 5.
-/// Those of the others have 124 bytes.
-fn permitted(args: &[u8]) -> Option<Address> {
-    let at = args.len().checked_sub(40).filter(|_| matches!(args.len(), 60 | 164))?;
-    args.get(at..at + 20).map(Address::from_slice)
+/// The absolute prestate and the only proposer among a game's arguments, which are packed, and told apart by their length as the
+/// contracts do: those of games that are played begin with the prestate, and end with proposer and challenger where they are
+/// permissioned. Those of type 5 are the registry, the proposer and, before it resolved when it is created, the challenger.
+fn of_args(args: &[u8]) -> (Option<B256>, Option<Address>) {
+    let prestate = || args.get(..32).map(B256::from_slice);
+    let proposer = |at: usize| args.get(at..at + 20).map(Address::from_slice);
+    match args.len() {
+        40 | 60 => (None, proposer(20)),
+        164 => (prestate(), proposer(124)),
+        _ => (prestate(), None),
+    }
 }
 
 /// A game, as its factory lists it.
@@ -134,9 +142,12 @@ pub(crate) async fn position(l1: &Endpoint, game: Address, is_super: bool) -> Re
     Ok(position.saturating_to())
 }
 
-/// The root that a game claims.
-pub(crate) async fn root_claim(l1: &Endpoint, game: Address) -> Result<B256, CallError> {
-    view(l1, game, c::rootClaimCall {}).await
+/// The output root that a game claims of this chain; one that carries super roots knows it by the chain's id.
+pub(crate) async fn root_claim(l1: &Endpoint, game: Address, in_super: Option<u64>) -> Result<B256, CallError> {
+    match in_super {
+        Some(chain_id) => view(l1, game, c::rootClaimByChainIdCall { chainId: U256::from(chain_id) }).await,
+        None => view(l1, game, c::rootClaimCall {}).await,
+    }
 }
 
 /// How many claims were made in a game, its root claim included.
@@ -153,6 +164,8 @@ pub(crate) struct AnchorRoot {
     pub(crate) root: B256,
     /// The L2 block that it is of; of super roots its Unix time, in seconds.
     pub(crate) position: u64,
+    /// The game that claimed it; zero of the one that all began with.
+    pub(crate) game: Address,
 }
 
 /// The anchor that a game names. Registries before op-contracts v3 hold one for each type.
@@ -166,7 +179,8 @@ pub(crate) async fn anchor(l1: &Endpoint, game: Address, game_type: u32) -> Resu
             (anchor.root, anchor.position)
         }
     };
-    Ok(AnchorRoot { registry, root, position: position.saturating_to() })
+    let game = view(l1, registry, c::anchorGameCall {}).await.unwrap_or_default();
+    Ok(AnchorRoot { registry, root, position: position.saturating_to(), game })
 }
 
 /// The type of games that count for withdrawals: by the registry, before op-contracts v4 by the portal that it names.
@@ -197,14 +211,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_permissioned_games_arguments_name_a_proposer() {
-        let proposer = Address::repeat_byte(7);
-        let ending = [proposer.as_slice(), Address::repeat_byte(8).as_slice()].concat();
-        for others in [20, 124] {
-            assert_eq!(permitted(&[vec![1; others], ending.clone()].concat()), Some(proposer), "{others}");
-        }
-        for length in [0, 32, 124] {
-            assert_eq!(permitted(&vec![1; length]), None, "{length}");
-        }
+    fn arguments_are_told_apart_by_their_length() {
+        let (prestate, [registry, proposer, challenger]) = (B256::repeat_byte(6), [1, 7, 8].map(Address::repeat_byte));
+        // vm, registry, weth and chain id
+        let played = [prestate.as_slice(), &[1; 3 * 20 + 32]].concat();
+        let permissioned = [&played, proposer.as_slice(), challenger.as_slice()].concat();
+        let resolved_at_once = [registry.as_slice(), proposer.as_slice()].concat();
+        let window = [&resolved_at_once, challenger.as_slice()].concat();
+        assert_eq!([played.len(), permissioned.len(), resolved_at_once.len(), window.len()], [124, 164, 40, 60]);
+        assert_eq!(of_args(&played), (Some(prestate), None));
+        assert_eq!(of_args(&permissioned), (Some(prestate), Some(proposer)));
+        assert_eq!(of_args(&resolved_at_once), (None, Some(proposer)));
+        assert_eq!(of_args(&window), (None, Some(proposer)));
+        assert_eq!(of_args(&[1; 7]), (None, None));
     }
 }

@@ -15,9 +15,11 @@ use std::{
 };
 
 use alloy::{
-    primitives::U256,
+    primitives::{Address, B256, U256, bytes, keccak256},
     providers::{Provider, ProviderBuilder, ext::AnvilApi},
     rpc::types::TransactionRequest,
+    sol,
+    sol_types::SolCall,
 };
 use common::{copies, edit, endpoint, expect, expect_json, inputs, keyed};
 use ec_op_stack::{
@@ -96,8 +98,12 @@ impl Host {
     }
 
     fn write_stack(&self, l1: &str) {
+        fs::write(self.dir.path().join("stack.json"), self.stack(l1).to_string()).unwrap();
+    }
+
+    fn stack(&self, l1: &str) -> Value {
         let client = self.anvil.rpc().rsplit(':').next().unwrap();
-        let stack = json!({
+        json!({
             "role": "verifier",
             "files": {"rollup": "rollup.json", "genesis": "genesis.json"},
             "components": {
@@ -106,8 +112,7 @@ impl Host {
                     format!("--l1={l1}"), "--rpc.addr=127.0.0.1".to_owned(), format!("--rpc.port={}", self.node.address.port()),
                 ]},
             },
-        });
-        fs::write(self.dir.path().join("stack.json"), stack.to_string()).unwrap();
+        })
     }
 
     /// Of Anvil's blocks, some as those of the L2, made from others of them.
@@ -136,6 +141,16 @@ impl Host {
 
     fn expect(&self, code: i32, args: &[&str]) -> String {
         expect(self.dir(), code, &[&["status", "--stack", "stack.json"][..], args].concat()).0
+    }
+
+    /// All findings: row → level and what was found.
+    fn all(&self) -> BTreeMap<String, (String, String)> {
+        let document: Value = serde_json::from_str(&self.expect(1, &["--json"])).unwrap();
+        let named = document["findings"].as_array().unwrap().iter().map(|finding| {
+            let text = |key: &str| finding[key].as_str().unwrap().to_owned();
+            (text("relation") + ":" + &text("subject"), (text("level"), text("found")))
+        });
+        named.collect()
     }
 
     /// The findings that are not good: row → level and cause.
@@ -281,6 +296,87 @@ async fn a_transaction_that_no_block_takes_is_stuck_and_one_under_way_is_not() {
     second.unix_s += 700;
     assert_eq!(stuck(&second).0, Level::Failure, "{:?}", stuck(&second));
     assert!(stuck(&second).1.starts_with("1 transactions of the batcher wait in L1's pool"));
+}
+
+sol! {
+    function gameCount() external view returns (uint256);
+    function gameAtIndex(uint256 index) external view returns (uint32 gameType, uint64 timestamp, address proxy);
+    function status() external view returns (uint8);
+    function l2SequenceNumber() external view returns (uint256);
+    function rootClaimByChainId(uint256 chainId) external view returns (bytes32);
+    function anchorStateRegistry() external view returns (address);
+    function getAnchorRoot() external view returns (bytes32 root, uint256 position);
+    function anchorGame() external view returns (address);
+    function respectedGameType() external view returns (uint32);
+}
+
+/// Has the contract at an address answer these calls by these words, and revert where it was told nothing.
+async fn answers(provider: &impl Provider, at: Address, calls: &[(Vec<u8>, &[U256])]) {
+    // three words of its storage, from the hash of what it is called with
+    let code = bytes!("365f5f37365f208054806010575f5ffd5b5f5280600101546020526002015460405260605ff3");
+    provider.anvil_set_code(at, code).await.unwrap();
+    for (call, words) in calls {
+        let first = U256::from_be_bytes(keccak256(call).0);
+        for (place, word) in (0..).zip(*words) {
+            let place = first.wrapping_add(U256::from(place));
+            provider.anvil_set_storage_at(at, place, B256::from(*word)).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_super_root_is_judged_by_what_it_claims_of_this_chain() {
+    let host = Host::start().await;
+    let provider = ProviderBuilder::new().connect_http(host.anvil.rpc().parse().unwrap());
+    let [factory, game, registry] = [0x61, 0x62, 0x63].map(Address::repeat_byte);
+    let mut stack = host.stack(host.anvil.rpc());
+    let proposer = [format!("--game-factory-address={factory}"), "--game-type=5".to_owned()];
+    stack["components"]["op-proposer"] = json!({"version": "v1.21.0", "args": proposer});
+    fs::write(host.dir().join("stack.json"), stack.to_string()).unwrap();
+
+    // blocks come each two seconds: at this time the newest is 5, and 6 is safe
+    let time = U256::from(1_752_171_712 + 11);
+    let (ours, others) = (B256::repeat_byte(7), B256::repeat_byte(8));
+    let (one, five) = (U256::from(1), U256::from(5));
+    let word = |address: Address| U256::from_be_bytes(address.into_word().0);
+    let listed = [five, time, word(game)];
+    let games =
+        [(gameCountCall {}.abi_encode(), &[one][..]), (gameAtIndexCall { index: U256::ZERO }.abi_encode(), &listed)];
+    answers(&provider, factory, &games).await;
+    let claims = async |root: B256| {
+        let claim = rootClaimByChainIdCall { chainId: U256::from(901) }.abi_encode();
+        let calls = [
+            (statusCall {}.abi_encode(), &[U256::from(2)][..]),
+            (l2SequenceNumberCall {}.abi_encode(), &[time]),
+            (anchorStateRegistryCall {}.abi_encode(), &[word(registry)]),
+            (claim, &[root.into()]),
+        ];
+        answers(&provider, game, &calls).await;
+    };
+    let anchor = [
+        // of all chains, which is none that this node could have
+        (getAnchorRootCall {}.abi_encode(), &[B256::repeat_byte(9).into(), time][..]),
+        (respectedGameTypeCall {}.abi_encode(), &[five]),
+    ];
+    answers(&provider, registry, &anchor).await;
+    host.node.says("optimism_outputAtBlock", json!({"outputRoot": ours}));
+
+    claims(ours).await;
+    let claim = format!("claim:{game:?}");
+    let all = host.all();
+    assert_eq!(all[&claim], ("good".to_owned(), "block 5".to_owned()), "{all:?}");
+    assert!(!all.contains_key("anchor-root:"), "what all began with is no game's claim: {all:?}");
+    assert_eq!(all["anchor-ahead:"].0, "good", "{all:?}");
+
+    let of_game = [(anchorGameCall {}.abi_encode(), &[word(game)][..])];
+    answers(&provider, registry, &of_game).await;
+    assert_eq!(host.all()["anchor-root:"], ("good".to_owned(), "block 5".to_owned()));
+
+    claims(others).await;
+    let all = host.all();
+    assert_eq!(all[&claim].0, "failure", "{all:?}");
+    assert!(all[&claim].1.ends_with("was won with another root of block 5 than this node has"), "{all:?}");
+    assert_eq!(all["anchor-root:"].0, "failure", "{all:?}");
 }
 
 #[tokio::test]

@@ -200,7 +200,9 @@ pub struct Claim {
     pub status: &'static str,
     /// The L2 block that the claim is about; of super roots a Unix time, in seconds.
     pub position: Fact<u64>,
-    /// The output root that it claims.
+    /// That block, of super roots the newest at that time; null where `rollup.json` does not tell.
+    pub block: Option<u64>,
+    /// The output root that it claims of this chain.
     pub claimed: Fact<B256>,
     /// The output root that this node has there.
     pub ours: Fact<B256>,
@@ -215,8 +217,10 @@ pub struct Anchor {
     pub registry: Address,
     /// The L2 block that it is of; of super roots a Unix time, in seconds.
     pub position: u64,
-    /// The root.
-    pub root: B256,
+    /// That block, of super roots the newest at that time; null where `rollup.json` does not tell.
+    pub block: Option<u64>,
+    /// The output root of this chain; of super roots that of the game that made it the anchor.
+    pub root: Fact<B256>,
     /// Seconds since that block's time; null where `rollup.json` does not tell.
     pub age_s: Option<i64>,
     /// The output root that this node has there.

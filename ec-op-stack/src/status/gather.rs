@@ -18,7 +18,7 @@ use super::{
     posts::LastPost,
 };
 use crate::{
-    games::{self, Game},
+    games::{self, AnchorRoot, Game},
     object::Object,
     rpc::{CallError, Endpoint},
     stack::{Running, Stack},
@@ -191,27 +191,32 @@ impl Status {
             address: game.address,
             status: word(game.status),
         }));
-        let safe = self.heads.known().map(|heads| heads.safe.number);
+        let places =
+            Places { rollup, chain_id: self.chain_id, safe: self.heads.known().map(|heads| heads.safe.number) };
         for game in &games {
-            let claim = claim(game, safe, l1, node).await;
+            let claim = claim(game, &places, l1, node).await;
             self.claims.push(claim);
         }
         if let Some(game) = games.first() {
-            let (address, game_type, is_super) = (game.address, game.game_type, games::is_super(game.game_type));
+            let (address, game_type) = (game.address, game.game_type);
             let anchor = l1.with(async |l1| games::anchor(l1, address, game_type).await).await;
             self.anchor = match anchor {
                 Fact::Known(found) => {
-                    let time = if is_super { Some(found.position) } else { time_of(rollup, found.position) };
-                    let within = |safe| !is_super && found.position > 0 && found.position <= safe;
-                    let ours =
-                        if safe.is_some_and(within) { output(node, found.position).await } else { Fact::NotAsked };
-                    let registry = found.registry;
+                    let AnchorRoot { registry, position, game, .. } = found;
+                    let block = places.block(game_type, position);
+                    let root = match games::is_super(game_type) {
+                        false => Fact::Known(found.root),
+                        // what all began with is no game's claim
+                        true if game.is_zero() => Fact::NotAsked,
+                        true => places.claimed(game, game_type, l1).await,
+                    };
                     Fact::Known(Anchor {
                         registry,
-                        position: found.position,
-                        root: found.root,
-                        age_s: time.map(|time| age_s(self.unix_s, time)),
-                        ours,
+                        position,
+                        block,
+                        age_s: places.time(game_type, position).map(|time| age_s(self.unix_s, time)),
+                        ours: places.output(block.filter(|block| *block > 0 && root.known().is_some()), node).await,
+                        root,
                         respected_game_type: l1.with(async |l1| games::respected_type(l1, registry).await).await,
                     })
                 }
@@ -222,21 +227,55 @@ impl Status {
     }
 }
 
-async fn claim(game: &Game, safe: Option<u64>, l1: &mut Asked, node: &mut Asked) -> Claim {
-    let (address, is_super) = (game.address, games::is_super(game.game_type));
-    let position = l1.with(async |l1| games::position(l1, address, is_super).await).await;
-    let claimed = l1.with(async |l1| games::root_claim(l1, address).await).await;
-    let claims = l1.with(async |l1| games::claims(l1, address).await).await;
-    let known = position.known().copied().filter(|position| !is_super && safe.is_some_and(|safe| *position <= safe));
-    let ours = match known {
-        Some(position) => output(node, position).await,
-        None => Fact::NotAsked,
-    };
-    Claim { address, game_type: game.game_type, status: word(game.status), position, claimed, ours, claims }
+/// Where this chain stands in what games tell.
+struct Places<'a> {
+    rollup: Option<&'a Object>,
+    chain_id: Option<u64>,
+    /// The newest safe block.
+    safe: Option<u64>,
 }
 
-async fn output(node: &mut Asked, block: u64) -> Fact<B256> {
-    node.call::<Output>("optimism_outputAtBlock", [format!("{block:#x}")]).await.map(|output| output.root)
+impl Places<'_> {
+    /// The block at a position of games of this type.
+    fn block(&self, game_type: u32, position: u64) -> Option<u64> {
+        if games::is_super(game_type) { block_at(self.rollup, position) } else { Some(position) }
+    }
+
+    /// The Unix time of such a position, in seconds.
+    fn time(&self, game_type: u32, position: u64) -> Option<u64> {
+        if games::is_super(game_type) { Some(position) } else { time_of(self.rollup, position) }
+    }
+
+    /// What a game of this type claims of this chain.
+    async fn claimed(&self, game: Address, game_type: u32, l1: &mut Asked) -> Fact<B256> {
+        let in_super = match (games::is_super(game_type), self.chain_id) {
+            (false, _) => None,
+            (true, None) => return Fact::NotAsked,
+            (true, chain_id) => chain_id,
+        };
+        l1.with(async |l1| games::root_claim(l1, game, in_super).await).await
+    }
+
+    /// The output root that the node has of a block, where that is safe.
+    async fn output(&self, block: Option<u64>, node: &mut Asked) -> Fact<B256> {
+        match block.filter(|block| self.safe.is_some_and(|safe| *block <= safe)) {
+            Some(block) => {
+                let output = node.call::<Output>("optimism_outputAtBlock", [format!("{block:#x}")]).await;
+                output.map(|output| output.root)
+            }
+            None => Fact::NotAsked,
+        }
+    }
+}
+
+async fn claim(game: &Game, places: &Places<'_>, l1: &mut Asked, node: &mut Asked) -> Claim {
+    let (address, game_type) = (game.address, game.game_type);
+    let position = l1.with(async |l1| games::position(l1, address, games::is_super(game_type)).await).await;
+    let claimed = places.claimed(address, game_type, l1).await;
+    let claims = l1.with(async |l1| games::claims(l1, address).await).await;
+    let block = position.known().and_then(|position| places.block(game_type, *position));
+    let ours = places.output(block, node).await;
+    Claim { address, game_type, status: word(game.status), position, block, claimed, ours, claims }
 }
 
 const fn word(status: u8) -> &'static str {
@@ -258,6 +297,13 @@ fn time_of(rollup: Option<&Object>, block: u64) -> Option<u64> {
     let rollup = rollup?;
     let since = block.checked_sub(rollup.get(&["genesis", "l2", "number"])?)?;
     rollup.get::<u64>(&["genesis", "l2_time"])?.checked_add(since.checked_mul(rollup.get(&["block_time"])?)?)
+}
+
+/// The newest L2 block at a time, by the chain's configuration.
+fn block_at(rollup: Option<&Object>, unix_s: u64) -> Option<u64> {
+    let rollup = rollup?;
+    let since = unix_s.checked_sub(rollup.get(&["genesis", "l2_time"])?)?;
+    rollup.get::<u64>(&["genesis", "l2", "number"])?.checked_add(since.checked_div(rollup.get(&["block_time"])?)?)
 }
 
 /// The services that have a health check, and those that do not answer it.
@@ -379,5 +425,7 @@ mod tests {
             serde_json::from_str(r#"{"genesis": {"l2": {"number": 10}, "l2_time": 1000}, "block_time": 2}"#).unwrap();
         assert_eq!([10, 15].map(|block| time_of(Some(&rollup), block)), [Some(1000), Some(1010)]);
         assert_eq!([time_of(Some(&rollup), 9), time_of(None, 15)], [None, None]);
+        assert_eq!([1000, 1001, 1002, 1011].map(|time| block_at(Some(&rollup), time)), [10, 10, 11, 15].map(Some));
+        assert_eq!([block_at(Some(&rollup), 999), block_at(None, 1010)], [None, None]);
     }
 }

@@ -1,13 +1,12 @@
 //! The dispute games and their anchor, beside what this node has.
 
+use alloy::primitives::{Address, B256};
+
 use super::{
     super::facts::{Anchor, Claim, NewestGame, Status},
     Judgement, Relation, log_of, with,
 };
-use crate::{
-    games::is_super,
-    stack::{Running, Stack},
-};
+use crate::stack::{Running, Stack};
 
 /// op-proposer's default proposal interval, in seconds.
 const PROPOSAL_INTERVAL_S: u64 = 3600;
@@ -62,20 +61,22 @@ pub(super) const CLAIM: Relation = Relation {
 
 fn claim(stack: &Stack, game: &Claim) -> Judgement {
     let address = game.address;
-    if is_super(game.game_type) {
-        return Judgement::unknown(
-            format!("the game {address} claims a super root, which op-node cannot tell"),
-            "op-dispute-mon, with `--superroot-rpc`, judges it",
-        );
-    }
     let silence = [game.position.silence(), game.claimed.silence(), game.ours.silence()].into_iter().flatten().next();
-    let (Some(position), Some(claimed), Some(ours)) = (game.position.known(), game.claimed.known(), game.ours.known())
-    else {
-        return match (silence, game.position.known()) {
-            (Some(silence), _) => Judgement::silent(silence),
-            (None, Some(position)) => Judgement::unknown(
-                format!("the game {address} claims a root of block {position}, which is not safe on this node yet"),
+    if let Some(silence) = silence {
+        return Judgement::silent(silence);
+    }
+    let (Some(block), Some(claimed), Some(ours)) = (game.block, game.claimed.known(), game.ours.known()) else {
+        return match (game.block, game.position.known()) {
+            (Some(block), _) => Judgement::unknown(
+                format!("the game {address} claims a root of block {block}, which is not safe on this node yet"),
                 "wait until the safe head is there, and look again",
+            ),
+            (None, Some(time)) => Judgement::unknown(
+                format!(
+                    "the game {address} claims a super root of the time {time}, and rollup.json does not tell which block \
+                     this chain has there"
+                ),
+                "see the stack file's files",
             ),
             (None, None) => Judgement::unknown(format!("nobody tells what the game {address} claims"), ""),
         };
@@ -86,26 +87,26 @@ fn claim(stack: &Stack, game: &Claim) -> Judgement {
         "run op-challenger, with the chain's prestate".to_owned()
     };
     match (game.status, claimed == ours) {
-        ("challenger wins", false) => Judgement::good(format!("a wrong root of block {position} was beaten")),
+        ("challenger wins", false) => Judgement::good(format!("a wrong root of block {block} was beaten")),
         ("challenger wins", true) => Judgement::failure(
-            format!("the game {address} was lost, though it claims this node's root of block {position}"),
+            format!("the game {address} was lost, though it claims this node's root of block {block}"),
             format!("tell the guardian, who can pause withdrawals; {defend}"),
         ),
         ("defender wins", false) => Judgement::failure(
-            format!("the game {address} was won with another root of block {position} than this node has"),
+            format!("the game {address} was won with another root of block {block} than this node has"),
             "tell the guardian, who can blacklist it; compare with another node's `optimism_outputAtBlock`",
         ),
         (_, false) => Judgement::failure(
             format!(
-                "the game {address} claims another root of block {position} than this node has: {claimed:#}, not {ours:#}"
+                "the game {address} claims another root of block {block} than this node has: {claimed:#}, not {ours:#}"
             ),
             format!("compare with another node's `optimism_outputAtBlock`; if that agrees with this one's: {defend}"),
         ),
         ("in progress", true) if game.claims.known().is_some_and(|claims| *claims > 1) => Judgement::warning(
-            format!("the game {address} is attacked, though it claims this node's root of block {position}"),
+            format!("the game {address} is attacked, though it claims this node's root of block {block}"),
             format!("it must be defended within its clocks: {defend}"),
         ),
-        (_, true) => Judgement::good(format!("block {position}")),
+        (_, true) => Judgement::good(format!("block {block}")),
     }
 }
 
@@ -152,11 +153,7 @@ pub(super) const ANCHOR_AHEAD: Relation = of_anchor!(
     "the anchor is not above the safe head",
     &["l1", "op-node", "sync-status:safe", "safe-unsafe"],
     &["l1-limits", "derivation", "safe-lag"],
-    |_, status, anchor| {
-        // of super roots the position is a time
-        let game_type = status.game.known()?.as_ref()?.game_type;
-        with(&status.heads, |heads| (!is_super(game_type)).then(|| anchor_ahead(anchor.position, heads.safe.number)))
-    }
+    |_, status, anchor| { with(&status.heads, |heads| Some(anchor_ahead(anchor.block?, heads.safe.number))) }
 );
 
 fn anchor_ahead(anchor: u64, safe: u64) -> Judgement {
@@ -177,18 +174,21 @@ pub(super) const ANCHOR_ROOT: Relation = of_anchor!(
     "the anchor is the root that this node has",
     &["l1", "op-node", "sync-status:safe", "safe-unsafe", "anchor-ahead"],
     &["l1-limits"],
-    |_, _, anchor| with(&anchor.ours, |ours| Some(anchor_root(anchor, anchor.root == *ours)))
+    |_, _, anchor| {
+        let judge =
+            |root: &B256| with(&anchor.ours, |ours| Some(anchor_root(anchor.registry, anchor.block?, root == ours)));
+        with(&anchor.root, judge)
+    }
 );
 
-fn anchor_root(anchor: &Anchor, is_ours: bool) -> Judgement {
+fn anchor_root(registry: Address, block: u64, is_ours: bool) -> Judgement {
     if is_ours {
-        Judgement::good(format!("block {}", anchor.position))
+        Judgement::good(format!("block {block}"))
     } else {
         Judgement::failure(
-            format!("the anchor has another root of block {} than this node", anchor.position),
+            format!("the anchor has another root of block {block} than this node"),
             format!(
-                "compare with another node's `optimism_outputAtBlock`; a wrong root in {} has passed its games",
-                anchor.registry
+                "compare with another node's `optimism_outputAtBlock`; a wrong root in {registry} has passed its games"
             ),
         )
     }

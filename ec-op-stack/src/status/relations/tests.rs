@@ -62,6 +62,7 @@ fn well() -> (Stack, Status) {
         game_type: 1,
         status: "in progress",
         position: Fact::Known(400),
+        block: Some(400),
         claimed: Fact::Known(hash(4)),
         ours: Fact::Known(hash(4)),
         claims: Fact::Known(1),
@@ -69,7 +70,8 @@ fn well() -> (Stack, Status) {
     let anchor = Anchor {
         registry: Address::repeat_byte(2),
         position: 300,
-        root: hash(3),
+        block: Some(300),
+        root: Fact::Known(hash(3)),
         age_s: Some(1400),
         ours: Fact::Known(hash(3)),
         respected_game_type: Fact::Known(1),
@@ -105,6 +107,11 @@ fn well() -> (Stack, Status) {
 }
 
 type Change = fn(&mut Stack, &mut Status);
+
+/// The claim as one of a super root.
+fn of_time(claim: Claim) -> Claim {
+    Claim { game_type: 9, position: Fact::Known(1400), ..claim }
+}
 
 fn found(change: Change) -> Vec<Finding> {
     let (mut stack, mut status) = well();
@@ -337,16 +344,23 @@ const TRIGGERS: &[(&str, Level, &str, Change)] = &[
     (CLAIM, Level::Warning, "is attacked, though it claims this node's root", |_, status| {
         status.claims[0].claims = Fact::Known(2);
     }),
-    (CLAIM, Level::Unknown, "claims a super root", |_, status| status.claims[0].game_type = 9),
+    (CLAIM, Level::Failure, "claims another root of block 400", |_, status| {
+        status.claims[0] = of_time(status.claims[0].clone());
+        status.claims[0].claimed = Fact::Known(hash(9));
+    }),
+    (CLAIM, Level::Unknown, "a super root of the time 1400", |_, status| {
+        status.claims[0] = of_time(status.claims[0].clone());
+        (status.claims[0].block, status.claims[0].ours) = (None, Fact::NotAsked);
+    }),
     (CLAIM, Level::Unknown, "which is not safe on this node yet", |_, status| status.claims[0].ours = Fact::NotAsked),
     ("respected", Level::Warning, "is of type 1, and only type 0 counts", |_, status| {
         anchor(status).respected_game_type = Fact::Known(0);
     }),
     ("anchor-ahead", Level::Failure, "the anchor is of block 901, this node's safe head is 900", |_, status| {
-        anchor(status).position = 901;
+        anchor(status).block = Some(901);
     }),
     ("anchor-root", Level::Failure, "the anchor has another root of block 300", |_, status| {
-        anchor(status).root = hash(9);
+        anchor(status).root = Fact::Known(hash(9));
     }),
     ("anchor-age", Level::Warning, "the anchor's block is 15 days old", |_, status| {
         anchor(status).age_s = Some(15 * 86_400);
@@ -474,11 +488,18 @@ const SILENT: &[(&str, Change)] = &[
         status.game = Fact::Known(Some(game));
         anchor(status).respected_game_type = Fact::Known(8);
     }),
-    ("anchor-ahead", |_, status| anchor(status).position = 900),
+    ("anchor-ahead", |_, status| anchor(status).block = Some(900)),
+    // of a time, as super roots are, which is no block's number
+    ("anchor-ahead", |_, status| anchor(status).position = 1_772_000_000),
+    ("claim", |_, status| status.claims[0] = of_time(status.claims[0].clone())),
     // before the first game has moved it, it is of no block
     ("anchor-root", |_, status| {
-        (anchor(status).position, anchor(status).ours) = (0, Fact::NotAsked);
-        anchor(status).root = hash(9);
+        (anchor(status).block, anchor(status).ours) = (Some(0), Fact::NotAsked);
+        anchor(status).root = Fact::Known(hash(9));
+    }),
+    // and of super roots none of this chain
+    ("anchor-root", |_, status| {
+        (anchor(status).ours, anchor(status).root) = (Fact::NotAsked, Fact::NotAsked);
     }),
     ("anchor-age", |_, status| anchor(status).age_s = Some(14 * 86_400)),
 ];
@@ -608,7 +629,7 @@ fn a_limit_is_blamed_for_what_it_refused_and_for_nothing_else() {
     // and what is not known though L1 answered
     let answered: [(&str, Change); 3] = [
         ("l1-finality", |_, status| status.l1_finalized = Fact::Known(None)),
-        (CLAIM, |_, status| status.claims[0].game_type = 9),
+        (CLAIM, |_, status| (status.claims[0].block, status.claims[0].ours) = (None, Fact::NotAsked)),
         ("anchor-age", |_, status| anchor(status).age_s = None),
     ];
     for (name, change) in answered {

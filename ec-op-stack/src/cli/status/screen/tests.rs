@@ -57,6 +57,7 @@ fn well() -> Status {
         game_type: 1,
         status: "in progress",
         position: Fact::Known(1_204_100),
+        block: Some(1_204_100),
         claimed: Fact::Known(hash(4)),
         ours: Fact::Known(hash(4)),
         claims: Fact::Known(1),
@@ -64,7 +65,8 @@ fn well() -> Status {
     let anchor = Anchor {
         registry: Address::repeat_byte(0x62),
         position: 900_000,
-        root: hash(3),
+        block: Some(900_000),
+        root: Fact::Known(hash(3)),
         age_s: Some(609_762),
         ours: Fact::Known(hash(3)),
         respected_game_type: Fact::Known(1),
