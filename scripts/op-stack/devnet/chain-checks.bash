@@ -108,12 +108,13 @@ attacked() {
   [[ ${claimant,,} == "$(jq -r '.challenger | ascii_downcase' "$DIR/accounts.json")" ]]
 }
 
-# By the proposer's own key: op-node takes no block with a transaction that Anvil impersonated, as its logs name another hash.
+# propose_wrongly INDEX: by the proposer's own key, which is this one of the public mnemonic: op-node takes no block with a
+# transaction that Anvil impersonated, as its logs name another hash
 propose_wrongly() {
   local at
   (umask 077 && printf '%s\n' "$MNEMONIC" >"$DIR/sequencer/keys/mnemonic")
   at=$(head_of "$SEQUENCER_NODE" finalized)
-  "$CAST" send --rpc-url "$L1" --mnemonic "$DIR/sequencer/keys/mnemonic" --mnemonic-derivation-path "m/44'/60'/2'/901/1" \
+  "$CAST" send --rpc-url "$L1" --mnemonic "$DIR/sequencer/keys/mnemonic" --mnemonic-derivation-path "m/44'/60'/2'/901/$1" \
     "$FACTORY" 'create(uint32,bytes32,bytes)' 1 "$(printf '0x%064x' 3735928559)" "$(printf '0x%064x' "$at")" >/dev/null
 }
 
@@ -125,7 +126,7 @@ check_challenger() {
   # the wrong game needs the proposer's account: two senders would race for its nonces
   stop op-proposer
   stop op-challenger
-  propose_wrongly
+  propose_wrongly 1
   wrong=$(game $(($(games) - 1)))
   expect 'a game with a wrong root stands' not game_is_of "$wrong" "$(game_block "$wrong")"
   expect 'with the challenger stopped nobody attacks it' same 10 claims "$wrong"

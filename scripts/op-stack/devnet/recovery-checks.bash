@@ -4,7 +4,7 @@
 
 # Of the public mnemonic: who owns SystemConfig, who owns the factory of games, and accounts that have no role
 readonly OWNER_PATH="m/44'/60'/2'/901/10" FACTORY_OWNER_PATH="m/44'/60'/1'/900/1"
-readonly SPARE_PROPOSER_INDEX=13 SPARE_INDEX=14 SPARE_P2P_INDEX=15
+readonly SPARE_CHALLENGER_INDEX=12 SPARE_PROPOSER_INDEX=13 SPARE_INDEX=14 SPARE_P2P_INDEX=15
 
 # printed NAME: the block after `<!-- run: NAME -->`
 printed() {
@@ -160,6 +160,7 @@ check_recovery() {
   check_rotation
   check_proposer_rotation
   check_exchange
+  check_challenger_rotation
 }
 
 check_snapshot() {
@@ -281,19 +282,38 @@ may_not_propose() {
   [[ $said == *BadAuth* || $said == *d386ef3e* ]]
 }
 
-# constants GAME: all that an implementation is made with, but the proposer
+# constants GAME: all that an implementation is made with, but the proposer and the challenger
 constants() {
   local name
-  for name in 'challenger()(address)' 'gameType()(uint32)' 'absolutePrestate()(bytes32)' 'maxGameDepth()(uint256)' 'splitDepth()(uint256)' \
+  for name in 'gameType()(uint32)' 'absolutePrestate()(bytes32)' 'maxGameDepth()(uint256)' 'splitDepth()(uint256)' \
     'clockExtension()(uint64)' 'maxClockDuration()(uint64)' 'vm()(address)' 'weth()(address)' 'anchorStateRegistry()(address)' \
     'l2ChainId()(uint256)' 'version()(string)'; do
     "$CAST" call --rpc-url "$L1" "$1" "$name"
   done
 }
 
+# the_implementation SIGNATURE: what that of the games that come answers
+the_implementation() {
+  call "$L1" "$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)" "$1"
+}
+
+# exchange_role NEW: gives ROLE another key by what is printed
+exchange_role() {
+  local OWNER=(--mnemonic "$MNEMONIC" --mnemonic-derivation-path "$FACTORY_OWNER_PATH") before implementation other
+  other=$([[ $ROLE == proposer ]] && echo challenger || echo proposer)
+  implementation=$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)
+  before=$(constants "$implementation")$(the_implementation "$other()(address)")
+  perform "the $ROLE gets another key" sequencer role-game role-look rotate-role
+  jq --arg role "$ROLE" --arg new "$1" '.[$role] = $new' "$DIR/accounts.json" >"$DIR/accounts.new"
+  mv "$DIR/accounts.new" "$DIR/accounts.json"
+  write_stack sequencer
+  expect 'by another implementation' not test "$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)" == "$implementation"
+  implementation=$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)
+  expect "which differs in the $ROLE only" test "$(constants "$implementation")$(the_implementation "$other()(address)")" == "$before"
+}
+
 check_proposer_rotation() {
-  local NEW_KEY=$DIR/sequencer/keys/proposer-2 PROPOSER_KEY=$DIR/sequencer/keys/proposer old new before implementation
-  local OWNER=(--mnemonic "$MNEMONIC" --mnemonic-derivation-path "$FACTORY_OWNER_PATH")
+  local ROLE=proposer NEW_KEY=$DIR/sequencer/keys/proposer-2 ROLE_KEY=$DIR/sequencer/keys/proposer old new
   PART=recovery
   old=$(jq -r .proposer "$DIR/accounts.json")
   new=$(key "$NEW_KEY" "$SPARE_PROPOSER_INDEX")
@@ -301,17 +321,26 @@ check_proposer_rotation() {
   within 120 'the newest game is of the proposer' proposed_by "$old"
   expect 'another account may not propose' may_not_propose "$new"
   expect 'and the doctor says so' finds accounts 'take proposals of' ".accounts.proposer = \"$new\""
-  implementation=$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)
-  before=$(constants "$implementation")
-  perform 'the proposer gets another key' sequencer proposer-game proposer-look rotate-proposer
-  jq --arg new "$new" '.proposer = $new' "$DIR/accounts.json" >"$DIR/accounts.new"
-  mv "$DIR/accounts.new" "$DIR/accounts.json"
-  write_stack sequencer
+  exchange_role "$new"
   within 120 'a game of the new account is made' proposed_by "$new"
-  expect 'by another implementation' test "$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)" != "$implementation"
-  expect 'which differs in the proposer only' test "$(constants "$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)")" == "$before"
   expect 'the old account may not propose any more' may_not_propose "$old"
   within 60 'and the doctor finds it right' "$EC" doctor --stack "$DIR/sequencer/stack.json"
+}
+
+# The last: a wrong game is among those that status looks at.
+check_challenger_rotation() {
+  local ROLE=challenger NEW_KEY=$DIR/sequencer/keys/challenger-2 ROLE_KEY=$DIR/sequencer/keys/challenger new wrong
+  PART=recovery
+  new=$(key "$NEW_KEY" "$SPARE_CHALLENGER_INDEX")
+  send "$RICH" "$new" --value 100ether
+  exchange_role "$new"
+  expect 'games that come name it' test "$(the_implementation 'challenger()(address)')" == "$new"
+  # two senders would race for the nonces
+  stop op-proposer
+  propose_wrongly "$SPARE_PROPOSER_INDEX"
+  wrong=$(game $(($(games) - 1)))
+  expect 'a game with a wrong root stands' not game_is_of "$wrong" "$(game_block "$wrong")"
+  within 120 'the new challenger attacks it' attacked "$wrong"
 }
 
 # The batcher of another release: OP_BATCHER_NEXT_BIN, or built of the modules that tools-next pins.
