@@ -7,8 +7,8 @@ use std::{
 };
 
 /// A file, or standard input for `-`, to be read as it comes.
-pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    if path == Path::new("-") { Ok(Box::new(io::stdin().lock())) } else { Ok(Box::new(fs::File::open(path)?)) }
+pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
+    if path == Path::new("-") { Ok(Box::new(io::stdin())) } else { Ok(Box::new(fs::File::open(path)?)) }
 }
 
 /// The text of a file, or of standard input for `-`.

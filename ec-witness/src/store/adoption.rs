@@ -26,7 +26,7 @@ impl VoteStore {
     pub fn adopt(&mut self, headers: &[ObservationHeader]) -> Result<usize, StoreError> {
         self.write(failpoint::ADOPT, |db| {
             let mut adoption = Adoption::begin(db)?;
-            headers.iter().try_for_each(|header| adoption.take(header.slot(), header))?;
+            headers.iter().try_for_each(|header| adoption.take(header.slot(), header, header.hash()))?;
             adoption.end()
         })
     }
@@ -90,13 +90,18 @@ impl<'a> Adoption<'a> {
         }
     }
 
-    /// Takes over one vote, of which the slot is given.
+    /// Takes over one vote, of which slot and hash are given.
     ///
     /// # Errors
     ///
     /// It contradicts a recorded one, or SQLite refuses.
-    pub(super) fn take(&mut self, slot: SlotId, header: &ObservationHeader) -> Result<(), StoreError> {
-        let (ballot, observation) = (Ballot { header: *header, vote: VoteKind::Attest }, header.hash());
+    pub(super) fn take(
+        &mut self,
+        slot: SlotId,
+        header: &ObservationHeader,
+        observation: ObservationHash,
+    ) -> Result<(), StoreError> {
+        let ballot = Ballot { header: *header, vote: VoteKind::Attest };
         let guarded = guarded(self.db, slot)?;
         refuse_other_content(guarded, header)?;
         match guarded {

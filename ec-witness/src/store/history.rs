@@ -6,7 +6,7 @@ mod writing;
 use std::io::{Read, Write};
 
 use alloy::primitives::Address;
-use ec_observation::{ContentHash, ObservationHeader, SlotId};
+use ec_observation::{ContentHash, ObservationHash, ObservationHeader, SlotId};
 use serde::{Deserialize, Serialize};
 
 use super::{Identity, StoreError, VoteStore, adoption::Adoption};
@@ -45,6 +45,28 @@ pub struct SlotVotes {
     pub content: Option<ContentHash>,
     /// The headers; none of a vote that is compacted.
     pub headers: Vec<ObservationHeader>,
+}
+
+/// Those votes, of which it is known that they belong together, with the hashes of their headers.
+struct Checked {
+    slot: SlotId,
+    content: Option<ContentHash>,
+    headers: Vec<(ObservationHeader, ObservationHash)>,
+}
+
+impl TryFrom<SlotVotes> for Checked {
+    type Error = HistoryError;
+
+    fn try_from(SlotVotes { slot, content, headers }: SlotVotes) -> Result<Self, HistoryError> {
+        if content.is_some() && !headers.is_empty() {
+            return Err(HistoryError::Content(slot));
+        }
+        if let Some(other) = headers.iter().map(ObservationHeader::slot).find(|found| *found != slot) {
+            return Err(HistoryError::Slot { slot, found: other });
+        }
+        let headers = headers.into_iter().map(|header| (header, header.hash())).collect();
+        Ok(Self { slot, content, headers })
+    }
 }
 
 /// What was taken over.
@@ -121,29 +143,21 @@ impl VoteStore {
 
     /// Takes a history over, as JSON, all of it or nothing. What is recorded here stays.
     ///
-    /// It is read as it is taken over, in one transaction, so that memory holds neither.
+    /// It is read as it is taken over, beside that and in one transaction, so that memory holds neither.
     ///
     /// # Errors
     ///
     /// It is none, belongs to another identity, contradicts itself, or contradicts a vote that is recorded here.
-    pub fn import(&mut self, history: impl Read) -> Result<Imported, HistoryError> {
+    pub fn import(&mut self, history: impl Read + Send) -> Result<Imported, HistoryError> {
         let identity = self.identity();
         self.expect_many()?;
         self.transact(failpoint::ADOPT, |db| {
             let mut adoption = Adoption::begin(db)?;
-            let slots = reading::read(history, identity, |SlotVotes { slot, content, headers }| {
+            let slots = reading::read_beside(history, identity, |Checked { slot, content, headers }| {
                 if let Some(content) = content {
-                    if !headers.is_empty() {
-                        return Err(HistoryError::Content(slot));
-                    }
                     adoption.take_compacted(slot, content)?;
                 }
-                for header in &headers {
-                    if header.slot() != slot {
-                        return Err(HistoryError::Slot { slot, found: header.slot() });
-                    }
-                    adoption.take(slot, header)?;
-                }
+                headers.iter().try_for_each(|(header, observation)| adoption.take(slot, header, *observation))?;
                 Ok(())
             })?;
             Ok(Imported { slots, adopted: adoption.end()? })
