@@ -25,7 +25,7 @@ use alloy::{
 use assert_cmd::Command;
 use common::{Deployment, Devnet, run};
 use ec_ledger::contracts::EveryChannelObservationLedger as Ledger;
-use ec_observation::{ObservationHash, ObservationHeader, VoteKind};
+use ec_observation::{ObservationHash, ObservationHeader};
 use ec_testing::archive::made::{self as archive, TestArchive};
 use ec_witness::{
     failpoint::{self, Step},
@@ -214,8 +214,7 @@ fn killed_at_every_step_of_a_move_the_vote_moves_once() {
         assert_eq!((again.code, again.lines().len() as u64), (0, epoch + 1), "{point}: {again:?}");
         moved.push(to.hash());
         let ballots = VoteStore::read(&witness.store).unwrap().ballots().unwrap();
-        let is_move = |vote| matches!(vote, VoteKind::Move { from, .. } if from.slot() == to.slot());
-        assert!(ballots.iter().any(|ballot| ballot.header == to && is_move(ballot.vote)), "{point}");
+        assert!(ballots.iter().any(|ballot| ballot.header == to && ballot.moved_from().is_some()), "{point}");
     }
     let events = common::block_on(async {
         let ledger = Ledger::new(witness.deployed.ledger, witness.net.provider());

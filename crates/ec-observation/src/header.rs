@@ -128,6 +128,15 @@ pub struct Content {
     pub sequence: u64,
 }
 
+/// The two fields of a header that its proposer chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The observation of the same stream that the header follows, or zero.
+    pub parent_observation_hash: ObservationHash,
+    /// Unix milliseconds of the epoch's first record.
+    pub observed_unix_ms: u64,
+}
+
 /// Length of an ABI-encoded header, bytes.
 pub const HEADER_LEN: usize = 7 * 32;
 
@@ -183,6 +192,16 @@ impl ObservationHeader {
             locator_hash: self.locator_hash,
             sequence: self.sequence,
         }
+    }
+
+    /// The part that is.
+    pub fn choice(&self) -> Choice {
+        Choice { parent_observation_hash: self.parent_observation_hash, observed_unix_ms: self.observed_unix_ms }
+    }
+
+    /// The header of the same content that another choice makes.
+    pub fn with(self, Choice { parent_observation_hash, observed_unix_ms }: Choice) -> Self {
+        Self { parent_observation_hash, observed_unix_ms, ..self }
     }
 }
 

@@ -13,7 +13,9 @@ pub mod tree;
 pub mod vote;
 
 pub use derive::DerivedEpoch;
-pub use header::{Content, ContentHash, EpochHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId, StreamHash};
+pub use header::{
+    Choice, Content, ContentHash, EpochHash, HEADER_LEN, ObservationHash, ObservationHeader, SlotId, StreamHash,
+};
 pub use listing::{ListedRecord, Listing, ListingError};
 pub use naming::{NameHashes, NamedEpoch, Namer};
 pub use proof::{OnLedger, Origin, Proof, ProofError, ProveError};

@@ -2,7 +2,7 @@
 
 use strum::{IntoStaticStr, VariantNames};
 
-use crate::header::ObservationHeader;
+use crate::header::{Choice, ObservationHeader};
 
 /// The ways to vote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
@@ -18,8 +18,8 @@ pub enum VoteKind {
     /// By moving the vote that is there to the header, as a new candidate if it is none yet and the slot holds exactly so
     /// many.
     Move {
-        /// The candidate that has the vote, of the same content.
-        from: ObservationHeader,
+        /// What the candidate that has the vote differs in: it is of the same content.
+        from: Choice,
         /// The candidates that were judged.
         candidates_seen: usize,
     },
@@ -44,13 +44,23 @@ pub struct Ballot {
     pub vote: VoteKind,
 }
 
+impl Ballot {
+    /// The header that the vote is taken from, where it is moved.
+    pub fn moved_from(&self) -> Option<ObservationHeader> {
+        match self.vote {
+            VoteKind::Move { from, .. } => Some(self.header.with(from)),
+            VoteKind::Propose { .. } | VoteKind::Attest => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_way_has_its_word() {
-        let from = ObservationHeader::abi_decode(&[0; crate::header::HEADER_LEN]).unwrap();
+        let from = ObservationHeader::abi_decode(&[0; crate::header::HEADER_LEN]).unwrap().choice();
         let kinds =
             [VoteKind::Propose { candidates_seen: 3 }, VoteKind::Attest, VoteKind::Move { from, candidates_seen: 3 }];
         let words = kinds.map(VoteKind::name);

@@ -259,7 +259,7 @@ impl Judge {
         let done = self.engine.take_done(ledger.state(), ledger.follower.heads().finalized);
         if !self.unsent.is_empty() {
             let voted = done.iter().filter_map(|(_, slot)| slot.voted);
-            voted.for_each(|header| _ = self.unsent.remove(&header.hash()));
+            voted.for_each(|voted| _ = self.unsent.remove(&voted.observation));
         }
         done
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use alloy::primitives::{Address, U256};
 use ec_archive::{SegmentSpan, StreamIndex};
 use ec_ledger::{Follower, Heads};
-use ec_observation::{EpochKey, ObservationHash, ObservationHeader, StreamHash, StreamRule};
+use ec_observation::{EpochKey, ObservationHash, StreamHash, StreamRule};
 use ec_rpc::Health;
 
 use super::streams::count;
@@ -130,7 +130,7 @@ pub fn slot(rule: &StreamRule, key: SlotKey, judged: &JudgedSlot, follower: &Fol
         session: SessionEpoch::of(rule, judged.name, judged.epoch),
         slot: key.slot,
         state: judged.state,
-        observation_hash: judged.voted.as_ref().map(ObservationHeader::hash),
+        observation_hash: judged.voted.map(|voted| voted.observation),
         finalized_hash: judged.finalized,
         candidates: candidates.len(),
         votes: match judged.finalized {

@@ -111,10 +111,7 @@ fn calldata(batch: &[Ballot]) -> Bytes {
         VoteKind::Propose { candidates_seen } | VoteKind::Move { candidates_seen, .. } => U256::from(candidates_seen),
         VoteKind::Attest => U256::ZERO,
     };
-    let from = |ballot: &Ballot| match ballot.vote {
-        VoteKind::Move { from, .. } => from.into(),
-        VoteKind::Propose { .. } | VoteKind::Attest => ballot.header.into(),
-    };
+    let from = |ballot: &Ballot| Ledger::ObservationHeader::from(ballot.moved_from().unwrap_or(ballot.header));
     let header = |ballot: &Ballot| Ledger::ObservationHeader::from(ballot.header);
     let (slot, hash) = (|ballot: &Ballot| ballot.header.slot().0, |ballot: &Ballot| ballot.header.hash().0);
     let encoded = match (batch, batch.first().map(|ballot| ballot.vote)) {
@@ -171,7 +168,7 @@ mod tests {
 
     /// A move from the first header of a slot to this one.
     fn moved(slot: u8, header: u8) -> Ballot {
-        let from = ballot(slot, 0, true).header;
+        let from = ballot(slot, 0, true).header.choice();
         Ballot { vote: VoteKind::Move { from, candidates_seen: 3 }, ..ballot(slot, header, true) }
     }
 

@@ -242,16 +242,15 @@ pub(super) fn insert_header(
     carried: bool,
 ) -> Result<bool, StoreError> {
     let header = &ballot.header;
-    let (candidates_seen, moved_from) = match ballot.vote {
-        VoteKind::Propose { candidates_seen } => (Some(candidates_seen), None),
-        VoteKind::Attest => (None, None),
-        VoteKind::Move { from, candidates_seen } => (Some(candidates_seen), Some(from.hash())),
+    let candidates_seen = match ballot.vote {
+        VoteKind::Propose { candidates_seen } | VoteKind::Move { candidates_seen, .. } => Some(candidates_seen),
+        VoteKind::Attest => None,
     };
     let (slot, observation, seen) = (hex(slot.0), hex(observation.0), candidates_seen.map(|seen| seen as i64));
     let row = params![slot, observation, hex(header.abi_encode()), seen, carried, unix_ms()];
     let is_new = db.prepare_cached(INSERT_HEADER)?.execute(row)? == 1;
-    if let Some(moved_from) = moved_from.filter(|_| is_new) {
-        db.execute("INSERT INTO moves VALUES (?1, ?2)", params![observation, hex(moved_from.0)])?;
+    if let Some(moved_from) = ballot.moved_from().filter(|_| is_new) {
+        db.execute("INSERT INTO moves VALUES (?1, ?2)", params![observation, hex(moved_from.hash().0)])?;
     }
     Ok(is_new)
 }
@@ -283,17 +282,20 @@ fn fate_of_slot(db: &Connection, slot: SlotId) -> Result<VoteFate, StoreError> {
 /// A row of `header, candidates_seen, observation`, and the header that it moves from.
 fn ballot(row: &rusqlite::Row<'_>) -> rusqlite::Result<Ballot> {
     let candidates_seen = row.get::<_, Option<i64>>(1)?.map(|seen| seen as usize);
-    let moved_from = row.get_ref(3)?.as_str_or_null()?.map(|_| header_at(row, 3)).transpose()?;
-    let vote = match (candidates_seen, moved_from) {
-        (Some(candidates_seen), Some(from)) => VoteKind::Move { from, candidates_seen },
-        (Some(candidates_seen), None) => VoteKind::Propose { candidates_seen },
-        (None, None) => VoteKind::Attest,
-        (None, Some(_)) => return Err(invalid(1, "a move without the candidates that were seen")),
-    };
     let header = header_at(row, 0)?;
     if header.hash() != parsed(row, 2)? {
         return Err(invalid(0, "not the header that its hash names"));
     }
+    let moved_from = row.get_ref(3)?.as_str_or_null()?.map(|_| header_at(row, 3)).transpose()?;
+    let vote = match (candidates_seen, moved_from) {
+        (Some(_), Some(from)) if from.content() != header.content() => {
+            return Err(invalid(3, "a move from other content"));
+        }
+        (Some(candidates_seen), Some(from)) => VoteKind::Move { from: from.choice(), candidates_seen },
+        (Some(candidates_seen), None) => VoteKind::Propose { candidates_seen },
+        (None, None) => VoteKind::Attest,
+        (None, Some(_)) => return Err(invalid(1, "a move without the candidates that were seen")),
+    };
     Ok(Ballot { header, vote })
 }
 

@@ -14,7 +14,7 @@ use super::{
     rest::Rest,
     rounds::Phase,
     situation::{Situation, membership_of},
-    slot::{Admitted, JudgedSlot, SlotKey},
+    slot::{Admitted, JudgedSlot, SlotKey, Voted},
 };
 
 /// What became of an epoch that was handed in.
@@ -88,7 +88,7 @@ impl Engine {
     pub fn set_vote(&mut self, key: SlotKey, header: ObservationHeader, vote: OwnVote) {
         let Some(judged) = self.slots.get_mut(&key) else { return };
         let before = (judged.voted, judged.vote);
-        (judged.voted, judged.vote) = (Some(header), vote);
+        (judged.voted, judged.vote) = (Some(Voted::of(&header)), vote);
         if before != (judged.voted, judged.vote) {
             self.wake(key);
         }

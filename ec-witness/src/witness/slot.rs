@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 
 use alloy::primitives::{Address, B256};
 use ec_ledger::{Candidate, Final, Slot};
-use ec_observation::{Ballot, EpochKey, EpochName, ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind};
+use ec_observation::{
+    Ballot, ContentHash, EpochKey, EpochName, ObservationHash, ObservationHeader, SlotId, StreamHash, VoteKind,
+};
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 
@@ -96,6 +98,23 @@ pub struct Admitted {
     pub closed_ms: u64,
 }
 
+/// What is kept of a header that is recorded: there are as many as slots that are judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Voted {
+    /// The header's hash.
+    pub observation: ObservationHash,
+    /// Its content's hash.
+    pub content: ContentHash,
+    /// Its time, Unix milliseconds.
+    pub observed_unix_ms: u64,
+}
+
+impl Voted {
+    pub(super) fn of(header: &ObservationHeader) -> Self {
+        Self { observation: header.hash(), content: header.content().hash(), observed_unix_ms: header.observed_unix_ms }
+    }
+}
+
 /// One slot's place in the engine.
 #[derive(Clone, Debug)]
 pub struct JudgedSlot {
@@ -110,7 +129,7 @@ pub struct JudgedSlot {
     /// The own vote.
     pub vote: OwnVote,
     /// The newest header recorded for it.
-    pub voted: Option<ObservationHeader>,
+    pub voted: Option<Voted>,
     /// Where it stands.
     pub state: SlotState,
     /// The final observation, if it is final.
@@ -152,7 +171,7 @@ impl JudgedSlot {
             proposing,
             own,
             vote: past.map_or(OwnVote::None, |(_, vote)| vote),
-            voted: past.map(|(header, _)| header),
+            voted: past.map(|(header, _)| Voted::of(&header)),
             state: SlotState::Open,
             finalized: None,
             closed_ms,
@@ -220,7 +239,7 @@ impl JudgedSlot {
             }
             Decision::Move { from, to, candidates_seen } => {
                 self.moved_in = seen.phase.round().map(|round| round.began_ms);
-                Some(Ballot { header: to, vote: VoteKind::Move { from, candidates_seen } })
+                Some(Ballot { header: to, vote: VoteKind::Move { from: from.choice(), candidates_seen } })
             }
             Decision::Final(_) | Decision::Voted | Decision::Wait(_) | Decision::Abstain => None,
         }

@@ -61,7 +61,9 @@ fn call(ballot: &Ballot) -> Call {
     match ballot.vote {
         VoteKind::Propose { candidates_seen } => Call::Propose { header: ballot.header, candidates_seen },
         VoteKind::Attest => Call::Attest { slot: ballot.header.slot(), observation: ballot.header.hash() },
-        VoteKind::Move { from, candidates_seen } => Call::Move { from, to: ballot.header, candidates_seen },
+        VoteKind::Move { from, candidates_seen } => {
+            Call::Move { from: ballot.header.with(from), to: ballot.header, candidates_seen }
+        }
     }
 }
 

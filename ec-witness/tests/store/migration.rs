@@ -106,7 +106,7 @@ fn everything_of_version_2_is_kept_and_votes_move_there() {
     // adopted, so nothing of it is on its way
     let from = open.ballots().unwrap()[0].header;
     let to = ObservationHeader { observed_unix_ms: from.observed_unix_ms + 1, ..from };
-    let moved = Ballot { header: to, vote: VoteKind::Move { from, candidates_seen: 1 } };
+    let moved = Ballot { header: to, vote: VoteKind::Move { from: from.choice(), candidates_seen: 1 } };
     assert_eq!(*open.record(&[moved]).unwrap()[0].as_ref().unwrap(), Recorded::Another);
     drop(open);
     let unsigned = VoteStore::open(&store, identity()).unwrap().unsigned_after(0, usize::MAX).unwrap();

@@ -96,7 +96,7 @@ fn siblings_and_moves_go_together_with_what_was_final() {
     let landed = carry_at(&mut store, 5, 2, &[first], TxState::Sent);
     store.set_state(landed, FINAL).unwrap();
     let moved = header(1, 1, 2);
-    let vote_kind = VoteKind::Move { from: first, candidates_seen: 2 };
+    let vote_kind = VoteKind::Move { from: first.choice(), candidates_seen: 2 };
     record(&mut store, Ballot { header: moved, vote: vote_kind }).unwrap();
     carry(&mut store, 6, &[moved], FINAL);
     vote(&mut store, 2, 7, FINAL);

@@ -3,7 +3,7 @@
 use super::*;
 
 fn moved(from: ObservationHeader, to: ObservationHeader) -> Ballot {
-    Ballot { header: to, vote: VoteKind::Move { from, candidates_seen: 2 } }
+    Ballot { header: to, vote: VoteKind::Move { from: from.choice(), candidates_seen: 2 } }
 }
 
 /// A store whose vote for this header is executed.
@@ -38,6 +38,17 @@ fn no_vote_moves_to_other_content() {
     let (_dir, mut store) = voted(from);
     assert!(matches!(record(&mut store, moved(from, other)), Err(StoreError::OtherContent { .. })));
     assert_eq!(store.ballots().unwrap(), [attest(from)]);
+}
+
+#[test]
+fn a_move_from_other_content_is_damage() {
+    let (from, to, other) = (header(1, 1, 100), header(1, 1, 200), header(2, 2, 100));
+    let (dir, mut store) = voted(from);
+    record(&mut store, moved(from, to)).unwrap();
+    record(&mut store, attest(other)).unwrap();
+    let db = Connection::open(dir.path().join("store").join(STORE_FILE)).unwrap();
+    db.execute("UPDATE moves SET moved_from = ?1", [other.hash().to_string()]).unwrap();
+    assert!(matches!(store.ballots(), Err(StoreError::Sqlite(_))), "{:?}", store.ballots());
 }
 
 #[test]
