@@ -25,7 +25,7 @@ use ec_op_stack::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-const VERSION: &str = "v1.16.7";
+const VERSION: &str = "v1.18.1";
 /// How many differences are shown whole.
 const SHOWN: usize = 12;
 
@@ -444,8 +444,13 @@ fn mutated_args(program: &'static str, base: &[String], chance: &mut Chance) -> 
 fn corpus(mutations: usize, dir: &Path, chance: &mut Chance) -> Vec<Case> {
     let mut cases = Vec::new();
     let parse = |name: &str| serde_json::from_str::<Value>(&input(name)).unwrap();
-    let (rollups, geneses) =
+    let (mut rollups, geneses) =
         (["rollup.json", "rollup-jovian.json"].map(parse), ["genesis.json", "genesis-jovian.json"].map(parse));
+    // as op-deployer wrote them, for an op-node that knew more
+    cases.extend(rollups.iter().map(|base| Case::Rollup { text: written(base) }));
+    for base in &mut rollups {
+        base.as_object_mut().unwrap().remove("protocol_versions_address").unwrap();
+    }
     let intent = input("intent-complete.toml");
     for base in &rollups {
         cases.push(Case::Rollup { text: written(base) });
@@ -542,7 +547,7 @@ fn ours(case: &Case) -> Verdict {
 type Explains = fn(&Case, &Verdict, &Verdict) -> bool;
 
 /// Where both may differ, and why that is right. What is not here fails.
-const KNOWN: [(&str, Explains); 5] = [
+const KNOWN: [(&str, Explains); 6] = [
     (
         "the intent has two keys that differ in case only: op-deployer takes either by chance, we refuse",
         |case, _, ours| matches!(case, Case::Intent { .. }) && ours.reason.contains("one key for op-deployer"),
@@ -569,6 +574,14 @@ const KNOWN: [(&str, Explains); 5] = [
                 theirs.accept && ours.accept && object.is_ok_and(|object| !genesis::out_of_step(&object).is_empty())
             }
             _ => false,
+        },
+    ),
+    (
+        "what op-deployer wants of the intent until v1.17 only: which one reads it is not known, we refuse",
+        |case, theirs, ours| {
+            let until = ["ProtocolVersionsOwner", "chainFeesRecipient", "useRevenueShare"];
+            let is_of_those = |reason: &str| until.iter().any(|key| reason.contains(key));
+            matches!(case, Case::Intent { .. }) && theirs.accept && ours.reason.split(" | ").all(is_of_those)
         },
     ),
     (

@@ -21,6 +21,7 @@ use ec_op_stack::{
         examine,
     },
     games::GameRules,
+    normalise::{ChainFiles, normalise},
     stack::{Accounts, Component, Stack},
 };
 use ec_testing::proxy::Fault;
@@ -32,13 +33,11 @@ const PRESTATE: B256 = b256!("038512e02c4c3f7bdaec27d00edf55b7155e0905301e1a8808
 
 /// A sequencer in which all is well: the arguments that the local chain runs with, on Sepolia's terms.
 fn well() -> (Stack, Facts) {
-    let stack = serde_json::from_str(&fs::read_to_string(inputs().join("stack.json")).unwrap()).unwrap();
+    let stack: Stack = serde_json::from_str(&fs::read_to_string(inputs().join("stack.json")).unwrap()).unwrap();
     let factory = address!("51095eac6e2b6da9811c6febbdd67add79135ce0");
-    let file = |name: &str| {
-        let mut text = fs::read_to_string(inputs().join(name)).unwrap();
-        text = text.replace("\"0x0000000000000000\"", "\"0x000000fa00000006\"");
-        serde_json::from_str(&text).map_err(|error| error.to_string())
-    };
+    let file = |name: &str| serde_json::from_slice(&fs::read(inputs().join(name)).unwrap()).unwrap();
+    let mut files = ChainFiles { rollup: file("rollup.json"), genesis: file("genesis.json") };
+    normalise(&mut files, &stack.components["op-node"].version.parse().unwrap());
     let l1 = L1Facts {
         host: "l1.example".to_owned(),
         users: vec!["op-node"],
@@ -61,7 +60,7 @@ fn well() -> (Stack, Facts) {
     let secret = |path: &str| SecretFacts { path: PathBuf::from(path), secret: Ok("ab".repeat(32)), mode: 0o600 };
     let rich = AccountFacts { balance: Some(U256::from(10).pow(U256::from(18))) };
     let facts = Facts {
-        chain: ChainText { rollup: file("rollup.json"), genesis: file("genesis.json") },
+        chain: ChainText { rollup: Ok(files.rollup), genesis: Ok(files.genesis) },
         l1: vec![l1],
         l1_origin: Some(Ok(Some(b256!("1fd2ba1b6dc77de2f0cd4dbbd8a7fbdcb4e2f1ebba5dc6cf8d4b6e94b3b2b1a0")))),
         l1_config: None,
@@ -189,7 +188,7 @@ const FAILURES: &[(Break, Check, Severity, &str)] = &[
         |stack, _| version(stack, "op-geth", "v1.101603.4"),
         Check::Versions,
         Severity::Failure,
-        "belongs to op-geth v1.101608.0",
+        "belongs to op-geth v1.101702.2",
     ),
     (|stack, _| version(stack, "op-geth", "latest"), Check::Versions, Severity::Failure, "no version"),
     (
@@ -309,7 +308,7 @@ const FAILURES: &[(Break, Check, Severity, &str)] = &[
         |_, facts| rollup(facts, &["da_challenge_contract_address"], &Address::ZERO),
         Check::Files,
         Severity::Failure,
-        "da_challenge_contract_address: op-node v1.16.7 has no such field",
+        "da_challenge_contract_address: op-node v1.18.1 has no such field",
     ),
     (|_, facts| rollup(facts, &["block_time"], &0), Check::Files, Severity::Failure, "block_time is 0"),
     (
@@ -656,11 +655,11 @@ fn a_beacon_endpoint_whose_answer_breaks_off_is_told_without_its_api_key() {
 fn a_variable_from_a_file_counts_and_a_file_that_is_missing_is_told() {
     let dir = copies(&["stack.json", "rollup.json", "genesis.json"]);
     common::edit(dir.path(), "stack.json", "\"--l1=http://127.0.0.1:1\",", "");
-    let from_file = "\"environment_files\": {\"OP_NODE_L1_ETH_RPC\": \"l1-rpc\"}, \"version\": \"v1.16.7\",\n      \"args\": [\n        \n        \"--l1.beacon";
+    let from_file = "\"environment_files\": {\"OP_NODE_L1_ETH_RPC\": \"l1-rpc\"}, \"version\": \"v1.18.1\",\n      \"args\": [\n        \n        \"--l1.beacon";
     common::edit(
         dir.path(),
         "stack.json",
-        "\"version\": \"v1.16.7\",\n      \"args\": [\n        \n        \"--l1.beacon",
+        "\"version\": \"v1.18.1\",\n      \"args\": [\n        \n        \"--l1.beacon",
         from_file,
     );
     let (out, _) = common::expect(dir.path(), 1, &["doctor", "--stack", "stack.json"]);

@@ -19,7 +19,7 @@ buildGoModule {
 
   # `go mod vendor` leaves out C headers that op-geth includes
   proxyVendor = true;
-  vendorHash = "sha256-wkRVMWNUT8iW/sa5Wk0xT43Zsit8LNS9svV7QJ7wP3E=";
+  vendorHash = "sha256-hGkXtDOw0wMD6SuNjfk8aIYQCPqWkJqmm3hBntm/V1k=";
 
   # five of the packages are called cmd: each gets its name by -o
   buildPhase = ''

@@ -149,9 +149,7 @@ const PAIRS: [(&str, &str); 3] =
 
 /// The hash of the block that the file makes, or why op-geth makes none of it.
 pub fn judge(genesis: &Object) -> Result<B256, Vec<Refusal>> {
-    let text = serde_json::to_string(genesis).unwrap_or_default();
-    let values =
-        Values::read(&text, FIELDS, READING).map_err(|misread| misread.iter().map(refusal).collect::<Vec<_>>())?;
+    let values = read(genesis)?;
     if let Some(refusal) = check(&values) {
         return Err(vec![refusal]);
     }
@@ -159,9 +157,16 @@ pub fn judge(genesis: &Object) -> Result<B256, Vec<Refusal>> {
     header(&values, &state).map(|header| header.hash_slow()).map_err(|refusal| vec![refusal])
 }
 
-/// Where Ethereum's forks do not keep step with the OP Stack's. op-geth starts with such a file, and stops at the fork.
+fn read(genesis: &Object) -> Result<Values, Vec<Refusal>> {
+    let text = serde_json::to_string(genesis).unwrap_or_default();
+    Values::read(&text, FIELDS, READING).map_err(|misread| misread.iter().map(refusal).collect())
+}
+
+/// Where Ethereum's forks do not keep step with the OP Stack's. op-geth starts with such a file, and stops at the fork. Of a
+/// file that cannot be read [`judge`] says so.
 pub fn out_of_step(genesis: &Object) -> Vec<Refusal> {
-    let time = |name: &str| genesis.get::<u64>(&["config", name]);
+    let Ok(values) = read(genesis) else { return Vec::new() };
+    let time = |name: &str| values.number(&format!("config.{name}"));
     let shown = |time: Option<u64>| time.map_or_else(|| "missing".to_owned(), |time| time.to_string());
     let apart = PAIRS.into_iter().filter(|(ours, theirs)| time(ours) != time(theirs));
     apart

@@ -137,7 +137,8 @@ const INTENT: &[Field] = &[
 
 /// What op-deployer refuses of the intent, and where keys contradict each other; empty when it deploys it.
 ///
-/// The rules are those of op-deployer v1.16.7. The layout of old belongs to other programs, of which only the roles are known.
+/// The rules are those of op-deployer v1.18.1, and what v1.16.7 wanted besides: which one reads the file is not known. The layout
+/// of old belongs to other programs, of which only the roles are known.
 pub fn judge(document: &DocumentMut) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     twice(document.as_table(), "", INTENT, &mut refusals);

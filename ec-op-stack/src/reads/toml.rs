@@ -4,7 +4,7 @@
 use alloy::primitives::{Address, U256};
 use toml_edit::{Item, TableLike, Value};
 
-use super::{json::bytes, same_name};
+use super::{is_url, json::bytes, same_name};
 
 /// What a field takes.
 #[derive(Clone, Copy, Debug)]
@@ -163,16 +163,4 @@ fn is_big(text: &str) -> bool {
 
 fn is_locator(text: &str) -> bool {
     text == "embedded" || (["file:", "http:", "https:"].iter().any(|scheme| text.starts_with(scheme)) && is_url(text))
-}
-
-/// Whether Go's `url.Parse` takes it, as far as what is written by hand goes: no control characters, no half escapes.
-fn is_url(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let escaped = byte != b'%' || (0..2).all(|_| bytes.next().is_some_and(|digit| digit.is_ascii_hexdigit()));
-        if byte.is_ascii_control() || !escaped {
-            return false;
-        }
-    }
-    true
 }

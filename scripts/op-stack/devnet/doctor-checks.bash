@@ -63,5 +63,5 @@ check_deployer() {
   expect 'setup-rollup.sh makes an intent with it' env "OP_DEPLOYER=$DIR/bin/op-deployer" "EC_OP_STACK=$EC" "${setup[@]}"
   expect 'its state is not taken for a deployed chain' not "$EC" state --state "$DIR/setup/deployer/state.json"
   expect 'what normalise has changed it does not change again' "$EC" normalise --rollup "$DIR/chain/rollup.json" \
-    --genesis "$DIR/chain/genesis.json" --op-node v1.16.7 --dry-run
+    --genesis "$DIR/chain/genesis.json" --op-node v1.18.1 --dry-run
 }

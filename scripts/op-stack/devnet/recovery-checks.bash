@@ -343,13 +343,13 @@ check_challenger_rotation() {
   within 120 'the new challenger attacks it' attacked "$wrong"
 }
 
-# The batcher of another release: OP_BATCHER_NEXT_BIN, or built of the modules that tools-next pins.
-next_batcher() {
-  local build=$ROOT/scripts/op-stack/tools-next/build found
-  found=${OP_BATCHER_NEXT_BIN:-$("$build" --path)/op-batcher}
+# The batcher of another release: OP_BATCHER_BEFORE_BIN, or built of the modules that tools-before pins.
+other_batcher() {
+  local build=$ROOT/scripts/op-stack/tools-before/build found
+  found=${OP_BATCHER_BEFORE_BIN:-$("$build" --path)/op-batcher}
   if [[ ! -x $found ]]; then
     say 'building op-batcher of another release'
-    "$build" op-batcher >&2 || die 2 'it cannot be had: set OP_BATCHER_NEXT_BIN, or let Go reach its module proxy'
+    "$build" op-batcher >&2 || die 2 'it cannot be had: set OP_BATCHER_BEFORE_BIN, or let Go reach its module proxy'
   fi
   printf '%s\n' "$found"
 }
@@ -367,7 +367,7 @@ check_exchange() {
   local SYSTEM=$DIR/system NODE=$SEQUENCER_NODE old new
   PART=recovery
   old=$(readlink "$DIR/bin/op-batcher")
-  new=$(next_batcher)
+  new=$(other_batcher)
   mkdir -p "$SYSTEM"/{old,new}
   ln -s "$old" "$SYSTEM/old/op-batcher"
   ln -s "$new" "$SYSTEM/new/op-batcher"

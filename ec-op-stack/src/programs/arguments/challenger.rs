@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{
     Checked, Host, addresses, factory, filled, listeners, no_network, not_zero, refuse, required, transactions,
 };
-use crate::reads::flags::Parsed;
+use crate::reads::{flags::Parsed, is_url};
 
 /// The games that op-challenger plays: name, number, and whose flags they take.
 pub const GAME_TYPES: [(&str, u32, Vm); 9] = [
@@ -88,6 +88,13 @@ pub(super) fn check(parsed: &Parsed, host: &dyn Host) -> Checked {
     }
     for (_, machine) in &machines {
         files(parsed, *machine, host)?;
+    }
+    for machine in ["cannon", "cannon-kona"] {
+        let own = format!("{machine}-prestates-url");
+        let flag = if parsed.is_set(&own) { &own } else { "prestates-url" };
+        if !parsed.text(flag).is_none_or(is_url) {
+            return refuse(format!("--{flag} is no URL"), "give one, to which the prestate's hash is added");
+        }
     }
     transactions(parsed)?;
     listeners(parsed)

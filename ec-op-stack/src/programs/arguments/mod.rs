@@ -1,6 +1,6 @@
 //! The command lines of the services, as each of them checks its own before it starts.
 //!
-//! The rules are those of optimism v1.16.7: `CheckRequired`, `NewConfig` and `CLIConfig.Check` of each service, and of what
+//! The rules are those of optimism v1.18.1: `CheckRequired`, `NewConfig` and `CLIConfig.Check` of each service, and of what
 //! they share (`op-service`). A later release that takes less or more of a flag is told by its own table of flags, not here.
 
 mod batcher;

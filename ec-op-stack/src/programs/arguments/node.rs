@@ -92,6 +92,15 @@ fn sync(parsed: &Parsed) -> Checked {
             "set --syncmode.req-resp=false too",
         );
     }
+    let offset = parsed.nanoseconds("syncmode.offset-el-safe").unwrap_or(0);
+    let is_by_execution =
+        parsed.text("syncmode") == Some("execution-layer") || parsed.switch("l2.engine-sync") == Some(true);
+    if offset < 0 || offset > 0 && !is_by_execution {
+        return refuse(
+            "--syncmode.offset-el-safe is below 0, or set without --syncmode=execution-layer",
+            "leave it out",
+        );
+    }
     Ok(())
 }
 
