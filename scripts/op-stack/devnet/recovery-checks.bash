@@ -331,6 +331,10 @@ check_proposer_rotation() {
 check_challenger_rotation() {
   local ROLE=challenger NEW_KEY=$DIR/sequencer/keys/challenger-2 ROLE_KEY=$DIR/sequencer/keys/challenger new wrong
   PART=recovery
+  [[ -e $DIR/prestate.bin.gz ]] || {
+    say 'NOT CHECKED: the exchange of a challenger, of which there is none with --short'
+    return 0
+  }
   new=$(key "$NEW_KEY" "$SPARE_CHALLENGER_INDEX")
   send "$RICH" "$new" --value 100ether
   exchange_role "$new"
