@@ -129,7 +129,9 @@ surroundings() {
 
   (
     umask 077
-    for name in op-jwt op-deployer-key ec-witness-la; do openssl rand -hex 32 >"$agenix/$name"; done
+    for name in op-jwt ec-witness-la; do openssl rand -hex 32 >"$agenix/$name"; done
+    # with ether on L1, without which nothing is deployed
+    "$root/opt/test/bin/cast" wallet private-key "$MNEMONIC" "m/44'/60'/0'/0/1" >"$agenix/op-deployer-key"
     role_key "$root" 1 >"$agenix/op-proposer-key"
     role_key "$root" 2 >"$agenix/op-batcher-key"
     role_key "$root" 3 >"$agenix/op-p2p-key"
@@ -147,6 +149,8 @@ scenario_units() {
   cat >"$root/etc/systemd/system/l1.service" <<'UNIT'
 [Unit]
 Description=L1
+# as one elsewhere is there before the host starts
+Before=op-stack-chain.service
 [Service]
 Environment=HOME=/tmp
 ExecStart=/opt/test/l1.sh /opt/test /run/l1
