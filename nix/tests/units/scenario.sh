@@ -121,7 +121,7 @@ chain() {
   within 'the finalized head follows' status '.status.heads.finalized.number > 0'
   within 'status finds all well' ec-op-stack status
   must 'the doctor finds nothing to mend' ec-op-stack doctor
-  within 'the doctor was asked when the files were published' logged op-stack-doctor.service '^ok .*settings'
+  within 'the doctor was asked when the files were published' logged op-stack-doctor.service '^ok .*listeners'
   must 'it shows no API key' not sh -c '{ ec-op-stack doctor; ec-op-stack status; journalctl --output=cat --unit op-stack-doctor; } | grep an-api-key'
   sed 's/--game-type=1/--game-type=0/' /etc/ec-op-stack/stack.json >/tmp/stack.json
   must 'the doctor finds a wrong game type' not ec-op-stack doctor --stack /tmp/stack.json
