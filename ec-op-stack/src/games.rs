@@ -164,8 +164,6 @@ pub(crate) struct AnchorRoot {
     pub(crate) root: B256,
     /// The L2 block that it is of; of super roots its Unix time, in seconds.
     pub(crate) position: u64,
-    /// The game that claimed it; zero of the one that all began with.
-    pub(crate) game: Address,
 }
 
 /// The anchor that a game names. Registries before op-contracts v3 hold one for each type.
@@ -179,8 +177,12 @@ pub(crate) async fn anchor(l1: &Endpoint, game: Address, game_type: u32) -> Resu
             (anchor.root, anchor.position)
         }
     };
-    let game = view(l1, registry, c::anchorGameCall {}).await.unwrap_or_default();
-    Ok(AnchorRoot { registry, root, position: position.saturating_to(), game })
+    Ok(AnchorRoot { registry, root, position: position.saturating_to() })
+}
+
+/// The game whose claim a registry has for the anchor; zero while that is the one that all began with.
+pub(crate) async fn anchor_game(l1: &Endpoint, registry: Address) -> Result<Address, CallError> {
+    view(l1, registry, c::anchorGameCall {}).await
 }
 
 /// The type of games that count for withdrawals: by the registry, before op-contracts v4 by the portal that it names.

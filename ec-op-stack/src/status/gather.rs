@@ -202,13 +202,11 @@ impl Status {
             let anchor = l1.with(async |l1| games::anchor(l1, address, game_type).await).await;
             self.anchor = match anchor {
                 Fact::Known(found) => {
-                    let AnchorRoot { registry, position, game, .. } = found;
+                    let AnchorRoot { registry, position, root } = found;
                     let block = places.block(game_type, position);
                     let root = match games::is_super(game_type) {
-                        false => Fact::Known(found.root),
-                        // what all began with is no game's claim
-                        true if game.is_zero() => Fact::NotAsked,
-                        true => places.claimed(game, game_type, l1).await,
+                        false => Fact::Known(root),
+                        true => places.anchored(registry, game_type, l1).await,
                     };
                     Fact::Known(Anchor {
                         registry,
@@ -254,6 +252,17 @@ impl Places<'_> {
             (true, chain_id) => chain_id,
         };
         l1.with(async |l1| games::root_claim(l1, game, in_super).await).await
+    }
+
+    /// What the game that a registry has for the anchor, one of this type, claims of this chain.
+    async fn anchored(&self, registry: Address, game_type: u32, l1: &mut Asked) -> Fact<B256> {
+        match l1.with(async |l1| games::anchor_game(l1, registry).await).await {
+            // what all began with is no game's claim
+            Fact::Known(game) if game.is_zero() => Fact::NotAsked,
+            Fact::Known(game) => self.claimed(game, game_type, l1).await,
+            Fact::NotAsked => Fact::NotAsked,
+            Fact::Unknown(silence) => Fact::Unknown(silence),
+        }
     }
 
     /// The output root that the node has of a block, where that is safe.

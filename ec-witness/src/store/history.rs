@@ -157,8 +157,7 @@ impl VoteStore {
                 if let Some(content) = content {
                     adoption.take_compacted(slot, content)?;
                 }
-                headers.iter().try_for_each(|(header, observation)| adoption.take(slot, header, *observation))?;
-                Ok(())
+                Ok(headers.iter().try_for_each(|(header, observation)| adoption.take(slot, header, *observation))?)
             })?;
             Ok(Imported { slots, adopted: adoption.end()? })
         })
