@@ -292,24 +292,28 @@ constants() {
   done
 }
 
-# the_implementation SIGNATURE: what that of the games that come answers
-the_implementation() {
-  call "$L1" "$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)" "$1"
+# What the games that come are made of.
+implementation() {
+  call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1
+}
+
+# named ROLE: whom that names
+named() {
+  call "$L1" "$(implementation)" "$1()(address)"
 }
 
 # exchange_role NEW: gives ROLE another key by what is printed
 exchange_role() {
-  local OWNER=(--mnemonic "$MNEMONIC" --mnemonic-derivation-path "$FACTORY_OWNER_PATH") before implementation other
+  local OWNER=(--mnemonic "$MNEMONIC" --mnemonic-derivation-path "$FACTORY_OWNER_PATH") old before other
   other=$([[ $ROLE == proposer ]] && echo challenger || echo proposer)
-  implementation=$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)
-  before=$(constants "$implementation")$(the_implementation "$other()(address)")
+  old=$(implementation)
+  before=$(constants "$old")$(named "$other")
   perform "the $ROLE gets another key" sequencer role-game role-look rotate-role
   jq --arg role "$ROLE" --arg new "$1" '.[$role] = $new' "$DIR/accounts.json" >"$DIR/accounts.new"
   mv "$DIR/accounts.new" "$DIR/accounts.json"
   write_stack sequencer
-  expect 'by another implementation' not test "$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)" == "$implementation"
-  implementation=$(call "$L1" "$FACTORY" 'gameImpls(uint32)(address)' 1)
-  expect "which differs in the $ROLE only" test "$(constants "$implementation")$(the_implementation "$other()(address)")" == "$before"
+  expect 'by another implementation' test "$(implementation)" != "$old"
+  expect "which differs in the $ROLE only" test "$(constants "$(implementation)")$(named "$other")" == "$before"
 }
 
 check_proposer_rotation() {
@@ -338,7 +342,7 @@ check_challenger_rotation() {
   new=$(key "$NEW_KEY" "$SPARE_CHALLENGER_INDEX")
   send "$RICH" "$new" --value 100ether
   exchange_role "$new"
-  expect 'games that come name it' test "$(the_implementation 'challenger()(address)')" == "$new"
+  expect 'games that come name it' test "$(named challenger)" == "$new"
   # two senders would race for the nonces
   stop op-proposer
   propose_wrongly "$SPARE_PROPOSER_INDEX"
