@@ -96,6 +96,20 @@ impl Lane {
         Self { stream, rule, disk, sessions, opened, candidates, final_times }
     }
 
+    /// The same, of what is settled without what is on the disk.
+    pub(crate) fn off_the_disk(&self) -> Self {
+        let Self { stream, rule, disk, sessions, opened, candidates, final_times } = self;
+        Self {
+            stream: *stream,
+            rule: *rule,
+            disk: disk.clone(),
+            sessions: sessions.clone(),
+            opened: opened.clone(),
+            candidates: candidates.off_the_shelf(),
+            final_times: final_times.off_the_shelf(),
+        }
+    }
+
     fn candidates_shelf(&self) -> Rows<'_, (u64, u64), SessionCandidate> {
         self.disk.shelf(self.stream, Kind::Candidate)
     }

@@ -8,7 +8,7 @@ mod residue;
 mod runs;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     ops::RangeInclusive,
 };
 
@@ -87,6 +87,17 @@ enum Undo {
     Stray(StreamHash),
 }
 
+impl Undo {
+    /// The slot that it changes.
+    fn slot(&self) -> Option<SlotId> {
+        match self {
+            Self::Candidate(slot) | Self::Vote(slot, _) | Self::Final(slot) => Some(*slot),
+            Self::Move(moved) => Some(moved.slot()),
+            Self::Rotation { .. } | Self::Stray(_) => None,
+        }
+    }
+}
+
 /// A block's undo log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Applied {
@@ -107,7 +118,8 @@ type Finals = HashMap<StreamHash, Tail<(u64, SlotId), Final>>;
 pub struct LedgerState {
     streams: Option<HashMap<StreamHash, EpochRule>>,
     lanes: HashMap<StreamHash, Lane>,
-    slots: HashMap<SlotId, Slot>,
+    /// Ordered, since there may be many: a hash table is half empty after it has grown, and there twice meanwhile.
+    slots: BTreeMap<SlotId, Slot>,
     finals: Finals,
     seats: Seats,
     strays: Strays,

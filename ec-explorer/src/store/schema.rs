@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, config::DbConfig};
 
 use super::{BUSY_TIMEOUT, StoreError, read_flags};
 
@@ -126,8 +126,7 @@ pub(super) fn make(path: &Path, identity: &str) -> Result<Connection, StoreError
 }
 
 fn set_up(connection: &Connection) -> Result<(), StoreError> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(128);
+    prepare(connection)?;
     // a power cut may take the last moments back, which are read again
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY",
@@ -135,11 +134,19 @@ fn set_up(connection: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What holds for every connection.
+fn prepare(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    // else some statements are planned anew for each value that they ask for
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
+}
+
 /// One more connection that reads.
 pub(super) fn read_only(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open_with_flags(path, read_flags())?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(128);
+    prepare(&connection)?;
     connection.execute_batch("PRAGMA cache_size = -8192; PRAGMA mmap_size = 1073741824; PRAGMA query_only = ON")?;
     Ok(connection)
 }

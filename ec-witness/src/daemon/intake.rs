@@ -9,6 +9,7 @@ use std::{
 use ec_archive::{Archive, ArchiveError, Checkpoints, FieldNames, Mapping, Source, StreamIndex};
 use ec_ledger::Pulse;
 use ec_observation::StreamHash;
+use tokio::time::Instant;
 
 use super::{
     Halt,
@@ -195,9 +196,11 @@ impl Intake {
         }
     }
 
-    /// Keeps the indexes of the streams that are still read for the first time.
-    pub(super) fn keep_joining(&mut self, now_ms: u64) {
+    /// Keeps the indexes of the streams that are still read for the first time, as far as there is time `until` then.
+    pub(super) fn keep_joining(&mut self, now_ms: u64, until: Instant) {
         let Self { joining, keeper, .. } = self;
-        joining.iter_mut().for_each(|Joining { index, kept, .. }| keeper.keep_rest(index, kept, now_ms));
+        for Joining { index, kept, .. } in joining.iter_mut().take_while(|_| Instant::now() < until) {
+            keeper.keep_rest(index, kept, now_ms);
+        }
     }
 }

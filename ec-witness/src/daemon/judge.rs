@@ -150,11 +150,15 @@ impl Judge {
             self.engine.doubt_executed();
         }
         let head = ledger.state().head().map(|head| head.number);
-        for key in self.engine.open_votes(&situation(ledger, now_ms)) {
-            if let Some((header, vote)) = self.votes.voter.own_vote(key.slot, head)? {
-                self.engine.set_vote(key, header, vote);
+        let (open, voter) = (self.engine.open_votes(&situation(ledger, now_ms)), &self.votes.voter);
+        voter.at_once(|| {
+            for key in open {
+                if let Some((header, vote)) = voter.own_vote(key.slot, head)? {
+                    self.engine.set_vote(key, header, vote);
+                }
             }
-        }
+            Ok(())
+        })?;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::{
 
 use ec_ledger::Pulse;
 use ec_observation::{DerivedEpoch, EpochKey, StreamHash, StreamRule};
+use tokio::time::Instant;
 
 use super::{
     Halt, count,
@@ -243,13 +244,15 @@ impl ArchiveReader {
         }
     }
 
-    /// Keeps on the disk what was read of every index.
-    pub(super) fn keep_all(&mut self, now_ms: u64) {
+    /// Keeps on the disk what was read of every index, as far as there is time `until` then. The next start reads the others
+    /// on from what was kept of them before.
+    pub(super) fn keep_all(&mut self, now_ms: u64, until: Instant) {
         let Self { intake, streams, .. } = self;
-        streams.values_mut().for_each(|Followed { stream, kept, .. }| {
+        // of those that are taken in, much may have been read since
+        intake.keep_joining(now_ms, until);
+        for Followed { stream, kept, .. } in streams.values_mut().take_while(|_| Instant::now() < until) {
             intake.keeper().keep_rest(stream.index(), kept, now_ms);
-        });
-        intake.keep_joining(now_ms);
+        }
     }
 }
 

@@ -176,6 +176,14 @@ impl Voter {
         }))
     }
 
+    /// What `read` asks of the store, it asks of one state of it.
+    pub(super) fn at_once(&self, read: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+        match self {
+            Self::Casting { store, .. } => store.at_once(read),
+            Self::Dry { .. } => read(),
+        }
+    }
+
     /// So many witnesses share the chain's blocks.
     pub(super) fn among(&mut self, witnesses: usize) {
         if let Self::Casting { sender, .. } = self {

@@ -14,8 +14,8 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// How long a turn may go on after the stop was asked for.
-const DRAIN: Duration = Duration::from_secs(8);
+/// How long a turn may go on after the stop was asked for. What it was about to do is done after the next start, as after a kill.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// Which files of the archive changed.
 #[derive(Debug, PartialEq, Eq)]

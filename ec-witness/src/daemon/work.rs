@@ -185,10 +185,13 @@ impl Work {
             self.judge.votes.voter.keep_halt(halt);
         }
         let now_ms = self.now_ms();
-        self.archive.keep_all(now_ms);
         self.ledger.keep_now();
+        self.archive.keep_all(now_ms, Instant::now() + KEEP);
     }
 }
+
+/// How long the archive's index is kept for before the process ends.
+const KEEP: Duration = Duration::from_secs(1);
 
 /// Slots of one stream that are told of one by one when they settle in one turn. After a start, or while old epochs are caught
 /// up on, there are many, and nobody waits for each.

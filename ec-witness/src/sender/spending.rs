@@ -1,6 +1,6 @@
 //! How much is sent at most, whatever the chain seems to say: transactions of one slot, and gas within an hour.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use alloy::{
     consensus::{Transaction, TxEnvelope},
@@ -31,8 +31,8 @@ pub(super) struct Spending {
     /// When each nonce was signed, on the sender's clock, and its gas: what it may use, then what it used. Those of before
     /// this process have times below zero.
     recent: BTreeMap<u64, (i64, u64)>,
-    /// Transactions that were sent for the slots that wait to be sent for.
-    sends: HashMap<SlotId, usize>,
+    /// The slots that wait to be sent for, of which it is known how many transactions were.
+    looked_at: HashSet<SlotId>,
     /// Those of them that have had all that they may.
     spent: BTreeSet<SlotId>,
 }
@@ -47,7 +47,7 @@ impl Spending {
             let age_ms = i64::try_from(now_unix_ms.saturating_sub(signed_unix_ms)).unwrap_or(i64::MAX);
             recent.insert(tx.nonce, (-age_ms, gas));
         }
-        Ok(Self { rule, recent, sends: HashMap::new(), spent: BTreeSet::new() })
+        Ok(Self { rule, recent, looked_at: HashSet::new(), spent: BTreeSet::new() })
     }
 
     /// Gas that was spent within the hour before.
@@ -103,19 +103,20 @@ impl Spending {
         waiting: impl IntoIterator<Item = SlotId>,
     ) -> Result<(), SendError> {
         let most = self.rule.max_sends_per_slot;
-        let (mut sends, mut spent) = (HashMap::new(), BTreeSet::new());
-        for slot in waiting {
-            let known = self.sends.get(&slot).or(sends.get(&slot)).copied();
-            let sent = known.map_or_else(|| store.sends(slot), Ok)?;
-            sends.insert(slot, sent);
-            if sent >= most {
-                spent.insert(slot);
+        let Self { looked_at, spent, .. } = self;
+        store.at_once(|| {
+            for slot in waiting {
+                if looked_at.contains(&slot) {
+                    continue;
+                }
+                if store.sends(slot)? >= most {
+                    tracing::error!(%slot, most, "as many transactions as may be were sent for this slot; it is left alone");
+                    spent.insert(slot);
+                }
+                looked_at.insert(slot);
             }
-        }
-        for slot in spent.difference(&self.spent) {
-            tracing::error!(%slot, most, "as many transactions as may be were sent for this slot; it is left alone");
-        }
-        (self.sends, self.spent) = (sends, spent);
+            Ok(())
+        })?;
         Ok(())
     }
 
@@ -126,12 +127,16 @@ impl Spending {
 
     /// A transaction was signed that carries votes of these slots.
     pub(super) fn sent_for(&mut self, slots: &[SlotId]) {
-        slots.iter().for_each(|slot| _ = self.sends.remove(slot));
+        for slot in slots {
+            self.looked_at.remove(slot);
+            self.spent.remove(slot);
+        }
     }
 
     /// Nothing is known of what was sent for slots.
     pub(super) fn doubt(&mut self) {
-        self.sends.clear();
+        self.looked_at.clear();
+        self.spent.clear();
     }
 
     /// How many slots are left alone.
@@ -146,7 +151,7 @@ mod tests {
 
     fn spending(budget: u64) -> Spending {
         let rule = SpendRule { max_sends_per_slot: 3, max_gas_per_hour: budget };
-        Spending { rule, recent: BTreeMap::new(), sends: HashMap::new(), spent: BTreeSet::new() }
+        Spending { rule, recent: BTreeMap::new(), looked_at: HashSet::new(), spent: BTreeSet::new() }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use ec_files::FileError;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::StoreError;
 
@@ -81,6 +81,8 @@ pub(super) fn connect(path: &Path, writable: bool) -> Result<Connection, StoreEr
     fs::metadata(path).map_err(StoreError::io(path))?;
     let connection = Connection::open_with_flags(path, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
+    // else some are planned anew for each value that they ask for
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "synchronous", "EXTRA").map_err(|error| damaged_by(error, path))?;
     Ok(connection)

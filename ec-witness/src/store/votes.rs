@@ -10,9 +10,9 @@ use crate::failpoint;
 /// What is asked of votes in turns, each time about few of them.
 #[cfg(test)]
 pub(super) const ASKED: &[&str] =
-    &[NEWEST_HEADER, HEADERS, UNSIGNED, GUARDED, HAS_HEADERS, INSERT_VOTE, IS_RECORDED, INSERT_HEADER, CARRIED, FATES];
+    &[NEWEST_HEADER, HEADERS, UNSIGNED, GUARDED, HAS_HEADERS, INSERT_VOTE, IS_RECORDED, INSERT_HEADER, FATES];
 
-const NEWEST_HEADER: &str = "SELECT header FROM headers WHERE slot = ?1 ORDER BY id DESC LIMIT 1";
+const NEWEST_HEADER: &str = "SELECT header, carried FROM headers WHERE slot = ?1 ORDER BY id DESC LIMIT 1";
 const HEADERS: &str = "SELECT header FROM headers WHERE slot = ?1 ORDER BY id";
 const UNSIGNED: &str = "SELECT h.header, h.candidates_seen, h.observation, f.header, h.id FROM headers h
     LEFT JOIN moves m ON m.observation = h.observation
@@ -25,7 +25,6 @@ const IS_RECORDED: &str = "SELECT EXISTS (SELECT 1 FROM headers WHERE observatio
 const INSERT_HEADER: &str =
     "INSERT OR IGNORE INTO headers (slot, observation, header, candidates_seen, carried, recorded_unix_ms)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-const CARRIED: &str = "SELECT carried FROM headers WHERE observation = ?1";
 const FATES: &str = "SELECT t.state, (SELECT e.block FROM transactions e
                                       WHERE e.nonce = t.nonce AND e.state IN ('executed', 'safe', 'finalized'))
     FROM headers h
@@ -101,8 +100,12 @@ impl VoteStore {
     /// SQLite refuses.
     pub fn vote(&self, slot: SlotId) -> Result<Option<(ObservationHeader, VoteFate)>, StoreError> {
         let mut statement = self.connection.prepare_cached(NEWEST_HEADER)?;
-        let header = statement.query_row([hex(slot.0)], |row| header_at(row, 0)).optional()?;
-        header.map(|header| Ok((header, fate(&self.connection, slot, header.hash())?))).transpose()
+        let newest = statement.query_row([hex(slot.0)], |row| Ok((header_at(row, 0)?, row.get(1)?))).optional()?;
+        let with_fate = |(header, is_carried)| {
+            let fate = if is_carried { fate_of_slot(&self.connection, slot)? } else { VoteFate::Recorded };
+            Ok((header, fate))
+        };
+        newest.map(with_fate).transpose()
     }
 
     /// Every header recorded for a slot, oldest first; none of a compacted vote.
@@ -253,12 +256,6 @@ pub(super) fn insert_header(
         db.execute("INSERT INTO moves VALUES (?1, ?2)", params![observation, hex(moved_from.hash().0)])?;
     }
     Ok(is_new)
-}
-
-fn fate(db: &Connection, slot: SlotId, newest: ObservationHash) -> Result<VoteFate, StoreError> {
-    let mut statement = db.prepare_cached(CARRIED)?;
-    let carried: bool = statement.query_row([hex(newest.0)], |row| row.get(0))?;
-    if carried { fate_of_slot(db, slot) } else { Ok(VoteFate::Recorded) }
 }
 
 /// The fate of all headers of the slot together: one that is not carried can still land, and so can one whose nonce no

@@ -360,9 +360,15 @@ fn follow(shape: Shape) {
     let of = |key| votes.get(key).unwrap_or_else(|| panic!("no vote on {key:?}"));
     let sent = spread(closed.iter().map(|(key, at)| sent.of(of(key).transaction).duration_since(*at)));
     let seen = spread(closed.iter().map(|(key, at)| of(key).seen.duration_since(*at)));
-    let memory = most_memory(running.id()).unwrap();
+    let process = running.id();
     running.signal("-TERM");
-    let (code, stop) = running.end();
+    // to the end: what stopping keeps of the ledger is kept every ten minutes, too
+    let memory = std::thread::spawn(move || {
+        let most =
+            || std::iter::from_fn(|| most_memory(process).inspect(|_| std::thread::sleep(Duration::from_millis(1))));
+        most().last().unwrap()
+    });
+    let ((code, stop), memory) = (running.end(), memory.join().unwrap());
     println!(
         "{broadcasts} broadcasts, numbering {}, {} with fragments, {} open epochs each, {seconds} s: {:.2} % of a core, {} MB \
          at peak; {} epochs, vote sent after {sent:?} ms, seen after {seen:?} ms (median, 9 of 10, most); stopped after {} ms, \

@@ -25,11 +25,11 @@ const OLD: Duration = Duration::from_secs(600);
 
 /// The text of a checkpoint.
 #[derive(Debug, Serialize, Deserialize)]
-struct Text {
+struct Text<R = Residue> {
     of: Origin,
     /// The streams that it has, and how their epochs are cut.
     streams: Vec<(StreamHash, EpochRule)>,
-    residue: Residue,
+    residue: R,
 }
 
 /// Whose log it is of.
@@ -89,7 +89,7 @@ impl Checkpoint {
         settings: &LedgerSettings,
         streams: &HashMap<StreamHash, EpochRule>,
     ) -> Result<Option<LedgerState>, SettledError> {
-        let text = self.settled.text()?.and_then(|text| serde_json::from_str::<Text>(&text).ok());
+        let text = self.settled.text::<Text>()?;
         let Some(Text { residue, streams: had, .. }) = text.filter(|text| text.of == Origin::of(settings)) else {
             return Ok(None);
         };
@@ -128,7 +128,6 @@ impl Checkpoint {
         let base = residue.base();
         let streams = state.streams().collect();
         let text = Text { of: Origin::of(settings), streams, residue };
-        let text = serde_json::to_string(&text).map_err(|error| self.settled.unwritable(&error))?;
         self.settled.save(&text, &rows)?;
         state.shelve();
         (self.kept, self.kept_at) = (Some(base), Instant::now());

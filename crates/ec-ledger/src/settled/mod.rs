@@ -2,10 +2,12 @@
 //!
 //! A cache. All of it can be read again from the chain, so the file may be deleted whenever no process has it; what does not fit
 //! its chain, its ledger or itself is thrown away. What no reorg changes any more and no vote concerns is rows, looked up by
-//! key; the rest of the state is one text, written anew with every checkpoint, in the transaction of the rows that belong to it.
+//! key; the rest of the state is one text, in pieces, written anew with every checkpoint, in the transaction of the rows that belong
+//! to it.
 
 mod rows;
 mod tail;
+mod text;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,18 +19,19 @@ use std::{
     time::Duration,
 };
 
-use alloy::primitives::{B256, keccak256};
+use alloy::primitives::B256;
 use ec_observation::StreamHash;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig, params};
+use serde::{Serialize, de::DeserializeOwned};
 
-use self::rows::sum;
+use self::{rows::sum, text::WriteError};
 pub(crate) use self::{
     rows::{Kind, Pieces, Row},
     tail::{Order, Shelf, Tail},
 };
 
 /// Raised whenever the file's shape or the text's changes: an older one is thrown away.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 /// "eccp" in ASCII: marks the file as a checkpoint.
 const APPLICATION_ID: i64 = 0x6563_6370;
 
@@ -40,7 +43,8 @@ const LARGEST_PAGE: usize = 1024;
 const BUSY: Duration = Duration::from_secs(5);
 
 const SCHEMA: &str = "
-    CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), text TEXT NOT NULL, hash BLOB NOT NULL) STRICT;
+    CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), hash BLOB NOT NULL) STRICT;
+    CREATE TABLE piece (number INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
     CREATE TABLE stream (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE) STRICT;
     CREATE TABLE settled (
         kind INTEGER NOT NULL, stream INTEGER NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, sum BLOB NOT NULL,
@@ -187,23 +191,14 @@ impl Settled {
         self.fault.get_or_init(|| error.to_string());
     }
 
-    /// A text that cannot be made.
-    pub(crate) fn unwritable(&self, why: &impl fmt::Display) -> SettledError {
-        SettledError::Damaged { path: self.path.clone(), what: format!("the checkpoint has no text: {why}") }
-    }
-
     /// The checkpoint's text; `None` where there is none, or not as it was written.
-    pub(crate) fn text(&self) -> Result<Option<String>, SettledError> {
-        let read = self.connection().query_row("SELECT text, hash FROM checkpoint", [], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, Vec<u8>>(1)?))
-        });
-        let found = read.optional().map_err(|error| self.failed(error))?;
-        Ok(found.filter(|(text, hash)| keccak256(text) == hash[..]).map(|(text, _)| text))
+    pub(crate) fn text<T: DeserializeOwned>(&self) -> Result<Option<T>, SettledError> {
+        text::read(&self.connection()).map_err(|error| self.failed(error))
     }
 
     /// Writes a checkpoint and the rows that were settled since the last one: all of it or nothing.
-    pub(crate) fn save(&self, text: &str, rows: &[Written]) -> Result<(), SettledError> {
-        let write = |connection: &mut Connection| -> rusqlite::Result<HashMap<StreamHash, i64>> {
+    pub(crate) fn save(&self, text: &impl Serialize, rows: &[Written]) -> Result<(), SettledError> {
+        let write = |connection: &mut Connection| -> Result<HashMap<StreamHash, i64>, WriteError> {
             let mut ids = HashMap::new();
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             {
@@ -221,12 +216,18 @@ impl Settled {
                     insert.execute(params![kind, id, row.key, row.value, sum(kind, id, &row.key, &row.value)])?;
                 }
             }
-            let hash = keccak256(text);
-            transaction.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?1, ?2)", params![text, &hash[..]])?;
+            text::write(&transaction, text)?;
             transaction.commit()?;
             Ok(ids)
         };
-        let ids = write(&mut self.connection()).map_err(|error| self.failed(error))?;
+        let unwritten = |error| match error {
+            WriteError::Sqlite(error) => self.failed(error),
+            WriteError::Json(error) => {
+                let what = format!("the checkpoint has no text: {error}");
+                SettledError::Damaged { path: self.path.clone(), what }
+            }
+        };
+        let ids = write(&mut self.connection()).map_err(unwritten)?;
         self.streams.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
         Ok(())
     }
@@ -240,7 +241,8 @@ impl Settled {
         }
         let write = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.execute_batch("DROP TABLE checkpoint; DROP TABLE stream; DROP TABLE settled;")?;
+            transaction
+                .execute_batch("DROP TABLE checkpoint; DROP TABLE piece; DROP TABLE stream; DROP TABLE settled;")?;
             transaction.execute_batch(SCHEMA)?;
             transaction.commit()
         };
@@ -288,6 +290,8 @@ impl Settled {
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
+    // else some statements are planned anew for each value that they ask for
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     // what is lost with the power is read again from the chain; what is there is whole
     connection.pragma_update(None, "synchronous", "NORMAL")?;

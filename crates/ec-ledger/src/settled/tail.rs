@@ -64,6 +64,11 @@ impl<K: Copy + Ord, V: Copy> Tail<K, V> {
         entries.map(|(&key, &value)| (key, value))
     }
 
+    /// What of it is on no shelf.
+    pub(crate) fn off_the_shelf(&self) -> Self {
+        Self { recent: self.unshelved().collect(), shelved: BTreeSet::new(), given_up: self.given_up }
+    }
+
     /// Adds an entry, or replaces one that is not settled.
     pub(crate) fn insert(&mut self, key: K, value: V) {
         self.recent.insert(key, value);

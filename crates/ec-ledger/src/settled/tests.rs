@@ -196,15 +196,14 @@ impl<'a> Pair<'a> {
 
     fn keep(&mut self) {
         let Some((residue, rows)) = self.kept.to_keep() else { return };
-        let text = serde_json::to_string(&residue).unwrap();
-        self.kept.disk().save(&text, &rows).unwrap();
+        self.kept.disk().save(&residue, &rows).unwrap();
         self.kept.shelve();
     }
 
     /// Begins at what is on the disk, and reads on to the head.
     fn restart(&mut self) {
         let settled = Settled::open(self.file).unwrap();
-        let residue = settled.text().unwrap().map(|text| serde_json::from_str::<Residue>(&text).unwrap());
+        let residue = settled.text::<Residue>().unwrap();
         let disk = Disk(Some(Arc::new(settled)));
         self.kept = match residue {
             Some(residue) => LedgerState::resumed(residue, &disk, &streams()),

@@ -19,6 +19,12 @@ pub(super) struct Move {
     proposed: bool,
 }
 
+impl Move {
+    pub(super) fn slot(&self) -> SlotId {
+        self.slot
+    }
+}
+
 impl LedgerState {
     /// Takes a seat's vote from one candidate to another; `None` where that one is not kept, as in a stream that is not
     /// followed.

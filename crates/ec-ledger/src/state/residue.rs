@@ -1,12 +1,12 @@
 //! The state of the ledger as it is kept on the disk: what is settled as rows, the residue as one value.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use ec_observation::{EpochRule, SlotId, StreamHash};
 use ec_rpc::BlockRef;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Applied, Final, LAST_SLOT, LedgerState, Runs, Slot};
+use super::{Applied, Final, LAST_SLOT, LedgerState, Runs, Slot, Undo};
 use crate::{
     candidate::Candidate,
     parents::Parents,
@@ -14,6 +14,7 @@ use crate::{
     sessions::{Lane, Session, SessionCandidate},
     settled::{Disk, Kind, Tail, Written},
     strays::Strays,
+    touched::Unseen,
 };
 
 /// The keys of what was settled since the last checkpoint.
@@ -35,16 +36,17 @@ impl Unsaved {
     }
 }
 
-/// What a checkpoint holds beside its rows: the state at a block, without what is settled there.
+/// What a checkpoint holds beside its rows: the state at a block, without what is settled there. Of the slots, which may be very
+/// many, one that is written has the [`OpenSlots`].
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Residue {
+pub(crate) struct Residue<Slots = Vec<(SlotId, Slot)>> {
     /// The block, which is applied and can be taken back no more.
     base: Applied,
     next_place: u64,
     seats: Seats,
     strays: Strays,
     parents: Parents,
-    slots: Vec<(SlotId, Slot)>,
+    slots: Slots,
     finals: Vec<(StreamHash, (u64, SlotId), Final)>,
     sessions: Vec<(StreamHash, Vec<Session>)>,
     candidates: Vec<(StreamHash, (u64, u64), SessionCandidate)>,
@@ -52,7 +54,24 @@ pub(crate) struct Residue {
     runs: Vec<(StreamHash, Runs)>,
 }
 
-impl Residue {
+/// The slots at a block below the head.
+#[derive(Debug)]
+pub(crate) struct OpenSlots<'a> {
+    at_head: &'a BTreeMap<SlotId, Slot>,
+    /// Those that are another at the head,
+    changed: HashSet<SlotId>,
+    /// and as they were.
+    before: BTreeMap<SlotId, Slot>,
+}
+
+impl Serialize for OpenSlots<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let unchanged = self.at_head.iter().filter(|(slot, _)| !self.changed.contains(slot));
+        serializer.collect_seq(unchanged.chain(&self.before))
+    }
+}
+
+impl<Slots> Residue<Slots> {
     /// The block that it is of.
     pub(crate) fn base(&self) -> BlockRef {
         self.base.block
@@ -78,12 +97,37 @@ impl LedgerState {
 
     /// What is to be kept at [`Self::base`]: the residue, and the rows of what was settled since the last checkpoint. `None`
     /// before the first block.
-    pub(crate) fn to_keep(&self) -> Option<(Residue, Vec<Written>)> {
-        let mut settled = self.clone();
+    pub(crate) fn to_keep(&self) -> Option<(Residue<OpenSlots<'_>>, Vec<Written>)> {
+        let above = self.applied.iter().skip(1).flat_map(|applied| &applied.undo);
+        let changed: HashSet<_> = above.filter_map(Undo::slot).collect();
+        let mut settled = self.with_slots(&changed);
         settled.revert_above(self.base()?.number);
         let rows = settled.unsaved_rows();
         settled.shelve();
-        Some((settled.into_residue()?, rows))
+        let residue = settled.into_residue(|before| OpenSlots { at_head: &self.slots, changed, before })?;
+        Some((residue, rows))
+    }
+
+    /// A state that can be taken back to the base, and has no more than that and a checkpoint need: of the slots these, and of
+    /// what is settled what is not on the disk. All of it may be very much.
+    fn with_slots(&self, slots: &HashSet<SlotId>) -> Self {
+        let Self { seats, strays, parents, applied, next_place, disk, unsaved, runs, .. } = self;
+        let slots = slots.iter().filter_map(|slot| self.slots.get_key_value(slot));
+        Self {
+            streams: None,
+            lanes: self.lanes.iter().map(|(stream, lane)| (*stream, lane.off_the_disk())).collect(),
+            slots: slots.map(|(id, slot)| (*id, slot.clone())).collect(),
+            finals: self.finals.iter().map(|(stream, finals)| (*stream, finals.off_the_shelf())).collect(),
+            seats: seats.clone(),
+            strays: strays.clone(),
+            parents: parents.clone(),
+            applied: applied.clone(),
+            next_place: *next_place,
+            disk: disk.clone(),
+            unsaved: unsaved.clone(),
+            runs: runs.clone(),
+            unseen: Unseen::default(),
+        }
     }
 
     /// The rows are on the disk: memory gives up all but the newest.
@@ -117,7 +161,8 @@ impl LedgerState {
         finals.chain(candidates).chain(final_times).collect()
     }
 
-    fn into_residue(mut self) -> Option<Residue> {
+    /// The residue, of which `slots` makes the slots of those that this has.
+    fn into_residue<Slots>(mut self, slots: impl FnOnce(BTreeMap<SlotId, Slot>) -> Slots) -> Option<Residue<Slots>> {
         let finals = self.finals.iter();
         let finals =
             finals.flat_map(|(&stream, finals)| finals.unshelved().map(move |(key, found)| (stream, key, found)));
@@ -140,7 +185,7 @@ impl LedgerState {
             seats: self.seats,
             strays: self.strays,
             parents: self.parents,
-            slots: self.slots.into_iter().collect(),
+            slots: slots(self.slots),
             runs: self.runs.into_iter().collect(),
         })
     }
@@ -152,7 +197,7 @@ impl LedgerState {
         let is_followed = |stream: StreamHash| streams.contains_key(&stream);
         let is_slot_followed =
             |slot: &Slot| slot.candidates.first().is_some_and(|found| is_followed(found.header.stream_hash));
-        let slots: HashMap<_, _> = slots.into_iter().filter(|(_, slot)| is_slot_followed(slot)).collect();
+        let slots: BTreeMap<_, _> = slots.into_iter().filter(|(_, slot)| is_slot_followed(slot)).collect();
         let places: HashSet<_> =
             slots.values().flat_map(|slot| slot.candidates.iter().map(|candidate| candidate.place)).collect();
         let parents = parents.only(|place| places.contains(&place));

@@ -1,6 +1,7 @@
 //! A chain whose ledger has as many final slots as is wanted, made up as it is asked for: no node holds years in minutes.
 //!
-//! Block n has the four events of one slot: a proposal, two votes, and that it is final. The streams take turns.
+//! Block n has the four events of one slot: a proposal, two votes, and that it is final; or the first of them alone, so that all
+//! slots stay open. The streams take turns.
 
 use std::{
     collections::HashMap,
@@ -74,6 +75,7 @@ fn header_on(rules: &[StreamRule], parent: Option<ObservationHeader>, block: u64
 struct Chain {
     rules: Vec<StreamRule>,
     head: u64,
+    stays_open: bool,
     logs_asked: AtomicU64,
 }
 
@@ -86,7 +88,16 @@ pub(crate) struct Served {
 impl Served {
     /// A chain of so many blocks.
     pub(crate) async fn start(rules: Vec<StreamRule>, head: u64) -> Self {
-        let chain = Arc::new(Chain { rules, head, logs_asked: 0.into() });
+        Self::of(Chain { rules, head, stays_open: false, logs_asked: 0.into() }).await
+    }
+
+    /// The same, on which no slot becomes final.
+    pub(crate) async fn start_open(rules: Vec<StreamRule>, head: u64) -> Self {
+        Self::of(Chain { rules, head, stays_open: true, logs_asked: 0.into() }).await
+    }
+
+    async fn of(chain: Chain) -> Self {
+        let chain = Arc::new(chain);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let rpc = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().route("/", post(answer)).with_state(Arc::clone(&chain));
@@ -158,14 +169,17 @@ impl Chain {
         let streams = self.rules.len() as u64;
         let mut newest: HashMap<u64, ObservationHeader> = HashMap::new();
         let mut next = |block: u64| {
-            let is_chained = !(block / streams).is_multiple_of(CHAINED);
+            // no parent but one that is final
+            let is_chained = !self.stays_open && !(block / streams).is_multiple_of(CHAINED);
             let parent = newest.get(&(block % streams)).copied().filter(|_| is_chained);
             let header = match parent {
                 None if is_chained => header(&self.rules, block),
                 parent => header_on(&self.rules, parent, block),
             };
             newest.insert(block % streams, header);
-            events(block, header)
+            let mut events = events(block, header);
+            events.truncate(if self.stays_open { 1 } else { events.len() });
+            events
         };
         Value::Array((from.max(1)..=to).flat_map(&mut next).collect())
     }
