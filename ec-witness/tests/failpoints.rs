@@ -387,15 +387,23 @@ fn killed_at_every_step_of_a_halt_it_halts_or_has_halted() {
     assert_eq!(witness.nonce(), 1);
 }
 
+/// So many times a store can be handed on: a key has a seat once, and Anvil has ten.
+const MOST_HANDED_ON: usize = 8;
+
 #[test]
 fn killed_while_the_store_is_handed_on_it_is_of_one_key_or_the_other() {
+    Vec::from_iter(each_round(&[failpoint::HAND_ON])).chunks(MOST_HANDED_ON).for_each(hand_on);
+}
+
+/// Hands a store on, killed at each of these points in turn.
+fn hand_on(points: &[&'static str]) {
     use ec_ledger::contracts::EveryChannelWitnessRegistry as Registry;
     let witness = Witness::new();
     witness.archive.append(0..3);
     assert_eq!(run(&mut witness.command("init --from-sequence first")).code, 0);
     assert_eq!(run(&mut witness.command(&format!("run --once {DELAYS}"))).code, 0);
     let voted = VoteStore::read(&witness.store).unwrap().export().unwrap().votes;
-    for (from, point) in (1..).zip(each_round(&[failpoint::HAND_ON])) {
+    for (from, &point) in (1..).zip(points) {
         let (old, new) = (witness.net.account(from), witness.net.account(from + 1));
         common::block_on(async {
             let registry = Registry::new(witness.deployed.registry, witness.net.provider());

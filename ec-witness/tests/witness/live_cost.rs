@@ -8,6 +8,7 @@ use std::{
     fs::{self, File},
     io::Write,
     num::NonZeroU64,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -16,6 +17,7 @@ use std::{
 };
 
 use alloy::{
+    eips::BlockNumberOrTag,
     primitives::{B256, Bytes, TxHash, keccak256},
     providers::Provider,
     rpc::types::Log,
@@ -53,6 +55,8 @@ struct Shape {
     /// Broadcasts of two tracks each.
     broadcasts: u64,
     tracks: [&'static str; 2],
+    /// The length of a group, milliseconds.
+    group_ms: f64,
     /// Broadcasts whose first track is one of fragments.
     of_fragments: u64,
     /// Epochs of each that stay open, as another witness does not vote on them; 0 where there is no other witness, and
@@ -70,6 +74,7 @@ const TIMELINE: Shape = Shape {
     numbering: "timeline",
     broadcasts: 50,
     tracks: archive::TRACKS,
+    group_ms: GROUP_MS,
     of_fragments: 0,
     open_epochs: 0,
     max_share: 0.02,
@@ -94,6 +99,11 @@ const COUNTRY: Shape = Shape { broadcasts: 1000, open_epochs: 60, max_share: 0.1
 const CONTINENT: Shape =
     Shape { broadcasts: 5000, open_epochs: 20, max_share: 1.5, max_memory: 1 << 30, max_median_ms: 1000, ..TIMELINE };
 
+/// Groups of this length in an epoch.
+fn groups_per_epoch(group_ms: f64) -> u64 {
+    (EPOCH.as_millis() as f64 / group_ms).ceil() as u64
+}
+
 /// A growing file.
 struct Track {
     file: File,
@@ -113,8 +123,8 @@ impl Track {
         fs::create_dir_all(&directory).unwrap();
         let file = File::create(directory.join(format!("{name}.jsonl"))).unwrap();
         let is_of_fragments = place == 0 && number < shape.of_fragments;
-        let group_ms = if is_of_fragments { FRAGMENT_MS } else { GROUP_MS };
-        let groups_per_epoch = (EPOCH.as_millis() as f64 / group_ms).ceil() as u64;
+        let group_ms = if is_of_fragments { FRAGMENT_MS } else { shape.group_ms };
+        let groups_per_epoch = groups_per_epoch(group_ms);
         let stream_id = match shape.numbering {
             "session" => StreamRule::lane(&broadcast, &broadcast, name, NonZeroU64::MIN).unwrap().stream_id,
             _ => broadcast.clone(),
@@ -273,16 +283,7 @@ fn start(rail: &Rail, shape: Shape, archive: &TestArchive, arguments: &str) -> (
     let mut tracks: Vec<_> = places.map(|(number, place)| Track::create(archive, shape, number, place)).collect();
     let config = rail.path("streams.toml");
     fs::write(&config, configuration(shape, &tracks)).unwrap();
-    let command = |arguments: &str| {
-        let mut command = rail.command(1, archive, arguments);
-        command.env("EC_WITNESS_GROUPS_PER_EPOCH", "30").env("EC_WITNESS_NUMBERING", shape.numbering);
-        command.env("EC_WITNESS_CONFIG", &config);
-        command
-    };
-    let from = if shape.open_epochs > 0 { "first" } else { "newest" };
-    let init = run(&mut command(&format!("init --json --from-sequence {from}")));
-    assert_eq!(init.code, 0, "{init:?}");
-    let running = Running::spawn(&command(&format!("run {arguments}")));
+    let running = spawn(rail, shape, archive, &config, arguments);
     grow(&mut tracks, Duration::from_secs(20));
     let (mut voted, mut next) = (0, 0);
     // what closes while it catches up waits behind what is older
@@ -297,6 +298,20 @@ fn start(rail: &Rail, shape: Shape, archive: &TestArchive, arguments: &str) -> (
         }
     }
     (running, tracks)
+}
+
+/// A witness of this configuration, with a new store.
+fn spawn(rail: &Rail, shape: Shape, archive: &TestArchive, config: &Path, arguments: &str) -> Running {
+    let command = |arguments: &str| {
+        let mut command = rail.command(1, archive, arguments);
+        command.env("EC_WITNESS_GROUPS_PER_EPOCH", groups_per_epoch(shape.group_ms).to_string());
+        command.env("EC_WITNESS_NUMBERING", shape.numbering).env("EC_WITNESS_CONFIG", config);
+        command
+    };
+    let from = if shape.open_epochs > 0 { "first" } else { "newest" };
+    let init = run(&mut command(&format!("init --json --from-sequence {from}")));
+    assert_eq!(init.code, 0, "{init:?}");
+    Running::spawn(&command(&format!("run {arguments}")))
 }
 
 /// How long is measured, seconds.
@@ -420,6 +435,67 @@ fn a_thousand_streams_with_sixty_open_slots_each_are_followed() {
 #[ignore = "takes ten minutes, and says something in a release build on a machine at rest only; EC_LIVE_SECONDS is how long it measures (default 120), EC_LIVE_STREAMS how many streams"]
 fn five_thousand_streams_with_twenty_open_slots_each_are_kept_up_with() {
     follow(of_asked(CONTINENT));
+}
+
+/// Streams of days, of groups so long that the index of a month is three gigabytes.
+const DAYS: Shape = Shape { group_ms: 30_000.0, open_epochs: 1, ..TIMELINE };
+
+/// As it is configured where nothing is, but for the gas of an hour, which days need more of.
+const WITH_GAS: &str = "[run]\nmax_gas_per_hour = 1000000000000\n";
+
+#[test]
+#[ignore = "takes a quarter of an hour a day; EC_CATCH_UP_DAYS is how many days of fifty streams are caught up with (default 1)"]
+fn days_of_fifty_streams_are_caught_up_with_and_the_chain_stays_cheap() {
+    let days: u64 = std::env::var("EC_CATCH_UP_DAYS").map_or(1, |days| days.parse().unwrap());
+    let shape = Shape { open_epochs: days * 1440 + 4, ..DAYS };
+    let rail = Rail::on(Devnet::with_block_time(1), 1, 1);
+    let (archive, config, served) = (TestArchive::nowhere(), rail.path("streams.toml"), Served::anywhere());
+    let places = (0..shape.broadcasts).flat_map(|number| [(number, 0), (number, 1)]);
+    let tracks: Vec<_> = places.map(|(number, place)| Track::create(&archive, shape, number, place)).collect();
+    let due = closed(&tracks);
+    fs::write(&config, WITH_GAS).unwrap();
+    let node = rail.net.provider();
+    let newest = || common::block_on(async { node.get_block(BlockNumberOrTag::Latest.into()).await.unwrap().unwrap() });
+    let first = newest().header;
+    let (mut next, mut voted, mut dearest, mut fullest) = (first.number, 0, first.base_fee_per_gas.unwrap(), 0.0_f64);
+    let begun = Instant::now();
+    let running = spawn(&rail, shape, &archive, &config, &format!("--metrics-listen {}", served.0));
+    let mut told = Instant::now();
+    while voted < due {
+        std::thread::sleep(Duration::from_millis(500));
+        let head = newest().header;
+        dearest = dearest.max(head.base_fee_per_gas.unwrap());
+        fullest = fullest.max(head.gas_used as f64 / head.gas_limit as f64);
+        if head.number >= next {
+            voted += common::block_on(proposals(&rail, next, head.number)).len() as u64;
+            next = head.number + 1;
+        }
+        if told.elapsed() > Duration::from_secs(30) {
+            told = Instant::now();
+            let samples = served.scrape();
+            let of = |name: &str| samples.get(name).copied().unwrap_or(f64::NAN);
+            println!(
+                "{voted} of {due} votes after {:.0} s; by the witness {} epochs are left, {:.0} a second, for {:.0} s; {:.0} gas a vote",
+                begun.elapsed().as_secs_f64(),
+                of("ec_witness_catch_up_left_epochs"),
+                of("ec_witness_catch_up_epochs_per_second"),
+                of("ec_witness_catch_up_left_seconds"),
+                of(r#"ec_witness_vote_gas{vote="propose"}"#),
+            );
+        }
+    }
+    let took = begun.elapsed().as_secs_f64();
+    println!(
+        "{days} days of {} streams: {due} votes in {took:.0} s, {:.0} a second; the base fee was {} wei at first and {dearest} at most, \
+         the fullest block {:.0} % full; {} MB at peak",
+        shape.broadcasts,
+        due as f64 / took,
+        first.base_fee_per_gas.unwrap(),
+        fullest * 100.0,
+        most_memory(running.id()).unwrap() / 1_000_000
+    );
+    assert!(dearest <= first.base_fee_per_gas.unwrap(), "{dearest} wei");
+    assert!(fullest < 0.5, "{fullest} of a block");
 }
 
 /// What a witness asks of an endpoint.
