@@ -10,6 +10,8 @@ use std::{
 
 use assert_cmd::Command;
 
+use crate::processes::{memory_to_the_end, most_memory};
+
 /// How long anything is waited for: a loaded machine is slow.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -58,6 +60,13 @@ impl Running {
         let begun = Instant::now();
         let status = self.0.wait().unwrap();
         (status.code(), begun.elapsed())
+    }
+
+    /// The same, and the most memory that it had to its end, bytes.
+    pub fn end_with_memory(mut self) -> (Option<i32>, Duration, u64) {
+        let begun = Instant::now();
+        let (most, status) = memory_to_the_end(&mut self.0, most_memory).unwrap();
+        (status.code(), begun.elapsed(), most)
     }
 }
 

@@ -277,10 +277,15 @@ fn closed(tracks: &[Track]) -> u64 {
     tracks.chunks(2).map(|pair| pair.iter().map(|track| track.groups / track.groups_per_epoch).min().unwrap_or(0)).sum()
 }
 
+/// The files of an archive of this shape.
+fn tracks(archive: &TestArchive, shape: Shape) -> Vec<Track> {
+    let places = (0..shape.broadcasts).flat_map(|number| [(number, 0), (number, 1)]);
+    places.map(|(number, place)| Track::create(archive, shape, number, place)).collect()
+}
+
 /// A witness that follows an archive of this shape; returns it and the tracks to grow, when what was closed before is voted on.
 fn start(rail: &Rail, shape: Shape, archive: &TestArchive, arguments: &str) -> (Running, Vec<Track>) {
-    let places = (0..shape.broadcasts).flat_map(|number| [(number, 0), (number, 1)]);
-    let mut tracks: Vec<_> = places.map(|(number, place)| Track::create(archive, shape, number, place)).collect();
+    let mut tracks = tracks(archive, shape);
     let config = rail.path("streams.toml");
     fs::write(&config, configuration(shape, &tracks)).unwrap();
     let running = spawn(rail, shape, archive, &config, arguments);
@@ -375,15 +380,9 @@ fn follow(shape: Shape) {
     let of = |key| votes.get(key).unwrap_or_else(|| panic!("no vote on {key:?}"));
     let sent = spread(closed.iter().map(|(key, at)| sent.of(of(key).transaction).duration_since(*at)));
     let seen = spread(closed.iter().map(|(key, at)| of(key).seen.duration_since(*at)));
-    let process = running.id();
     running.signal("-TERM");
     // to the end: what stopping keeps of the ledger is kept every ten minutes, too
-    let memory = std::thread::spawn(move || {
-        let most =
-            || std::iter::from_fn(|| most_memory(process).inspect(|_| std::thread::sleep(Duration::from_millis(1))));
-        most().last().unwrap()
-    });
-    let ((code, stop), memory) = (running.end(), memory.join().unwrap());
+    let (code, stop, memory) = running.end_with_memory();
     println!(
         "{broadcasts} broadcasts, numbering {}, {} with fragments, {} open epochs each, {seconds} s: {:.2} % of a core, {} MB \
          at peak; {} epochs, vote sent after {sent:?} ms, seen after {seen:?} ms (median, 9 of 10, most); stopped after {} ms, \
@@ -437,9 +436,6 @@ fn five_thousand_streams_with_twenty_open_slots_each_are_kept_up_with() {
     follow(of_asked(CONTINENT));
 }
 
-/// Streams of days, of groups so long that the index of a month is three gigabytes.
-const DAYS: Shape = Shape { group_ms: 30_000.0, open_epochs: 1, ..TIMELINE };
-
 /// As it is configured where nothing is, but for the gas of an hour, which days need more of.
 const WITH_GAS: &str = "[run]\nmax_gas_per_hour = 1000000000000\n";
 
@@ -447,12 +443,11 @@ const WITH_GAS: &str = "[run]\nmax_gas_per_hour = 1000000000000\n";
 #[ignore = "takes a quarter of an hour a day; EC_CATCH_UP_DAYS is how many days of fifty streams are caught up with (default 1)"]
 fn days_of_fifty_streams_are_caught_up_with_and_the_chain_stays_cheap() {
     let days: u64 = std::env::var("EC_CATCH_UP_DAYS").map_or(1, |days| days.parse().unwrap());
-    let shape = Shape { open_epochs: days * 1440 + 4, ..DAYS };
+    // of groups so long that the index of a month is three gigabytes
+    let shape = Shape { group_ms: 30_000.0, open_epochs: days * 1440 + 4, ..TIMELINE };
     let rail = Rail::on(Devnet::with_block_time(1), 1, 1);
     let (archive, config, served) = (TestArchive::nowhere(), rail.path("streams.toml"), Served::anywhere());
-    let places = (0..shape.broadcasts).flat_map(|number| [(number, 0), (number, 1)]);
-    let tracks: Vec<_> = places.map(|(number, place)| Track::create(&archive, shape, number, place)).collect();
-    let due = closed(&tracks);
+    let due = closed(&tracks(&archive, shape));
     fs::write(&config, WITH_GAS).unwrap();
     let node = rail.net.provider();
     let newest = || common::block_on(async { node.get_block(BlockNumberOrTag::Latest.into()).await.unwrap().unwrap() });

@@ -24,7 +24,7 @@ use ec_observation::StreamHash;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, config::DbConfig, params};
 use serde::{Serialize, de::DeserializeOwned};
 
-use self::{rows::sum, text::WriteError};
+use self::{rows::sum, text::TextError};
 pub(crate) use self::{
     rows::{Kind, Pieces, Row},
     tail::{Order, Shelf, Tail},
@@ -198,7 +198,7 @@ impl Settled {
 
     /// Writes a checkpoint and the rows that were settled since the last one: all of it or nothing.
     pub(crate) fn save(&self, text: &impl Serialize, rows: &[Written]) -> Result<(), SettledError> {
-        let write = |connection: &mut Connection| -> Result<HashMap<StreamHash, i64>, WriteError> {
+        let write = |connection: &mut Connection| -> Result<HashMap<StreamHash, i64>, TextError> {
             let mut ids = HashMap::new();
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             {
@@ -221,8 +221,8 @@ impl Settled {
             Ok(ids)
         };
         let unwritten = |error| match error {
-            WriteError::Sqlite(error) => self.failed(error),
-            WriteError::Json(error) => {
+            TextError::Sqlite(error) => self.failed(error),
+            TextError::Json(error) => {
                 let what = format!("the checkpoint has no text: {error}");
                 SettledError::Damaged { path: self.path.clone(), what }
             }

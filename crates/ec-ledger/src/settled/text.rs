@@ -14,17 +14,11 @@ const PIECE: usize = 1 << 18;
 /// # Errors
 ///
 /// SQLite refuses, or the text has no JSON.
-pub(super) fn write(connection: &Connection, text: &impl Serialize) -> Result<(), WriteError> {
+pub(super) fn write(connection: &Connection, text: &impl Serialize) -> Result<(), TextError> {
     connection.execute("DELETE FROM piece", [])?;
-    let pieces = PieceWriter { connection, next: 0, hasher: Keccak256::new(), refused: None };
-    let mut writer = BufWriter::with_capacity(PIECE, pieces);
-    let written = serde_json::to_writer(&mut writer, text).and_then(|()| writer.flush().map_err(serde_json::Error::io));
-    let (PieceWriter { hasher, refused, .. }, _) = writer.into_parts();
-    match (written, refused) {
-        (_, Some(refused)) => return Err(refused.into()),
-        (Err(error), None) => return Err(error.into()),
-        (Ok(()), None) => {}
-    }
+    let mut writer = BufWriter::with_capacity(PIECE, InPieces::of(connection));
+    serde_json::to_writer(&mut writer, text).map_err(io::Error::from).and_then(|()| writer.flush())?;
+    let hasher = writer.into_parts().0.hasher;
     let hash = hasher.finalize();
     connection.execute("INSERT OR REPLACE INTO checkpoint VALUES (1, ?1)", [&hash[..]])?;
     Ok(())
@@ -38,44 +32,63 @@ pub(super) fn write(connection: &Connection, text: &impl Serialize) -> Result<()
 pub(super) fn read<T: DeserializeOwned>(connection: &Connection) -> rusqlite::Result<Option<T>> {
     let hash = connection.query_row("SELECT hash FROM checkpoint", [], |row| Ok(B256::new(row.get(0)?))).optional()?;
     let Some(hash) = hash else { return Ok(None) };
-    let pieces = PieceReader { connection, next: 0, hasher: Keccak256::new(), refused: None };
-    let mut reader = BufReader::with_capacity(PIECE, pieces);
-    let text = serde_json::from_reader(&mut reader);
-    let PieceReader { hasher, refused, .. } = reader.into_inner();
-    match refused {
-        Some(refused) => Err(refused),
-        None => Ok(text.ok().filter(|_| hasher.finalize() == hash)),
+    let mut reader = BufReader::with_capacity(PIECE, InPieces::of(connection));
+    let text = serde_json::from_reader(&mut reader).map_err(|error| TextError::from(io::Error::from(error)));
+    let hasher = reader.into_inner().hasher;
+    match text {
+        Err(TextError::Sqlite(refused)) => Err(refused),
+        text => Ok(text.ok().filter(|_| hasher.finalize() == hash)),
     }
 }
 
-/// Why a text cannot be written.
+/// Why a text cannot be written or read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum WriteError {
+pub(super) enum TextError {
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     #[error(transparent)]
-    Json(#[from] serde_json::Error),
+    Json(io::Error),
 }
 
-/// Each of its writes is a piece.
-struct PieceWriter<'a> {
+impl From<io::Error> for TextError {
+    fn from(error: io::Error) -> Self {
+        error.downcast().map_or_else(Self::Json, Self::Sqlite)
+    }
+}
+
+/// The text from its beginning on: each write, and each read, is a piece.
+struct InPieces<'a> {
     connection: &'a Connection,
     next: i64,
     hasher: Keccak256,
-    refused: Option<rusqlite::Error>,
 }
 
-impl Write for PieceWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let bytes = &bytes[..bytes.len().min(PIECE)];
-        let insert = self.connection.prepare_cached("INSERT INTO piece VALUES (?1, ?2)");
-        if let Err(error) = insert.and_then(|mut insert| insert.execute(params![self.next, bytes])) {
-            self.refused = Some(error);
-            return Err(io::Error::other("SQLite refuses"));
-        }
-        self.hasher.update(bytes);
+impl<'a> InPieces<'a> {
+    fn of(connection: &'a Connection) -> Self {
+        Self { connection, next: 0, hasher: Keccak256::new() }
+    }
+
+    fn went_by(&mut self, piece: &[u8]) -> usize {
+        self.hasher.update(piece);
         self.next += 1;
-        Ok(bytes.len())
+        piece.len()
+    }
+
+    fn insert(&self, piece: &[u8]) -> rusqlite::Result<usize> {
+        self.connection.prepare_cached("INSERT INTO piece VALUES (?1, ?2)")?.execute(params![self.next, piece])
+    }
+
+    fn select(&self) -> rusqlite::Result<Option<Vec<u8>>> {
+        let mut select = self.connection.prepare_cached("SELECT bytes FROM piece WHERE number = ?1")?;
+        select.query_row([self.next], |row| row.get(0)).optional()
+    }
+}
+
+impl Write for InPieces<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let piece = &bytes[..bytes.len().min(PIECE)];
+        self.insert(piece).map_err(io::Error::other)?;
+        Ok(self.went_by(piece))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -83,35 +96,12 @@ impl Write for PieceWriter<'_> {
     }
 }
 
-/// Each of its reads is a piece.
-struct PieceReader<'a> {
-    connection: &'a Connection,
-    next: i64,
-    hasher: Keccak256,
-    refused: Option<rusqlite::Error>,
-}
-
-impl PieceReader<'_> {
-    fn piece(&self) -> rusqlite::Result<Option<Vec<u8>>> {
-        let mut select = self.connection.prepare_cached("SELECT bytes FROM piece WHERE number = ?1")?;
-        select.query_row([self.next], |row| row.get(0)).optional()
-    }
-}
-
-impl Read for PieceReader<'_> {
+impl Read for InPieces<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let piece = match self.piece() {
-            Ok(piece) => piece.unwrap_or_default(),
-            Err(error) => {
-                self.refused = Some(error);
-                return Err(io::Error::other("SQLite refuses"));
-            }
-        };
+        let piece = self.select().map_err(io::Error::other)?.unwrap_or_default();
         let room = buffer.get_mut(..piece.len()).ok_or_else(|| io::Error::other("a piece is too long"))?;
         room.copy_from_slice(&piece);
-        self.hasher.update(&piece);
-        self.next += 1;
-        Ok(piece.len())
+        Ok(self.went_by(&piece))
     }
 }
 
@@ -144,6 +134,6 @@ mod tests {
         assert!(read().is_some(), "what was not kept damaged nothing");
         connection.execute("DROP TABLE piece", []).unwrap();
         assert!(super::read::<Vec<String>>(&connection).is_err());
-        assert!(matches!(write(&connection, &[""]), Err(WriteError::Sqlite(_))));
+        assert!(matches!(write(&connection, &[""]), Err(TextError::Sqlite(_))));
     }
 }
